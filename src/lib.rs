@@ -1,6 +1,7 @@
 //! viewcast: a Server-Sent-Events gateway for Materialize.
 #![forbid(unsafe_code)]
 
-pub mod limits;
 #[cfg(feature = "demo")]
 pub mod demo;
+pub mod limits;
+pub mod model;
