@@ -32,3 +32,39 @@ pub const DEMO_SEED_EDITS_DEFAULT: usize = 5_000;
 
 /// One timestamp of the demo's stand-in: the pace of a real Materialize.
 pub const DEMO_TICK_DEFAULT: Duration = Duration::from_secs(1);
+
+/// Frames a subscriber that fell behind is sent one by one; a longer backlog
+/// is merged into one delta. Merging costs a sort, sending costs a chunk.
+pub const CATCH_UP_FRAMES_MAX: usize = 32;
+
+/// Bytes of a base handed to the HTTP stack at once: it copies each chunk into
+/// its write buffer, so a whole base would be held once per joining client.
+pub const BASE_SLICE_BYTES: usize = 32 * 1024;
+
+/// How long a resumed subscriber is waited for that has seen more than this
+/// gateway: two gateways on one Materialize are seconds apart at the most.
+pub const AHEAD_WAIT: Duration = Duration::from_secs(5);
+
+/// Bounds of the reconnection time drawn for each stream, in milliseconds:
+/// spread out, so that a fleet does not come back all at once.
+pub const RETRY_MS: std::ops::RangeInclusive<u64> = 1_000..=5_000;
+
+/// Events between a tail and its publisher. Each holds whole timestamps; a
+/// full channel stops the reading, and so Materialize.
+pub const TAIL_CHANNEL_EVENTS: usize = 256;
+
+/// Events a publisher handles before it lets other messages of its thread in.
+pub const PUBLISH_RUN_EVENTS: usize = 64;
+
+/// Bytes of deltas since the cached base below which it is not made anew, even
+/// for a tiny view: encoding is cheap there, but doing it per join is not.
+pub const BASE_SURPLUS_BYTES_MIN: u64 = 16 * 1024;
+
+/// Bytes of JSON a view may have, copies counted: a base is one piece of
+/// memory, and a multiplicity sent by mistake must not take the process down.
+pub const VIEW_BYTES_MAX_DEFAULT: u64 = 4 * 1024 * 1024 * 1024;
+
+/// How far behind what was already published a new snapshot may stand, in ms
+/// of Materialize's time, and still be waited for. A server that restarts may
+/// choose an earlier time to read at; one restored from a backup is far back.
+pub const SNAPSHOT_BEHIND_MS_MAX: u64 = 60_000;

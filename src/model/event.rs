@@ -23,8 +23,8 @@ pub enum TailEvent {
     /// The whole view at a closed timestamp. The first of an incarnation makes
     /// the base; a later one is subtracted from what is held.
     Snapshot(View),
-    /// All changes of one or several whole closed timestamps, contiguous with
-    /// what came before.
+    /// All changes of ONE whole closed timestamp, contiguous with what came
+    /// before: a client of another gateway may stand between any two.
     Delta(Delta),
     /// Everything up to and including this time is closed and nothing changed.
     Progress(Timestamp),
