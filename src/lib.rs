@@ -3,6 +3,7 @@
 
 #[cfg(feature = "demo")]
 pub mod demo;
+pub mod http;
 pub mod limits;
 pub mod model;
 pub mod relay;

@@ -68,3 +68,22 @@ pub const VIEW_BYTES_MAX_DEFAULT: u64 = 4 * 1024 * 1024 * 1024;
 /// of Materialize's time, and still be waited for. A server that restarts may
 /// choose an earlier time to read at; one restored from a backup is far back.
 pub const SNAPSHOT_BEHIND_MS_MAX: u64 = 60_000;
+
+/// What `Retry-After` says beside a 503, in seconds.
+pub const RETRY_AFTER_SECONDS: u32 = 2;
+
+/// How long a request for a snapshot waits for the view to be encoded.
+pub const SNAPSHOT_WAIT: Duration = Duration::from_secs(30);
+
+/// Connections the kernel holds until they are accepted: a fleet that comes
+/// back at once.
+pub const LISTEN_BACKLOG: u32 = 1_024;
+
+/// How long a shutdown waits for streams to end between two events.
+pub const SHUTDOWN_STREAMS_MAX: Duration = Duration::from_millis(1_200);
+
+/// How long the last bytes of ended streams have to reach the kernel.
+pub const SHUTDOWN_FLUSH: Duration = Duration::from_millis(30);
+
+/// How long a shutdown waits for the HTTP workers.
+pub const SHUTDOWN_WORKERS_MAX: Duration = Duration::from_millis(300);

@@ -1,7 +1,7 @@
 //! One actor per view and HTTP worker: the thread's own copy of the log's
 //! pointers, so that polling a thousand subscribers takes no lock.
 
-use std::cell::RefCell;
+use std::cell::{Ref, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -176,39 +176,23 @@ pub struct Local {
 }
 
 impl Local {
-    /// A place among the waiters.
-    pub fn enter(&mut self) -> usize {
-        self.shared.subscribers.fetch_add(1, Ordering::Relaxed);
+    fn enter(&mut self) -> usize {
         self.free.pop().unwrap_or_else(|| {
             self.waiters.push(None);
             self.waiters.len() - 1
         })
     }
 
-    /// Gives the place back.
-    pub fn leave(&mut self, place: usize) {
-        self.shared.subscribers.fetch_sub(1, Ordering::Relaxed);
+    fn leave(&mut self, place: usize) {
         if let Some(waiter) = self.waiters.get_mut(place) {
             *waiter = None;
             self.free.push(place);
         }
     }
 
-    /// Wakes the task at the next news.
-    pub fn wait(&mut self, place: usize, waker: &Waker) {
-        if let Some(waiter) = self.waiters.get_mut(place) {
-            match waiter {
-                Some(known) => known.clone_from(waker),
-                None => *waiter = Some(waker.clone()),
-            }
-        }
-    }
-
-    /// Asks the publisher for a base that the log still continues.
-    pub fn want_base(&self) {
-        if !self.shared.base_wanted.swap(true, Ordering::AcqRel) {
-            self.publisher.do_send(WakePublisher);
-        }
+    /// The cached base, if the log still continues it.
+    pub fn base(&self) -> Option<Arc<Base>> {
+        self.log.as_ref()?.borrow().base.clone()
     }
 
     fn wake_all(&mut self) {
@@ -232,6 +216,53 @@ impl Local {
             }
         }
         self.log = source.map(|source| Rc::new(RefCell::new(LocalLog::new(source))));
+    }
+}
+
+/// A place among those who are woken at news; given back on drop.
+#[derive(Debug)]
+pub struct Waiter {
+    local: Rc<RefCell<Local>>,
+    place: usize,
+}
+
+impl Waiter {
+    /// A new place.
+    pub fn new(local: &Rc<RefCell<Local>>) -> Self {
+        let place = local.borrow_mut().enter();
+        Waiter {
+            local: Rc::clone(local),
+            place,
+        }
+    }
+
+    /// What the subscribers of this thread and view see.
+    pub fn local(&self) -> Ref<'_, Local> {
+        self.local.borrow()
+    }
+
+    /// Wakes the task at the next news.
+    pub fn wait(&self, waker: &Waker) {
+        if let Some(waiter) = self.local.borrow_mut().waiters.get_mut(self.place) {
+            match waiter {
+                Some(known) => known.clone_from(waker),
+                None => *waiter = Some(waker.clone()),
+            }
+        }
+    }
+
+    /// Asks the publisher for a base that the log still continues.
+    pub fn want_base(&self) {
+        let local = self.local.borrow();
+        if !local.shared.base_wanted.swap(true, Ordering::AcqRel) {
+            local.publisher.do_send(WakePublisher);
+        }
+    }
+}
+
+impl Drop for Waiter {
+    fn drop(&mut self) {
+        self.local.borrow_mut().leave(self.place);
     }
 }
 

@@ -134,8 +134,8 @@ pub struct SharedView {
     pub base_wanted: AtomicBool,
     /// Set once, at shutdown: streams end at the next frame's end.
     closing: AtomicBool,
-    /// Connections that are being served.
-    pub subscribers: AtomicUsize,
+    /// Streams that are being served.
+    subscribers: AtomicUsize,
     /// Counts silent intervals, for streams without a base.
     pub silences: AtomicU64,
     started: Instant,
@@ -191,6 +191,21 @@ impl SharedView {
     /// Whether `close` was called.
     pub fn is_closing(&self) -> bool {
         self.closing.load(Ordering::Acquire)
+    }
+
+    /// Streams that are being served.
+    pub fn subscriber_count(&self) -> usize {
+        self.subscribers.load(Ordering::Relaxed)
+    }
+
+    /// One stream more.
+    pub fn subscribe(&self) {
+        self.subscribers.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// One stream less.
+    pub fn unsubscribe(&self) {
+        self.subscribers.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Milliseconds since the view was set up: the clock of its retention.

@@ -7,6 +7,7 @@ use std::cell::RefCell;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use actix_web::rt::time::{Sleep, sleep};
@@ -17,7 +18,8 @@ use crate::model::position::Position;
 use crate::model::retention::{Cursor, Resume};
 
 use super::frame::{Base, COMMENT, Frame, retry};
-use super::relay::{Local, LocalLog, Next};
+use super::relay::{Local, LocalLog, Next, Waiter};
+use super::shared::SharedView;
 
 /// Where a stream is in its life.
 enum Stage {
@@ -28,7 +30,7 @@ enum Stage {
     /// Sends a base, this much of it being out.
     Base {
         log: Rc<RefCell<LocalLog>>,
-        base: std::sync::Arc<Base>,
+        base: Arc<Base>,
         sent: usize,
     },
     /// Follows the log.
@@ -42,8 +44,8 @@ enum Stage {
 
 /// A browser's stream, as a source of bytes.
 pub struct Subscriber {
-    local: Rc<RefCell<Local>>,
-    place: usize,
+    waiter: Waiter,
+    shared: Arc<SharedView>,
     stage: Stage,
     /// What the client said it has; forgotten once it was of use, or of none.
     resume: Option<Position>,
@@ -56,13 +58,14 @@ pub struct Subscriber {
 impl Subscriber {
     /// A stream of the view, from a position if it can be resumed.
     pub fn new(local: &Rc<RefCell<Local>>, resume: Option<Position>) -> Self {
-        let (place, silences) = {
-            let mut local = local.borrow_mut();
-            (local.enter(), local.silences)
+        let (shared, silences) = {
+            let local = local.borrow();
+            (Arc::clone(&local.shared), local.silences)
         };
+        shared.subscribe();
         Subscriber {
-            local: Rc::clone(local),
-            place,
+            waiter: Waiter::new(local),
+            shared,
             stage: Stage::Opening,
             resume,
             ahead: None,
@@ -98,7 +101,7 @@ impl Subscriber {
                     }
                 }
                 Stage::Following { log, cursor } => {
-                    let closing = self.local.borrow().shared.is_closing();
+                    let closing = self.shared.is_closing();
                     let next = if closing {
                         Next::Ended
                     } else {
@@ -119,20 +122,17 @@ impl Subscriber {
     }
 
     fn wait(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
-        self.local.borrow_mut().wait(self.place, context.waker());
+        self.waiter.wait(context.waker());
         Poll::Pending
     }
 
     /// Finds the place to begin. `Ready(None)` where the stage has changed.
     fn join(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
-        let (closing, log) = {
-            let local = self.local.borrow();
-            (local.shared.is_closing(), local.log.clone())
-        };
-        if closing {
+        if self.shared.is_closing() {
             self.stage = Stage::Ended;
             return Poll::Ready(None);
         }
+        let log = self.waiter.local().log.clone();
         let Some(log) = log else {
             return self.wait_with_comments(context);
         };
@@ -155,7 +155,7 @@ impl Subscriber {
                 Poll::Ready(None)
             }
             None => {
-                self.local.borrow().want_base();
+                self.waiter.want_base();
                 self.wait_with_comments(context)
             }
         }
@@ -188,7 +188,7 @@ impl Subscriber {
     /// Waits for news; each silent interval is answered with a comment, which
     /// keeps proxies from closing a stream that has no base yet.
     fn wait_with_comments(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
-        let silences = self.local.borrow().silences;
+        let silences = self.waiter.local().silences;
         if silences != self.silences {
             self.silences = silences;
             return Poll::Ready(Some(Bytes::from_static(COMMENT)));
@@ -209,6 +209,6 @@ fn resume(log: &Rc<RefCell<LocalLog>>, position: Position) -> Resume {
 
 impl Drop for Subscriber {
     fn drop(&mut self) {
-        self.local.borrow_mut().leave(self.place);
+        self.shared.unsubscribe();
     }
 }
