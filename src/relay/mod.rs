@@ -4,6 +4,7 @@
 //! view's log. A relay (one a view and HTTP worker) keeps a copy of the log's
 //! pointers for its thread. A subscriber is a cursor into that copy.
 
+pub mod contents;
 pub mod frame;
 pub mod publisher;
 #[allow(clippy::module_inception, reason = "the actor is named for what it is")]

@@ -9,14 +9,14 @@ use actix::{Actor, AsyncContext, Context, Handler, Message};
 use crossbeam_channel::{Receiver, TryRecvError};
 use log::{error, info, warn};
 
-use crate::limits::{BASE_SURPLUS_BYTES_MIN, PUBLISH_RUN_EVENTS, SNAPSHOT_BEHIND_MS_MAX};
+use crate::limits::{PUBLISH_RUN_EVENTS, SNAPSHOT_BEHIND_MS_MAX};
 use crate::model::delta::Delta;
 use crate::model::event::{Description, TailEvent};
 use crate::model::position::{Position, Timestamp};
-use crate::model::retention::{Entry, RetentionLimits};
+use crate::model::retention::RetentionLimits;
 use crate::model::view::View;
 
-use super::frame::{Base, Frame};
+use super::contents::{Contents, Keeping};
 use super::relay::RelayAddr;
 use super::shared::{Log, SharedView, Upstream, WakeFlag};
 
@@ -54,7 +54,7 @@ pub struct Publisher {
     resync: Resync,
     relays: Vec<RelayAddr>,
     described: Option<Description>,
-    held: Option<Held>,
+    held: Option<Contents>,
     /// A snapshot that does not reach what was already published.
     behind: Option<View>,
     /// An error was found: nothing counts until the next snapshot.
@@ -66,16 +66,6 @@ pub struct Publisher {
 enum Step<'a> {
     Delta(&'a Delta),
     Progress(Timestamp),
-}
-
-/// The contents and the log that goes with them.
-struct Held {
-    view: View,
-    log: Arc<Log>,
-    /// The id of the last frame that had one.
-    sent: Timestamp,
-    /// Bytes of frames since the cached base.
-    surplus: u64,
 }
 
 impl Publisher {
@@ -205,12 +195,7 @@ impl Publisher {
         );
         let log = Arc::new(Log::new(position));
         self.shared.replace_log(Some(Arc::clone(&log)));
-        self.held = Some(Held {
-            sent: view.timestamp(),
-            view,
-            log,
-            surplus: 0,
-        });
+        self.held = Some(Contents::new(view, log));
         self.last_frame = Instant::now();
         self.shared.update_status(|status| {
             status.upstream = Upstream::Live;
@@ -243,8 +228,7 @@ impl Publisher {
             return;
         }
         let Some(held) = &mut self.held else { return };
-        held.view.advance(timestamp);
-        held.log.lock().retention.advance(held.view.timestamp());
+        held.advance(timestamp);
         self.set_upstream(Upstream::Live);
         self.report();
     }
@@ -284,91 +268,52 @@ impl Publisher {
         (self.resync)("the view is too large");
     }
 
-    /// Appends a delta of changes in `(from, delta.timestamp()]`.
-    fn publish_changes(&mut self, delta: Delta, from: Timestamp) {
-        let Some(held) = &mut self.held else { return };
-        held.view.advance(delta.timestamp());
-        if delta.is_empty() {
-            held.log.lock().retention.advance(held.view.timestamp());
-            return self.report();
+    /// The clock and the limits for what is appended now.
+    fn keeping(&self) -> Keeping {
+        Keeping {
+            now_ms: self.shared.now_ms(),
+            limits: self.settings.retention,
         }
-        held.sent = delta.timestamp();
-        let position = Position {
-            timestamp: delta.timestamp(),
-            incarnation: held.log.incarnation,
-        };
-        let frame = Frame::delta(delta, held.log.incarnation);
-        held.surplus = held.surplus.saturating_add(frame.bytes_kept());
-        self.shared
-            .update_status(|status| status.changed = Some(position));
-        self.push(frame, from);
-        self.report();
     }
 
-    /// Appends a frame; `after` is the time its changes are later than.
-    fn push(&mut self, frame: Frame, after: Timestamp) {
-        let now_ms = self.shared.now_ms();
+    /// Publishes changes in `(from, delta.timestamp()]`.
+    fn publish_changes(&mut self, delta: Delta, from: Timestamp) {
+        let keeping = self.keeping();
         let Some(held) = &mut self.held else { return };
-        let mut log = held.log.lock();
-        let entry = Entry {
-            after,
-            timestamp: held.view.timestamp(),
-            bytes: frame.bytes_kept(),
-            at_ms: now_ms,
-            frame: Arc::new(frame),
-        };
-        log.retention.push(entry);
-        log.retention.prune(self.settings.retention, now_ms);
-        // A base that the log no longer continues is of no use, and one that
-        // is outgrown by what follows it costs joiners more than a new one.
-        let outgrown = |base: &Arc<Base>| {
-            let length = u64::try_from(base.bytes.len()).unwrap_or(u64::MAX);
-            held.surplus > length.max(BASE_SURPLUS_BYTES_MIN)
-                || base.position.timestamp < log.retention.start()
-        };
-        if log.base.as_ref().is_some_and(outgrown) {
-            log.base = None;
+        if held.publish(delta, from, keeping) {
+            let position = held.position();
+            self.last_frame = Instant::now();
+            self.shared
+                .update_status(|status| status.changed = Some(position));
         }
-        drop(log);
-        self.last_frame = Instant::now();
+        self.report();
     }
 
     fn set_upstream(&mut self, upstream: Upstream) {
         let before = self.shared.status().upstream;
-        if before == upstream {
+        // Without a base there is nothing that could be stale.
+        let nothing_held = self.held.is_none();
+        if before == upstream || (nothing_held && before == Upstream::Loading) {
             return;
         }
-        let Some(held) = &self.held else {
-            if upstream == Upstream::Lost && before == Upstream::Loading {
-                return;
-            }
-            return self
-                .shared
-                .update_status(|status| status.upstream = upstream);
-        };
         self.shared
             .update_status(|status| status.upstream = upstream);
+        let keeping = self.keeping();
         let live = upstream != Upstream::Lost;
-        let timestamp = held.view.timestamp();
-        let changed = {
-            let mut log = held.log.lock();
-            std::mem::replace(&mut log.live, live) != live
-        };
-        if changed {
+        if let Some(held) = &mut self.held
+            && held.publish_upstream(live, keeping)
+        {
             info!("view {:?}: upstream {}", self.shared.name, upstream.word());
-            self.push(Frame::upstream(live), timestamp);
+            self.last_frame = Instant::now();
         }
     }
 
     /// Ends the log: the last frame says why.
     fn gone(&mut self, reason: &str) {
         warn!("view {:?} is gone: {reason}", self.shared.name);
-        if let Some(held) = &self.held {
-            let timestamp = held.view.timestamp();
-            self.push(Frame::gone(reason), timestamp);
-        }
+        let keeping = self.keeping();
         if let Some(held) = self.held.take() {
-            held.log.lock().ended = true;
+            held.end(reason, keeping);
         }
         self.shared.replace_log(None);
         self.shared.update_status(|status| {
@@ -382,10 +327,7 @@ impl Publisher {
 
     fn report(&mut self) {
         let Some(held) = &self.held else { return };
-        let position = Position {
-            timestamp: held.view.timestamp(),
-            incarnation: held.log.incarnation,
-        };
+        let position = held.position();
         let (rows, bytes) = (held.view.copies(), held.view.bytes());
         self.shared.update_status(|status| {
             status.rows = rows;
@@ -397,48 +339,22 @@ impl Publisher {
     /// Encodes the base if a subscriber lacks one.
     fn provide_base(&mut self) {
         let Some(held) = &mut self.held else { return };
-        if !self.shared.base_wanted.swap(false, Ordering::AcqRel) {
-            return;
+        if self.shared.base_wanted.swap(false, Ordering::AcqRel) {
+            held.provide_base();
         }
-        let stands_at = held
-            .log
-            .lock()
-            .base
-            .as_ref()
-            .map(|base| base.position.timestamp);
-        if stands_at == Some(held.view.timestamp()) {
-            return;
-        }
-        let base = Arc::new(Base::encode(&held.view, held.log.incarnation));
-        held.sent = held.sent.max(held.view.timestamp());
-        held.surplus = 0;
-        held.log.lock().base = Some(base);
     }
 
-    /// An empty delta after silence: with the position if it has moved.
+    /// Breaks a silence: with an empty delta, or a comment if there is no base.
     fn beat(&mut self) {
         if self.last_frame.elapsed() < self.settings.heartbeat {
             return;
         }
-        let now_ms = self.shared.now_ms();
-        let limits = self.settings.retention;
+        let keeping = self.keeping();
         match &mut self.held {
-            None => {
-                self.shared.silences.fetch_add(1, Ordering::Relaxed);
-                self.last_frame = Instant::now();
-            }
-            Some(held) => {
-                held.log.lock().retention.prune(limits, now_ms);
-                let timestamp = held.view.timestamp();
-                let frame = if timestamp > held.sent {
-                    held.sent = timestamp;
-                    Frame::delta(Delta::new(timestamp, Vec::new()), held.log.incarnation)
-                } else {
-                    Frame::heartbeat_in_place(timestamp)
-                };
-                self.push(frame, timestamp);
-            }
+            Some(held) => held.publish_heartbeat(keeping),
+            None => self.shared.count_silence(),
         }
+        self.last_frame = Instant::now();
         self.wake_relays();
     }
 

@@ -204,7 +204,7 @@ impl Local {
     }
 
     fn follow(&mut self) {
-        self.silences = self.shared.silences.load(Ordering::Relaxed);
+        self.silences = self.shared.silences();
         let source = self.shared.log();
         if let Some(log) = &self.log {
             // Also when another one has taken its place: its last frames are

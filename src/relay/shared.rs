@@ -136,8 +136,8 @@ pub struct SharedView {
     closing: AtomicBool,
     /// Streams that are being served.
     subscribers: AtomicUsize,
-    /// Counts silent intervals, for streams without a base.
-    pub silences: AtomicU64,
+    /// Silent intervals, for streams without a base.
+    silences: AtomicU64,
     started: Instant,
 }
 
@@ -191,6 +191,16 @@ impl SharedView {
     /// Whether `close` was called.
     pub fn is_closing(&self) -> bool {
         self.closing.load(Ordering::Acquire)
+    }
+
+    /// Silent intervals without a base so far.
+    pub fn silences(&self) -> u64 {
+        self.silences.load(Ordering::Relaxed)
+    }
+
+    /// One silent interval more.
+    pub fn count_silence(&self) {
+        self.silences.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Streams that are being served.

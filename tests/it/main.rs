@@ -1,1 +1,8 @@
+//! One binary of all integration tests: they share the support, and link once.
 
+mod crowd;
+mod exact;
+mod requests;
+mod shutdown;
+mod stream;
+mod support;
