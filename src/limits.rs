@@ -87,3 +87,63 @@ pub const SHUTDOWN_FLUSH: Duration = Duration::from_millis(30);
 
 /// How long a shutdown waits for the HTTP workers.
 pub const SHUTDOWN_WORKERS_MAX: Duration = Duration::from_millis(300);
+/// History of each of the stand-in's views, in ticks: `SELECT ... AS OF` and a
+/// slow reader's cursor reach back this far. Ten minutes at the default tick.
+pub const DEMO_HISTORY_TICKS: u64 = 600;
+
+/// Updates of one view that the stand-in's history holds at the most: about
+/// 100 MB of rows, should someone ask for a million edits a second.
+pub const DEMO_HISTORY_UPDATES_MAX: usize = 1_000_000;
+
+/// Ticks that the stand-in works off at once after it was stopped for a while
+/// (a laptop's lid): bounds what one step of the dataflow holds in memory.
+pub const DEMO_CATCH_UP_TICKS_MAX: u64 = 600;
+
+/// Edits a second at the most: beyond it a tick's work takes longer than the tick.
+pub const DEMO_RATE_MAX: f64 = 1_000_000.0;
+
+/// Edits that may be in at the start: each costs about 1 us, so half a minute.
+pub const DEMO_SEED_EDITS_MAX: usize = 20_000_000;
+
+/// Shortest tick: timestamps are whole milliseconds and grow with each tick.
+pub const DEMO_TICK_MIN: Duration = Duration::from_millis(1);
+
+/// Longest tick: beyond it nothing looks alive.
+pub const DEMO_TICK_MAX: Duration = Duration::from_secs(3_600);
+
+/// Minutes of event time that `edits_per_minute` shows: one hour makes a line.
+pub const DEMO_MINUTES_SHOWN: u64 = 60;
+
+/// Event time within which two users must edit a page for `hot_pages`. The
+/// recording is a sample: in ten minutes two users meet on no page or one, in
+/// an hour on five to fifteen.
+pub const DEMO_HOT_WINDOW: Duration = Duration::from_secs(3_600);
+
+/// Users that `top10` shows.
+pub const DEMO_TOP_USERS: usize = 10;
+
+/// Connections that the stand-in serves at once; further ones wait in the
+/// listener's queue.
+pub const DEMO_CONNECTIONS_MAX: usize = 512;
+
+/// Closed timestamps of a view that one connection takes from the history at
+/// once: what a reader that stands still pins in memory.
+pub const DEMO_COPY_TIMESTAMPS_MAX: usize = 64;
+
+/// Bytes of one SQL text that the stand-in parses: its longest own statement is
+/// a hundredth of that.
+pub const DEMO_SQL_BYTES_MAX: usize = 64 * 1024;
+
+/// First pause before `demo --upstream` connects again; doubles each time.
+pub const DEMO_REPLAY_BACKOFF_MIN: Duration = Duration::from_millis(200);
+
+/// Longest pause before `demo --upstream` connects again.
+pub const DEMO_REPLAY_BACKOFF_MAX: Duration = Duration::from_secs(10);
+
+/// Rows of one INSERT of `demo --upstream`: far below any server's limit on the
+/// length of a statement.
+pub const DEMO_REPLAY_INSERT_ROWS_MAX: usize = 500;
+
+/// Pause of the stand-in after it could not accept a connection, for lack of
+/// file descriptors: long enough for some to be closed.
+pub const DEMO_ACCEPT_PAUSE: Duration = Duration::from_millis(200);
