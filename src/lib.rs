@@ -7,4 +7,3 @@ pub mod http;
 pub mod limits;
 pub mod model;
 pub mod relay;
-pub mod limits;
