@@ -5,3 +5,4 @@
 pub mod demo;
 pub mod limits;
 pub mod model;
+pub mod tail;
