@@ -7,3 +7,4 @@ pub mod http;
 pub mod limits;
 pub mod model;
 pub mod relay;
+pub mod tail;

@@ -5,7 +5,9 @@
 
 pub mod delta;
 pub mod event;
+pub mod json;
 pub mod position;
 pub mod retention;
 pub mod row;
+pub mod value;
 pub mod view;
