@@ -3,7 +3,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use actix::{Actor, Arbiter};
@@ -26,8 +26,7 @@ use crate::model::name::ViewName;
 use crate::model::retention::RetentionLimits;
 use crate::relay::publisher::{Publisher, Settings, Wake};
 use crate::relay::shared::{SharedView, WakeFlag};
-use crate::tail::dialect;
-use crate::tail::reader::{self, TailError, TailHandle, TailSettings};
+use crate::tail::{self, TailError, TailHandle, TailSettings, TailView};
 
 /// Why the gateway stopped though nobody asked it to.
 #[derive(Debug, thiserror::Error)]
@@ -63,6 +62,9 @@ impl GatewayError {
         }
     }
 }
+
+/// A view's tail, where its publisher can find it; none once it was stopped.
+type TailSlot = Arc<Mutex<Option<TailHandle>>>;
 
 /// Runs until a signal or a fatal error; returns when all streams have ended.
 pub fn run(config: &Config) -> Result<(), GatewayError> {
@@ -117,11 +119,11 @@ fn start_view(
     config: &Config,
     view: &ViewName,
     fatal: &Sender<TailError>,
-) -> Result<(Source, Arc<OnceLock<TailHandle>>), GatewayError> {
+) -> Result<(Source, TailSlot), GatewayError> {
     let shared = Arc::new(SharedView::new(view.text().to_owned()));
     let (sender, events) = bounded(TAIL_CHANNEL_EVENTS);
     let pending = Arc::new(WakeFlag::default());
-    let tail: Arc<OnceLock<TailHandle>> = Arc::default();
+    let tail = TailSlot::default();
 
     let settings = Settings {
         heartbeat: config.heartbeat,
@@ -135,7 +137,8 @@ fn start_view(
     // start again from a snapshot.
     let for_resync = Arc::clone(&tail);
     let resync = Box::new(move |reason: &str| {
-        if let Some(tail) = for_resync.get() {
+        let slot = for_resync.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(tail) = slot.as_ref() {
             tail.resync(reason);
         }
     });
@@ -150,22 +153,24 @@ fn start_view(
             addr.do_send(Wake);
         }
     };
-    let handle = reader::spawn(tail_settings(config, view), sender, wake, fatal.clone())?;
-    // Set here and nowhere else, so it cannot be set already.
-    let _ = tail.set(handle);
+    let handle = tail::spawn(tail_settings(config, view), sender, wake, fatal.clone())?;
+    *tail.lock().unwrap_or_else(PoisonError::into_inner) = Some(handle);
     Ok(((shared, publisher), tail))
 }
 
 fn tail_settings(config: &Config, view: &ViewName) -> TailSettings {
-    TailSettings {
-        upstream: config.upstream.postgres().clone(),
-        view: view.clone(),
-        dialect: match config.dialect {
-            Dialect::Auto => None,
-            Dialect::Tail => Some(dialect::Dialect::Tail),
-            Dialect::Subscribe => Some(dialect::Dialect::Subscribe),
-        },
-    }
+    let view = TailView {
+        name: view.text().to_owned(),
+        sql: view.to_sql(),
+        parts: view.parts().to_vec(),
+    };
+    let mut settings = TailSettings::new(view, config.upstream.postgres().clone());
+    settings.dialect = match config.dialect {
+        Dialect::Auto => None,
+        Dialect::Tail => Some(tail::Dialect::Tail),
+        Dialect::Subscribe => Some(tail::Dialect::Subscribe),
+    };
+    settings
 }
 
 /// Streams are served to whoever reaches the port.
@@ -199,13 +204,15 @@ async fn fatal_error(fatal: Receiver<TailError>) -> TailError {
 
 /// Ends the streams between two events, then the server, each within a bound:
 /// neither a client that does not read nor a blocked upstream holds us up.
-async fn shut_down(gateway: &Gateway, tails: &[Arc<OnceLock<TailHandle>>], server: &ServerHandle) {
+async fn shut_down(gateway: &Gateway, tails: &[TailSlot], server: &ServerHandle) {
     for (shared, publisher) in gateway.sources.iter() {
         shared.close();
         publisher.do_send(Wake);
     }
-    for tail in tails.iter().filter_map(|tail| tail.get()) {
-        tail.stop();
+    for tail in tails {
+        // Dropping it ends it without waiting for its threads: one of them may
+        // hang on a dead connection.
+        drop(tail.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
     let streams = || -> usize {
         let counts = gateway.sources.iter().map(|(shared, _)| shared.subscriber_count());

@@ -159,10 +159,6 @@ pub const COPY_LINE_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// snapshot of a view is held at least twice while it is made.
 pub const UNCLOSED_BYTES_DEFAULT: u64 = 4 * 1024 * 1024 * 1024;
 
-/// Events between a tail and its publisher. Each may be large, so few; a full
-/// channel stops the reading, and so Materialize.
-pub const TAIL_CHANNEL_EVENTS: usize = 64;
-
 /// Silence of an upstream after which it is asked on a second connection.
 pub const UPSTREAM_TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
 

@@ -28,7 +28,21 @@ const SVG: &str = "image/svg+xml";
 
 /// All files of web/ that a browser asks for.
 pub const ASSETS: &[Asset] = assets! {
+    "app.js": SCRIPT,
+    "catalog.js": SCRIPT,
+    "counter.js": SCRIPT,
+    "dom.js": SCRIPT,
+    "favicon.svg": SVG,
     "index.html": HTML,
+    "panel.js": SCRIPT,
+    "ranking.js": SCRIPT,
+    "streams.js": SCRIPT,
+    "style.css": STYLE,
+    "table.js": SCRIPT,
+    "timeline.js": SCRIPT,
+    "treemap.js": SCRIPT,
+    "values.js": SCRIPT,
+    "viewcast.js": SCRIPT,
 };
 
 /// Answers with the page.
