@@ -1,6 +1,10 @@
 //! viewcast: a Server-Sent-Events gateway for Materialize.
 #![forbid(unsafe_code)]
 
-pub mod limits;
+pub mod cli;
+pub mod config;
 #[cfg(feature = "demo")]
 pub mod demo;
+pub mod healthcheck;
+pub mod limits;
+pub mod model;

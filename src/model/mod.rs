@@ -1,0 +1,3 @@
+//! The pure core: no I/O, no clock, no threads, no logging.
+
+pub mod name;
