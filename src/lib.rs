@@ -8,3 +8,10 @@ pub mod limits;
 pub mod model;
 pub mod relay;
 pub mod tail;
+pub mod cli;
+pub mod config;
+#[cfg(feature = "demo")]
+pub mod demo;
+pub mod healthcheck;
+pub mod limits;
+pub mod model;

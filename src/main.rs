@@ -1,1 +1,59 @@
-fn main() {}
+//! The program: parse, load the configuration, start the logger, run.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use viewcast::cli::{self, Invocation, WRONG_USAGE};
+use viewcast::{config, healthcheck};
+
+fn main() -> ExitCode {
+    let outcome = match cli::parse(std::env::args_os()) {
+        Ok(invocation) => run(invocation),
+        // Help and version are no error, but clap hands them back as one. With
+        // nobody reading, the status is all that is left to tell.
+        Err(told) => {
+            let _ = told.print();
+            return ExitCode::from(if told.use_stderr() { WRONG_USAGE } else { 0 });
+        }
+    };
+    let Err((status, report)) = outcome else {
+        return ExitCode::SUCCESS;
+    };
+    let _ = io::stderr().write_all(report.as_bytes());
+    ExitCode::from(status)
+}
+
+/// Does what was asked; on failure, the exit status and what to say about it.
+fn run(invocation: Invocation) -> Result<(), (u8, String)> {
+    let environment = |name: &str| std::env::var_os(name);
+    let wrong = |errors: config::error::ConfigErrors| (WRONG_USAGE, errors.report());
+    match invocation {
+        Invocation::Print(text) => io::stdout().write_all(&text).map_err(failed),
+        Invocation::Healthcheck(url) => healthcheck::check(&url).map_err(failed),
+        Invocation::CheckConfig(flags) => {
+            let text = config::check(&flags, &environment).map_err(wrong)?;
+            io::stdout().write_all(text.as_bytes()).map_err(failed)
+        }
+        // LEAD: the two arms below end where gateway::run is to be called.
+        Invocation::Serve(flags) => {
+            let _config = config::load(&flags, &environment).map_err(wrong)?;
+            start_logger();
+            Err(failed("serving is not part of this build"))
+        }
+        Invocation::Demo(flags, demo) => {
+            let _config = config::load_demo(&flags, &demo, &environment).map_err(wrong)?;
+            start_logger();
+            Err(failed("the demo is not part of this build"))
+        }
+    }
+}
+
+/// Logs to stderr: what RUST_LOG says, else our own news and others' warnings.
+fn start_logger() {
+    let filter = env_logger::Env::default().default_filter_or("warn,viewcast=info");
+    env_logger::Builder::from_env(filter).init();
+}
+
+fn failed(error: impl std::fmt::Display) -> (u8, String) {
+    (1, format!("error: {error}\n"))
+}

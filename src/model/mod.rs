@@ -11,3 +11,6 @@ pub mod retention;
 pub mod row;
 pub mod value;
 pub mod view;
+//! The pure core: no I/O, no clock, no threads, no logging.
+
+pub mod name;

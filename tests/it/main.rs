@@ -6,3 +6,9 @@ mod requests;
 mod shutdown;
 mod stream;
 mod support;
+//! All integration tests in one binary: one link instead of one per file.
+
+mod architecture;
+mod cli;
+mod config;
+mod golden;
