@@ -153,6 +153,8 @@ async function main() {
   const wanted = decodeURIComponent(location.hash.slice(1));
   if (views.some(({ name }) => name === wanted)) choose(wanted, { focus: false });
   else if (charts.size === 0) choose(views[0].name, { focus: false });
+  // Only now, so that it does not jump down as the panels above it come.
+  document.querySelector(".catalog").hidden = false;
   setInterval(showRates, 1_000);
   setInterval(() => document.hidden || askViews(), VIEWS_MS);
 }
