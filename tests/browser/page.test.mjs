@@ -108,13 +108,13 @@ for (const [width, height] of [[1280, 800], [390, 844]]) {
       await untilLive(page, "counter");
       await assertChanges(page, width < 700 ? "counter" : "hot_pages");
       assert.equal(await page.evaluate(() => document.documentElement.scrollWidth > innerWidth), false, "nothing sticks out to the side");
-      await page.screenshot({ path: join(SCREENSHOTS, `page-${width}x${height}-${colorScheme}.png`) });
+      await page.screenshot({ path: join(SCREENSHOTS, `page-${width}x${height}-${colorScheme}.png`), animations: "disabled" });
       for (const view of CHARTS) {
         await panel(page, view).scrollIntoViewIfNeeded();
         await untilLive(page, view);
       }
       await page.evaluate(() => scrollTo(0, 0));
-      await page.screenshot({ path: join(SCREENSHOTS, `page-${width}x${height}-${colorScheme}-full.png`), fullPage: true });
+      await page.screenshot({ path: join(SCREENSHOTS, `page-${width}x${height}-${colorScheme}-full.png`), fullPage: true, animations: "disabled" });
       assert.deepEqual(faults, []);
       await close();
     });
