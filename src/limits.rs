@@ -99,18 +99,6 @@ pub const DEMO_HISTORY_UPDATES_MAX: usize = 1_000_000;
 /// (a laptop's lid): bounds what one step of the dataflow holds in memory.
 pub const DEMO_CATCH_UP_TICKS_MAX: u64 = 600;
 
-/// Edits a second at the most: beyond it a tick's work takes longer than the tick.
-pub const DEMO_RATE_MAX: f64 = 1_000_000.0;
-
-/// Edits that may be in at the start: each costs about 1 us, so half a minute.
-pub const DEMO_SEED_EDITS_MAX: usize = 20_000_000;
-
-/// Shortest tick: timestamps are whole milliseconds and grow with each tick.
-pub const DEMO_TICK_MIN: Duration = Duration::from_millis(1);
-
-/// Longest tick: beyond it nothing looks alive.
-pub const DEMO_TICK_MAX: Duration = Duration::from_secs(3_600);
-
 /// Minutes of event time that `edits_per_minute` shows: one hour makes a line.
 pub const DEMO_MINUTES_SHOWN: u64 = 60;
 
@@ -277,8 +265,8 @@ pub const DEMO_VIEWS: &[&str] = &[
     "edits_by_language",
     "edits_per_minute",
     "hot_pages",
-    "mz_views",
-    "mz_frontiers",
+    "mz_catalog.mz_views",
+    "mz_internal.mz_frontiers",
 ];
 
 /// Where `viewcast healthcheck` asks: the gateway's own default address.

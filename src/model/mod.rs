@@ -6,11 +6,9 @@
 pub mod delta;
 pub mod event;
 pub mod json;
+pub mod name;
 pub mod position;
 pub mod retention;
 pub mod row;
 pub mod value;
 pub mod view;
-//! The pure core: no I/O, no clock, no threads, no logging.
-
-pub mod name;
