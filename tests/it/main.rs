@@ -6,3 +6,5 @@ mod requests;
 mod shutdown;
 mod stream;
 mod support;
+mod tail_streams;
+mod tail_support;
