@@ -60,6 +60,22 @@ fn tail_resume_refused_takes_a_snapshot() {
 }
 
 #[test]
+fn tail_history_compacted_away_takes_a_snapshot() {
+    let (server, mut tailed) = started(Generation::Modern);
+    server.refuse(true);
+    server.cut_all();
+    tailed.until("lost", |it| it.is_lost);
+    let at = server.commit("v", vec![(row(["1", "x"]), -2), (row(["4", "u"]), 1)]);
+    server.compact(at);
+    server.refuse(false);
+    tailed.same_as(&server, "v", at);
+    assert_eq!(
+        tailed.told.iter().filter(|it| **it == "snapshot").count(),
+        2
+    );
+}
+
+#[test]
 fn tail_of_old_server_that_lost_its_rows_shows_them_gone() {
     let (server, mut tailed) = started(Generation::Old);
     server.restart_without_rows();

@@ -129,12 +129,6 @@ impl Tailed {
         }
     }
 
-    /// Takes events until the last of a kind came after `since` events.
-    pub fn until_told(&mut self, kind: &'static str) {
-        let since = self.told.len();
-        self.until(kind, |tailed| tailed.told[since..].contains(&kind));
-    }
-
     /// Takes what comes within so short a time.
     pub fn settle(&mut self, time: Duration) {
         let end = Instant::now() + time;

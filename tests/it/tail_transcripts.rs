@@ -30,7 +30,7 @@ struct Recorded {
 /// The bytes of a Python bytes literal.
 fn literal(text: &str) -> Vec<u8> {
     let inner = text.strip_prefix('b').expect("a bytes literal");
-    let inner = inner[1..inner.len() - 1].as_bytes();
+    let inner = &inner.as_bytes()[1..inner.len() - 1];
     let (mut bytes, mut at) = (Vec::new(), 0);
     while at < inner.len() {
         if inner[at] != b'\\' {
