@@ -60,6 +60,20 @@ fn tail_of_empty_view_gets_its_base_on_either_generation() {
 }
 
 #[test]
+fn tail_of_idle_old_view_without_progress_gets_its_base() {
+    let server = server(Generation::Old);
+    server.withhold_progress(true);
+    server.commit("v", vec![(row(["1", "x"]), 2), (row(["2", "y"]), 1)]);
+    let mut tailed = Tailed::start(&server, "v");
+    tailed.same_as(&server, "v", server.now());
+    let at = server.commit("v", vec![(row(["1", "x"]), -1)]);
+    tailed.same_as(&server, "v", at);
+    let statements = server.statements();
+    let counts = statements.iter().filter(|sql| sql.contains(" AS OF "));
+    assert!(counts.count() >= 2);
+}
+
+#[test]
 fn tail_of_constant_view_is_complete() {
     for generation in [Generation::Modern, Generation::Old] {
         let server = server(generation);

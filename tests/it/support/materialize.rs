@@ -91,6 +91,8 @@ struct State {
     is_silent: bool,
     /// Nothing is streamed.
     streams_silent: bool,
+    /// No progress is sent.
+    withholds_progress: bool,
     /// The next COPYs fail: how many, code and message.
     copy_errors: Vec<(String, String)>,
     /// Each connection that is open, by process id.
@@ -154,6 +156,7 @@ impl Materialize {
             refuses: false,
             is_silent: false,
             streams_silent: false,
+            withholds_progress: false,
             copy_errors: Vec::new(),
             connections: BTreeMap::new(),
             next_process: 1,

@@ -101,4 +101,11 @@ impl Materialize {
             state.view(name).steps.push(Step::Raw(bytes.to_vec()));
         });
     }
+
+    /// Whether streams that begin from now on show no progress at all, as an
+    /// old server may for an idle view.
+    pub fn withhold_progress(&self, withholds: bool) {
+        self.shared
+            .with(|state| state.withholds_progress = withholds);
+    }
 }

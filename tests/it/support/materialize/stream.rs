@@ -64,6 +64,7 @@ pub(super) fn copy(
         connection.streams = Some(copy.name.clone());
         connection.is_cancelled = false;
     }
+    let withholds_progress = state.withholds_progress;
     drop(state);
     shared.changed.notify_all();
     let width = view.columns.len();
@@ -72,6 +73,7 @@ pub(super) fn copy(
         socket,
         generation,
         width,
+        withholds_progress,
     };
     stream.begin(&view, &copy, as_of)?;
     if view.constant {
@@ -84,6 +86,7 @@ struct Stream<'a> {
     socket: &'a mut TcpStream,
     generation: Generation,
     width: usize,
+    withholds_progress: bool,
 }
 
 impl Stream<'_> {
@@ -184,6 +187,9 @@ impl Stream<'_> {
     }
 
     fn progress(&mut self, at: u64) -> Io<()> {
+        if self.withholds_progress {
+            return Ok(());
+        }
         let nulls = "\t\\N".repeat(self.width + 1);
         self.data(format!("{at}\tt{nulls}\n").as_bytes())
     }
