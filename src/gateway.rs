@@ -54,9 +54,9 @@ impl GatewayError {
     /// What to do about it, where that can be said.
     pub fn hint(&self) -> Option<String> {
         match self {
-            GatewayError::Listen { .. } => Some(
-                "Choose another address with --listen, or port 0 for any free one.".to_owned(),
-            ),
+            GatewayError::Listen { .. } => {
+                Some("Choose another address with --listen, or port 0 for any free one.".to_owned())
+            }
             GatewayError::Tail(error) => error.hint(),
             GatewayError::Start(_) | GatewayError::Serve(_) => None,
         }
@@ -71,6 +71,13 @@ pub fn run(config: &Config) -> Result<(), GatewayError> {
     System::new().block_on(serve(config))
 }
 
+/// Waits for a signal and does nothing else.
+pub fn until_signal() -> Result<(), GatewayError> {
+    System::new()
+        .block_on(shutdown_signal())
+        .map_err(GatewayError::Start)
+}
+
 async fn serve(config: &Config) -> Result<(), GatewayError> {
     let (fatal_sender, fatal) = bounded(1);
     let tails = config
@@ -83,7 +90,7 @@ async fn serve(config: &Config) -> Result<(), GatewayError> {
         sources: Arc::new(sources),
     };
     let for_workers = gateway.clone();
-    let server = HttpServer::new(move || app(&for_workers))
+    let server = HttpServer::new(move || app(for_workers.clone()))
         .workers(config.workers)
         .backlog(LISTEN_BACKLOG)
         // A browser that closed its tab is noticed at once, not at the next write.
@@ -215,7 +222,10 @@ async fn shut_down(gateway: &Gateway, tails: &[TailSlot], server: &ServerHandle)
         drop(tail.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
     let streams = || -> usize {
-        let counts = gateway.sources.iter().map(|(shared, _)| shared.subscriber_count());
+        let counts = gateway
+            .sources
+            .iter()
+            .map(|(shared, _)| shared.subscriber_count());
         counts.sum()
     };
     let all_ended = async {
@@ -226,9 +236,15 @@ async fn shut_down(gateway: &Gateway, tails: &[TailSlot], server: &ServerHandle)
         sleep(SHUTDOWN_FLUSH).await;
     };
     if timeout(SHUTDOWN_STREAMS_MAX, all_ended).await.is_err() {
-        warn!("{} streams did not take their last event in time", streams());
+        warn!(
+            "{} streams did not take their last event in time",
+            streams()
+        );
     }
-    if timeout(SHUTDOWN_WORKERS_MAX, server.stop(false)).await.is_err() {
+    if timeout(SHUTDOWN_WORKERS_MAX, server.stop(false))
+        .await
+        .is_err()
+    {
         warn!("HTTP workers did not stop in time");
     }
 }

@@ -1,9 +1,14 @@
 //! viewcast: a Server-Sent-Events gateway for Materialize.
 #![forbid(unsafe_code)]
 
+pub mod cli;
+pub mod config;
 #[cfg(feature = "demo")]
 pub mod demo;
+pub mod gateway;
+pub mod healthcheck;
 pub mod http;
+pub mod launch;
 pub mod limits;
 pub mod model;
 pub mod relay;

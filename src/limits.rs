@@ -99,18 +99,6 @@ pub const DEMO_HISTORY_UPDATES_MAX: usize = 1_000_000;
 /// (a laptop's lid): bounds what one step of the dataflow holds in memory.
 pub const DEMO_CATCH_UP_TICKS_MAX: u64 = 600;
 
-/// Edits a second at the most: beyond it a tick's work takes longer than the tick.
-pub const DEMO_RATE_MAX: f64 = 1_000_000.0;
-
-/// Edits that may be in at the start: each costs about 1 us, so half a minute.
-pub const DEMO_SEED_EDITS_MAX: usize = 20_000_000;
-
-/// Shortest tick: timestamps are whole milliseconds and grow with each tick.
-pub const DEMO_TICK_MIN: Duration = Duration::from_millis(1);
-
-/// Longest tick: beyond it nothing looks alive.
-pub const DEMO_TICK_MAX: Duration = Duration::from_secs(3_600);
-
 /// Minutes of event time that `edits_per_minute` shows: one hour makes a line.
 pub const DEMO_MINUTES_SHOWN: u64 = 60;
 
@@ -220,3 +208,72 @@ pub const NEAR_NAMES_MAX: usize = 5;
 /// Milliseconds by which a server's time may be behind what it told before a
 /// connection was lost; it is waited for. Further back, it is another time.
 pub const TIME_BACK_MAX_MS: u64 = 10_000;
+/// Views one gateway may tail: each costs a thread and an upstream connection.
+pub const VIEWS_MAX: usize = 256;
+
+/// Shortest heartbeat: below it, an idle view is nothing but heartbeats.
+pub const HEARTBEAT_MIN: Duration = Duration::from_millis(10);
+
+/// Longest heartbeat: beyond it, a dead connection looks alive for too long.
+pub const HEARTBEAT_MAX: Duration = Duration::from_secs(3600);
+
+/// Fewest bytes of retention: less could not hold the delta being sent.
+pub const RETENTION_BYTES_MIN: u64 = 1024;
+
+/// Most bytes of retention: 64 GiB a view is more than a host has to spare.
+pub const RETENTION_BYTES_MAX: u64 = 64 * 1024 * 1024 * 1024;
+
+/// Shortest age of retention: one timestamp of a usual server.
+pub const RETENTION_AGE_MIN: Duration = Duration::from_secs(1);
+
+/// Longest age of retention, a week: after it, a base is smaller than the
+/// deltas since.
+pub const RETENTION_AGE_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// Bytes of a configuration file: a larger one is some other file.
+pub const CONFIG_FILE_BYTES_MAX: u64 = 1024 * 1024;
+
+/// Port of an upstream whose address names none: the one that every postgres
+/// URL means, though a Materialize usually listens on 6875.
+pub const UPSTREAM_PORT_DEFAULT: u16 = 5432;
+
+/// User and database of a Materialize whose address names none.
+pub const UPSTREAM_USER_DEFAULT: &str = "materialize";
+
+/// Fewest edits a second of the demo: one in 1,000 s.
+pub const DEMO_RATE_MIN: f64 = 0.001;
+
+/// Most edits a second of the demo: what the benchmarks drive it with.
+pub const DEMO_RATE_MAX: f64 = 1_000_000.0;
+
+/// Most edits that may be in at the start of the demo: the recording some
+/// twenty-five times over, still loaded within seconds.
+pub const DEMO_SEED_EDITS_MAX: usize = 1_000_000;
+
+/// Shortest tick of the demo: timestamps are whole milliseconds, and every
+/// one costs a round of the dataflow.
+pub const DEMO_TICK_MIN: Duration = Duration::from_millis(10);
+
+/// Longest tick of the demo.
+pub const DEMO_TICK_MAX: Duration = Duration::from_secs(3600);
+
+/// The demo's views, the default view first.
+pub const DEMO_VIEWS: &[&str] = &[
+    "top10",
+    "counter",
+    "user_edits",
+    "edits_by_language",
+    "edits_per_minute",
+    "hot_pages",
+    "mz_catalog.mz_views",
+    "mz_internal.mz_frontiers",
+];
+
+/// Where `viewcast healthcheck` asks: the gateway's own default address.
+pub const HEALTHCHECK_URL_DEFAULT: &str = "http://127.0.0.1:8080/healthz";
+
+/// Time a health check may take in all: below the 10 s of common probes.
+pub const HEALTHCHECK_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Bytes of the answer a health check reads: the status line is in the first.
+pub const HEALTHCHECK_ANSWER_BYTES_MAX: usize = 1024;

@@ -1,1 +1,73 @@
-fn main() {}
+//! The program: parse, load the configuration, start the logger, run.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use viewcast::cli::{self, Invocation, WRONG_USAGE};
+use viewcast::launch::{self, LaunchError};
+use viewcast::{config, healthcheck};
+
+fn main() -> ExitCode {
+    let outcome = match cli::parse(std::env::args_os()) {
+        Ok(invocation) => run(invocation),
+        // Help and version are no error, but clap hands them back as one. With
+        // nobody reading, the status is all that is left to tell.
+        Err(told) => {
+            let _ = told.print();
+            return ExitCode::from(if told.use_stderr() { WRONG_USAGE } else { 0 });
+        }
+    };
+    let Err((status, report)) = outcome else {
+        return ExitCode::SUCCESS;
+    };
+    let _ = io::stderr().write_all(report.as_bytes());
+    ExitCode::from(status)
+}
+
+/// Does what was asked; on failure, the exit status and what to say about it.
+fn run(invocation: Invocation) -> Result<(), (u8, String)> {
+    let environment = |name: &str| std::env::var_os(name);
+    let wrong = |errors: config::error::ConfigErrors| (WRONG_USAGE, errors.report());
+    match invocation {
+        Invocation::Print(text) => io::stdout().write_all(&text).map_err(failed),
+        Invocation::Healthcheck(url) => healthcheck::check(&url).map_err(failed),
+        Invocation::CheckConfig(flags) => {
+            let text = config::check(&flags, &environment).map_err(wrong)?;
+            io::stdout().write_all(text.as_bytes()).map_err(failed)
+        }
+        Invocation::Serve(flags) => {
+            let config = config::load(&flags, &environment).map_err(wrong)?;
+            start_logger();
+            launch::serve(&config).map_err(stopped)
+        }
+        Invocation::Demo(flags, demo) => {
+            let config = config::load_demo(&flags, &demo, &environment).map_err(wrong)?;
+            start_logger();
+            launch::demo(&config).map_err(stopped)
+        }
+    }
+}
+
+/// Logs to stderr: what RUST_LOG says, else our own news and others' warnings.
+fn start_logger() {
+    let filter = env_logger::Env::default().default_filter_or("warn,viewcast=info");
+    env_logger::Builder::from_env(filter).init();
+}
+
+/// The whole chain of causes, then what to do about it.
+fn stopped(error: LaunchError) -> (u8, String) {
+    let mut report = format!("error: {error}");
+    let mut cause = std::error::Error::source(&error);
+    while let Some(error) = cause {
+        report.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    if let Some(hint) = error.hint() {
+        report.push_str(&format!("\nhint: {hint}"));
+    }
+    (1, report + "\n")
+}
+
+fn failed(error: impl std::fmt::Display) -> (u8, String) {
+    (1, format!("error: {error}\n"))
+}

@@ -107,8 +107,10 @@ async function askViews() {
   try {
     const response = await fetch("/views", { headers: { accept: "application/json" }, signal: AbortSignal.timeout(VIEWS_MS) });
     if (!response.ok) throw new Error(`status ${response.status}`);
-    ({ views } = await response.json());
+    const answer = await response.json();
+    views = answer.views.map((view) => ({ stream: `/${encodeURIComponent(view.name)}/stream`, ...view, columns: view.columns ?? [] }));
     notice(views.length === 0 ? "The gateway serves no view yet." : "");
+    for (const view of views) (charts.get(view.name) ?? (chosen?.view.name === view.name ? chosen : null))?.describe(view);
     addCharts();
     drawCatalog();
     return true;
@@ -151,6 +153,8 @@ async function main() {
   const wanted = decodeURIComponent(location.hash.slice(1));
   if (views.some(({ name }) => name === wanted)) choose(wanted, { focus: false });
   else if (charts.size === 0) choose(views[0].name, { focus: false });
+  // Only now, so that it does not jump down as the panels above it come.
+  document.querySelector(".catalog").hidden = false;
   setInterval(showRates, 1_000);
   setInterval(() => document.hidden || askViews(), VIEWS_MS);
 }

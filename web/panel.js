@@ -19,7 +19,7 @@ export class Panel {
   #table = null;
   #onActivity;
 
-  /** `chart` makes the drawing: an object with `element` and `draw(rows, columns, timestamp)`. */
+  /** `chart` makes the drawing: an object with `element`, `draw(stream)` and perhaps `close()`. */
   constructor(view, { title, chart = null, kind = "table", onActivity, onTouch, onClose = null }) {
     const id = `panel-${(ids += 1)}`;
     this.view = view;
@@ -38,6 +38,15 @@ export class Panel {
     this.element = el("article", { class: `panel panel-${kind}`, "aria-labelledby": id, "data-view": view.name },
       el("header", {}, heading, tools, status), body);
     if (chart === null) this.#table = new Table(view.columns, () => this.#soon());
+  }
+
+  /** Takes a newer description of the view: its columns may not have been known, or may have changed. */
+  describe(view) {
+    const same = JSON.stringify(view.columns) === JSON.stringify(this.view.columns);
+    this.view = view;
+    if (same || this.#table === null) return;
+    this.#table = new Table(view.columns, () => this.#soon());
+    this.#soon();
   }
 
   get status() {
@@ -109,7 +118,7 @@ export class Panel {
     const drawing = this.#table ?? this.#chart;
     if (this.#stream === null || this.#stream.position === null) return;
     if (drawing.element.parentNode !== this.#parts.body) this.#parts.body.replaceChildren(drawing.element);
-    drawing.draw(this.#stream, this.view.columns);
+    drawing.draw(this.#stream);
     this.#showStatus();
   }
 

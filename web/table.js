@@ -41,7 +41,7 @@ export class Table {
       changed();
     };
     // A count is most telling from the top; anything else reads best from A.
-    const measure = columns.findLast(isNumeric);
+    const measure = columns.find(({ name }) => name === "count" || name === "edits") ?? columns.findLast(isNumeric);
     this.#sort = measure ? { name: measure.name, sign: -1 } : { name: columns[0]?.name, sign: 1 };
     const heads = columns.map((column) => this.#head(column));
     const body = el("tbody");

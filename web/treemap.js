@@ -4,8 +4,6 @@ import { bytes, compact, number, toNumber } from "./values.js";
 
 /** Colours in style.css, .hue-0 to .hue-9; the last one is for all further groups. */
 const HUES = 10;
-/** Groups in the legend at most. */
-const LEGEND_MAX = 8;
 
 /** How far from square the worst tile of a row is; 1 is square. */
 function worst(row, side, sum) {
@@ -121,9 +119,10 @@ export class Treemap {
   }
 
   #showLegend(groups) {
-    const names = groups.slice(0, LEGEND_MAX).map(({ name }) => name);
-    if (this.#legend.dataset.names === names.join()) return;
-    this.#legend.dataset.names = names.join();
-    this.#legend.replaceChildren(...names.map((name) => el("li", { class: `hue-${this.#hues.get(name)}` }, name)));
+    const own = groups.map(({ name }) => [name, this.#hues.get(name)]).filter(([, hue]) => hue < HUES - 1);
+    const entries = own.length < groups.length ? [...own, ["other", HUES - 1]] : own;
+    if (this.#legend.dataset.entries === entries.join()) return;
+    this.#legend.dataset.entries = entries.join();
+    this.#legend.replaceChildren(...entries.map(([name, hue]) => el("li", { class: `hue-${hue}` }, name)));
   }
 }

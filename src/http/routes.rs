@@ -20,7 +20,7 @@ use super::{ops, page, snapshot, stream};
 /// A view's own paths come last, except its stream: so `/views` stays what it
 /// is even where a view has that name, and its stream is reached all the same.
 pub fn app(
-    gateway: &Gateway,
+    gateway: Gateway,
 ) -> App<
     impl ServiceFactory<
         ServiceRequest,
@@ -31,8 +31,8 @@ pub fn app(
     >,
 > {
     App::new()
-        .app_data(LocalData::new(WorkerViews::attach(gateway)))
-        .app_data(Data::new(gateway.clone()))
+        .app_data(LocalData::new(WorkerViews::attach(&gateway)))
+        .app_data(Data::new(gateway))
         .wrap(from_fn(check_request))
         .wrap(DefaultHeaders::new().add((X_CONTENT_TYPE_OPTIONS, "nosniff")))
         .wrap(CatchPanic::default())

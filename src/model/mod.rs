@@ -6,6 +6,7 @@
 pub mod delta;
 pub mod event;
 pub mod json;
+pub mod name;
 pub mod position;
 pub mod retention;
 pub mod row;

@@ -58,7 +58,8 @@ export class FakeWikipedia {
       const entry = this.languages.get(wiki) ?? { edits: 0, bytes: 0 };
       this.languages.set(wiki, { edits: entry.edits + 1, bytes: entry.bytes + bytes });
       bump(this.minutes, minute(now));
-      this.recent.push({ at: now, page: this.pick(PAGES, 1.4), wiki: wiki.wiki, user });
+      const page = this.pick(PAGES, 1.4);
+      this.recent.push({ at: now, page, wiki: WIKIS[PAGES.indexOf(page)].wiki, user });
     }
     this.recent = this.recent.filter(({ at }) => at > now - HOT_MS).slice(-3000);
     const oldest = minute(now - WINDOW_MINUTES * 60_000);

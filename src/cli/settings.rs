@@ -1,0 +1,192 @@
+//! Every setting, declared once: its flag, variable, key, help and default.
+//!
+//! To add one, add it here, read it in `config.rs`, and show it in
+//! `config/viewcast.example.toml`; tests compare the three.
+
+use clap::Args;
+
+use crate::limits;
+
+/// What all environment variables begin with.
+pub const ENVIRONMENT_PREFIX: &str = "VIEWCAST_";
+
+/// One setting: a key, and what it is when nobody gives it.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting {
+    /// Key in the configuration file, in snake case.
+    pub key: &'static str,
+    /// What holds when no layer gives a value.
+    pub default: fn() -> DefaultValue,
+}
+
+/// What a setting is when no layer gives a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DefaultValue {
+    /// Nothing: the setting is required, or decided where it is used.
+    None,
+    /// This text, read by the same parser as any other layer's.
+    Text(String),
+    /// A text that depends on the machine, and how the help describes it.
+    Computed(String, &'static str),
+}
+
+impl Setting {
+    /// The flag without its dashes.
+    pub fn flag(&self) -> String {
+        self.key.replace('_', "-")
+    }
+
+    /// The environment variable.
+    pub fn variable(&self) -> String {
+        format!("{ENVIRONMENT_PREFIX}{}", self.key.to_uppercase())
+    }
+}
+
+/// Declares a group of settings: the clap arguments of its flags, and the table
+/// that the other layers, the help and the configuration's merge go by.
+macro_rules! settings {
+    (
+        $(#[$about:meta])*
+        $group:ident in $module:ident {
+            $( $(#[$help:meta])* $key:ident: $kind:ty, $value:literal, $default:expr; )*
+        }
+    ) => {
+        $(#[$about])*
+        #[derive(Args, Clone, Default)]
+        pub struct $group {
+            $( $(#[$help])* #[arg(long, value_name = $value)] pub $key: $kind, )*
+        }
+
+        impl $group {
+            /// The flags that were given: key and values.
+            pub fn given(&self) -> Vec<(&'static str, Vec<String>)> {
+                let all = [ $( (stringify!($key), self.$key.iter().cloned().collect::<Vec<_>>()) ),* ];
+                all.into_iter().filter(|(_, values)| !values.is_empty()).collect()
+            }
+        }
+
+        /// The settings of the group, each by its key.
+        #[allow(non_upper_case_globals, missing_docs, reason = "a constant here is named as its key")]
+        pub mod $module {
+            use super::*;
+            $( pub const $key: Setting = Setting { key: stringify!($key), default: || $default }; )*
+
+            /// All of them, in the order of the help.
+            pub const ALL: &[Setting] = &[ $( $key ),* ];
+        }
+    };
+}
+
+settings! {
+    /// Settings of the gateway.
+    ServeFlags in serve {
+        /// Tail the Materialize at this address (required)
+        ///
+        /// A postgres URL or a key=value string. Name the port: a Materialize
+        /// usually listens on 6875, while an address without one means 5432.
+        /// The user and the database default to "materialize", the password to
+        /// PGPASSWORD. Example: postgres://materialize@localhost:6875/materialize
+        upstream: Option<String>, "URL", DefaultValue::None;
+
+        /// Stream this view, as NAME, SCHEMA.NAME or DATABASE.SCHEMA.NAME
+        ///
+        /// Repeat the flag for several views; the first is the default view,
+        /// also served at /view/stream. At least one is required, 256 at the
+        /// most. As in SQL, a part without double quotes is folded to lower
+        /// case, and a part with other characters than letters, digits and _
+        /// needs them. The environment variable and a string in the file
+        /// separate names by commas; a comma inside double quotes belongs to
+        /// the name. Example: --view top10 --view 'public."Big Spenders"'
+        view: Vec<String>, "NAME", DefaultValue::None;
+
+        /// Serve HTTP on this IP address and port
+        ///
+        /// Port 0 picks a free one; the log says which. Streams are served to
+        /// whoever reaches the port. Example: 0.0.0.0:8080
+        listen: Option<String>, "ADDR:PORT", text(limits::LISTEN_DEFAULT);
+
+        /// Run this many HTTP threads, 1 to 256
+        ///
+        /// Each keeps its share of the connections. Example: 4
+        workers: Option<String>, "N", one_per_core();
+
+        /// Send an empty delta after this long without a change, 10ms to 1h
+        ///
+        /// Keep it below the idle timeout of every proxy on the way.
+        /// Example: 30s
+        heartbeat: Option<String>, "DURATION", duration(limits::HEARTBEAT_DEFAULT);
+
+        /// Keep at most this many bytes of deltas per view for resume, 1KiB to 64GiB
+        ///
+        /// A browser that comes back within what is kept gets only the deltas
+        /// it missed; after that, a base. Units: B, KiB, MiB, GiB, kB, MB, GB.
+        /// Example: 256MiB
+        retention_bytes: Option<String>, "SIZE", text(&size_text(limits::RETENTION_BYTES_DEFAULT));
+
+        /// Keep deltas for resume at most this long, 1s to 7days
+        ///
+        /// Whichever of age and bytes is reached first counts. Example: 1h
+        retention_age: Option<String>, "DURATION", duration(limits::RETENTION_AGE_DEFAULT);
+
+        /// Ask the upstream with this statement: auto, tail or subscribe
+        ///
+        /// TAIL is what Materialize before 0.27 understands, SUBSCRIBE what
+        /// later ones do; auto asks the server for its version.
+        dialect: Option<String>, "DIALECT", text("auto");
+    }
+}
+
+settings! {
+    /// Settings of the demo alone.
+    DemoFlags in demo {
+        /// Replay this many edits a second, 0.001 to 1000000
+        ///
+        /// Example: 100
+        rate: Option<String>, "EDITS", text(&limits::DEMO_RATE_DEFAULT.to_string());
+
+        /// Start with this many edits already in, up to 1000000
+        ///
+        /// They fill the charts before the first live edit. Example: 0
+        seed_edits: Option<String>, "N", text(&limits::DEMO_SEED_EDITS_DEFAULT.to_string());
+
+        /// Close one timestamp every so often, 10ms to 1h
+        ///
+        /// All edits within a tick reach the browser as one delta.
+        /// Example: 200ms
+        tick: Option<String>, "DURATION", duration(limits::DEMO_TICK_DEFAULT);
+    }
+}
+
+/// Every setting there is, in the order of the help and of reports.
+pub fn all() -> impl Iterator<Item = Setting> {
+    serve::ALL.iter().chain(demo::ALL).copied()
+}
+
+/// A size as people write it: the largest binary unit that divides it.
+pub fn size_text(bytes: u64) -> String {
+    let units = ["B", "KiB", "MiB", "GiB"];
+    let mut size = bytes;
+    for unit in units {
+        let whole = size != 0 && size % 1024 == 0;
+        if !whole || unit == "GiB" {
+            return format!("{size}{unit}");
+        }
+        size /= 1024;
+    }
+    format!("{bytes}B")
+}
+
+fn text(text: &str) -> DefaultValue {
+    DefaultValue::Text(text.to_owned())
+}
+
+fn duration(duration: std::time::Duration) -> DefaultValue {
+    DefaultValue::Text(humantime::format_duration(duration).to_string())
+}
+
+fn one_per_core() -> DefaultValue {
+    // A machine that does not say how many cores it has still serves.
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let workers = cores.min(limits::WORKERS_MAX);
+    DefaultValue::Computed(workers.to_string(), "one per core")
+}

@@ -1,0 +1,224 @@
+//! The configuration: flags, environment and file merged once, validated
+//! before any port opens, and never changed afterwards.
+//!
+//! Flags win over the environment, the environment over the file, the file over
+//! the default. Every layer stays text until it has won, and the default is read
+//! by the same parser as the others, so a default can neither win nor be wrong.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::cli::settings::{demo, serve};
+use crate::cli::{Flags, StandIn, StandInDialect};
+use crate::limits;
+use crate::model::name::ViewName;
+
+pub mod error;
+mod file;
+mod layer;
+mod merge;
+mod report;
+pub mod upstream;
+mod value;
+
+use error::ConfigErrors;
+pub use layer::Environment;
+use merge::Merge;
+use upstream::Upstream;
+
+/// What a gateway runs with.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The Materialize to tail.
+    pub upstream: Upstream,
+    /// The views to stream: at least one, no two the same; the first is the
+    /// default view.
+    pub views: Vec<ViewName>,
+    /// Where to serve HTTP; port 0 picks a free one.
+    pub listen: SocketAddr,
+    /// HTTP threads, 1 to [`limits::WORKERS_MAX`].
+    pub workers: usize,
+    /// Silence after which an idle view sends an empty delta.
+    pub heartbeat: Duration,
+    /// Bytes of deltas kept per view for resume.
+    pub retention_bytes: u64,
+    /// Age of the oldest delta kept per view for resume.
+    pub retention_age: Duration,
+    /// How to ask the upstream for a view's changes.
+    pub dialect: Dialect,
+}
+
+/// What a demo runs with.
+#[derive(Clone, Debug)]
+pub struct DemoConfig {
+    gateway: Config,
+    /// The Materialize to replay the edits into; `None` for the stand-in.
+    pub replay_into: Option<Upstream>,
+    /// Edits a second.
+    pub rate: f64,
+    /// Edits that are already in at the start.
+    pub seed_edits: usize,
+    /// The stand-in closes one timestamp every so often.
+    pub tick: Duration,
+    /// Whether to run the stand-in alone, without the gateway.
+    pub only_upstream: bool,
+    /// Where the stand-in accepts connections; `None` for any loopback port.
+    pub listen_upstream: Option<SocketAddr>,
+    /// The generation that the stand-in behaves like; `None` for its own choice.
+    pub stand_in_dialect: Option<StandInDialect>,
+}
+
+impl DemoConfig {
+    /// The configuration of the demo's gateway, once it is known where its
+    /// upstream is.
+    pub fn gateway(&self, upstream: Upstream) -> Config {
+        let gateway = self.gateway.clone();
+        Config {
+            upstream,
+            ..gateway
+        }
+    }
+}
+
+/// The statement that asks for a view's changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// Whichever the server's version understands.
+    Auto,
+    /// `TAIL`, before version 0.27.
+    Tail,
+    /// `SUBSCRIBE`, since then.
+    Subscribe,
+}
+
+impl fmt::Display for Dialect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Auto => "auto",
+            Self::Tail => "tail",
+            Self::Subscribe => "subscribe",
+        })
+    }
+}
+
+/// The configuration of `viewcast serve`, or everything wrong with it.
+pub fn load(flags: &Flags, environment: &Environment<'_>) -> Result<Config, ConfigErrors> {
+    let mut merge = Merge::new(flags, environment);
+    let config = merge_serve(&mut merge);
+    merge.finish(config).map(|(config, _)| config)
+}
+
+/// The configuration of `viewcast demo`, or everything wrong with it.
+pub fn load_demo(
+    flags: &Flags,
+    stand_in: &StandIn,
+    environment: &Environment<'_>,
+) -> Result<DemoConfig, ConfigErrors> {
+    let mut merge = Merge::new(flags, environment);
+    let replay_into = merge.upstream(serve::upstream);
+    // Replaced by `DemoConfig::gateway`, the only way to this configuration.
+    let upstream = Upstream::at(SocketAddr::from((
+        [127, 0, 0, 1],
+        limits::UPSTREAM_PORT_DEFAULT,
+    )));
+    let gateway = merge_common(&mut merge, Some(upstream), limits::DEMO_VIEWS);
+    let edits = merge_demo(&mut merge);
+    let config = match (gateway, replay_into, edits) {
+        (Some(gateway), Some(replay_into), Some((rate, seed_edits, tick))) => Some(DemoConfig {
+            gateway,
+            replay_into,
+            rate,
+            seed_edits,
+            tick,
+            only_upstream: stand_in.only_upstream,
+            listen_upstream: stand_in.listen_upstream,
+            stand_in_dialect: stand_in.demo_dialect,
+        }),
+        _ => None,
+    };
+    merge.finish(config).map(|(config, _)| config)
+}
+
+/// What `viewcast check-config` prints: the merged configuration as TOML, its
+/// secrets masked, each value with the layer it came from.
+pub fn check(flags: &Flags, environment: &Environment<'_>) -> Result<String, ConfigErrors> {
+    let mut merge = Merge::new(flags, environment);
+    let config = merge_serve(&mut merge);
+    // The file may also hold the demo's keys: a wrong one is worth knowing.
+    let edits = merge_demo(&mut merge);
+    let (_, entries) = merge.finish(config.zip(edits))?;
+    Ok(report::render(&entries))
+}
+
+fn merge_serve(merge: &mut Merge<'_>) -> Option<Config> {
+    let upstream = merge.upstream(serve::upstream);
+    if let Some(None) = upstream {
+        merge.missing(
+            "upstream",
+            "Name the Materialize to tail, e.g. --upstream \
+             postgres://materialize@localhost:6875/materialize, or try `viewcast demo`, which \
+             needs none.",
+        );
+    }
+    merge_common(merge, upstream.flatten(), &[])
+}
+
+/// The settings that serve and demo share; every one is read even after an
+/// error, so that all errors are found.
+fn merge_common(
+    merge: &mut Merge<'_>,
+    upstream: Option<Upstream>,
+    views: &[&str],
+) -> Option<Config> {
+    let views = merge.views(serve::view, views);
+    let listen = merge.one(serve::listen, value::address());
+    let workers = merge.one(
+        serve::workers,
+        value::number("a whole number", 1, limits::WORKERS_MAX),
+    );
+    let heartbeat = merge.one(
+        serve::heartbeat,
+        value::duration(limits::HEARTBEAT_MIN, limits::HEARTBEAT_MAX, "15s"),
+    );
+    let retention_bytes = merge.one(
+        serve::retention_bytes,
+        value::size(
+            limits::RETENTION_BYTES_MIN,
+            limits::RETENTION_BYTES_MAX,
+            "64MiB",
+        ),
+    );
+    let retention_age = merge.one(
+        serve::retention_age,
+        value::duration(limits::RETENTION_AGE_MIN, limits::RETENTION_AGE_MAX, "10m"),
+    );
+    let dialect = merge.one(serve::dialect, value::dialect());
+    Some(Config {
+        upstream: upstream?,
+        views: views?,
+        listen: listen?,
+        workers: workers?,
+        heartbeat: heartbeat?,
+        retention_bytes: retention_bytes?,
+        retention_age: retention_age?,
+        dialect: dialect?,
+    })
+}
+
+/// The demo's own settings: rate, edits at the start, tick.
+fn merge_demo(merge: &mut Merge<'_>) -> Option<(f64, usize, Duration)> {
+    let rate = merge.one(
+        demo::rate,
+        value::number("a number", limits::DEMO_RATE_MIN, limits::DEMO_RATE_MAX),
+    );
+    let seed_edits = merge.one(
+        demo::seed_edits,
+        value::number("a whole number", 0, limits::DEMO_SEED_EDITS_MAX),
+    );
+    let tick = merge.one(
+        demo::tick,
+        value::duration(limits::DEMO_TICK_MIN, limits::DEMO_TICK_MAX, "1s"),
+    );
+    Some((rate?, seed_edits?, tick?))
+}

@@ -1,0 +1,167 @@
+//! The configuration file: TOML to a layer.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::error::{ConfigError, Place};
+use super::layer::{Given, Layer};
+use crate::cli::settings::{self, Setting};
+use crate::limits;
+
+/// The most letters a mistyped key may differ by and still be recognised, as a
+/// similarity from 0 to 1.
+const SIMILARITY_MIN: f64 = 0.7;
+
+/// Reads a file; whatever is wrong with it is added to `errors`.
+pub fn layer(path: &Path, errors: &mut Vec<ConfigError>) -> Layer {
+    match read(path) {
+        Ok(text) => parse(&text, path, errors),
+        Err(error) => {
+            errors.push(error);
+            Layer::new()
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<String, ConfigError> {
+    let failed = |error: io::Error| {
+        let path = path.to_owned();
+        ConfigError::File { path, error }
+    };
+    let max = limits::CONFIG_FILE_BYTES_MAX;
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(failed)?;
+    file.take(max.saturating_add(1))
+        .read_to_end(&mut bytes)
+        .map_err(failed)?;
+    if u64::try_from(bytes.len()).is_ok_and(|length| length > max) {
+        let path = path.to_owned();
+        return Err(ConfigError::FileTooLarge { path, max });
+    }
+    String::from_utf8(bytes).map_err(|_| {
+        failed(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "it is not UTF-8 text",
+        ))
+    })
+}
+
+/// The layer that a file's text gives.
+pub fn parse(text: &str, path: &Path, errors: &mut Vec<ConfigError>) -> Layer {
+    let mut layer = Layer::new();
+    let table = match DeTable::parse(text) {
+        Ok(table) => table.into_inner(),
+        Err(error) => {
+            errors.push(ConfigError::Toml {
+                path: path.to_owned(),
+                line: line_at(text, error.span().map_or(0, |span| span.start)),
+                message: error.message().to_owned(),
+            });
+            return layer;
+        }
+    };
+    let mut entries: Vec<_> = table.into_iter().collect();
+    // In the order of the file, so that errors read from top to bottom.
+    entries.sort_by_key(|(key, _)| key.span().start);
+    for (key, value) in entries {
+        let line = line_at(text, key.span().start);
+        let key = key.into_inner();
+        let Some(setting) = settings::all().find(|setting| setting.key == key) else {
+            errors.push(ConfigError::UnknownKey {
+                nearest: nearest(&key),
+                key: key.into_owned(),
+                path: path.to_owned(),
+                line,
+            });
+            continue;
+        };
+        let place = Place::File {
+            key: key.into_owned(),
+            path: path.to_owned(),
+            line,
+        };
+        match given(setting, value, place) {
+            Ok(given) => drop(layer.insert(setting.key, given)),
+            Err(error) => errors.push(error),
+        }
+    }
+    layer
+}
+
+/// The values of one key: a text or a number, or for views a list of texts.
+fn given(
+    setting: Setting,
+    value: Spanned<DeValue<'_>>,
+    place: Place,
+) -> Result<Given, ConfigError> {
+    let many = setting.key == settings::serve::view.key;
+    let accepts = match many {
+        true => "a list of names, e.g. [\"top10\", \"public.orders\"]",
+        false => "a text in quotes, or a number",
+    };
+    let value = value.into_inner();
+    let found = kind(&value);
+    let wrong = |place| ConfigError::Type {
+        place,
+        found,
+        accepts,
+    };
+    let (values, separated) = match value {
+        DeValue::String(text) => (vec![text.into_owned()], true),
+        DeValue::Integer(number) if !many && number.radix() == 10 => {
+            (vec![number.as_str().to_owned()], false)
+        }
+        DeValue::Float(number) if !many => (vec![number.as_str().to_owned()], false),
+        DeValue::Array(list) if many => {
+            let names = list.into_iter().map(|item| match item.into_inner() {
+                DeValue::String(name) => Some(name.into_owned()),
+                _ => None,
+            });
+            match names.collect::<Option<Vec<_>>>() {
+                Some(names) => (names, false),
+                None => return Err(wrong(place)),
+            }
+        }
+        _ => return Err(wrong(place)),
+    };
+    Ok(Given {
+        values,
+        separated,
+        place,
+    })
+}
+
+fn kind(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a text",
+        DeValue::Integer(_) => "an integer",
+        DeValue::Float(_) => "a number",
+        DeValue::Boolean(_) => "a boolean",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    }
+}
+
+/// The setting whose key looks most like this one, if any does.
+fn nearest(key: &str) -> Option<&'static str> {
+    let key = key.to_lowercase().replace('-', "_");
+    settings::all()
+        .map(|setting| (strsim::jaro_winkler(&key, setting.key), setting.key))
+        .filter(|(similarity, _)| *similarity >= SIMILARITY_MIN)
+        .max_by(|left, right| left.0.total_cmp(&right.0))
+        .map(|(_, key)| key)
+}
+
+/// The line, from 1, that an offset into a text lies on.
+fn line_at(text: &str, offset: usize) -> usize {
+    let before = text.bytes().take(offset);
+    before
+        .filter(|byte| *byte == b'\n')
+        .count()
+        .saturating_add(1)
+}

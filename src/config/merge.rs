@@ -1,0 +1,204 @@
+//! The one merge: for each setting the first layer that gives it, else its
+//! default; every error is kept, so that all are reported at once.
+
+use super::error::{ConfigError, ConfigErrors, Place};
+use super::layer::{Environment, Given, Layer, layers, variable};
+use super::upstream::Upstream;
+use super::value::{self, Kind};
+use crate::cli::Flags;
+use crate::cli::settings::{DefaultValue, Setting};
+use crate::limits;
+use crate::model::name::ViewName;
+
+/// One line of the merged configuration, for `check-config`.
+pub struct Entry {
+    /// The setting's key.
+    pub key: &'static str,
+    /// Its value as TOML, secrets masked; `None` when it has none.
+    pub toml: Option<String>,
+    /// Where the value came from.
+    pub place: Place,
+    /// What else there is to say about where it came from.
+    pub note: &'static str,
+}
+
+/// A merge under way: the layers, and what was read from them so far.
+pub struct Merge<'e> {
+    environment: &'e Environment<'e>,
+    layers: Vec<Layer>,
+    errors: Vec<ConfigError>,
+    entries: Vec<Entry>,
+}
+
+impl<'e> Merge<'e> {
+    /// Reads the layers.
+    pub fn new(flags: &Flags, environment: &'e Environment<'e>) -> Self {
+        let (layers, errors) = layers(flags, environment);
+        Self {
+            environment,
+            layers,
+            errors,
+            entries: Vec::new(),
+        }
+    }
+
+    /// A setting of one value; `None` after an error.
+    pub fn one<T>(&mut self, setting: Setting, kind: Kind<T>) -> Option<T> {
+        let given = self.given(setting)?;
+        let text = self.single(&given)?;
+        let Some(value) = (kind.parse)(&text) else {
+            self.errors.push(ConfigError::Value {
+                place: given.place,
+                given: text,
+                accepts: kind.accepts,
+            });
+            return None;
+        };
+        self.entry(setting, Some((kind.show)(&value)), given.place, "");
+        Some(value)
+    }
+
+    /// The views, at least one; `defaults` if no layer names any.
+    pub fn views(&mut self, setting: Setting, defaults: &[&str]) -> Option<Vec<ViewName>> {
+        let given = self.given(setting).unwrap_or_else(|| Given {
+            values: defaults.iter().map(ToString::to_string).collect(),
+            separated: false,
+            place: Place::Default(None),
+        });
+        let place = given.place.clone();
+        let names = self.names(given)?;
+        let mut views: Vec<ViewName> = Vec::new();
+        let before = self.errors.len();
+        for name in &names {
+            let place = place.clone();
+            match ViewName::parse(name) {
+                Err(error) => self.errors.push(ConfigError::Name { place, error }),
+                Ok(view) if views.contains(&view) => {
+                    let name = view.text().to_owned();
+                    self.errors.push(ConfigError::DuplicateView { name, place });
+                }
+                Ok(view) => views.push(view),
+            }
+        }
+        if views.len() > limits::VIEWS_MAX {
+            let (given, max) = (views.len(), limits::VIEWS_MAX);
+            let place = place.clone();
+            self.errors
+                .push(ConfigError::TooManyViews { given, max, place });
+        }
+        if self.errors.len() > before {
+            return None;
+        }
+        if views.is_empty() {
+            self.errors.push(ConfigError::Missing {
+                what: "view",
+                hint: "Name at least one, e.g. --view top10.",
+            });
+            return None;
+        }
+        let texts: Vec<_> = views
+            .iter()
+            .map(|view| value::toml_text(view.text()))
+            .collect();
+        self.entry(setting, Some(format!("[{}]", texts.join(", "))), place, "");
+        Some(views)
+    }
+
+    /// The upstream: `Some(None)` if no layer gives one, `None` after an error.
+    pub fn upstream(&mut self, setting: Setting) -> Option<Option<Upstream>> {
+        let Some(given) = self.given(setting) else {
+            self.entry(setting, None, Place::Default(None), "");
+            return Some(None);
+        };
+        let text = self.single(&given)?;
+        match Upstream::parse(&text, &given.place) {
+            Err(error) => {
+                self.errors.push(error);
+                None
+            }
+            Ok(mut upstream) => {
+                let mut note = "";
+                // Not Unicode: no password of ours; the server will say so.
+                let password = variable(self.environment, "PGPASSWORD")
+                    .and_then(|password| password.into_string().ok());
+                if let Some(password) = password.filter(|_| !upstream.has_password()) {
+                    upstream.set_password(&password);
+                    note = ", password from PGPASSWORD";
+                }
+                let shown = value::toml_text(&upstream.to_string());
+                self.entry(setting, Some(shown), given.place, note);
+                Some(Some(upstream))
+            }
+        }
+    }
+
+    /// Records that something required is in no layer.
+    pub fn missing(&mut self, what: &'static str, hint: &'static str) {
+        self.errors.push(ConfigError::Missing { what, hint });
+    }
+
+    /// The configuration and its entries, or every error there was.
+    pub fn finish<T>(self, config: Option<T>) -> Result<(T, Vec<Entry>), ConfigErrors> {
+        match config {
+            Some(config) if self.errors.is_empty() => Ok((config, self.entries)),
+            _ => Err(ConfigErrors(self.errors)),
+        }
+    }
+
+    /// What the winning layer gives; the default's text if none does.
+    fn given(&self, setting: Setting) -> Option<Given> {
+        let found = self.layers.iter().find_map(|layer| layer.get(setting.key));
+        if let Some(given) = found {
+            return Some(given.clone());
+        }
+        let (text, note) = match (setting.default)() {
+            DefaultValue::None => return None,
+            DefaultValue::Text(text) => (text, None),
+            DefaultValue::Computed(text, note) => (text, Some(note)),
+        };
+        Some(Given {
+            values: vec![text],
+            separated: false,
+            place: Place::Default(note),
+        })
+    }
+
+    /// The only value of a setting that takes one.
+    fn single(&mut self, given: &Given) -> Option<String> {
+        match given.values.as_slice() {
+            [text] => Some(text.clone()),
+            _ => {
+                let place = given.place.clone();
+                self.errors.push(ConfigError::Several { place });
+                None
+            }
+        }
+    }
+
+    /// The names of a list, split where its layer separates them by commas.
+    fn names(&mut self, given: Given) -> Option<Vec<String>> {
+        if !given.separated {
+            return Some(given.values);
+        }
+        let lists: Option<Vec<_>> = given
+            .values
+            .iter()
+            .map(|list| value::split_names(list))
+            .collect();
+        if lists.is_none() {
+            let place = given.place;
+            self.errors.push(ConfigError::UnclosedList { place });
+        }
+        lists.map(|lists| lists.concat())
+    }
+
+    fn entry(&mut self, setting: Setting, toml: Option<String>, place: Place, note: &'static str) {
+        let key = setting.key;
+        self.entries.push(Entry {
+            key,
+            toml,
+            place,
+            note,
+        });
+    }
+}

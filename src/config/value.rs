@@ -1,0 +1,114 @@
+//! What the text of a setting means: one kind of value each, pure.
+
+use std::fmt::Display;
+use std::net::SocketAddr;
+use std::str::FromStr;
+use std::time::Duration;
+
+use super::Dialect;
+use crate::cli::settings::size_text;
+
+/// How one kind of value is read, described and shown again.
+pub struct Kind<T> {
+    /// What is accepted: the end of the sentence "Give ...".
+    pub accepts: String,
+    /// Reads a text; `None` if it is not accepted.
+    pub parse: Box<dyn Fn(&str) -> Option<T>>,
+    /// The value as TOML.
+    pub show: fn(&T) -> String,
+}
+
+/// A duration with its unit, between two bounds.
+pub fn duration(min: Duration, max: Duration, example: &str) -> Kind<Duration> {
+    let text = humantime::format_duration;
+    Kind {
+        accepts: format!(
+            "a duration from {} to {} with its unit, e.g. {example}",
+            text(min),
+            text(max)
+        ),
+        parse: Box::new(move |given| {
+            let duration = humantime::parse_duration(given.trim()).ok()?;
+            (min..=max).contains(&duration).then_some(duration)
+        }),
+        show: |duration| toml_text(&humantime::format_duration(*duration).to_string()),
+    }
+}
+
+/// A size in bytes, with or without a unit, between two bounds.
+pub fn size(min: u64, max: u64, example: &str) -> Kind<u64> {
+    Kind {
+        accepts: format!(
+            "a size from {} to {}, e.g. {example}",
+            size_text(min),
+            size_text(max)
+        ),
+        parse: Box::new(move |given| {
+            let size = bytesize::ByteSize::from_str(given.trim()).ok()?.as_u64();
+            (min..=max).contains(&size).then_some(size)
+        }),
+        show: |size| toml_text(&size_text(*size)),
+    }
+}
+
+/// A number between two bounds; `noun` says which kind, with its article.
+pub fn number<T>(noun: &str, min: T, max: T) -> Kind<T>
+where
+    T: FromStr + PartialOrd + Display + Copy + 'static,
+{
+    Kind {
+        accepts: format!("{noun} from {min} to {max}"),
+        parse: Box::new(move |given| {
+            let number = given.trim().parse().ok()?;
+            // NaN is in no range.
+            (min..=max).contains(&number).then_some(number)
+        }),
+        show: T::to_string,
+    }
+}
+
+/// An IP address and port.
+pub fn address() -> Kind<SocketAddr> {
+    Kind {
+        accepts: "an IP address and a port, e.g. 127.0.0.1:8080 or [::]:8080".into(),
+        parse: Box::new(|given| given.trim().parse().ok()),
+        show: |address| toml_text(&address.to_string()),
+    }
+}
+
+/// The statement that asks for a view's changes.
+pub fn dialect() -> Kind<Dialect> {
+    Kind {
+        accepts: "auto, tail or subscribe".into(),
+        parse: Box::new(|given| match given.trim() {
+            "auto" => Some(Dialect::Auto),
+            "tail" => Some(Dialect::Tail),
+            "subscribe" => Some(Dialect::Subscribe),
+            _ => None,
+        }),
+        show: |dialect| toml_text(&dialect.to_string()),
+    }
+}
+
+/// Splits a list of names at its commas, except inside double quotes; `None`
+/// if a quote is never closed. Blank items are dropped, so a comma at the end
+/// does no harm.
+pub fn split_names(list: &str) -> Option<Vec<String>> {
+    let mut names = vec![String::new()];
+    let mut quoted = false;
+    for c in list.chars() {
+        // A doubled quote inside a name closes and opens again: no change.
+        quoted ^= c == '"';
+        match names.last_mut() {
+            Some(name) if quoted || c != ',' => name.push(c),
+            _ => names.push(String::new()),
+        }
+    }
+    names.retain(|name| !name.trim().is_empty());
+    (!quoted).then_some(names)
+}
+
+/// A text as TOML writes it, quoted and escaped.
+pub fn toml_text(text: &str) -> String {
+    toml::Value::String(text.to_owned()).to_string()
+}

@@ -1,0 +1,598 @@
+//! The configuration: which layer wins, what is refused and in which words.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tempfile::TempDir;
+use viewcast::cli::settings::{self, DefaultValue};
+use viewcast::cli::{Flags, StandIn};
+use viewcast::config::{self, Config, error::ConfigErrors};
+use viewcast::limits;
+
+/// One configuration in the making: flags, variables, a file.
+#[derive(Default)]
+struct Given {
+    flags: Flags,
+    variables: Vec<(String, OsString)>,
+    directory: Option<TempDir>,
+}
+
+impl Given {
+    /// What serving needs at least, as flags.
+    fn least() -> Self {
+        let given = Self::default().flag("upstream", &["postgres://localhost"]);
+        given.flag("view", &["top10"])
+    }
+
+    fn flag(mut self, key: &'static str, values: &[&str]) -> Self {
+        self.flags.given.retain(|(given, _)| *given != key);
+        let values = values.iter().map(ToString::to_string).collect();
+        self.flags.given.push((key, values));
+        self
+    }
+
+    fn variable(mut self, name: &str, value: impl Into<OsString>) -> Self {
+        self.variables.push((name.to_owned(), value.into()));
+        self
+    }
+
+    fn file(mut self, text: &str) -> Self {
+        let directory = tempfile::tempdir().expect("directory");
+        let path = directory.path().join("viewcast.toml");
+        std::fs::write(&path, text).expect("write");
+        self.flags.config = Some(path);
+        self.directory = Some(directory);
+        self
+    }
+
+    fn lookup(&self) -> impl Fn(&str) -> Option<OsString> {
+        |name| {
+            let found = self.variables.iter().find(|(given, _)| given == name);
+            found.map(|(_, value)| value.clone())
+        }
+    }
+
+    fn load(&self) -> Result<Config, ConfigErrors> {
+        config::load(&self.flags, &self.lookup())
+    }
+
+    /// The line of `check-config` for a key, split at its comment.
+    fn line(&self, key: &str) -> (String, String) {
+        let shown = config::check(&self.flags, &self.lookup());
+        let shown = shown.unwrap_or_else(|errors| panic!("{}", errors.report()));
+        let line = shown
+            .lines()
+            .find(|line| line.starts_with(&format!("{key} = ")));
+        let (toml, source) = line.and_then(|line| line.rsplit_once("  # ")).expect(key);
+        (toml.trim_end().to_owned(), source.to_owned())
+    }
+
+    /// Loads, expecting exactly these errors and hints; the file is called
+    /// viewcast.toml in them.
+    #[track_caller]
+    fn refused(&self, expected: &str) {
+        let errors = self.load().expect_err("refused");
+        let mut report = errors.report();
+        if let Some(path) = &self.flags.config {
+            report = report.replace(&path.display().to_string(), "viewcast.toml");
+        }
+        assert_eq!(report.trim_end(), expected.trim_end());
+    }
+}
+
+/// For every key three values that differ from each other and from the default,
+/// each as it is written and as it is shown.
+fn samples(key: &str) -> [(&'static str, &'static str); 3] {
+    match key {
+        "upstream" => [
+            ("postgres://a@h1:1/d", "\"postgres://a@h1:1/d\""),
+            (
+                "host=h2 port=2",
+                "\"postgres://materialize@h2:2/materialize\"",
+            ),
+            (
+                "postgresql://h3:3",
+                "\"postgres://materialize@h3:3/materialize\"",
+            ),
+        ],
+        "view" => [("a", "[\"a\"]"), ("b", "[\"b\"]"), ("c", "[\"c\"]")],
+        "listen" => [
+            ("127.0.0.1:1", "\"127.0.0.1:1\""),
+            ("127.0.0.1:2", "\"127.0.0.1:2\""),
+            ("[::1]:3", "\"[::1]:3\""),
+        ],
+        "workers" => [("101", "101"), ("102", "102"), ("103", "103")],
+        "heartbeat" | "retention_age" | "tick" => [
+            ("21s", "\"21s\""),
+            ("1m 2s", "\"1m 2s\""),
+            ("23m", "\"23m\""),
+        ],
+        "retention_bytes" => [
+            ("4096", "\"4KiB\""),
+            ("1MB", "\"1000000B\""),
+            ("3 GiB", "\"3GiB\""),
+        ],
+        "dialect" => [
+            ("tail", "\"tail\""),
+            ("subscribe", "\"subscribe\""),
+            ("tail", "\"tail\""),
+        ],
+        "rate" => [("1.5", "1.5"), ("26", "26"), ("27", "27")],
+        "seed_edits" => [("0", "0"), ("2", "2"), ("3", "3")],
+        _ => panic!("add samples for the new key {key:?}"),
+    }
+}
+
+#[test]
+fn config_each_key_flag_beats_environment_beats_file_beats_default() {
+    for setting in settings::all() {
+        let key = setting.key;
+        let [flag, variable, file] = samples(key);
+        let check = |given: &Given, shown: &str, source: &str| {
+            let (toml, from) = given.line(key);
+            assert_eq!(toml, format!("{key} = {shown}"));
+            assert!(from.starts_with(source), "{key}: {from}");
+        };
+        // What is required and not under test comes from flags; see `least`.
+        let mut given = Given::least();
+        given.flags.given.retain(|(given, _)| *given != key);
+        match (setting.default)() {
+            DefaultValue::None => assert!(given.load().is_err(), "{key} is required"),
+            DefaultValue::Text(text) => {
+                let (toml, from) = given.line(key);
+                assert_eq!(toml.replace('"', ""), format!("{key} = {text}"));
+                assert_eq!(from, "default");
+            }
+            DefaultValue::Computed(text, note) => {
+                check(&given, &text, &format!("default, {note}"));
+            }
+        }
+        let given = given.file(&format!("{key} = {:?}\n", file.0));
+        check(&given, file.1, "file ");
+        let given = given.variable(&setting.variable(), variable.0);
+        check(
+            &given,
+            variable.1,
+            &format!("environment {}", setting.variable()),
+        );
+        let given = given.flag(key, &[flag.0]);
+        check(&given, flag.1, &format!("flag --{}", setting.flag()));
+    }
+}
+
+#[test]
+fn config_numbers_in_the_file_need_no_quotes() {
+    let text = "workers = 3\nretention_bytes = 65536\nrate = 2.5\nseed_edits = 1_000\n";
+    let given = Given::least().file(text);
+    assert_eq!(given.line("workers").0, "workers = 3");
+    assert_eq!(
+        given.line("retention_bytes").0,
+        "retention_bytes = \"64KiB\""
+    );
+    assert_eq!(given.line("rate").0, "rate = 2.5");
+    assert_eq!(given.line("seed_edits").0, "seed_edits = 1000");
+}
+
+#[test]
+fn config_empty_variable_counts_as_not_set() {
+    let given = Given::least()
+        .variable("VIEWCAST_LISTEN", "")
+        .variable("VIEWCAST_CONFIG", "");
+    let config = given.load().expect("config");
+    assert_eq!(config.listen.to_string(), limits::LISTEN_DEFAULT);
+}
+
+#[test]
+fn config_file_may_be_named_by_the_environment() {
+    let mut given = Given::least().file("workers = 7");
+    let path = given.flags.config.take().expect("path");
+    let given = given.variable("VIEWCAST_CONFIG", path);
+    assert_eq!(given.load().expect("config").workers, 7);
+}
+
+#[test]
+fn config_list_of_views_is_split_at_commas_outside_quotes() {
+    let texts = |given: &Given| {
+        let config = given
+            .load()
+            .unwrap_or_else(|errors| panic!("{}", errors.report()));
+        let texts = config.views.iter().map(|view| view.text().to_owned());
+        texts.collect::<Vec<_>>()
+    };
+    let least = || Given::default().flag("upstream", &["postgres://localhost"]);
+    let list = "top10, public.\"a, b\"\"c,\" ,mz_internal.mz_frontiers,";
+    let expected = ["top10", "public.\"a, b\"\"c,\"", "mz_internal.mz_frontiers"];
+    assert_eq!(texts(&least().variable("VIEWCAST_VIEW", list)), expected);
+    assert_eq!(texts(&least().file(&format!("view = '{list}'"))), expected);
+    let file = "view = ['top10', 'public.\"a, b\"\"c,\"', \"mz_internal.mz_frontiers\"]";
+    assert_eq!(texts(&least().file(file)), expected);
+    assert_eq!(texts(&least().flag("view", &expected)), expected);
+}
+
+#[test]
+fn config_bad_value_is_refused_by_the_name_its_giver_knows() {
+    let accepts = "hint: Give a duration from 10ms to 1h with its unit, e.g. 15s.";
+    for bad in ["15", "0s", "9ms", "2h", "soon", "-1s", ""] {
+        let expected = format!("error: invalid value {bad:?} for --heartbeat\n{accepts}");
+        Given::least().flag("heartbeat", &[bad]).refused(&expected);
+    }
+    let expected = format!("error: invalid value \"15\" for VIEWCAST_HEARTBEAT\n{accepts}");
+    Given::least()
+        .variable("VIEWCAST_HEARTBEAT", "15")
+        .refused(&expected);
+    let expected = format!(
+        "error: invalid value \"15\" for \"heartbeat\" in viewcast.toml, line 2\n{accepts}"
+    );
+    Given::least().file("\nheartbeat = 15").refused(&expected);
+}
+
+#[test]
+fn config_bad_value_of_each_kind_is_refused_with_what_is_accepted() {
+    let table = [
+        (
+            "listen",
+            "8080",
+            "an IP address and a port, e.g. 127.0.0.1:8080 or [::]:8080",
+        ),
+        (
+            "listen",
+            "localhost:8080",
+            "an IP address and a port, e.g. 127.0.0.1:8080 or [::]:8080",
+        ),
+        ("workers", "0", "a whole number from 1 to 256"),
+        ("workers", "257", "a whole number from 1 to 256"),
+        ("workers", "1.5", "a whole number from 1 to 256"),
+        (
+            "retention_bytes",
+            "1023",
+            "a size from 1KiB to 64GiB, e.g. 64MiB",
+        ),
+        (
+            "retention_bytes",
+            "65GiB",
+            "a size from 1KiB to 64GiB, e.g. 64MiB",
+        ),
+        (
+            "retention_bytes",
+            "much",
+            "a size from 1KiB to 64GiB, e.g. 64MiB",
+        ),
+        (
+            "retention_age",
+            "0s",
+            "a duration from 1s to 7days with its unit, e.g. 10m",
+        ),
+        ("dialect", "COPY", "auto, tail or subscribe"),
+    ];
+    for (key, bad, accepts) in table {
+        let flag = key.replace('_', "-");
+        let expected = format!("error: invalid value {bad:?} for --{flag}\nhint: Give {accepts}.");
+        Given::least().flag(key, &[bad]).refused(&expected);
+    }
+    let table = [
+        ("rate", "NaN", "a number from 0.001 to 1000000"),
+        ("rate", "0", "a number from 0.001 to 1000000"),
+        ("rate", "inf", "a number from 0.001 to 1000000"),
+        ("seed_edits", "-1", "a whole number from 0 to 1000000"),
+        (
+            "tick",
+            "9ms",
+            "a duration from 10ms to 1h with its unit, e.g. 1s",
+        ),
+    ];
+    for (key, bad, accepts) in table {
+        let given = Given::default().flag(key, &[bad]);
+        let errors = config::load_demo(&given.flags, &StandIn::default(), &given.lookup());
+        let flag = key.replace('_', "-");
+        let expected =
+            format!("error: invalid value {bad:?} for --{flag}\nhint: Give {accepts}.\n");
+        assert_eq!(errors.expect_err(key).report(), expected);
+    }
+}
+
+#[test]
+fn config_unknown_key_is_refused_with_the_nearest_known_one() {
+    Given::least().file("workers = 2\nhartbeat = \"1s\"\n").refused(
+        "error: unknown key \"hartbeat\" in viewcast.toml, line 2\nhint: Did you mean \"heartbeat\"?",
+    );
+    Given::least().file("retention-age = \"1m\"").refused(
+        "error: unknown key \"retention-age\" in viewcast.toml, line 1\n\
+         hint: Did you mean \"retention_age\"?",
+    );
+    Given::least().file("views = [\"a\"]").refused(
+        "error: unknown key \"views\" in viewcast.toml, line 1\nhint: Did you mean \"view\"?",
+    );
+    Given::least().file("zzz = 1").refused(
+        "error: unknown key \"zzz\" in viewcast.toml, line 1\n\
+         hint: config/viewcast.example.toml shows every key.",
+    );
+}
+
+#[test]
+fn config_wrong_type_in_the_file_is_refused() {
+    for (value, found) in [
+        ("true", "a boolean"),
+        ("[\"1s\"]", "a list"),
+        ("{ seconds = 1 }", "a table"),
+        ("2020-01-01", "a date"),
+        ("0x10", "an integer"),
+    ] {
+        Given::least()
+            .file(&format!("heartbeat = {value}"))
+            .refused(&format!(
+                "error: {found} given for \"heartbeat\" in viewcast.toml, line 1\n\
+             hint: Give a text in quotes, or a number."
+            ));
+    }
+    for (value, found) in [
+        ("3", "an integer"),
+        ("[3]", "a list"),
+        ("[[\"a\"]]", "a list"),
+    ] {
+        Given::least()
+            .file(&format!("view = {value}"))
+            .refused(&format!(
+                "error: {found} given for \"view\" in viewcast.toml, line 1\n\
+             hint: Give a list of names, e.g. [\"top10\", \"public.orders\"]."
+            ));
+    }
+}
+
+#[test]
+fn config_file_that_is_no_toml_is_refused_with_its_line() {
+    let given = Given::least().file("workers = 2\nlisten = 127.0.0.1:8080\n");
+    let errors = given.load().expect_err("no TOML");
+    let report = errors.report();
+    assert!(
+        report.contains("viewcast.toml is not TOML, line 2: "),
+        "{report}"
+    );
+    let twice = Given::least().file("workers = 2\nworkers = 3\n");
+    let report = twice.load().expect_err("twice").report();
+    assert!(
+        report.contains("is not TOML, line 2: duplicate key"),
+        "{report}"
+    );
+}
+
+#[test]
+fn config_file_that_cannot_be_read_is_refused() {
+    let mut given = Given::least();
+    given.flags.config = Some(PathBuf::from("/no/such/file"));
+    given.refused(
+        "error: configuration file viewcast.toml could not be read: No such file or directory \
+         (os error 2)\nhint: Check the path given by --config or VIEWCAST_CONFIG.",
+    );
+    let large = "#".repeat(usize::try_from(limits::CONFIG_FILE_BYTES_MAX).expect("usize") + 1);
+    Given::least().file(&large).refused(
+        "error: configuration file viewcast.toml is larger than 1048576 bytes\n\
+         hint: Check that it is the file you mean.",
+    );
+}
+
+#[test]
+fn config_all_errors_are_told_at_once() {
+    let given = Given::default()
+        .flag("workers", &["0"])
+        .file("listn = 1\ndialect = \"x\"");
+    let report = given.load().expect_err("five errors").report();
+    assert_eq!(report.matches("error: ").count(), 5, "{report}");
+    assert_eq!(report.matches("hint: ").count(), 5, "{report}");
+}
+
+#[test]
+fn config_bad_views_are_refused() {
+    let least = || Given::default().flag("upstream", &["postgres://localhost"]);
+    least().refused("error: no view given\nhint: Name at least one, e.g. --view top10.");
+    least()
+        .file("view = []")
+        .refused("error: no view given\nhint: Name at least one, e.g. --view top10.");
+    least().flag("view", &["a", "b,c"]).refused(
+        "error: view name \"b,c\" holds ',' outside double quotes in --view\n\
+         hint: Put that part in double quotes, as in SQL, e.g. public.\"my view\".",
+    );
+    least().flag("view", &["a.b", "A . b"]).refused(
+        "error: view name \"A . b\" holds ' ' outside double quotes in --view\n\
+         hint: Put that part in double quotes, as in SQL, e.g. public.\"my view\".",
+    );
+    least().variable("VIEWCAST_VIEW", "a.b,\"a\".B").refused(
+        "error: view \"\"a\".B\" given twice in VIEWCAST_VIEW\n\
+         hint: Name each view once; without double quotes, upper and lower case are the same.",
+    );
+    least().variable("VIEWCAST_VIEW", "a,\"b,c").refused(
+        "error: a double quote in VIEWCAST_VIEW is never closed\n\
+         hint: Close it; inside a quoted name, write a double quote twice.",
+    );
+    let many: Vec<String> = (0..=limits::VIEWS_MAX).map(|n| format!("v{n}")).collect();
+    least().variable("VIEWCAST_VIEW", many.join(",")).refused(
+        "error: 257 views given in VIEWCAST_VIEW, and 256 are the most\n\
+         hint: Spread the views over several gateways.",
+    );
+}
+
+#[test]
+fn config_bad_upstream_is_refused_without_repeating_it() {
+    for bad in [
+        "hunter2",
+        "localhost:6875",
+        "mysql://u:hunter2@localhost/d",
+        "postgres://u:hunter2@localhost:port/d",
+        "postgres://u:x@h/d?hunter2=1",
+        "postgres://",
+        "user=u password=hunter2",
+        "host=h hunter2=1",
+    ] {
+        let given = Given::least().flag("upstream", &[bad]);
+        let report = given.load().expect_err(bad).report();
+        assert!(
+            report.starts_with("error: invalid address for --upstream\n"),
+            "{report}"
+        );
+        assert!(!report.contains("hunter2"), "{report}");
+    }
+    Given::least()
+        .flag("upstream", &["postgres://h/d?sslmode=require"])
+        .refused(
+            "error: TLS to the upstream, asked for by --upstream, is not supported yet\n\
+         hint: Use sslmode=disable or sslmode=prefer, and a private network.",
+        );
+    let missing = Given::default().flag("view", &["a"]);
+    assert!(
+        missing
+            .load()
+            .expect_err("none")
+            .report()
+            .starts_with("error: no upstream given\n")
+    );
+}
+
+#[test]
+fn config_secret_is_never_shown() {
+    for upstream in [
+        "postgres://me:hunter2@db:6875/mz",
+        "postgres://me:hunter%32@db:6875/mz",
+        "postgres://db:6875/mz?user=me&password=hunter2",
+        "host=db port=6875 user=me password=hunter2 dbname=mz",
+        "host=db port=6875 user=me password='hunter2' dbname=mz application_name=x",
+    ] {
+        let given = Given::least().flag("upstream", &[upstream]);
+        let config = given.load().expect("config");
+        assert_eq!(
+            config.upstream.postgres().get_password(),
+            Some(b"hunter2".as_slice())
+        );
+        let shown = [
+            format!("{config:?}"),
+            format!("{:#?}", config.upstream),
+            config.upstream.to_string(),
+            given.line("upstream").0,
+        ];
+        for shown in shown {
+            assert!(!shown.contains("hunter"), "{shown}");
+            assert!(shown.contains("postgres://me:***@db:6875/mz"), "{shown}");
+        }
+    }
+}
+
+#[test]
+fn config_pgpassword_fills_in_only_a_missing_password() {
+    let password = |upstream: &str| {
+        let given = Given::least().flag("upstream", &[upstream]);
+        let given = given.variable("PGPASSWORD", "from-env");
+        let config = given.load().expect("config");
+        assert!(!format!("{config:?}").contains("from-env"));
+        let from = given.line("upstream").1;
+        let password = config
+            .upstream
+            .postgres()
+            .get_password()
+            .map(<[u8]>::to_vec);
+        (
+            String::from_utf8(password.unwrap_or_default()).expect("UTF-8"),
+            from,
+        )
+    };
+    let (found, from) = password("postgres://me@db/mz");
+    assert_eq!(
+        (found.as_str(), from.as_str()),
+        ("from-env", "flag --upstream, password from PGPASSWORD")
+    );
+    let (found, from) = password("postgres://me:own@db/mz");
+    assert_eq!((found.as_str(), from.as_str()), ("own", "flag --upstream"));
+}
+
+#[cfg(unix)]
+#[test]
+fn config_variable_that_is_no_unicode_is_refused() {
+    use std::os::unix::ffi::OsStringExt;
+    let bytes = OsString::from_vec(vec![b'a', 0xff]);
+    Given::least()
+        .variable("VIEWCAST_LISTEN", bytes)
+        .refused("error: VIEWCAST_LISTEN is not valid Unicode\nhint: Set it to UTF-8 text.");
+}
+
+#[test]
+fn config_names_follow_from_the_key() {
+    for setting in settings::all() {
+        let key = setting.key;
+        assert!(
+            key.bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte == b'_'),
+            "{key}"
+        );
+        assert_eq!(setting.flag().replace('-', "_"), key);
+        assert_eq!(
+            setting.variable(),
+            format!("VIEWCAST_{}", key.to_uppercase())
+        );
+    }
+}
+
+#[test]
+fn config_example_file_shows_every_key_at_its_default() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/viewcast.example.toml");
+    let text = std::fs::read_to_string(path).expect("the example");
+    assert!(
+        Given::default().file(&text).load().is_ok(),
+        "it loads as it stands"
+    );
+
+    // "#key" is a default taken out; "# text" is prose.
+    let lines = text.lines().map(|line| match line.strip_prefix('#') {
+        Some(rest) if rest.starts_with(|c: char| c.is_ascii_lowercase()) => rest,
+        _ => line,
+    });
+    let given = Given::default().file(&lines.collect::<Vec<_>>().join("\n"));
+    for setting in settings::all() {
+        let (toml, from) = given.line(setting.key);
+        assert!(
+            from.starts_with("file "),
+            "{} is not in the example",
+            setting.key
+        );
+        if let DefaultValue::Text(default) = (setting.default)() {
+            assert_eq!(
+                toml.replace('"', ""),
+                format!("{} = {default}", setting.key)
+            );
+        }
+    }
+}
+
+#[test]
+fn config_shown_by_check_config_is_itself_a_configuration() {
+    let given = Given::least()
+        .flag("listen", &["0.0.0.0:9"])
+        .flag("view", &["a", "\"B,\""]);
+    let shown = config::check(&given.flags, &given.lookup()).expect("config");
+    let again = Given::default().file(&shown);
+    for setting in settings::all() {
+        assert_eq!(again.line(setting.key).0, given.line(setting.key).0);
+    }
+}
+
+#[test]
+fn config_of_the_demo_needs_nothing() {
+    let given = Given::default();
+    let stand_in = StandIn::default();
+    let demo = config::load_demo(&given.flags, &stand_in, &given.lookup()).expect("config");
+    assert!(demo.replay_into.is_none());
+    assert_eq!(demo.tick, Duration::from_secs(1));
+    let address = "127.0.0.1:5000".parse().expect("address");
+    let gateway = demo.gateway(config::upstream::Upstream::at(address));
+    assert_eq!(
+        gateway.upstream.to_string(),
+        "postgres://materialize@127.0.0.1:5000/materialize"
+    );
+    let views: Vec<_> = gateway.views.iter().map(|view| view.text()).collect();
+    assert_eq!(views, limits::DEMO_VIEWS);
+
+    let given = Given::least()
+        .flag("rate", &["2.5"])
+        .flag("seed_edits", &["7"]);
+    let demo = config::load_demo(&given.flags, &stand_in, &given.lookup()).expect("config");
+    let into = demo.replay_into.expect("an upstream").to_string();
+    assert_eq!(into, "postgres://materialize@localhost:5432/materialize");
+    assert_eq!((demo.rate, demo.seed_edits), (2.5, 7));
+}
