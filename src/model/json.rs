@@ -115,9 +115,10 @@ fn scalar(first: u8, rest: &[u8]) -> Option<&[u8]> {
         b't' => rest.strip_prefix(b"rue"),
         b'f' => rest.strip_prefix(b"alse"),
         b'n' => rest.strip_prefix(b"ull"),
-        b'-' => match rest.split_first()? {
-            (&digit, rest) => number(digit, rest),
-        },
+        b'-' => {
+            let (&digit, rest) = rest.split_first()?;
+            number(digit, rest)
+        }
         digit => number(digit, rest),
     }
 }

@@ -49,7 +49,7 @@ pub fn describe(client: &mut Client, view: &TailView) -> Result<Description, Tai
     let id = object_id(client, view)?;
     let names = column_names(client, view)?;
     let sql = format!("SHOW COLUMNS FROM {}", view.sql);
-    let mut types: Vec<(String, String)> = ask(client, &sql, "the view's column types")?
+    let types: Vec<(String, String)> = ask(client, &sql, "the view's column types")?
         .into_iter()
         // Name, nullable, type and on newer servers a comment.
         .filter_map(|row| match row.as_slice() {
@@ -57,10 +57,7 @@ pub fn describe(client: &mut Client, view: &TailView) -> Result<Description, Tai
             _ => None,
         })
         .collect();
-    let columns: Vec<Column> = names
-        .into_iter()
-        .map(|name| typed(name, &mut types))
-        .collect();
+    let columns: Vec<Column> = names.into_iter().map(|name| typed(name, &types)).collect();
     let environment = environment(client);
     let facts = [environment.as_str(), id.as_str()].into_iter();
     let of_columns = columns
@@ -76,7 +73,7 @@ pub fn describe(client: &mut Client, view: &TailView) -> Result<Description, Tai
 /// The column with its type taken from the list. An old server lists by name,
 /// so the types of columns with equal names cannot be told apart unless they
 /// are equal too; otherwise such columns are text.
-fn typed(name: String, types: &mut Vec<(String, String)>) -> Column {
+fn typed(name: String, types: &[(String, String)]) -> Column {
     let mut of_name = types.iter().filter(|(other, _)| *other == name);
     let sql_type = match of_name.next() {
         Some((_, sql_type)) if of_name.all(|(_, other)| other == sql_type) => sql_type.clone(),

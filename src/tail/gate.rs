@@ -270,3 +270,76 @@ impl Entered<'_> {
         self.tell(TailEvent::Lost { reason })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gate(room: usize) -> (Gate, crossbeam_channel::Receiver<TailEvent>) {
+        let (out, events) = crossbeam_channel::bounded(room);
+        (Gate::new(out, Box::new(|| {})), events)
+    }
+
+    fn progress(milliseconds: u64) -> TailEvent {
+        TailEvent::Progress(Timestamp::new(milliseconds))
+    }
+
+    #[test]
+    fn gate_hears_only_the_current_generation() {
+        let (gate, events) = gate(8);
+        assert!(
+            gate.enter(0)
+                .is_ok_and(|mut it| it.tell(progress(1)).is_ok())
+        );
+        assert_eq!(gate.supersede(0), Some(1));
+        assert_eq!(gate.supersede(0), None);
+        assert!(gate.enter(0).is_err() && gate.try_enter(0).is_none());
+        // Also one that was inside already.
+        let mut inside = gate.enter(1).unwrap_or_else(|_| panic!("current"));
+        gate.supersede_any();
+        assert_eq!(inside.tell(progress(2)), Err(Stale));
+        assert_eq!(inside.held.closed, Some(Timestamp::new(1)));
+        drop(inside);
+        assert_eq!(events.try_iter().collect::<Vec<_>>(), [progress(1)]);
+    }
+
+    #[test]
+    fn gate_full_is_left_when_the_generation_is_over() {
+        let (gate, events) = gate(1);
+        std::thread::scope(|scope| {
+            let telling = scope.spawn(|| {
+                let mut inside = gate.enter(0).map_err(|_| Stale)?;
+                inside.tell(progress(1))?;
+                inside.tell(progress(2))
+            });
+            while !gate.is_full() {
+                std::thread::yield_now();
+            }
+            gate.supersede_any();
+            assert_eq!(telling.join().ok(), Some(Err(Stale)));
+        });
+        assert_eq!(events.try_iter().collect::<Vec<_>>(), [progress(1)]);
+    }
+
+    #[test]
+    fn gate_tells_an_outage_once_and_starts_above_what_it_told() {
+        let (gate, events) = gate(8);
+        let mut inside = gate.enter(0).unwrap_or_else(|_| panic!("current"));
+        inside.tell(progress(7)).ok();
+        inside.failed("v", &TailError::Ended).ok();
+        inside.failed("v", &TailError::Silent { seconds: 1 }).ok();
+        let floor = Some(Timestamp::new(7));
+        // Silence may mean a time that went back: no resume after it.
+        let start = inside.held.start(Dialect::Subscribe);
+        assert_eq!(start, Start::Snapshot { floor });
+        inside.held.must_snapshot = false;
+        let start = inside.held.start(Dialect::Subscribe);
+        assert_eq!(start, Start::Resume(Timestamp::new(7)));
+        assert_eq!(inside.held.start(Dialect::Tail), Start::Snapshot { floor });
+        inside.tell(progress(8)).ok();
+        inside.failed("v", &TailError::Ended).ok();
+        let lost = events.try_iter();
+        let lost = lost.filter(|event| matches!(event, TailEvent::Lost { .. }));
+        assert_eq!(lost.count(), 2);
+    }
+}

@@ -168,7 +168,7 @@ fn stream(
     match start {
         Start::Resume(closed) => {
             match client.copy_out(&dialect.copy_sql(relation, From::After(closed))) {
-                Ok(copy) => return reading.to_the_end(copy, start),
+                Ok(copy) => return reading.read_all(copy, start),
                 Err(error) => check_refused(error)?,
             }
             log::debug!("view \"{}\": no resume from {closed}", shared.name());
@@ -177,7 +177,7 @@ fn stream(
         Start::Snapshot { floor: above } => floor = floor.max(above),
     }
     match client.copy_out(&dialect.copy_sql(relation, From::Snapshot)) {
-        Ok(copy) => reading.to_the_end(copy, Start::Snapshot { floor }),
+        Ok(copy) => reading.read_all(copy, Start::Snapshot { floor }),
         Err(error) if says_not_readable(&error) => Err(End::NotReadable(TailError::Refused(error))),
         Err(error) => Err(End::Failed(TailError::Refused(error))),
     }
@@ -207,7 +207,7 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    fn to_the_end(&mut self, mut copy: impl BufRead, start: Start) -> Result<(), End> {
+    fn read_all(&mut self, mut copy: impl BufRead, start: Start) -> Result<(), End> {
         let shared = self.shared;
         {
             let mut entered = shared.gate.enter(self.generation)?;

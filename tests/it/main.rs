@@ -10,3 +10,7 @@ mod requests;
 mod shutdown;
 mod stream;
 mod support;
+mod tail_faults;
+mod tail_streams;
+mod tail_support;
+mod tail_transcripts;

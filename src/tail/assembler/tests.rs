@@ -1,1 +1,250 @@
+//! What is closed by what, and what no upstream may send.
 
+use super::*;
+
+fn at(milliseconds: u64) -> Timestamp {
+    Timestamp::new(milliseconds)
+}
+
+fn snapshot() -> Assembler {
+    Assembler::new(Start::Snapshot { floor: None }, u64::MAX)
+}
+
+/// An event as text: kind, timestamp, rows.
+fn shown(event: Option<TailEvent>) -> String {
+    match event {
+        None => "-".to_string(),
+        Some(TailEvent::Snapshot(view)) => {
+            let mut rows: Vec<_> = view
+                .rows()
+                .map(|(row, n)| format!("{n}{}", row.text()))
+                .collect();
+            rows.sort();
+            format!("snapshot {} {}", view.timestamp(), rows.join(" "))
+        }
+        Some(TailEvent::Delta(delta)) => {
+            let rows = delta.changes().iter();
+            let rows: Vec<_> = rows
+                .map(|it| format!("{}{}", it.diff, it.row.text()))
+                .collect();
+            format!("delta {} {}", delta.timestamp(), rows.join(" "))
+        }
+        Some(TailEvent::Progress(timestamp)) => format!("progress {timestamp}"),
+        Some(TailEvent::Complete) => "complete".to_string(),
+        Some(other) => panic!("{other:?}"),
+    }
+}
+
+/// Runs a script of `t+row`, `t-row` and `t!` (progress); one answer each.
+fn run(assembler: &mut Assembler, script: &str) -> Vec<String> {
+    let step = |word: &str| {
+        let cut = word.find(['+', '-', '!']).unwrap();
+        let (time, rest) = word.split_at(cut);
+        let time = at(time.parse().unwrap());
+        let event = match rest.split_at(1) {
+            ("+", row) => assembler.update(time, 1, row),
+            ("-", row) => assembler.update(time, -1, row),
+            _ => assembler.progress(time),
+        };
+        event.map_or_else(|error| format!("error: {error}"), shown)
+    };
+    script.split(' ').map(step).collect()
+}
+
+#[test]
+fn assembler_modern_snapshot_needs_progress_above_its_time() {
+    let told = run(
+        &mut snapshot(),
+        "10! 10+a 10+a 10+b 11! 12! 20-a 20+c 21! 21! 30!",
+    );
+    assert_eq!(
+        told,
+        [
+            "-",
+            "-",
+            "-",
+            "-",
+            "snapshot 10 1b 2a",
+            "progress 11",
+            "-",
+            "-",
+            "delta 20 -1a 1c",
+            "-",
+            "progress 29"
+        ]
+    );
+}
+
+#[test]
+fn assembler_old_snapshot_needs_no_first_progress() {
+    let told = run(&mut snapshot(), "10+a 11! 20+b 21!");
+    assert_eq!(told, ["-", "snapshot 10 1a", "-", "delta 20 1b"]);
+}
+
+#[test]
+fn assembler_empty_snapshot_is_told_by_later_progress() {
+    assert_eq!(
+        run(&mut snapshot(), "10! 10! 11!"),
+        ["-", "-", "snapshot 10 "]
+    );
+    assert_eq!(run(&mut snapshot(), "10! 50!"), ["-", "snapshot 49 "]);
+}
+
+#[test]
+fn assembler_row_at_a_later_time_closes_the_earlier() {
+    let told = run(&mut snapshot(), "10! 10+a 15+b 16+c 16-b 17!");
+    assert_eq!(
+        told,
+        [
+            "-",
+            "-",
+            "snapshot 10 1a",
+            "delta 15 1b",
+            "-",
+            "delta 16 -1b 1c"
+        ]
+    );
+}
+
+#[test]
+fn assembler_progress_at_the_rows_own_time_does_not_close_it() {
+    let told = run(&mut snapshot(), "10! 10+a 11! 20+b 20! 20+c 21!");
+    assert_eq!(
+        told,
+        ["-", "-", "snapshot 10 1a", "-", "-", "-", "delta 20 1b 1c"]
+    );
+}
+
+#[test]
+fn assembler_snapshot_sums_may_be_negative_until_closed() {
+    assert_eq!(
+        run(&mut snapshot(), "10-a 10+a 10+b 11!")[3],
+        "snapshot 10 1b"
+    );
+    let told = run(&mut snapshot(), "10-a 11!");
+    assert!(
+        told[1].starts_with("error: a row would have multiplicity -1"),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn assembler_refuses_what_goes_back() {
+    for script in [
+        "10! 10+a 11! 10+b",
+        "10! 10+a 11! 20+b 19+c",
+        "10! 10+a 9+a",
+        "10! 10+a 30! 29+a",
+        "10! 10+a 11! 20! 19!",
+        "10! 9!",
+        "20+a 18446744073709551615+b 20+c",
+    ] {
+        let told = run(&mut snapshot(), script);
+        assert!(
+            told.last().unwrap().starts_with("error: "),
+            "{script}: {told:?}"
+        );
+    }
+}
+
+#[test]
+fn assembler_snapshot_waits_for_the_floor_and_folds_changes_in() {
+    let start = Start::Snapshot {
+        floor: Some(at(25)),
+    };
+    let told = run(
+        &mut Assembler::new(start, u64::MAX),
+        "10! 10+a 11! 20-a 20+b 21! 26! 27!",
+    );
+    assert_eq!(told, ["-", "-", "-", "-", "-", "-", "-", "snapshot 26 1b"]);
+    let start = Start::Snapshot {
+        floor: Some(at(100_000)),
+    };
+    let told = run(&mut Assembler::new(start, u64::MAX), "10! 10+a 11!");
+    assert_eq!(told, ["-", "-", "snapshot 10 1a"]);
+}
+
+#[test]
+fn assembler_resume_shows_only_what_is_after() {
+    let told = run(
+        &mut Assembler::new(Start::Resume(at(10)), u64::MAX),
+        "10! 12! 20+a 21! 30+a 31!",
+    );
+    assert_eq!(
+        told,
+        ["-", "progress 11", "-", "delta 20 1a", "-", "delta 30 1a"]
+    );
+    let told = run(&mut Assembler::new(Start::Resume(at(10)), u64::MAX), "10+a");
+    assert!(told[0].starts_with("error: "));
+}
+
+#[test]
+fn assembler_finish_tells_the_rest_and_completion() {
+    let finished = |script: &str| {
+        let mut assembler = snapshot();
+        if !script.is_empty() {
+            run(&mut assembler, script);
+        }
+        let events = assembler.finish().unwrap();
+        events
+            .into_iter()
+            .map(|event| shown(Some(event)))
+            .collect::<Vec<_>>()
+    };
+    let end = u64::MAX;
+    assert_eq!(
+        finished(&format!("{end}+a")),
+        [format!("snapshot {end} 1a"), "complete".to_string()]
+    );
+    assert_eq!(finished("10! 10+a"), ["snapshot 10 1a", "complete"]);
+    assert_eq!(
+        finished(""),
+        [format!("snapshot {end} "), "complete".to_string()]
+    );
+    assert_eq!(finished("10! 10+a 11! 20+b"), ["delta 20 1b", "complete"]);
+    assert_eq!(finished("10! 10+a 11!"), ["complete"]);
+    let start = Start::Snapshot {
+        floor: Some(Timestamp::MAX),
+    };
+    let mut again = Assembler::new(start, u64::MAX);
+    run(&mut again, &format!("{end}+a"));
+    let events = again.finish().unwrap();
+    let events: Vec<_> = events.into_iter().map(|event| shown(Some(event))).collect();
+    assert_eq!(events, [format!("progress {end}"), "complete".to_string()]);
+}
+
+#[test]
+fn assembler_found_empty_only_while_nothing_came() {
+    let mut assembler = snapshot();
+    assert_eq!(shown(assembler.found_empty(at(50))), "snapshot 50 ");
+    assert_eq!(run(&mut assembler, "60+a 61!"), ["-", "delta 60 1a"]);
+    let mut late = snapshot();
+    late.found_empty(at(50));
+    assert!(run(&mut late, "50+a")[0].starts_with("error: "));
+    let mut begun = snapshot();
+    run(&mut begun, "10+a");
+    assert_eq!(begun.found_empty(at(50)), None);
+}
+
+#[test]
+fn assembler_found_complete_only_if_the_count_is_right() {
+    let counted = |copies| Unclosed {
+        timestamp: at(10),
+        copies,
+    };
+    let mut assembler = snapshot();
+    run(&mut assembler, "10+a 10+a");
+    assert_eq!(assembler.unclosed(), Some(counted(2)));
+    assert_eq!(assembler.found_complete(counted(3)).unwrap(), None);
+    let event = assembler.found_complete(counted(2)).unwrap();
+    assert_eq!(shown(event), "snapshot 10 2a");
+    assert_eq!(assembler.unclosed(), None);
+}
+
+#[test]
+fn assembler_bytes_are_bounded_until_told() {
+    let mut assembler = Assembler::new(Start::Snapshot { floor: None }, 3);
+    let told = run(&mut assembler, "10+ab 11! 20+cde 21! 30+ab 30+cd");
+    assert_eq!(told[3], "delta 20 1cde");
+    assert!(told[5].starts_with("error: a snapshot or"), "{told:?}");
+}

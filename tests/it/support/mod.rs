@@ -2,6 +2,8 @@
 
 pub mod gateway;
 pub mod http;
+pub mod materialize;
+pub mod pgwire;
 pub mod sse;
 pub mod standin;
 pub mod table;

@@ -1,0 +1,332 @@
+//! A scripted Materialize: enough of the PostgreSQL protocol to answer what
+//! the gateway asks and to stream what a test says, with every fault a test
+//! wants.
+//!
+//! Time is the test's: it moves only with `commit` and `tick`. Every change is
+//! kept, so that `contents_at` is an oracle for any timestamp. It is written
+//! independently of `src/`, its COPY encoder too: two implementations of one
+//! format test each other.
+
+use std::collections::BTreeMap;
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::thread;
+use std::time::{Duration, Instant};
+
+mod answers;
+mod faults;
+mod sessions;
+mod stream;
+
+/// A row as text values; `None` is NULL.
+pub type Values = Vec<Option<String>>;
+
+/// Which generation of server it plays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Generation {
+    /// As 0.7: TAIL, silent when idle.
+    Old,
+    /// As 26.17: SUBSCRIBE, progress first.
+    Modern,
+}
+
+/// Builds a row: `row(["1", "x"])`.
+pub fn row<const N: usize>(values: [&str; N]) -> Values {
+    values.iter().map(|value| Some(value.to_string())).collect()
+}
+
+/// One thing that a stream is told, at its place in the order of events.
+#[derive(Clone, Debug)]
+enum Step {
+    /// Changes at a timestamp.
+    Commit(u64, Vec<(Values, i64)>),
+    /// Time moves on without changes.
+    Tick(u64),
+    /// Bytes as CopyData, to the streams that are open now.
+    Raw(Vec<u8>),
+    /// An error, to the streams that are open now.
+    Error(String, String),
+    /// CopyDone, to the streams that are open now.
+    Done,
+}
+
+#[derive(Clone, Debug)]
+struct View {
+    id: String,
+    columns: Vec<(String, String)>,
+    steps: Vec<Step>,
+    /// Whether the catalog still has it; an old server streams on if not.
+    exists: bool,
+    constant: bool,
+}
+
+impl View {
+    fn contents_at(&self, timestamp: u64) -> BTreeMap<Values, i64> {
+        let mut rows = BTreeMap::new();
+        for step in &self.steps {
+            if let Step::Commit(at, changes) = step
+                && *at <= timestamp
+            {
+                for (row, diff) in changes {
+                    *rows.entry(row.clone()).or_insert(0) += diff;
+                }
+            }
+        }
+        rows.retain(|_, copies| *copies != 0);
+        rows
+    }
+}
+
+struct State {
+    generation: Generation,
+    environment: String,
+    views: Vec<(String, View)>,
+    next_id: u64,
+    now: u64,
+    /// Nothing is readable before.
+    since: u64,
+    /// Connections are closed as soon as they come.
+    refuses: bool,
+    /// Nothing is answered or streamed.
+    is_silent: bool,
+    /// Nothing is streamed.
+    streams_silent: bool,
+    /// No progress is sent.
+    withholds_progress: bool,
+    /// The next COPYs fail: how many, code and message.
+    copy_errors: Vec<(String, String)>,
+    /// Each connection that is open, by process id.
+    connections: BTreeMap<i32, Connection>,
+    next_process: i32,
+    statements: Vec<String>,
+    cancels: usize,
+    is_over: bool,
+}
+
+struct Connection {
+    socket: TcpStream,
+    streams: Option<String>,
+    is_cancelled: bool,
+}
+
+type Io<T> = std::io::Result<T>;
+
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    /// Changes the state and wakes whoever waits for a change.
+    fn with<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let result = change(&mut self.lock());
+        self.changed.notify_all();
+        result
+    }
+
+    fn wait<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        let timeout = Duration::from_millis(200);
+        let waited = self.changed.wait_timeout(state, timeout);
+        waited.unwrap_or_else(|e| e.into_inner()).0
+    }
+}
+
+/// The handle; the server ends when it is dropped.
+pub struct Materialize {
+    shared: Arc<Shared>,
+    address: SocketAddr,
+}
+
+impl Materialize {
+    /// A server on a free port of loopback.
+    pub fn start(generation: Generation) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("its address");
+        let state = State {
+            generation,
+            environment: "env-1".to_string(),
+            views: Vec::new(),
+            next_id: 1,
+            now: 1_000_000,
+            since: 0,
+            refuses: false,
+            is_silent: false,
+            streams_silent: false,
+            withholds_progress: false,
+            copy_errors: Vec::new(),
+            connections: BTreeMap::new(),
+            next_process: 1,
+            statements: Vec::new(),
+            cancels: 0,
+            is_over: false,
+        };
+        let shared = Arc::new(Shared {
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+        });
+        let accepting = Arc::clone(&shared);
+        thread::spawn(move || sessions::accept(&listener, &accepting));
+        Materialize { shared, address }
+    }
+
+    /// How to connect to it.
+    pub fn url(&self) -> String {
+        format!("postgres://materialize@{}/materialize", self.address)
+    }
+
+    /// Creates a view, in place of one of that name.
+    pub fn create_view(&self, name: &str, columns: &[(&str, &str)]) {
+        self.shared.with(|state| {
+            let id = format!("u{}", state.next_id);
+            state.next_id += 1;
+            let owned = |(name, kind): &(&str, &str)| (name.to_string(), kind.to_string());
+            let view = View {
+                id,
+                columns: columns.iter().map(owned).collect(),
+                steps: Vec::new(),
+                exists: true,
+                constant: false,
+            };
+            // An old one stays for the streams that still read it.
+            state.views.insert(0, (name.to_string(), view));
+        });
+    }
+
+    /// Makes the view constant: its COPY ends by itself.
+    pub fn set_constant(&self, name: &str) {
+        self.shared.with(|state| state.view(name).constant = true);
+    }
+
+    /// Commits changes to a view at a new timestamp, which it returns.
+    pub fn commit(&self, name: &str, changes: Vec<(Values, i64)>) -> u64 {
+        self.shared.with(|state| {
+            state.now += 1000;
+            let now = state.now;
+            for (view_name, view) in &mut state.views {
+                if view_name == name {
+                    view.steps.push(Step::Commit(now, changes.clone()));
+                } else {
+                    view.steps.push(Step::Tick(now));
+                }
+            }
+            now
+        })
+    }
+
+    /// Moves time without changes; the new time.
+    pub fn tick(&self) -> u64 {
+        self.shared.with(|state| {
+            state.now += 1000;
+            let now = state.now;
+            for (_, view) in &mut state.views {
+                view.steps.push(Step::Tick(now));
+            }
+            now
+        })
+    }
+
+    /// Ticks by itself every so often until dropped.
+    pub fn tick_every(&self, period: Duration) {
+        let shared = Arc::clone(&self.shared);
+        thread::spawn(move || {
+            loop {
+                thread::sleep(period);
+                let over = shared.with(|state| {
+                    state.now += 1;
+                    let now = state.now;
+                    for (_, view) in &mut state.views {
+                        view.steps.push(Step::Tick(now));
+                    }
+                    state.is_over
+                });
+                if over {
+                    return;
+                }
+            }
+        });
+    }
+
+    /// The view's rows at a timestamp: the oracle.
+    pub fn contents_at(&self, name: &str, timestamp: u64) -> BTreeMap<Values, i64> {
+        self.shared.lock().view(name).contents_at(timestamp)
+    }
+
+    /// The current time.
+    pub fn now(&self) -> u64 {
+        self.shared.lock().now
+    }
+
+    /// Every statement so far, in order.
+    pub fn statements(&self) -> Vec<String> {
+        self.shared.lock().statements.clone()
+    }
+
+    /// The COPY statements so far.
+    pub fn copies(&self) -> Vec<String> {
+        let statements = self.statements().into_iter();
+        statements.filter(|sql| sql.starts_with("COPY")).collect()
+    }
+
+    /// How many cancel requests came.
+    pub fn cancels(&self) -> usize {
+        self.shared.lock().cancels
+    }
+
+    /// How many streams of the view are open.
+    pub fn streams(&self, name: &str) -> usize {
+        let state = self.shared.lock();
+        let open = state.connections.values();
+        open.filter(|one| one.streams.as_deref() == Some(name))
+            .count()
+    }
+
+    /// Waits until the condition holds; panics after ten seconds.
+    pub fn wait_until(&self, what: &str, condition: impl Fn(&Self) -> bool) {
+        let end = Instant::now() + Duration::from_secs(10);
+        while !condition(self) {
+            assert!(Instant::now() < end, "waited in vain: {what}");
+            drop(self.shared.wait(self.shared.lock()));
+        }
+    }
+}
+
+impl Drop for Materialize {
+    fn drop(&mut self) {
+        self.shared.with(|state| {
+            state.is_over = true;
+            state.is_silent = false;
+            state.cut_all();
+        });
+        // Wakes the accepting thread.
+        let _ = TcpStream::connect(self.address);
+    }
+}
+
+impl State {
+    fn view(&mut self, name: &str) -> &mut View {
+        let found = self.views.iter_mut().find(|(other, _)| other == name);
+        &mut found.expect("the test has created the view").1
+    }
+
+    fn existing(&self, name: &str) -> Option<&View> {
+        let mut views = self.views.iter();
+        let found = views.find(|(other, view)| other == name && view.exists);
+        found.map(|(_, view)| view)
+    }
+
+    fn by_id(&self, id: &str) -> Option<&View> {
+        let mut views = self.views.iter();
+        views.find(|(_, view)| view.id == id).map(|(_, view)| view)
+    }
+
+    fn cut_all(&mut self) {
+        for connection in self.connections.values() {
+            let _ = connection.socket.shutdown(Shutdown::Both);
+        }
+        self.connections.clear();
+    }
+}

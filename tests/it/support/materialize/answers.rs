@@ -1,0 +1,103 @@
+//! The scripted server's answers to what the gateway asks.
+
+use super::super::pgwire;
+use super::{Generation, State, Values};
+
+/// The last part of an identifier path, without its quotes.
+pub(super) fn view_name(path: &str) -> String {
+    let last = path.rsplit('.').next().unwrap_or(path).trim();
+    last.trim_matches('"').replace("\"\"", "\"")
+}
+
+/// What stands after `start` and up to `end`.
+fn between<'a>(sql: &'a str, start: &str, end: &str) -> Option<&'a str> {
+    let rest = sql.strip_prefix(start)?;
+    match end {
+        "" => Some(rest),
+        end => rest.split(end).next(),
+    }
+}
+
+pub(super) fn unknown(name: &str) -> Vec<u8> {
+    pgwire::error("XX000", &format!("unknown catalog item '{name}'"))
+}
+
+/// The answer to a simple query, without the ready message.
+pub(super) fn answer(state: &mut State, sql: &str) -> Vec<u8> {
+    let old = state.generation == Generation::Old;
+    let text =
+        |column: &str, value: &str| pgwire::rows(&[column], &[vec![Some(value.to_string())]]);
+    match sql {
+        "SELECT mz_version()" if old => return text("mz_version", "v0.7.0 (953d2279d)"),
+        "SELECT mz_version()" => return text("mz_version", "v26.17.0-dev.0 (892cf626b)"),
+        "SELECT mz_environment_id()" if !old => {
+            return text("mz_environment_id", &state.environment);
+        }
+        "SELECT mz_cluster_id()" if old => return text("mz_cluster_id", &state.environment),
+        "SHOW OBJECTS" => {
+            let existing = state.views.iter().filter(|(_, view)| view.exists);
+            let names = existing.map(|(name, _)| vec![Some(name.clone())]);
+            return pgwire::rows(&["name"], &names.collect::<Vec<_>>());
+        }
+        _ => {}
+    }
+    let objects = "SELECT id, schema_id, type FROM mz_catalog.mz_objects WHERE name = '";
+    if let Some(name) = between(sql, objects, "'") {
+        let found = state.existing(name).map(|view| {
+            vec![
+                Some(view.id.clone()),
+                Some("u3".into()),
+                Some("view".into()),
+            ]
+        });
+        let found: Vec<_> = found.into_iter().collect();
+        return pgwire::rows(&["id", "schema_id", "type"], &found);
+    }
+    if let Some(path) = between(sql, "SELECT * FROM ", " LIMIT 0") {
+        let name = view_name(path);
+        let Some(view) = state.existing(&name) else {
+            return unknown(&name);
+        };
+        let names: Vec<&str> = view.columns.iter().map(|(name, _)| name.as_str()).collect();
+        return pgwire::rows(&names, &[]);
+    }
+    if let Some(path) = between(sql, "SHOW COLUMNS FROM ", "") {
+        let name = view_name(path);
+        let Some(view) = state.existing(&name) else {
+            return unknown(&name);
+        };
+        let listed = view.columns.iter();
+        let mut rows: Vec<Values> = listed
+            .map(|(name, kind)| vec![Some(name.clone()), Some("t".into()), Some(kind.clone())])
+            .collect();
+        if old {
+            rows.sort();
+        }
+        return pgwire::rows(&["name", "nullable", "type"], &rows);
+    }
+    count(state, sql).unwrap_or_else(|| pgwire::error("42601", "the script has no answer to this"))
+}
+
+fn count(state: &mut State, sql: &str) -> Option<Vec<u8>> {
+    let now = state.now;
+    let nested = "SELECT n, mz_logical_timestamp() FROM (SELECT count(*) AS n FROM ";
+    let (name, at) = match between(sql, nested, ")") {
+        Some(path) => (view_name(path), None),
+        None => {
+            let (path, at) = between(sql, "SELECT count(*) FROM ", "")?.split_once(" AS OF ")?;
+            (view_name(path), Some(at.parse().ok()?))
+        }
+    };
+    let Some(view) = state.existing(&name) else {
+        return Some(unknown(&name));
+    };
+    let rows: i64 = view.contents_at(at.unwrap_or(now)).values().sum();
+    let time = if view.constant { u64::MAX } else { now };
+    Some(match at {
+        Some(_) => pgwire::rows(&["count"], &[vec![Some(rows.to_string())]]),
+        None => pgwire::rows(
+            &["n", "mz_logical_timestamp"],
+            &[vec![Some(rows.to_string()), Some(time.to_string())]],
+        ),
+    })
+}

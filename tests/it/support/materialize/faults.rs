@@ -1,0 +1,111 @@
+//! What a test does to the scripted server.
+
+use super::{Generation, Materialize, Step};
+
+impl Materialize {
+    /// Nothing before this time is readable any more.
+    pub fn compact(&self, since: u64) {
+        self.shared.with(|state| state.since = since);
+    }
+
+    /// Closes every connection.
+    pub fn cut_all(&self) {
+        self.shared.with(|state| state.cut_all());
+    }
+
+    /// Whether new connections are closed at once.
+    pub fn refuse(&self, refuses: bool) {
+        self.shared.with(|state| state.refuses = refuses);
+    }
+
+    /// Whether everything hangs: no answer, no stream, no close.
+    pub fn silence(&self, is_silent: bool) {
+        self.shared.with(|state| state.is_silent = is_silent);
+    }
+
+    /// Whether the streams hang while other connections are answered.
+    pub fn silence_streams(&self, is_silent: bool) {
+        self.shared.with(|state| state.streams_silent = is_silent);
+    }
+
+    /// Closes every connection and makes the past unreadable.
+    pub fn restart(&self) {
+        self.shared.with(|state| {
+            state.now += 1000;
+            state.since = state.now;
+            state.cut_all();
+        });
+    }
+
+    /// As 0.7 does at a restart: the rows are gone, the view is not, and the
+    /// past is readable as if it had always been empty.
+    pub fn restart_without_rows(&self) {
+        self.shared.with(|state| {
+            state.now += 1000;
+            for (_, view) in &mut state.views {
+                view.steps.clear();
+            }
+            state.cut_all();
+        });
+    }
+
+    /// Drops the view: a modern server ends its streams with an error, an old
+    /// one says nothing and streams on.
+    pub fn drop_view(&self, name: &str) {
+        self.shared.with(|state| {
+            let modern = state.generation == Generation::Modern;
+            let view = state.view(name);
+            view.exists = false;
+            if modern {
+                let message = format!(
+                    "subscribe has been terminated because underlying relation \"materialize.public.{name}\" was dropped"
+                );
+                view.steps.push(Step::Error("XX000".to_string(), message));
+            }
+        });
+    }
+
+    /// Drops the view with what it reads: an old server ends its streams as if
+    /// they were finished.
+    pub fn drop_cascade(&self, name: &str) {
+        self.drop_view(name);
+        self.end_streams(name);
+    }
+
+    /// Ends the view's streams with CopyDone.
+    pub fn end_streams(&self, name: &str) {
+        self.shared.with(|state| {
+            state.view(name).steps.push(Step::Done);
+        });
+    }
+
+    /// Ends the view's streams with an error.
+    pub fn fail_streams(&self, name: &str, code: &str, message: &str) {
+        self.shared.with(|state| {
+            let step = Step::Error(code.to_string(), message.to_string());
+            state.view(name).steps.push(step);
+        });
+    }
+
+    /// Lets the next COPY fail; call again for more.
+    pub fn fail_next_copy(&self, code: &str, message: &str) {
+        self.shared.with(|state| {
+            let error = (code.to_string(), message.to_string());
+            state.copy_errors.push(error);
+        });
+    }
+
+    /// Sends bytes as one CopyData message to the view's open streams.
+    pub fn inject(&self, name: &str, bytes: &[u8]) {
+        self.shared.with(|state| {
+            state.view(name).steps.push(Step::Raw(bytes.to_vec()));
+        });
+    }
+
+    /// Whether streams that begin from now on show no progress at all, as an
+    /// old server may for an idle view.
+    pub fn withhold_progress(&self, withholds: bool) {
+        self.shared
+            .with(|state| state.withholds_progress = withholds);
+    }
+}

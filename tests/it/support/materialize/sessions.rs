@@ -1,0 +1,113 @@
+//! The scripted server's connections.
+
+use std::io::Write as _;
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::thread;
+
+use super::super::pgwire::{self, Frontend};
+use super::{Connection, Io, Shared, answers, stream};
+
+/// Serves whoever comes, until the server is dropped.
+pub(super) fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
+    for socket in listener.incoming() {
+        let Ok(socket) = socket else { return };
+        let (over, refuses) = {
+            let state = shared.lock();
+            (state.is_over, state.refuses)
+        };
+        if over {
+            return;
+        }
+        if refuses {
+            continue;
+        }
+        let shared = Arc::clone(shared);
+        thread::spawn(move || {
+            // An error is the end of the connection, whatever it is.
+            let _ = serve(socket, &shared);
+        });
+    }
+}
+
+fn serve(mut socket: TcpStream, shared: &Arc<Shared>) -> Io<()> {
+    socket.set_nodelay(true)?;
+    let process = match pgwire::startup(&mut socket)? {
+        pgwire::Startup::Cancel(process) => {
+            shared.with(|state| {
+                state.cancels += 1;
+                if let Some(connection) = state.connections.get_mut(&process) {
+                    connection.is_cancelled = true;
+                }
+            });
+            return Ok(());
+        }
+        pgwire::Startup::Session => {
+            let clone = socket.try_clone()?;
+            shared.with(|state| {
+                let process = state.next_process;
+                state.next_process += 1;
+                let connection = Connection {
+                    socket: clone,
+                    streams: None,
+                    is_cancelled: false,
+                };
+                state.connections.insert(process, connection);
+                process
+            })
+        }
+    };
+    let served = session(&mut socket, shared, process);
+    shared.with(|state| state.connections.remove(&process));
+    let _ = socket.shutdown(Shutdown::Both);
+    served
+}
+
+fn hang_while_silent(shared: &Shared) {
+    let mut state = shared.lock();
+    while state.is_silent && !state.is_over {
+        state = shared.wait(state);
+    }
+}
+
+fn session(socket: &mut TcpStream, shared: &Arc<Shared>, process: i32) -> Io<()> {
+    hang_while_silent(shared);
+    socket.write_all(&pgwire::welcome(process))?;
+    let mut prepared = String::new();
+    loop {
+        let message = pgwire::read(socket)?;
+        hang_while_silent(shared);
+        match message {
+            Frontend::Query(sql) => {
+                shared.with(|state| state.statements.push(sql.clone()));
+                let mut answer = answers::answer(&mut shared.lock(), &sql);
+                answer.extend(pgwire::ready());
+                socket.write_all(&answer)?;
+            }
+            Frontend::Parse(sql) => {
+                prepared = sql;
+                socket.write_all(&pgwire::message(b'1', &[]))?;
+            }
+            Frontend::Describe => {
+                // No parameters, no columns.
+                socket.write_all(&pgwire::message(b't', &[0, 0]))?;
+                socket.write_all(&pgwire::message(b'n', &[]))?;
+            }
+            Frontend::Bind => socket.write_all(&pgwire::message(b'2', &[]))?,
+            Frontend::Execute => {
+                shared.with(|state| state.statements.push(prepared.clone()));
+                stream::copy(socket, shared, process, &prepared)?;
+                shared.with(|state| {
+                    if let Some(connection) = state.connections.get_mut(&process) {
+                        connection.streams = None;
+                        connection.is_cancelled = false;
+                    }
+                });
+            }
+            Frontend::Sync => socket.write_all(&pgwire::ready())?,
+            Frontend::Close => socket.write_all(&pgwire::message(b'3', &[]))?,
+            Frontend::Flush => {}
+            Frontend::Terminate => return Ok(()),
+        }
+    }
+}

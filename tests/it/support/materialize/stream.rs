@@ -1,0 +1,218 @@
+//! The scripted server's streams.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::net::TcpStream;
+use std::sync::Arc;
+
+use super::super::pgwire;
+use super::answers::{unknown, view_name};
+use super::{Generation, Io, Shared, Step, Values, View};
+
+/// A parsed `COPY (TAIL v WITH (...) [AS OF t]) TO STDOUT`.
+struct Copy {
+    name: String,
+    snapshot: bool,
+    as_of: Option<u64>,
+}
+
+fn parse_copy(generation: Generation, sql: &str) -> Option<Copy> {
+    let verb = match generation {
+        Generation::Old => "COPY (TAIL ",
+        Generation::Modern => "COPY (SUBSCRIBE ",
+    };
+    let (path, rest) = sql
+        .strip_prefix(verb)?
+        .strip_suffix(") TO STDOUT")?
+        .split_once(" WITH (")?;
+    let (options, as_of) = rest.split_once(')')?;
+    assert!(options.contains("PROGRESS"), "without progress: {sql}");
+    Some(Copy {
+        name: view_name(path),
+        snapshot: !options.contains("SNAPSHOT = false"),
+        as_of: match as_of.strip_prefix(" AS OF ") {
+            Some(text) => Some(text.parse().ok()?),
+            None => None,
+        },
+    })
+}
+
+/// Streams until the stream ends or the socket does.
+pub(super) fn copy(
+    socket: &mut TcpStream,
+    shared: &Arc<Shared>,
+    process: i32,
+    sql: &str,
+) -> Io<()> {
+    let mut state = shared.lock();
+    let generation = state.generation;
+    if let Some((code, message)) = state.copy_errors.pop() {
+        return socket.write_all(&pgwire::error(&code, &message));
+    }
+    let Some(copy) = parse_copy(generation, sql) else {
+        return socket.write_all(&pgwire::error("42601", "not in the script"));
+    };
+    let Some(view) = state.existing(&copy.name).cloned() else {
+        return socket.write_all(&unknown(&copy.name));
+    };
+    let as_of = copy.as_of.unwrap_or(state.now);
+    if as_of < state.since {
+        let message = "could not find a valid timestamp for the query";
+        return socket.write_all(&pgwire::error("22000", message));
+    }
+    if let Some(connection) = state.connections.get_mut(&process) {
+        connection.streams = Some(copy.name.clone());
+        connection.is_cancelled = false;
+    }
+    let withholds_progress = state.withholds_progress;
+    drop(state);
+    shared.changed.notify_all();
+    let width = view.columns.len();
+    socket.write_all(&pgwire::copy_out(width + 3))?;
+    let mut stream = Stream {
+        socket,
+        generation,
+        width,
+        withholds_progress,
+    };
+    stream.begin(&view, &copy, as_of)?;
+    if view.constant {
+        return stream.done();
+    }
+    stream.follow(shared, process, &view, as_of)
+}
+
+struct Stream<'a> {
+    socket: &'a mut TcpStream,
+    generation: Generation,
+    width: usize,
+    withholds_progress: bool,
+}
+
+impl Stream<'_> {
+    fn begin(&mut self, view: &View, copy: &Copy, as_of: u64) -> Io<()> {
+        let modern = self.generation == Generation::Modern;
+        if modern {
+            self.progress(as_of)?;
+        }
+        let rows = match copy.snapshot {
+            true => view.contents_at(as_of),
+            false => BTreeMap::new(),
+        };
+        let time = match view.constant && !modern {
+            true => u64::MAX,
+            false => as_of,
+        };
+        for (row, diff) in &rows {
+            self.update(time, *diff, row)?;
+        }
+        if !view.constant && (modern || !rows.is_empty()) {
+            self.progress(as_of + 1)?;
+        }
+        Ok(())
+    }
+
+    fn follow(&mut self, shared: &Shared, process: i32, view: &View, as_of: u64) -> Io<()> {
+        // Steps that were there when the stream began are history: only
+        // commits after the start count, and none that was injected.
+        let began = view.steps.len();
+        let mut next = 0;
+        loop {
+            let step = {
+                let mut state = shared.lock();
+                loop {
+                    let Some(connection) = state.connections.get(&process) else {
+                        return Err(std::io::ErrorKind::ConnectionAborted.into());
+                    };
+                    let silent = state.is_silent || state.streams_silent;
+                    if connection.is_cancelled && !state.is_silent {
+                        drop(state);
+                        return self.cancelled();
+                    }
+                    let steps = state.by_id(&view.id).map(|view| &view.steps);
+                    let step = steps.and_then(|steps| steps.get(next)).cloned();
+                    if let Some(step) = step.filter(|_| !silent) {
+                        break step;
+                    }
+                    state = shared.wait(state);
+                }
+            };
+            let live = next >= began;
+            next += 1;
+            match step {
+                Step::Commit(at, changes) if at > as_of => {
+                    for (row, diff) in &changes {
+                        self.update(at, *diff, row)?;
+                    }
+                    if !changes.is_empty() || self.generation == Generation::Modern {
+                        self.progress(at + 1)?;
+                    }
+                }
+                Step::Tick(at) if at > as_of && self.generation == Generation::Modern => {
+                    self.progress(at + 1)?;
+                }
+                Step::Raw(bytes) if live => self.data(&bytes)?,
+                Step::Error(code, message) if live => {
+                    return self.socket.write_all(&pgwire::error(&code, &message));
+                }
+                Step::Done if live => return self.done(),
+                _ => {}
+            }
+        }
+    }
+
+    fn cancelled(&mut self) -> Io<()> {
+        match self.generation {
+            Generation::Old => self.done(),
+            Generation::Modern => self.socket.write_all(&pgwire::error(
+                "57014",
+                "canceling statement due to user request",
+            )),
+        }
+    }
+
+    fn done(&mut self) -> Io<()> {
+        self.socket.write_all(&pgwire::message(b'c', &[]))?;
+        self.socket.write_all(&pgwire::complete("COPY 0"))
+    }
+
+    fn update(&mut self, at: u64, diff: i64, row: &Values) -> Io<()> {
+        let mut line = format!("{at}\tf\t{diff}");
+        for value in row {
+            line.push('\t');
+            line.push_str(&encode(value.as_deref()));
+        }
+        line.push('\n');
+        self.data(line.as_bytes())
+    }
+
+    fn progress(&mut self, at: u64) -> Io<()> {
+        if self.withholds_progress {
+            return Ok(());
+        }
+        let nulls = "\t\\N".repeat(self.width + 1);
+        self.data(format!("{at}\tt{nulls}\n").as_bytes())
+    }
+
+    fn data(&mut self, bytes: &[u8]) -> Io<()> {
+        self.socket.write_all(&pgwire::message(b'd', bytes))
+    }
+}
+
+/// A value as COPY text.
+pub fn encode(value: Option<&str>) -> String {
+    let Some(value) = value else {
+        return "\\N".to_string();
+    };
+    let mut text = String::new();
+    for character in value.chars() {
+        match character {
+            '\\' => text.push_str("\\\\"),
+            '\n' => text.push_str("\\n"),
+            '\r' => text.push_str("\\r"),
+            '\t' => text.push_str("\\t"),
+            other => text.push(other),
+        }
+    }
+    text
+}

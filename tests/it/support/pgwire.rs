@@ -1,0 +1,164 @@
+//! The PostgreSQL protocol, version 3, as far as a scripted server needs it.
+
+use std::io::{Error, ErrorKind, Read, Result};
+
+/// How a connection begins.
+pub enum Startup {
+    /// Like any client.
+    Session,
+    /// Only to cancel what this process does.
+    Cancel(i32),
+}
+
+/// What a client says.
+pub enum Frontend {
+    /// A simple query.
+    Query(String),
+    /// A statement to prepare.
+    Parse(String),
+    /// Asks for parameters and columns.
+    Describe,
+    /// Binds no parameters.
+    Bind,
+    /// Runs what was prepared.
+    Execute,
+    /// The end of an extended query.
+    Sync,
+    /// Forgets a statement.
+    Close,
+    /// Wants answers.
+    Flush,
+    /// Leaves.
+    Terminate,
+}
+
+const CANCEL_REQUEST: i32 = 80_877_102;
+const SSL_REQUEST: i32 = 80_877_103;
+
+fn read_i32(from: &mut impl Read) -> Result<i32> {
+    let mut bytes = [0; 4];
+    from.read_exact(&mut bytes)?;
+    Ok(i32::from_be_bytes(bytes))
+}
+
+fn read_body(from: &mut impl Read) -> Result<Vec<u8>> {
+    let length = read_i32(from)?;
+    let mut body = vec![0; usize::try_from(length - 4).map_err(Error::other)?];
+    from.read_exact(&mut body)?;
+    Ok(body)
+}
+
+/// Reads the first message.
+pub fn startup(socket: &mut (impl Read + std::io::Write)) -> Result<Startup> {
+    loop {
+        let body = read_body(socket)?;
+        let code = i32::from_be_bytes(body[..4].try_into().map_err(Error::other)?);
+        match code {
+            SSL_REQUEST => socket.write_all(b"N")?,
+            CANCEL_REQUEST => {
+                let process = body[4..8].try_into().map_err(Error::other)?;
+                return Ok(Startup::Cancel(i32::from_be_bytes(process)));
+            }
+            _ => return Ok(Startup::Session),
+        }
+    }
+}
+
+/// Reads a later message.
+pub fn read(socket: &mut impl Read) -> Result<Frontend> {
+    let mut kind = [0];
+    socket.read_exact(&mut kind)?;
+    let body = read_body(socket)?;
+    let mut texts = body.split(|byte| *byte == 0);
+    let mut text = || String::from_utf8_lossy(texts.next().unwrap_or_default()).into_owned();
+    Ok(match kind[0] {
+        b'Q' => Frontend::Query(text()),
+        b'P' => {
+            let _name = text();
+            Frontend::Parse(text())
+        }
+        b'D' => Frontend::Describe,
+        b'B' => Frontend::Bind,
+        b'E' => Frontend::Execute,
+        b'S' => Frontend::Sync,
+        b'C' => Frontend::Close,
+        b'H' => Frontend::Flush,
+        b'X' => Frontend::Terminate,
+        _ => return Err(ErrorKind::InvalidData.into()),
+    })
+}
+
+/// One message to the client.
+pub fn message(kind: u8, body: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![kind];
+    bytes.extend(i32::try_from(body.len() + 4).unwrap().to_be_bytes());
+    bytes.extend(body);
+    bytes
+}
+
+/// Authentication is over, and the client's process id is this.
+pub fn welcome(process: i32) -> Vec<u8> {
+    let mut bytes = message(b'R', &0i32.to_be_bytes());
+    for (name, value) in [("client_encoding", "UTF8"), ("server_version", "9.5.0")] {
+        bytes.extend(message(b'S', format!("{name}\0{value}\0").as_bytes()));
+    }
+    let key = [process.to_be_bytes(), 7i32.to_be_bytes()].concat();
+    bytes.extend(message(b'K', &key));
+    bytes.extend(ready());
+    bytes
+}
+
+/// Ready for the next query.
+pub fn ready() -> Vec<u8> {
+    message(b'Z', b"I")
+}
+
+/// The end of a command.
+pub fn complete(tag: &str) -> Vec<u8> {
+    message(b'C', format!("{tag}\0").as_bytes())
+}
+
+/// An error.
+pub fn error(code: &str, text: &str) -> Vec<u8> {
+    let body = format!("SERROR\0VERROR\0C{code}\0M{text}\0\0");
+    message(b'E', body.as_bytes())
+}
+
+/// The beginning of a COPY in text with so many columns.
+pub fn copy_out(columns: usize) -> Vec<u8> {
+    let mut body = vec![0];
+    body.extend(i16::try_from(columns).unwrap().to_be_bytes());
+    body.extend(vec![0; columns * 2]);
+    message(b'H', &body)
+}
+
+/// A whole answer of text columns.
+pub fn rows(names: &[&str], rows: &[Vec<Option<String>>]) -> Vec<u8> {
+    let mut body = i16::try_from(names.len()).unwrap().to_be_bytes().to_vec();
+    for name in names {
+        body.extend(name.as_bytes());
+        body.push(0);
+        // Table, column, type text, length, modifier, format.
+        body.extend([0; 6]);
+        body.extend(25i32.to_be_bytes());
+        body.extend((-1i16).to_be_bytes());
+        body.extend((-1i32).to_be_bytes());
+        body.extend(0i16.to_be_bytes());
+    }
+    let mut bytes = message(b'T', &body);
+    for row in rows {
+        let mut body = i16::try_from(row.len()).unwrap().to_be_bytes().to_vec();
+        for value in row {
+            match value {
+                Some(value) => {
+                    body.extend(i32::try_from(value.len()).unwrap().to_be_bytes());
+                    body.extend(value.as_bytes());
+                }
+                None => body.extend((-1i32).to_be_bytes()),
+            }
+        }
+        bytes.extend(message(b'D', &body));
+    }
+    bytes.extend(complete(&format!("SELECT {}", rows.len())));
+    bytes
+}
