@@ -5,6 +5,11 @@ pub mod cli;
 pub mod config;
 #[cfg(feature = "demo")]
 pub mod demo;
+pub mod gateway;
 pub mod healthcheck;
+pub mod http;
+pub mod launch;
 pub mod limits;
 pub mod model;
+pub mod relay;
+pub mod tail;

@@ -33,6 +33,181 @@ pub const DEMO_SEED_EDITS_DEFAULT: usize = 5_000;
 /// One timestamp of the demo's stand-in: the pace of a real Materialize.
 pub const DEMO_TICK_DEFAULT: Duration = Duration::from_secs(1);
 
+/// Frames a subscriber that fell behind is sent one by one; a longer backlog
+/// is merged into one delta. Merging costs a sort, sending costs a chunk.
+pub const CATCH_UP_FRAMES_MAX: usize = 32;
+
+/// Bytes of a base handed to the HTTP stack at once: it copies each chunk into
+/// its write buffer, so a whole base would be held once per joining client.
+pub const BASE_SLICE_BYTES: usize = 32 * 1024;
+
+/// How long a resumed subscriber is waited for that has seen more than this
+/// gateway: two gateways on one Materialize are seconds apart at the most.
+pub const AHEAD_WAIT: Duration = Duration::from_secs(5);
+
+/// Bounds of the reconnection time drawn for each stream, in milliseconds:
+/// spread out, so that a fleet does not come back all at once.
+pub const RETRY_MS: std::ops::RangeInclusive<u64> = 1_000..=5_000;
+
+/// Events between a tail and its publisher. Each holds whole timestamps; a
+/// full channel stops the reading, and so Materialize.
+pub const TAIL_CHANNEL_EVENTS: usize = 256;
+
+/// Events a publisher handles before it lets other messages of its thread in.
+pub const PUBLISH_RUN_EVENTS: usize = 64;
+
+/// Bytes of deltas since the cached base below which it is not made anew, even
+/// for a tiny view: encoding is cheap there, but doing it per join is not.
+pub const BASE_SURPLUS_BYTES_MIN: u64 = 16 * 1024;
+
+/// Bytes of JSON a view may have, copies counted: a base is one piece of
+/// memory, and a multiplicity sent by mistake must not take the process down.
+pub const VIEW_BYTES_MAX_DEFAULT: u64 = 4 * 1024 * 1024 * 1024;
+
+/// How far behind what was already published a new snapshot may stand, in ms
+/// of Materialize's time, and still be waited for. A server that restarts may
+/// choose an earlier time to read at; one restored from a backup is far back.
+pub const SNAPSHOT_BEHIND_MS_MAX: u64 = 60_000;
+
+/// What `Retry-After` says beside a 503, in seconds.
+pub const RETRY_AFTER_SECONDS: u32 = 2;
+
+/// How long a request for a snapshot waits for the view to be encoded.
+pub const SNAPSHOT_WAIT: Duration = Duration::from_secs(30);
+
+/// Connections the kernel holds until they are accepted: a fleet that comes
+/// back at once.
+pub const LISTEN_BACKLOG: u32 = 1_024;
+
+/// How long a shutdown waits for streams to end between two events.
+pub const SHUTDOWN_STREAMS_MAX: Duration = Duration::from_millis(1_200);
+
+/// How long the last bytes of ended streams have to reach the kernel.
+pub const SHUTDOWN_FLUSH: Duration = Duration::from_millis(30);
+
+/// How long a shutdown waits for the HTTP workers.
+pub const SHUTDOWN_WORKERS_MAX: Duration = Duration::from_millis(300);
+/// History of each of the stand-in's views, in ticks: `SELECT ... AS OF` and a
+/// slow reader's cursor reach back this far. Ten minutes at the default tick.
+pub const DEMO_HISTORY_TICKS: u64 = 600;
+
+/// Updates of one view that the stand-in's history holds at the most: about
+/// 100 MB of rows, should someone ask for a million edits a second.
+pub const DEMO_HISTORY_UPDATES_MAX: usize = 1_000_000;
+
+/// Ticks that the stand-in works off at once after it was stopped for a while
+/// (a laptop's lid): bounds what one step of the dataflow holds in memory.
+pub const DEMO_CATCH_UP_TICKS_MAX: u64 = 600;
+
+/// Minutes of event time that `edits_per_minute` shows: one hour makes a line.
+pub const DEMO_MINUTES_SHOWN: u64 = 60;
+
+/// Event time within which two users must edit a page for `hot_pages`. The
+/// recording is a sample: in ten minutes two users meet on no page or one, in
+/// an hour on five to fifteen.
+pub const DEMO_HOT_WINDOW: Duration = Duration::from_secs(3_600);
+
+/// Users that `top10` shows.
+pub const DEMO_TOP_USERS: usize = 10;
+
+/// Connections that the stand-in serves at once; further ones wait in the
+/// listener's queue.
+pub const DEMO_CONNECTIONS_MAX: usize = 512;
+
+/// Closed timestamps of a view that one connection takes from the history at
+/// once: what a reader that stands still pins in memory.
+pub const DEMO_COPY_TIMESTAMPS_MAX: usize = 64;
+
+/// Bytes of one SQL text that the stand-in parses: its longest own statement is
+/// a hundredth of that.
+pub const DEMO_SQL_BYTES_MAX: usize = 64 * 1024;
+
+/// First pause before `demo --upstream` connects again; doubles each time.
+pub const DEMO_REPLAY_BACKOFF_MIN: Duration = Duration::from_millis(200);
+
+/// Longest pause before `demo --upstream` connects again.
+pub const DEMO_REPLAY_BACKOFF_MAX: Duration = Duration::from_secs(10);
+
+/// Rows of one INSERT of `demo --upstream`: far below any server's limit on the
+/// length of a statement.
+pub const DEMO_REPLAY_INSERT_ROWS_MAX: usize = 500;
+
+/// Pause of the stand-in after it could not accept a connection, for lack of
+/// file descriptors: long enough for some to be closed.
+pub const DEMO_ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+/// The largest diff of one update that is taken for real: more copies of a row
+/// than that cannot even be written as an array for a browser.
+pub const DIFF_MAX: i64 = 1 << 40;
+
+/// Bytes of one line of COPY text. Materialize itself refuses rows beyond
+/// some 100 MiB; a line without end must not take the process down.
+pub const COPY_LINE_BYTES_MAX: usize = 256 * 1024 * 1024;
+
+/// Bytes of rows collected before their timestamp is closed, unless set: the
+/// snapshot of a view is held at least twice while it is made.
+pub const UNCLOSED_BYTES_DEFAULT: u64 = 4 * 1024 * 1024 * 1024;
+
+/// Silence of an upstream after which it is asked on a second connection.
+pub const UPSTREAM_TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
+
+/// Establishing a TCP connection, at the most.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Idle time before TCP asks whether the peer still is there, the time between
+/// such questions, and how many go unanswered before the connection is dead.
+pub const KEEPALIVE_IDLE: Duration = Duration::from_secs(10);
+/// See `KEEPALIVE_IDLE`.
+pub const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(3);
+/// See `KEEPALIVE_IDLE`.
+pub const KEEPALIVE_RETRIES: u32 = 3;
+
+/// Upstream silences that connecting and describing may take together: a
+/// server that starts answers its first queries slowly.
+pub const SETUP_SILENCES: u32 = 3;
+
+/// Ceiling of the first wait before connecting anew; the wait is drawn from
+/// zero to the ceiling, so that a fleet does not come back all at once.
+pub const BACKOFF_FIRST: Duration = Duration::from_millis(100);
+/// Ceiling of every later wait, reached by doubling.
+pub const BACKOFF_MAX: Duration = Duration::from_secs(10);
+/// A tail that has run this long was healthy: the next wait is a first one.
+pub const BACKOFF_RESET_AFTER: Duration = Duration::from_secs(10);
+
+/// Wait before asking again for a view whose history an old server has not
+/// made readable yet, which takes it about two seconds.
+pub const NOT_READABLE_WAIT: Duration = Duration::from_millis(200);
+/// How often before that counts as a failure: ten seconds.
+pub const NOT_READABLE_RETRIES_MAX: u32 = 50;
+
+/// Time without a base after which an old server is asked for the number of
+/// rows, since it says nothing about an empty view.
+pub const EMPTY_PROBE_AFTER: Duration = Duration::from_secs(1);
+
+/// How often an old server's catalog is asked whether the view still stands,
+/// since a dropped one may go on streaming.
+pub const CATALOG_PROBE_EVERY: Duration = Duration::from_secs(10);
+
+/// Probes in a row that found server and view well while the stream of a
+/// server with steady progress stayed silent: then the stream is the fault.
+pub const SILENT_PROBES_MAX: u32 = 3;
+
+/// How often the watch looks at the tails.
+pub const WATCH_TICK: Duration = Duration::from_millis(100);
+
+/// Threads of one view that may wait on a dead connection, beside the reader
+/// that works: each ends when its socket does.
+pub const TAIL_THREADS_MAX: usize = 8;
+
+/// How long stopping a tail waits for its thread, which a silent upstream may
+/// hold for ever.
+pub const TAIL_STOP_WAIT: Duration = Duration::from_millis(500);
+
+/// Names offered when a view does not exist.
+pub const NEAR_NAMES_MAX: usize = 5;
+
+/// Milliseconds by which a server's time may be behind what it told before a
+/// connection was lost; it is waited for. Further back, it is another time.
+pub const TIME_BACK_MAX_MS: u64 = 10_000;
 /// Views one gateway may tail: each costs a thread and an upstream connection.
 pub const VIEWS_MAX: usize = 256;
 
@@ -90,8 +265,8 @@ pub const DEMO_VIEWS: &[&str] = &[
     "edits_by_language",
     "edits_per_minute",
     "hot_pages",
-    "mz_views",
-    "mz_frontiers",
+    "mz_catalog.mz_views",
+    "mz_internal.mz_frontiers",
 ];
 
 /// Where `viewcast healthcheck` asks: the gateway's own default address.

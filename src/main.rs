@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use viewcast::cli::{self, Invocation, WRONG_USAGE};
+use viewcast::launch::{self, LaunchError};
 use viewcast::{config, healthcheck};
 
 fn main() -> ExitCode {
@@ -34,16 +35,15 @@ fn run(invocation: Invocation) -> Result<(), (u8, String)> {
             let text = config::check(&flags, &environment).map_err(wrong)?;
             io::stdout().write_all(text.as_bytes()).map_err(failed)
         }
-        // LEAD: the two arms below end where gateway::run is to be called.
         Invocation::Serve(flags) => {
-            let _config = config::load(&flags, &environment).map_err(wrong)?;
+            let config = config::load(&flags, &environment).map_err(wrong)?;
             start_logger();
-            Err(failed("serving is not part of this build"))
+            launch::serve(&config).map_err(stopped)
         }
         Invocation::Demo(flags, demo) => {
-            let _config = config::load_demo(&flags, &demo, &environment).map_err(wrong)?;
+            let config = config::load_demo(&flags, &demo, &environment).map_err(wrong)?;
             start_logger();
-            Err(failed("the demo is not part of this build"))
+            launch::demo(&config).map_err(stopped)
         }
     }
 }
@@ -52,6 +52,20 @@ fn run(invocation: Invocation) -> Result<(), (u8, String)> {
 fn start_logger() {
     let filter = env_logger::Env::default().default_filter_or("warn,viewcast=info");
     env_logger::Builder::from_env(filter).init();
+}
+
+/// The whole chain of causes, then what to do about it.
+fn stopped(error: LaunchError) -> (u8, String) {
+    let mut report = format!("error: {error}");
+    let mut cause = std::error::Error::source(&error);
+    while let Some(error) = cause {
+        report.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    if let Some(hint) = error.hint() {
+        report.push_str(&format!("\nhint: {hint}"));
+    }
+    (1, report + "\n")
 }
 
 fn failed(error: impl std::fmt::Display) -> (u8, String) {

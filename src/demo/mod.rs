@@ -1,1 +1,288 @@
-//! A stand-in for Materialize, reached by TCP only.
+//! A stand-in for Materialize: a small but real database server, reached by
+//! TCP on loopback only and replaceable by the real one.
+//!
+//! - `feed`: the recorded edits and the pace at which they come in
+//! - `views`, `dataflow`: the views, maintained by differential dataflow; one
+//!   tick is one timestamp
+//! - `catalog`, `store`: what relations there are, and their recent history
+//! - `token`, `ast`, `parser`, `session`: the few SQL statements
+//! - `server`, `subscription`: the PostgreSQL wire protocol
+//! - `replay`: `demo --upstream`, the same edits into a real Materialize
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread::{Builder, JoinHandle};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::watch;
+
+use crate::limits;
+
+mod ast;
+mod catalog;
+mod dataflow;
+mod feed;
+mod parser;
+mod server;
+mod session;
+mod sql_error;
+mod store;
+mod subscription;
+mod token;
+mod value;
+mod views;
+
+pub use feed::FeedError;
+
+/// The views that the demo streams, in the order in which a page shows them;
+/// the first one is the default view.
+pub const VIEWS: [&str; 8] = [
+    "counter",
+    "top10",
+    "edits_by_language",
+    "edits_per_minute",
+    "hot_pages",
+    "user_edits",
+    "mz_catalog.mz_views",
+    "mz_internal.mz_frontiers",
+];
+
+/// Which generation of Materialize the stand-in imitates.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DemoDialect {
+    /// Today's: SUBSCRIBE, a progress row every tick.
+    #[default]
+    Subscribe,
+    /// 0.7's: TAIL, progress only after a change.
+    Tail,
+}
+
+/// How the stand-in runs.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Edits a second on the average; above 0, at most `limits::DEMO_RATE_MAX`.
+    pub rate: f64,
+    /// Edits that are in at the start; at most `limits::DEMO_SEED_EDITS_MAX`.
+    pub seed_edits: usize,
+    /// Time from one timestamp to the next, in whole milliseconds.
+    pub tick: Duration,
+    /// Where to listen: a loopback address, port 0 picks one.
+    pub listen: SocketAddr,
+    /// Which generation of Materialize to imitate.
+    pub dialect: DemoDialect,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            rate: limits::DEMO_RATE_DEFAULT,
+            seed_edits: limits::DEMO_SEED_EDITS_DEFAULT,
+            tick: limits::DEMO_TICK_DEFAULT,
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            dialect: DemoDialect::default(),
+        }
+    }
+}
+
+/// Why the demo could not run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DemoError {
+    /// The rate is not a number above zero and below the bound.
+    #[error("rate must be above 0 and at most {max}: {0}", max = limits::DEMO_RATE_MAX)]
+    Rate(f64),
+    /// Too many edits at the start.
+    #[error("seed edits must be at most {max}: {0}", max = limits::DEMO_SEED_EDITS_MAX)]
+    SeedEdits(usize),
+    /// The tick is too short or too long.
+    #[error(
+        "tick must be between {min:?} and {max:?}: {0:?}",
+        min = limits::DEMO_TICK_MIN,
+        max = limits::DEMO_TICK_MAX
+    )]
+    Tick(Duration),
+    /// The stand-in has no authentication, so it stays on this machine.
+    #[error("the stand-in listens on loopback addresses only: {0}")]
+    NotLoopback(SocketAddr),
+    /// The address could not be listened on.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A thread or its runtime could not be started.
+    #[error("cannot start a thread of the stand-in")]
+    Thread(#[source] std::io::Error),
+    /// The dataflow thread ended before its first tick.
+    #[error("the stand-in's dataflow ended before its first tick")]
+    Dataflow,
+    /// The embedded data is damaged.
+    #[error("cannot read the recording")]
+    Feed(#[from] FeedError),
+}
+
+/// A running stand-in; stops when dropped.
+#[derive(Debug)]
+pub struct Demo {
+    address: SocketAddr,
+    stop_dataflow: Option<SyncSender<()>>,
+    stop_server: watch::Sender<bool>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Demo {
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The URL to give as `--upstream`.
+    pub fn upstream_url(&self) -> String {
+        format!("postgres://materialize@{}/materialize", self.address)
+    }
+
+    /// Ends all connections, as a server does that is shut down, and all threads.
+    pub fn stop(self) {
+        drop(self);
+    }
+}
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        self.stop_dataflow = None;
+        self.stop_server.send_replace(true);
+        for thread in self.threads.drain(..) {
+            if thread.join().is_err() {
+                log::error!("a thread of the stand-in panicked");
+            }
+        }
+    }
+}
+
+/// Starts the stand-in. Returns when it listens and its first timestamp can be
+/// read.
+pub fn start(options: Options) -> Result<Demo, DemoError> {
+    validate(&options)?;
+    let recording = Arc::new(feed::Recording::load()?);
+    // Before 1970 the clock is wrong, and any start will do.
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    let timestamp_start = u64::try_from(now.as_millis()).unwrap_or_default();
+    // A usize is no wider than a u64 on any platform.
+    let seed = options.seed_edits as u64;
+    let pace = feed::Pace::new(
+        &recording,
+        options.rate,
+        seed,
+        options.tick,
+        timestamp_start,
+    );
+    let catalog = Arc::new(catalog::Catalog::new(options.dialect));
+    let kept_ms = limits::DEMO_HISTORY_TICKS * pace.tick_ms;
+    let (store, publisher) = store::Store::new(catalog.relations.len(), timestamp_start, kept_ms);
+
+    let listener = std::net::TcpListener::bind(options.listen)
+        .and_then(|listener| {
+            listener.set_nonblocking(true)?;
+            Ok((listener.local_addr()?, listener))
+        })
+        .map_err(|source| DemoError::Listen {
+            address: options.listen,
+            source,
+        });
+    let (address, listener) = listener?;
+
+    let plan = dataflow::Plan {
+        recording,
+        pace,
+        seed,
+        catalog: Arc::clone(&catalog),
+        publisher,
+    };
+    let (stop_dataflow, stopped) = sync_channel(0);
+    let (ready, is_ready) = sync_channel(1);
+    let (stop_server, stop) = watch::channel(false);
+    let mut demo = Demo {
+        address,
+        stop_dataflow: Some(stop_dataflow),
+        stop_server,
+        threads: Vec::new(),
+    };
+    let ready = move || {
+        // Whoever started this thread may have given up.
+        let _ = ready.send(());
+    };
+    demo.spawn("demo-dataflow", move || {
+        dataflow::run(plan, &stopped, ready)
+    })?;
+    is_ready.recv().map_err(|_| DemoError::Dataflow)?;
+
+    let database = Arc::new(session::Database {
+        catalog,
+        store,
+        environment_id: environment_id(options.dialect),
+    });
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(DemoError::Thread)?;
+    let listener = {
+        let _inside = runtime.enter();
+        tokio::net::TcpListener::from_std(listener)
+            .map_err(|source| DemoError::Listen { address, source })?
+    };
+    demo.spawn("demo-server", move || {
+        runtime.block_on(server::serve(listener, database, stop))
+    })?;
+    Ok(demo)
+}
+
+impl Demo {
+    fn spawn(&mut self, name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), DemoError> {
+        let thread = Builder::new()
+            .name(name.to_owned())
+            .spawn(run)
+            .map_err(DemoError::Thread)?;
+        self.threads.push(thread);
+        Ok(())
+    }
+}
+
+fn validate(options: &Options) -> Result<(), DemoError> {
+    // Written so that NaN fails.
+    if !(options.rate > 0.0 && options.rate <= limits::DEMO_RATE_MAX) {
+        return Err(DemoError::Rate(options.rate));
+    }
+    if options.seed_edits > limits::DEMO_SEED_EDITS_MAX {
+        return Err(DemoError::SeedEdits(options.seed_edits));
+    }
+    if !(limits::DEMO_TICK_MIN..=limits::DEMO_TICK_MAX).contains(&options.tick) {
+        return Err(DemoError::Tick(options.tick));
+    }
+    if !options.listen.ip().is_loopback() {
+        return Err(DemoError::NotLoopback(options.listen));
+    }
+    Ok(())
+}
+
+/// New with each start, since a new start is a new database; shaped as the real
+/// servers' are.
+fn environment_id(dialect: DemoDialect) -> String {
+    let (high, low) = (fastrand::u64(..), fastrand::u64(..));
+    let uuid = format!(
+        "{:08x}-{:04x}-4{:03x}-8{:03x}-{:012x}",
+        high >> 32,
+        high >> 16 & 0xFFFF,
+        high & 0xFFF,
+        low >> 48 & 0xFFF,
+        low & 0xFFFF_FFFF_FFFF,
+    );
+    match dialect {
+        DemoDialect::Subscribe => format!("docker-container-{uuid}-0"),
+        DemoDialect::Tail => uuid,
+    }
+}

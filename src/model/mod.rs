@@ -1,3 +1,14 @@
-//! The pure core: no I/O, no clock, no threads, no logging.
+//! The pure core: values in, values out.
+//!
+//! No I/O, no clock, no threads and no logging here, so that every rule about
+//! views, deltas and positions can be tested as arithmetic.
 
+pub mod delta;
+pub mod event;
+pub mod json;
 pub mod name;
+pub mod position;
+pub mod retention;
+pub mod row;
+pub mod value;
+pub mod view;

@@ -1,6 +1,12 @@
-//! All integration tests in one binary: one link instead of one per file.
+//! One binary of all integration tests: they share the support, and link once.
 
 mod architecture;
 mod cli;
 mod config;
+mod crowd;
+mod exact;
 mod golden;
+mod requests;
+mod shutdown;
+mod stream;
+mod support;

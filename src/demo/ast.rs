@@ -1,0 +1,158 @@
+//! The few statements that the stand-in understands, parsed.
+
+/// A literal, or a parameter of a prepared statement by its index from 0.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Operand {
+    /// Text or number as written.
+    Literal(String),
+    /// `$1` is 0.
+    Parameter(usize),
+}
+
+/// What a SELECT gives out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Items {
+    /// `*`.
+    All,
+    /// `count(*)`.
+    Count,
+    /// Columns by name, each with its alias if it has one.
+    Columns(Vec<(String, Option<String>)>),
+}
+
+/// `column = operand` or `column <> operand`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Filter {
+    /// The column's name.
+    pub(super) column: String,
+    /// Whether it is `=` and not `<>`.
+    pub(super) equal: bool,
+    /// What the column is compared with.
+    pub(super) operand: Operand,
+}
+
+/// What ORDER BY names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum SortKey {
+    /// A column of the relation.
+    Name(String),
+    /// A place in the output, from 1.
+    Position(usize),
+}
+
+/// `AS OF [AT LEAST] t`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct AsOf {
+    /// The timestamp.
+    pub(super) timestamp: u64,
+    /// Whether a later one will do.
+    pub(super) at_least: bool,
+}
+
+/// A SELECT over one relation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Select {
+    /// What it gives out.
+    pub(super) items: Items,
+    /// The relation's name, one to three parts.
+    pub(super) relation: Vec<String>,
+    /// All of them must hold.
+    pub(super) filters: Vec<Filter>,
+    /// Keys, each with whether it is descending.
+    pub(super) order: Vec<(SortKey, bool)>,
+    /// Rows at the most.
+    pub(super) limit: Option<usize>,
+    /// When to read.
+    pub(super) as_of: Option<AsOf>,
+}
+
+/// TAIL or SUBSCRIBE.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Subscribe {
+    /// The relation's name, one to three parts.
+    pub(super) relation: Vec<String>,
+    /// Whether the contents at the start are sent.
+    pub(super) snapshot: bool,
+    /// Whether progress rows are sent.
+    pub(super) progress: bool,
+    /// When to start.
+    pub(super) as_of: Option<AsOf>,
+    /// When to end; the timestamp itself is left out.
+    pub(super) up_to: Option<u64>,
+    /// Whether it was written TAIL.
+    pub(super) tail: bool,
+}
+
+/// A constant or function call in a SELECT without FROM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Expression {
+    /// `name()` or a name that is a call in SQL.
+    Call(String),
+    /// A whole number.
+    Number(i64),
+    /// A string.
+    Text(String),
+}
+
+/// What SHOW shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Show {
+    /// `SHOW VIEWS`.
+    Views,
+    /// `SHOW MATERIALIZED VIEWS`.
+    MaterializedViews,
+    /// `SHOW TABLES`.
+    Tables,
+    /// `SHOW OBJECTS`.
+    Objects,
+    /// `SHOW DATABASES`.
+    Databases,
+    /// `SHOW SCHEMAS`.
+    Schemas,
+    /// `SHOW COLUMNS FROM relation`.
+    Columns(Vec<String>),
+    /// `SHOW parameter`.
+    Parameter(String),
+}
+
+/// A statement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Statement {
+    /// A SELECT over a relation.
+    Select(Select),
+    /// A SELECT of constants and functions, each with its column name.
+    Constants(Vec<(Expression, Option<String>)>),
+    /// SHOW.
+    Show(Show),
+    /// TAIL or SUBSCRIBE as a query: rows for ever.
+    Subscribe(Subscribe),
+    /// `COPY (SELECT ...) TO STDOUT`.
+    CopySelect(Select),
+    /// `COPY (SUBSCRIBE ...) TO STDOUT`.
+    CopySubscribe(Subscribe),
+    /// SET, of a known parameter.
+    Set(String),
+    /// DISCARD ALL.
+    Discard,
+    /// BEGIN.
+    Begin,
+    /// COMMIT.
+    Commit,
+    /// ROLLBACK.
+    Rollback,
+}
+
+impl Statement {
+    /// How many parameters it needs.
+    pub(super) fn parameters(&self) -> usize {
+        let select = match self {
+            Self::Select(select) | Self::CopySelect(select) => select,
+            _ => return 0,
+        };
+        let used = select.filters.iter().map(|filter| match filter.operand {
+            Operand::Parameter(index) => index + 1,
+            Operand::Literal(_) => 0,
+        });
+        used.max().unwrap_or(0)
+    }
+}

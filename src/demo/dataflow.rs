@@ -1,0 +1,218 @@
+//! Drives the dataflow: one tick, one timestamp.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use timely::dataflow::operators::probe::Handle as Probe;
+
+use super::DemoDialect;
+use super::catalog::{Catalog, DATABASE, Kind, SCHEMAS, number};
+use super::feed::{Feed, Pace, Recording};
+use super::store::Publisher;
+use super::value::{Row, Value};
+use super::views::{FrontierRow, Inputs, Outputs, build};
+use crate::limits;
+
+/// What the dataflow thread needs.
+pub(super) struct Plan {
+    /// Both data sets.
+    pub(super) recording: Arc<Recording>,
+    /// Ticks, timestamps, event time.
+    pub(super) pace: Pace,
+    /// Edits that are in at tick 0.
+    pub(super) seed: u64,
+    /// The relations.
+    pub(super) catalog: Arc<Catalog>,
+    /// Where the views' histories go.
+    pub(super) publisher: Publisher,
+}
+
+/// Runs until `stop` receives or its sender is gone. Calls `ready` once tick 0
+/// is readable.
+pub(super) fn run(plan: Plan, stop: &Receiver<()>, ready: impl FnOnce() + Send + Sync + 'static) {
+    // The worker stays on this thread and is stepped by hand, so that nothing
+    // runs between two ticks.
+    let allocator = timely::communication::Allocator::Thread(
+        timely::communication::allocator::Thread::default(),
+    );
+    let config = timely::WorkerConfig::default();
+    let mut worker = timely::worker::Worker::new(config, allocator, Some(Instant::now()));
+    let outputs = Outputs::new(plan.catalog.relations.len());
+    let probe = Probe::new();
+    let inputs = worker.dataflow::<u64, _, _>(|scope| build(scope, plan.pace, &outputs, &probe));
+    let mut driver = Driver {
+        feed: Feed::new(Arc::clone(&plan.recording), plan.pace, plan.seed),
+        frontiers: Vec::new(),
+        inputs,
+        outputs,
+        plan,
+    };
+    let started = Instant::now();
+    driver.start();
+    let mut ready = Some(ready);
+    let mut next_tick = 0;
+    loop {
+        let frontier = driver.tick_until(next_tick);
+        worker.step_while(|| probe.less_than(&frontier));
+        driver
+            .plan
+            .publisher
+            .publish(driver.outputs.take(), frontier);
+        if let Some(ready) = ready.take() {
+            ready();
+        }
+        let last_tick = next_tick;
+        match stop.recv_timeout(driver.wait(started, last_tick)) {
+            Err(RecvTimeoutError::Timeout) => {}
+            Ok(()) | Err(RecvTimeoutError::Disconnected) => return,
+        }
+        let due = driver.due(started).max(last_tick + 1);
+        next_tick = due.min(last_tick + limits::DEMO_CATCH_UP_TICKS_MAX);
+    }
+}
+
+struct Driver {
+    plan: Plan,
+    feed: Feed,
+    inputs: Inputs,
+    outputs: Outputs,
+    /// What `mz_frontiers` holds at present.
+    frontiers: Vec<FrontierRow>,
+}
+
+impl Driver {
+    /// Puts in what stands from the first tick on.
+    fn start(&mut self) {
+        let start = self.plan.pace.timestamp_start;
+        self.inputs.advance_to(start);
+        self.inputs.unit.insert(());
+        for wiki in &self.plan.recording.wikis {
+            let row = (
+                wiki.code.clone(),
+                wiki.language.clone(),
+                wiki.family.clone(),
+            );
+            self.inputs.wikis.insert(row);
+        }
+        let catalog = Arc::clone(&self.plan.catalog);
+        for relation in &catalog.relations {
+            if relation.kind == Kind::MaterializedView {
+                self.inputs.mz_views.insert((
+                    relation.id.clone(),
+                    relation.oid,
+                    schema_id(relation.schema).to_owned(),
+                    relation.name.to_owned(),
+                    relation.definition.to_owned(),
+                ));
+            }
+        }
+        for (relation, row) in static_rows(&catalog) {
+            self.outputs.push(relation, row, start, 1);
+        }
+    }
+
+    /// Puts in all edits up to `tick` and the frontiers as of `tick`; returns
+    /// the frontier, below which everything is in.
+    fn tick_until(&mut self, tick: u64) -> u64 {
+        while let Some((edit, timestamp)) = self.feed.next_until(tick) {
+            self.inputs.edits.update_at(edit, timestamp, 1);
+        }
+        let timestamp = self.plan.pace.timestamp(tick);
+        let rows: Vec<FrontierRow> = self
+            .plan
+            .catalog
+            .relations
+            .iter()
+            .enumerate()
+            .map(|(number, relation)| {
+                (
+                    relation.id.clone(),
+                    self.plan.publisher.store.since(number),
+                    timestamp + 1,
+                )
+            })
+            .collect();
+        for row in std::mem::replace(&mut self.frontiers, rows) {
+            self.inputs.mz_frontiers.update_at(row, timestamp, -1);
+        }
+        for row in &self.frontiers {
+            self.inputs
+                .mz_frontiers
+                .update_at(row.clone(), timestamp, 1);
+        }
+        self.inputs.advance_to(timestamp + 1);
+        self.inputs.flush();
+        timestamp + 1
+    }
+
+    fn wait(&self, started: Instant, last_tick: u64) -> Duration {
+        let next = (last_tick + 1).saturating_mul(self.plan.pace.tick_ms);
+        Duration::from_millis(next).saturating_sub(started.elapsed())
+    }
+
+    fn due(&self, started: Instant) -> u64 {
+        let elapsed = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        elapsed / self.plan.pace.tick_ms
+    }
+}
+
+fn schema_id(schema: &str) -> &'static str {
+    SCHEMAS
+        .iter()
+        .find(|(_, name)| *name == schema)
+        .map_or("u3", |(id, _)| id)
+}
+
+/// The rows of the catalog relations that never change.
+fn static_rows(catalog: &Catalog) -> Vec<(usize, Row)> {
+    let mut rows: Vec<(usize, Row)> = Vec::new();
+    let (view, position): (&str, fn(u64) -> Value) = match catalog.dialect {
+        DemoDialect::Subscribe => ("materialized-view", Value::Unsigned),
+        DemoDialect::Tail => ("view", |n| {
+            Value::BigInt(i64::try_from(n).unwrap_or(i64::MAX))
+        }),
+    };
+    for relation in &catalog.relations {
+        let kind = if relation.kind == Kind::Table {
+            "table"
+        } else {
+            view
+        };
+        rows.push((
+            number::MZ_OBJECTS,
+            Arc::from([
+                Value::text(&relation.id),
+                Value::Oid(relation.oid),
+                Value::text(schema_id(relation.schema)),
+                Value::text(relation.name),
+                Value::text(kind),
+            ]),
+        ));
+        for (column, at) in relation.columns.iter().zip(1_u64..) {
+            rows.push((
+                number::MZ_COLUMNS,
+                Arc::from([
+                    Value::text(&relation.id),
+                    Value::text(&column.name),
+                    position(at),
+                    Value::Bool(column.nullable),
+                    Value::text(column.kind.name()),
+                    Value::Oid(column.kind.oid()),
+                ]),
+            ));
+        }
+    }
+    for (id, name) in SCHEMAS {
+        let database = if name == "public" {
+            Value::text("u1")
+        } else {
+            Value::Null
+        };
+        let row = [Value::text(id), database, Value::text(name)];
+        rows.push((number::MZ_SCHEMAS, Arc::from(row)));
+    }
+    let database = [Value::text("u1"), Value::text(DATABASE)];
+    rows.push((number::MZ_DATABASES, Arc::from(database)));
+    rows
+}

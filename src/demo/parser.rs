@@ -1,0 +1,490 @@
+//! The parser of the few statements that the stand-in understands.
+
+use super::ast::{
+    AsOf, Expression, Filter, Items, Operand, Select, Show, SortKey, Statement, Subscribe,
+};
+use super::sql_error::SqlError;
+use super::token::{Lexer, Token, TokenKind};
+
+/// Parses all statements of a text; empty ones are left out.
+pub(super) fn parse(text: &str) -> Result<Vec<Statement>, SqlError> {
+    let mut parser = Parser {
+        tokens: Lexer::new(text).tokens()?,
+        next: 0,
+    };
+    let mut statements = Vec::new();
+    loop {
+        while parser.take_symbol(';') {}
+        if parser.peek().kind == TokenKind::End {
+            return Ok(statements);
+        }
+        statements.push(parser.statement()?);
+        if !matches!(parser.peek().kind, TokenKind::End | TokenKind::Symbol(';')) {
+            return Err(parser.expected("end of statement"));
+        }
+    }
+}
+
+/// Functions that are called without parentheses.
+const BARE_CALLS: [&str; 5] = [
+    "current_user",
+    "current_role",
+    "session_user",
+    "current_catalog",
+    "current_database",
+];
+
+struct Parser {
+    tokens: Vec<Token>,
+    next: usize,
+}
+
+impl Parser {
+    fn peek(&self) -> &Token {
+        // The lexer ends every list with End, and `advance` never passes it.
+        &self.tokens[self.next.min(self.tokens.len() - 1)]
+    }
+
+    fn advance(&mut self) -> Token {
+        let token = self.peek().clone();
+        if token.kind != TokenKind::End {
+            self.next += 1;
+        }
+        token
+    }
+
+    fn expected(&self, what: &str) -> SqlError {
+        let token = self.peek();
+        SqlError::syntax(
+            format!("Expected {what}, found {}", token.kind),
+            token.position,
+        )
+    }
+
+    fn take_symbol(&mut self, symbol: char) -> bool {
+        let found = self.peek().kind == TokenKind::Symbol(symbol);
+        self.next += usize::from(found);
+        found
+    }
+
+    fn take_word(&mut self, word: &str) -> bool {
+        let found = matches!(&self.peek().kind, TokenKind::Word(text) if text == word);
+        self.next += usize::from(found);
+        found
+    }
+
+    fn symbol(&mut self, symbol: char, name: &str) -> Result<(), SqlError> {
+        if self.take_symbol(symbol) {
+            Ok(())
+        } else {
+            Err(self.expected(name))
+        }
+    }
+
+    fn word(&mut self, word: &str) -> Result<(), SqlError> {
+        if self.take_word(word) {
+            Ok(())
+        } else {
+            Err(self.expected(&word.to_uppercase()))
+        }
+    }
+
+    fn identifier(&mut self) -> Result<String, SqlError> {
+        match self.peek().kind.clone() {
+            TokenKind::Word(name) | TokenKind::Quoted(name) => {
+                self.next += 1;
+                Ok(name)
+            }
+            _ => Err(self.expected("identifier")),
+        }
+    }
+
+    fn name(&mut self) -> Result<Vec<String>, SqlError> {
+        let mut parts = vec![self.identifier()?];
+        while self.take_symbol('.') {
+            parts.push(self.identifier()?);
+        }
+        Ok(parts)
+    }
+
+    fn statement(&mut self) -> Result<Statement, SqlError> {
+        let first = self.advance();
+        let TokenKind::Word(word) = &first.kind else {
+            return Err(SqlError::syntax(
+                format!(
+                    "Expected a keyword at the beginning of a statement, found {}",
+                    first.kind
+                ),
+                first.position,
+            ));
+        };
+        match word.as_str() {
+            "select" => self.select_or_constants(),
+            "show" => self.show(),
+            "copy" => self.copy(),
+            "tail" | "subscribe" => Ok(Statement::Subscribe(self.subscribe(word == "tail")?)),
+            "set" => self.set(),
+            "discard" => self.rest(Statement::Discard),
+            "begin" | "start" => self.rest(Statement::Begin),
+            "commit" | "end" => self.rest(Statement::Commit),
+            "rollback" | "abort" => self.rest(Statement::Rollback),
+            "create" | "drop" | "insert" | "update" | "delete" | "alter" | "explain"
+            | "declare" | "fetch" | "close" | "prepare" | "execute" | "deallocate" | "reset"
+            | "grant" | "revoke" | "with" | "values" | "table" => {
+                Err(SqlError::unsupported(format!(
+                    "{} statements are not supported by the demo's stand-in",
+                    word.to_uppercase()
+                )))
+            }
+            _ => Err(SqlError::syntax(
+                format!(
+                    "Expected a keyword at the beginning of a statement, found {}",
+                    first.kind
+                ),
+                first.position,
+            )),
+        }
+    }
+
+    /// Accepts whatever modes follow, e.g. `BEGIN READ ONLY`.
+    fn rest(&mut self, statement: Statement) -> Result<Statement, SqlError> {
+        while !matches!(self.peek().kind, TokenKind::End | TokenKind::Symbol(';')) {
+            self.advance();
+        }
+        Ok(statement)
+    }
+
+    fn set(&mut self) -> Result<Statement, SqlError> {
+        let _ = self.take_word("session") || self.take_word("local");
+        let name = self.identifier()?;
+        self.rest(Statement::Set(name))
+    }
+
+    fn show(&mut self) -> Result<Statement, SqlError> {
+        let word = self.identifier()?;
+        let show = match word.as_str() {
+            "views" => Show::Views,
+            "materialized" => {
+                self.word("views")?;
+                Show::MaterializedViews
+            }
+            "tables" => Show::Tables,
+            "objects" => Show::Objects,
+            "databases" => Show::Databases,
+            "schemas" => Show::Schemas,
+            "columns" => {
+                self.word("from")?;
+                Show::Columns(self.name()?)
+            }
+            "transaction" => {
+                self.word("isolation")?;
+                self.word("level")?;
+                Show::Parameter("transaction_isolation".to_owned())
+            }
+            _ => Show::Parameter(word),
+        };
+        Ok(Statement::Show(show))
+    }
+
+    fn copy(&mut self) -> Result<Statement, SqlError> {
+        if !self.take_symbol('(') {
+            return Err(SqlError::internal(
+                "named with COPY TO STDOUT unsupported".to_owned(),
+            ));
+        }
+        let statement = if self.take_word("select") {
+            match self.select_or_constants()? {
+                Statement::Select(select) => Statement::CopySelect(select),
+                _ => {
+                    return Err(SqlError::unsupported(
+                        "COPY of a SELECT without FROM is not supported by the demo's stand-in"
+                            .to_owned(),
+                    ));
+                }
+            }
+        } else if self.take_word("tail") {
+            Statement::CopySubscribe(self.subscribe(true)?)
+        } else {
+            self.word("subscribe")?;
+            Statement::CopySubscribe(self.subscribe(false)?)
+        };
+        self.symbol(')', "right parenthesis")?;
+        self.word("to")?;
+        self.word("stdout")?;
+        if self.take_word("with") {
+            self.symbol('(', "left parenthesis")?;
+            self.word("format")?;
+            let format = self.identifier()?;
+            if format != "text" {
+                return Err(SqlError::unsupported(format!(
+                    "COPY TO format {format} is not supported by the demo's stand-in"
+                )));
+            }
+            self.symbol(')', "right parenthesis")?;
+        }
+        Ok(statement)
+    }
+
+    fn subscribe(&mut self, tail: bool) -> Result<Subscribe, SqlError> {
+        if tail {
+            // Left to the session: whether TAIL is known depends on the dialect.
+        } else {
+            self.take_word("to");
+        }
+        let relation = self.name()?;
+        let mut subscribe = Subscribe {
+            relation,
+            snapshot: true,
+            progress: false,
+            as_of: None,
+            up_to: None,
+            tail,
+        };
+        if self.take_word("with") {
+            self.symbol('(', "left parenthesis")?;
+            loop {
+                self.subscribe_option(&mut subscribe)?;
+                if !self.take_symbol(',') {
+                    break;
+                }
+            }
+            self.symbol(')', "right parenthesis")?;
+        }
+        subscribe.as_of = self.as_of()?;
+        if self.take_word("up") {
+            self.word("to")?;
+            subscribe.up_to = Some(self.timestamp()?);
+        }
+        Ok(subscribe)
+    }
+
+    fn subscribe_option(&mut self, subscribe: &mut Subscribe) -> Result<(), SqlError> {
+        let (name, position) = (self.identifier()?, self.peek().position);
+        let target = match name.as_str() {
+            "snapshot" => &mut subscribe.snapshot,
+            "progress" => &mut subscribe.progress,
+            _ if subscribe.tail => {
+                return Err(SqlError::internal("unexpected options".to_owned()));
+            }
+            _ => {
+                let found =
+                    format!("Expected one of PROGRESS or SNAPSHOT, found identifier \"{name}\"");
+                return Err(SqlError::syntax(found, position));
+            }
+        };
+        *target = true;
+        if !self.take_symbol('=') {
+            return Ok(());
+        }
+        let value = self.advance().kind;
+        *target = match value {
+            TokenKind::Word(word) if word == "true" || word == "on" => true,
+            TokenKind::Word(word) if word == "false" || word == "off" => false,
+            _ if subscribe.tail => return Err(SqlError::internal("expected bool".to_owned())),
+            _ => {
+                let name = name.to_uppercase();
+                let text = format!("invalid {name}: cannot use value as boolean");
+                return Err(SqlError::internal(text));
+            }
+        };
+        Ok(())
+    }
+
+    fn as_of(&mut self) -> Result<Option<AsOf>, SqlError> {
+        if !self.take_word("as") {
+            return Ok(None);
+        }
+        self.word("of")?;
+        let at_least = self.take_word("at");
+        if at_least {
+            self.word("least")?;
+        }
+        Ok(Some(AsOf {
+            timestamp: self.timestamp()?,
+            at_least,
+        }))
+    }
+
+    fn timestamp(&mut self) -> Result<u64, SqlError> {
+        let text = match self.advance().kind {
+            TokenKind::Number(text) | TokenKind::Text(text) => text,
+            _ => String::new(),
+        };
+        text.parse().map_err(|_| {
+            SqlError::internal(
+                "AS OF or UP TO should be castable to a (non-null) mz_timestamp value".to_owned(),
+            )
+        })
+    }
+
+    fn select_or_constants(&mut self) -> Result<Statement, SqlError> {
+        if self.take_symbol('*') {
+            return self.select(Items::All);
+        }
+        let start = self.next;
+        if self.take_word("count") && self.take_symbol('(') && self.take_symbol('*') {
+            self.symbol(')', "right parenthesis")?;
+            return self.select(Items::Count);
+        }
+        self.next = start;
+        let mut items = Vec::new();
+        loop {
+            let expression = self.expression()?;
+            let alias = self
+                .take_word("as")
+                .then(|| self.identifier())
+                .transpose()?;
+            items.push((expression, alias));
+            if !self.take_symbol(',') {
+                break;
+            }
+        }
+        if !matches!(&self.peek().kind, TokenKind::Word(word) if word == "from") {
+            return constants(items);
+        }
+        let columns = items
+            .into_iter()
+            .map(|(item, alias)| match item {
+                Item::Name(name) => Ok((name, alias)),
+                Item::Expression(_) => Err(SqlError::unsupported(
+                    "expressions over a relation are not supported by the demo's stand-in"
+                        .to_owned(),
+                )),
+            })
+            .collect::<Result<_, _>>()?;
+        self.select(Items::Columns(columns))
+    }
+
+    fn expression(&mut self) -> Result<Item, SqlError> {
+        let item = match self.peek().kind.clone() {
+            TokenKind::Number(text) => Item::Expression(Expression::Number(
+                text.parse().map_err(|_| self.expected("a whole number"))?,
+            )),
+            TokenKind::Text(text) => Item::Expression(Expression::Text(text)),
+            _ => {
+                let mut name = self.name()?;
+                // A column may be qualified by its relation, a function by its schema.
+                let name = name.pop().unwrap_or_default();
+                if self.take_symbol('(') {
+                    self.symbol(')', "right parenthesis")?;
+                    return Ok(Item::Expression(Expression::Call(name)));
+                }
+                return Ok(Item::Name(name));
+            }
+        };
+        self.next += 1;
+        Ok(item)
+    }
+
+    fn select(&mut self, items: Items) -> Result<Statement, SqlError> {
+        self.word("from")?;
+        let relation = self.name()?;
+        self.alias()?;
+        let mut filters = Vec::new();
+        if self.take_word("where") {
+            filters.push(self.filter()?);
+            while self.take_word("and") {
+                filters.push(self.filter()?);
+            }
+        }
+        let mut order = Vec::new();
+        if self.take_word("order") {
+            self.word("by")?;
+            loop {
+                order.push(self.sort_key()?);
+                if !self.take_symbol(',') {
+                    break;
+                }
+            }
+        }
+        let mut limit = None;
+        if self.take_word("limit") {
+            let TokenKind::Number(text) = &self.peek().kind else {
+                return Err(self.expected("a number"));
+            };
+            limit = Some(text.parse().map_err(|_| self.expected("a whole number"))?);
+            self.next += 1;
+        }
+        let as_of = self.as_of()?;
+        Ok(Statement::Select(Select {
+            items,
+            relation,
+            filters,
+            order,
+            limit,
+            as_of,
+        }))
+    }
+
+    /// An alias is accepted and needs no memory: there is one relation only.
+    fn alias(&mut self) -> Result<(), SqlError> {
+        const CLAUSES: [&str; 5] = ["where", "order", "limit", "as", "join"];
+        if let TokenKind::Word(word) = &self.peek().kind
+            && !CLAUSES.contains(&word.as_str())
+        {
+            self.next += 1;
+        }
+        if self.peek().kind == TokenKind::Symbol(',') || self.take_word("join") {
+            return Err(SqlError::unsupported(
+                "joins are not supported by the demo's stand-in".to_owned(),
+            ));
+        }
+        Ok(())
+    }
+
+    fn filter(&mut self) -> Result<Filter, SqlError> {
+        let column = self.name()?.pop().unwrap_or_default();
+        let equal = self.take_symbol('=');
+        if !equal && !(self.take_symbol('<') && self.take_symbol('>')) {
+            return Err(SqlError::unsupported(
+                "conditions other than = and <> are not supported by the demo's stand-in"
+                    .to_owned(),
+            ));
+        }
+        let operand = match self.peek().kind.clone() {
+            TokenKind::Text(text) | TokenKind::Number(text) => Operand::Literal(text),
+            TokenKind::Word(word) if word == "true" => Operand::Literal("t".to_owned()),
+            TokenKind::Word(word) if word == "false" => Operand::Literal("f".to_owned()),
+            TokenKind::Parameter(number) => Operand::Parameter(number - 1),
+            _ => return Err(self.expected("a literal")),
+        };
+        self.next += 1;
+        Ok(Filter {
+            column,
+            equal,
+            operand,
+        })
+    }
+
+    fn sort_key(&mut self) -> Result<(SortKey, bool), SqlError> {
+        let key = if let TokenKind::Number(text) = &self.peek().kind {
+            let position = text.parse().map_err(|_| self.expected("a whole number"))?;
+            self.next += 1;
+            SortKey::Position(position)
+        } else {
+            SortKey::Name(self.name()?.pop().unwrap_or_default())
+        };
+        let descending = self.take_word("desc");
+        if !descending {
+            self.take_word("asc");
+        }
+        Ok((key, descending))
+    }
+}
+
+/// One item of a SELECT before it is known whether a FROM follows.
+enum Item {
+    Name(String),
+    Expression(Expression),
+}
+
+fn constants(items: Vec<(Item, Option<String>)>) -> Result<Statement, SqlError> {
+    let constants = items.into_iter().map(|(item, alias)| match item {
+        Item::Expression(expression) => Ok((expression, alias)),
+        Item::Name(name) if BARE_CALLS.contains(&name.as_str()) => {
+            Ok((Expression::Call(name), alias))
+        }
+        Item::Name(name) => Err(SqlError::unknown_column(&name)),
+    });
+    Ok(Statement::Constants(constants.collect::<Result<_, _>>()?))
+}

@@ -1,0 +1,165 @@
+//! Errors of SQL statements, as a client sees them.
+
+use pgwire::error::{ErrorInfo, PgWireError};
+
+use super::DemoDialect;
+use super::catalog::{Relation, Unknown};
+
+/// An error with its SQLSTATE. The texts are those of the real servers, so that
+/// whoever matches on them meets nothing new there.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub(super) struct SqlError {
+    /// SQLSTATE.
+    pub(super) code: &'static str,
+    /// Primary message.
+    pub(super) message: String,
+    /// Detail, full sentences.
+    pub(super) detail: Option<String>,
+    /// Where in the text, in characters from 1.
+    pub(super) position: Option<usize>,
+}
+
+impl SqlError {
+    fn new(code: &'static str, message: String) -> Self {
+        Self {
+            code,
+            message,
+            detail: None,
+            position: None,
+        }
+    }
+
+    /// 42601.
+    pub(super) fn syntax(message: String, position: usize) -> Self {
+        Self {
+            position: Some(position),
+            ..Self::new("42601", message)
+        }
+    }
+
+    /// 0A000: the real server may know it, the stand-in does not.
+    pub(super) fn unsupported(message: String) -> Self {
+        Self::new("0A000", message)
+    }
+
+    /// XX000: what the real servers give for most errors of meaning.
+    pub(super) fn internal(message: String) -> Self {
+        Self::new("XX000", message)
+    }
+
+    /// 54000.
+    pub(super) fn too_long() -> Self {
+        Self::new("54000", "statement is too long".to_owned())
+    }
+
+    /// 42703.
+    pub(super) fn unknown_column(name: &str) -> Self {
+        Self::new("42703", format!("column \"{name}\" does not exist"))
+    }
+
+    /// 42704.
+    pub(super) fn unknown_parameter(name: &str) -> Self {
+        Self::new(
+            "42704",
+            format!("unrecognized configuration parameter \"{name}\""),
+        )
+    }
+
+    /// 42883.
+    pub(super) fn unknown_function(name: &str) -> Self {
+        Self::new("42883", format!("function \"{name}\" does not exist"))
+    }
+
+    /// 25P02.
+    pub(super) fn transaction_failed() -> Self {
+        let message =
+            "current transaction is aborted, commands ignored until end of transaction block";
+        Self::new("25P02", message.to_owned())
+    }
+
+    /// 57P01: the stand-in is stopping.
+    pub(super) fn shutdown() -> Self {
+        Self::new(
+            "57P01",
+            "terminating connection because the server is shutting down".to_owned(),
+        )
+    }
+
+    /// A name without a relation.
+    pub(super) fn unknown_relation(unknown: Unknown) -> Self {
+        Self::internal(match unknown {
+            Unknown::Item(name) => format!("unknown catalog item '{name}'"),
+            Unknown::Schema(name) => format!("unknown schema '{name}'"),
+            Unknown::Database(name) => format!("unknown database '{name}'"),
+        })
+    }
+
+    /// AS OF before the history kept.
+    pub(super) fn compacted(
+        dialect: DemoDialect,
+        relation: &Relation,
+        at: u64,
+        since: u64,
+    ) -> Self {
+        let id = &relation.id;
+        match dialect {
+            DemoDialect::Subscribe => Self {
+                detail: Some(format!(
+                    "Constraints:\nlower:\n  (Storage inputs: [{id}]): [{since}]\nupper:\n  \
+                     (Query's AS OF): [{at}]\n"
+                )),
+                ..Self::new(
+                    "22000",
+                    "could not find a valid timestamp for the query".to_owned(),
+                )
+            },
+            DemoDialect::Tail => {
+                let number = id.trim_start_matches(|c: char| !c.is_ascii_digit());
+                let owner = if id.starts_with('u') {
+                    "User"
+                } else {
+                    "System"
+                };
+                Self::internal(format!(
+                    "Timestamp ({at}) is not valid for all inputs: [({owner}({number}), \
+                     Some(Antichain {{ elements: [{since}] }}))]"
+                ))
+            }
+        }
+    }
+
+    /// UP TO before AS OF.
+    pub(super) fn empty_range(as_of: u64, up_to: u64) -> Self {
+        let message = format!(
+            "subscription lower bound (`AS OF`) is greater than its upper bound (`UP TO`): \
+             {as_of} > {up_to}"
+        );
+        Self::new("22000", message)
+    }
+
+    /// A reader that stood still until the history had moved on.
+    pub(super) fn fell_behind(relation: &Relation, at: u64, since: u64) -> Self {
+        Self {
+            detail: Some(format!(
+                "The reader stands at {at}, the history begins at {since}."
+            )),
+            ..Self::new(
+                "53000",
+                format!(
+                    "subscribe to \"{}\" fell behind the history kept",
+                    relation.full_name()
+                ),
+            )
+        }
+    }
+}
+
+impl From<SqlError> for PgWireError {
+    fn from(error: SqlError) -> Self {
+        let mut info = ErrorInfo::new("ERROR".to_owned(), error.code.to_owned(), error.message);
+        info.detail = error.detail;
+        info.position = error.position.map(|position| position.to_string());
+        Self::UserError(Box::new(info))
+    }
+}

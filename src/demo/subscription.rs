@@ -1,0 +1,217 @@
+//! One TAIL or SUBSCRIBE: a cursor over a relation's history, written as COPY text.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::sink::{Sink, SinkExt as _};
+use pgwire::error::{PgWireError, PgWireResult};
+use pgwire::messages::PgWireBackendMessage;
+use pgwire::messages::copy::{CopyData, CopyDone, CopyOutResponse};
+
+use super::DemoDialect;
+use super::catalog::Relation;
+use super::session::Table;
+use super::sql_error::SqlError;
+use super::store::Store;
+use super::value::{Row, Value, write_copy_line};
+
+/// A subscription that was checked and can start.
+pub(super) struct Subscription {
+    /// Where the history is.
+    pub(super) store: Arc<Store>,
+    /// Habits of progress rows differ.
+    pub(super) dialect: DemoDialect,
+    /// The relation's number.
+    pub(super) number: usize,
+    /// The relation.
+    pub(super) relation: Relation,
+    /// Whether the contents at `as_of` are sent.
+    pub(super) snapshot: bool,
+    /// Whether progress rows are sent.
+    pub(super) progress: bool,
+    /// Updates after this timestamp are sent.
+    pub(super) as_of: u64,
+    /// Updates below this timestamp are sent, then the COPY ends.
+    pub(super) up_to: Option<u64>,
+}
+
+impl Subscription {
+    /// Sends rows until the client is gone, the server stops, `up_to` is
+    /// reached or the reader has fallen behind; returns the number of lines.
+    ///
+    /// Back-pressure comes from the socket: while it is full nothing is taken
+    /// from the history.
+    pub(super) async fn run<C>(self, client: &mut C) -> PgWireResult<usize>
+    where
+        C: Sink<PgWireBackendMessage> + Unpin + Send,
+        C::Error: Debug,
+        PgWireError: From<C::Error>,
+    {
+        let mut writer = CopyWriter::start(client, self.line_columns()).await?;
+        let modern = self.dialect == DemoDialect::Subscribe;
+        if self.progress && modern {
+            writer.line(&self.progress_line(self.as_of)).await?;
+            writer.flush().await?;
+        }
+        let mut watch = self.store.watch();
+        let first = watch.wait_for(|frontier| *frontier > self.as_of).await;
+        let mut frontier = *first.map_err(|_| SqlError::shutdown())?;
+        let start = self
+            .store
+            .contents(self.number, self.as_of)
+            .map_err(|compacted| {
+                SqlError::compacted(self.dialect, &self.relation, self.as_of, compacted.since)
+            })?;
+        // An old server is silent until something was there.
+        let mut changed = !start.is_empty();
+        if self.snapshot && self.up_to.is_none_or(|up_to| up_to > self.as_of) {
+            for (row, count) in &start {
+                writer
+                    .line(&self.update_line(row, self.as_of, *count))
+                    .await?;
+            }
+        }
+        drop(start);
+        let mut cursor = self.as_of;
+        loop {
+            let end = self.up_to.map_or(frontier, |up_to| up_to.min(frontier));
+            changed |= self.send_updates(&mut writer, &mut cursor, end).await?;
+            if self.progress && (modern || changed) {
+                writer.line(&self.progress_line(end)).await?;
+            }
+            writer.flush().await?;
+            changed = false;
+            if self.up_to == Some(end) {
+                return writer.finish().await;
+            }
+            watch.changed().await.map_err(|_| SqlError::shutdown())?;
+            frontier = *watch.borrow_and_update();
+        }
+    }
+
+    /// Sends what changed after the cursor and below `end`; says whether
+    /// anything did.
+    async fn send_updates<C>(
+        &self,
+        writer: &mut CopyWriter<'_, C>,
+        cursor: &mut u64,
+        end: u64,
+    ) -> PgWireResult<bool>
+    where
+        C: Sink<PgWireBackendMessage> + Unpin + Send,
+        C::Error: Debug,
+        PgWireError: From<C::Error>,
+    {
+        let mut changed = false;
+        loop {
+            let batches = self
+                .store
+                .updates(self.number, *cursor, end)
+                .map_err(|compacted| {
+                    SqlError::fell_behind(&self.relation, *cursor, compacted.since)
+                })?;
+            if batches.is_empty() {
+                // Nothing more below the end, which is closed.
+                *cursor = (*cursor).max(end.saturating_sub(1));
+                return Ok(changed);
+            }
+            changed = true;
+            for batch in batches {
+                for (row, diff) in &batch.updates {
+                    writer
+                        .line(&self.update_line(row, batch.timestamp, *diff))
+                        .await?;
+                }
+                *cursor = batch.timestamp;
+            }
+        }
+    }
+
+    fn line_columns(&self) -> usize {
+        self.relation.columns.len() + 2 + usize::from(self.progress)
+    }
+
+    /// `timestamp [progressed] diff columns...`
+    fn update_line(&self, row: &Row, timestamp: u64, diff: i64) -> Vec<Value> {
+        let mut line = vec![Value::Unsigned(timestamp)];
+        if self.progress {
+            line.push(Value::Bool(false));
+        }
+        line.push(Value::BigInt(diff));
+        line.extend(row.iter().cloned());
+        line
+    }
+
+    /// `timestamp t NULL...`
+    fn progress_line(&self, timestamp: u64) -> Vec<Value> {
+        let mut line = vec![Value::Unsigned(timestamp), Value::Bool(true)];
+        line.resize(self.line_columns(), Value::Null);
+        line
+    }
+}
+
+/// Sends a table through COPY; returns the number of lines.
+pub(super) async fn copy_table<C>(client: &mut C, table: &Table) -> PgWireResult<usize>
+where
+    C: Sink<PgWireBackendMessage> + Unpin + Send,
+    C::Error: Debug,
+    PgWireError: From<C::Error>,
+{
+    let mut writer = CopyWriter::start(client, table.columns.len()).await?;
+    for row in &table.rows {
+        writer.line(row).await?;
+    }
+    writer.finish().await
+}
+
+/// Sends COPY messages. They gather in the connection's buffer of a few KiB and
+/// leave when it is full or flushed, so that a tick costs few socket writes.
+struct CopyWriter<'c, C> {
+    client: &'c mut C,
+    lines: usize,
+    buffer: Vec<u8>,
+}
+
+impl<'c, C> CopyWriter<'c, C>
+where
+    C: Sink<PgWireBackendMessage> + Unpin + Send,
+    C::Error: Debug,
+    PgWireError: From<C::Error>,
+{
+    async fn start(client: &'c mut C, columns: usize) -> PgWireResult<Self> {
+        // No relation has as many columns as an i16 counts.
+        let count = i16::try_from(columns).unwrap_or(i16::MAX);
+        let response = CopyOutResponse::new(0, count, vec![0; columns]);
+        client
+            .feed(PgWireBackendMessage::CopyOutResponse(response))
+            .await?;
+        Ok(Self {
+            client,
+            lines: 0,
+            buffer: Vec::new(),
+        })
+    }
+
+    async fn line(&mut self, values: &[Value]) -> PgWireResult<()> {
+        self.buffer.clear();
+        write_copy_line(values.iter(), &mut self.buffer);
+        let data = CopyData::new(Bytes::copy_from_slice(&self.buffer));
+        self.client
+            .feed(PgWireBackendMessage::CopyData(data))
+            .await?;
+        self.lines += 1;
+        Ok(())
+    }
+
+    async fn flush(&mut self) -> PgWireResult<()> {
+        Ok(self.client.flush().await?)
+    }
+
+    async fn finish(self) -> PgWireResult<usize> {
+        self.client
+            .feed(PgWireBackendMessage::CopyDone(CopyDone::new()))
+            .await?;
+        Ok(self.lines)
+    }
+}

@@ -1,0 +1,250 @@
+//! Wires tails, publishers, relays and HTTP together for a configuration, and
+//! takes them apart at shutdown.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use actix::{Actor, Arbiter};
+use actix_web::HttpServer;
+use actix_web::dev::ServerHandle;
+use actix_web::rt::time::{sleep, timeout};
+use actix_web::rt::{System, spawn};
+use crossbeam_channel::{Receiver, Sender, bounded};
+use log::{info, warn};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::config::{Config, Dialect};
+use crate::http::routes::app;
+use crate::http::views::{Gateway, Source};
+use crate::limits::{
+    LISTEN_BACKLOG, SHUTDOWN_FLUSH, SHUTDOWN_STREAMS_MAX, SHUTDOWN_WORKERS_MAX,
+    TAIL_CHANNEL_EVENTS, VIEW_BYTES_MAX_DEFAULT,
+};
+use crate::model::name::ViewName;
+use crate::model::retention::RetentionLimits;
+use crate::relay::publisher::{Publisher, Settings, Wake};
+use crate::relay::shared::{SharedView, WakeFlag};
+use crate::tail::{self, TailError, TailHandle, TailSettings, TailView};
+
+/// Why the gateway stopped though nobody asked it to.
+#[derive(Debug, thiserror::Error)]
+pub enum GatewayError {
+    /// The address is taken, or not ours.
+    #[error("could not listen on {address}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// No thread, no signal handler: the machine is out of something.
+    #[error("could not start")]
+    Start(#[source] io::Error),
+    /// A view cannot be tailed, now or ever.
+    #[error(transparent)]
+    Tail(#[from] TailError),
+    /// The HTTP server ended.
+    #[error("HTTP server failed")]
+    Serve(#[source] io::Error),
+}
+
+impl GatewayError {
+    /// What to do about it, where that can be said.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            GatewayError::Listen { .. } => {
+                Some("Choose another address with --listen, or port 0 for any free one.".to_owned())
+            }
+            GatewayError::Tail(error) => error.hint(),
+            GatewayError::Start(_) | GatewayError::Serve(_) => None,
+        }
+    }
+}
+
+/// A view's tail, where its publisher can find it; none once it was stopped.
+type TailSlot = Arc<Mutex<Option<TailHandle>>>;
+
+/// Runs until a signal or a fatal error; returns when all streams have ended.
+pub fn run(config: &Config) -> Result<(), GatewayError> {
+    System::new().block_on(serve(config))
+}
+
+/// Waits for a signal and does nothing else.
+pub fn until_signal() -> Result<(), GatewayError> {
+    System::new()
+        .block_on(shutdown_signal())
+        .map_err(GatewayError::Start)
+}
+
+async fn serve(config: &Config) -> Result<(), GatewayError> {
+    let (fatal_sender, fatal) = bounded(1);
+    let tails = config
+        .views
+        .iter()
+        .map(|view| start_view(config, view, &fatal_sender))
+        .collect::<Result<Vec<_>, _>>()?;
+    let (sources, tails): (Vec<Source>, Vec<_>) = tails.into_iter().unzip();
+    let gateway = Gateway {
+        sources: Arc::new(sources),
+    };
+    let for_workers = gateway.clone();
+    let server = HttpServer::new(move || app(for_workers.clone()))
+        .workers(config.workers)
+        .backlog(LISTEN_BACKLOG)
+        // A browser that closed its tab is noticed at once, not at the next write.
+        .h1_allow_half_closed(false)
+        .disable_signals()
+        .bind(config.listen)
+        .map_err(|source| GatewayError::Listen {
+            address: config.listen,
+            source,
+        })?;
+    for address in server.addrs() {
+        info!("listening on http://{address}");
+        warn_if_open(address);
+    }
+    let server = server.run();
+    let handle = server.handle();
+    let server = spawn(server);
+    let outcome = tokio::select! {
+        signal = shutdown_signal() => signal.map_err(GatewayError::Start),
+        error = fatal_error(fatal) => Err(GatewayError::Tail(error)),
+        ended = server => match ended {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(GatewayError::Serve(error)),
+            Err(error) => Err(GatewayError::Serve(io::Error::other(error))),
+        },
+    };
+    shut_down(&gateway, &tails, &handle).await;
+    outcome
+}
+
+/// Starts one view: its publisher on a thread of its own, and its tail.
+fn start_view(
+    config: &Config,
+    view: &ViewName,
+    fatal: &Sender<TailError>,
+) -> Result<(Source, TailSlot), GatewayError> {
+    let shared = Arc::new(SharedView::new(view.text().to_owned()));
+    let (sender, events) = bounded(TAIL_CHANNEL_EVENTS);
+    let pending = Arc::new(WakeFlag::default());
+    let tail = TailSlot::default();
+
+    let settings = Settings {
+        heartbeat: config.heartbeat,
+        retention: RetentionLimits {
+            bytes_max: config.retention_bytes,
+            age_ms_max: u64::try_from(config.retention_age.as_millis()).unwrap_or(u64::MAX),
+        },
+        view_bytes_max: VIEW_BYTES_MAX_DEFAULT,
+    };
+    // The publisher is there before its tail: until then there is nothing to
+    // start again from a snapshot.
+    let for_resync = Arc::clone(&tail);
+    let resync = Box::new(move |reason: &str| {
+        let slot = for_resync.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(tail) = slot.as_ref() {
+            tail.resync(reason);
+        }
+    });
+    let (for_publisher, flag) = (Arc::clone(&shared), Arc::clone(&pending));
+    let publisher = Publisher::start_in_arbiter(&Arbiter::new().handle(), move |_| {
+        Publisher::new(for_publisher, settings, events, flag, resync)
+    });
+
+    let addr = publisher.clone();
+    let wake = move || {
+        if pending.raise() {
+            addr.do_send(Wake);
+        }
+    };
+    let handle = tail::spawn(tail_settings(config, view), sender, wake, fatal.clone())?;
+    *tail.lock().unwrap_or_else(PoisonError::into_inner) = Some(handle);
+    Ok(((shared, publisher), tail))
+}
+
+fn tail_settings(config: &Config, view: &ViewName) -> TailSettings {
+    let view = TailView {
+        name: view.text().to_owned(),
+        sql: view.to_sql(),
+        parts: view.parts().to_vec(),
+    };
+    let mut settings = TailSettings::new(view, config.upstream.postgres().clone());
+    settings.dialect = match config.dialect {
+        Dialect::Auto => None,
+        Dialect::Tail => Some(tail::Dialect::Tail),
+        Dialect::Subscribe => Some(tail::Dialect::Subscribe),
+    };
+    settings
+}
+
+/// Streams are served to whoever reaches the port.
+fn warn_if_open(address: SocketAddr) {
+    if !address.ip().is_loopback() {
+        warn!("{address} can be reached from other machines, and anyone there may read the views");
+    }
+}
+
+async fn shutdown_signal() -> io::Result<()> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let name = tokio::select! {
+        _ = interrupt.recv() => "SIGINT",
+        _ = terminate.recv() => "SIGTERM",
+    };
+    info!("{name}: ending all streams");
+    Ok(())
+}
+
+/// Waits for a tail to give up. Tails are plain threads, so the channel is
+/// looked at now and then; they give up at the start or never.
+async fn fatal_error(fatal: Receiver<TailError>) -> TailError {
+    loop {
+        if let Ok(error) = fatal.try_recv() {
+            return error;
+        }
+        sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Ends the streams between two events, then the server, each within a bound:
+/// neither a client that does not read nor a blocked upstream holds us up.
+async fn shut_down(gateway: &Gateway, tails: &[TailSlot], server: &ServerHandle) {
+    for (shared, publisher) in gateway.sources.iter() {
+        shared.close();
+        publisher.do_send(Wake);
+    }
+    for tail in tails {
+        // Dropping it ends it without waiting for its threads: one of them may
+        // hang on a dead connection.
+        drop(tail.lock().unwrap_or_else(PoisonError::into_inner).take());
+    }
+    let streams = || -> usize {
+        let counts = gateway
+            .sources
+            .iter()
+            .map(|(shared, _)| shared.subscriber_count());
+        counts.sum()
+    };
+    let all_ended = async {
+        while streams() > 0 {
+            sleep(Duration::from_millis(5)).await;
+        }
+        // The last bytes are handed to the kernel after the body has ended.
+        sleep(SHUTDOWN_FLUSH).await;
+    };
+    if timeout(SHUTDOWN_STREAMS_MAX, all_ended).await.is_err() {
+        warn!(
+            "{} streams did not take their last event in time",
+            streams()
+        );
+    }
+    if timeout(SHUTDOWN_WORKERS_MAX, server.stop(false))
+        .await
+        .is_err()
+    {
+        warn!("HTTP workers did not stop in time");
+    }
+}

@@ -1,0 +1,79 @@
+//! What a client is told when it asks for something that is not there.
+//!
+//! The public text says what to do and repeats nothing the client sent, so
+//! that no markup of its making comes back to it.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{ALLOW, RETRY_AFTER};
+use actix_web::{HttpResponse, ResponseError};
+use serde_json::json;
+
+use crate::limits::RETRY_AFTER_SECONDS;
+
+/// An answer that is not the one hoped for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum HttpError {
+    /// No view, page or asset of that name.
+    #[error("unknown view")]
+    UnknownView,
+    /// No such asset.
+    #[error("unknown asset")]
+    UnknownAsset,
+    /// No such path.
+    #[error("unknown path")]
+    UnknownPath,
+    /// The path is not percent-encoded UTF-8.
+    #[error("malformed path")]
+    MalformedPath,
+    /// Anything but GET and HEAD.
+    #[error("method not allowed")]
+    Method,
+    /// The view has no base yet.
+    #[error("view is not loaded yet")]
+    NotLoaded,
+    /// The gateway is going away.
+    #[error("gateway is shutting down")]
+    Closing,
+}
+
+impl HttpError {
+    fn hint(self) -> &'static str {
+        match self {
+            HttpError::UnknownView => "The views are listed at /views; check the spelling.",
+            HttpError::UnknownAsset => "The page is at /.",
+            HttpError::UnknownPath => {
+                "A view's stream is at /{view}/stream; the views are listed at /views."
+            }
+            HttpError::MalformedPath => {
+                "Percent-encode the view's name as UTF-8, e.g. %22 for a quote."
+            }
+            HttpError::Method => "Everything here is read with GET.",
+            HttpError::NotLoaded => "Try again soon, or open its stream, which waits for it.",
+            HttpError::Closing => "Connect again; another gateway may answer.",
+        }
+    }
+}
+
+impl ResponseError for HttpError {
+    fn status_code(&self) -> StatusCode {
+        match self {
+            HttpError::UnknownView | HttpError::UnknownAsset | HttpError::UnknownPath => {
+                StatusCode::NOT_FOUND
+            }
+            HttpError::MalformedPath => StatusCode::BAD_REQUEST,
+            HttpError::Method => StatusCode::METHOD_NOT_ALLOWED,
+            HttpError::NotLoaded | HttpError::Closing => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut response = HttpResponse::build(self.status_code());
+        if *self == HttpError::Method {
+            response.insert_header((ALLOW, "GET, HEAD"));
+        }
+        if self.status_code() == StatusCode::SERVICE_UNAVAILABLE {
+            response.insert_header((RETRY_AFTER, RETRY_AFTER_SECONDS));
+        }
+        response.json(json!({ "error": self.to_string(), "hint": self.hint() }))
+    }
+}

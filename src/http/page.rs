@@ -1,0 +1,71 @@
+//! The page and the client module, embedded so that the binary is all there is.
+
+use actix_web::HttpResponse;
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use actix_web_lab::extract::Path;
+
+use super::error::HttpError;
+
+/// Everything comes from this gateway, and nothing is run or styled inline: a
+/// row's text cannot become markup that does anything.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+    connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; \
+    frame-ancestors 'none'";
+
+/// One embedded file: its name, its type, its text.
+type Asset = (&'static str, &'static str, &'static str);
+
+macro_rules! assets {
+    ($($name:literal: $kind:expr),* $(,)?) => {
+        &[$(($name, $kind, include_str!(concat!("../../web/", $name)))),*]
+    };
+}
+
+const HTML: &str = "text/html; charset=utf-8";
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+const STYLE: &str = "text/css; charset=utf-8";
+const SVG: &str = "image/svg+xml";
+
+/// All files of web/ that a browser asks for.
+pub const ASSETS: &[Asset] = assets! {
+    "app.js": SCRIPT,
+    "catalog.js": SCRIPT,
+    "counter.js": SCRIPT,
+    "dom.js": SCRIPT,
+    "favicon.svg": SVG,
+    "index.html": HTML,
+    "panel.js": SCRIPT,
+    "ranking.js": SCRIPT,
+    "streams.js": SCRIPT,
+    "style.css": STYLE,
+    "table.js": SCRIPT,
+    "timeline.js": SCRIPT,
+    "treemap.js": SCRIPT,
+    "values.js": SCRIPT,
+    "viewcast.js": SCRIPT,
+};
+
+/// Answers with the page.
+pub async fn index() -> Result<HttpResponse, HttpError> {
+    respond("index.html")
+}
+
+/// Answers with one of its files.
+pub async fn asset(Path(name): Path<String>) -> Result<HttpResponse, HttpError> {
+    respond(&name)
+}
+
+/// What browsers ask for unasked.
+pub async fn favicon() -> Result<HttpResponse, HttpError> {
+    respond("favicon.svg")
+}
+
+fn respond(name: &str) -> Result<HttpResponse, HttpError> {
+    let found = ASSETS.iter().find(|(known, _, _)| *known == name);
+    let (_, kind, text) = found.ok_or(HttpError::UnknownAsset)?;
+    Ok(HttpResponse::Ok()
+        .insert_header((CONTENT_TYPE, *kind))
+        .insert_header((CONTENT_SECURITY_POLICY, POLICY))
+        .insert_header((CACHE_CONTROL, "no-cache"))
+        .body(*text))
+}

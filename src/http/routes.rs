@@ -1,0 +1,116 @@
+//! The paths, and what holds for all of them.
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
+use actix_web::http::Method;
+use actix_web::http::header::X_CONTENT_TYPE_OPTIONS;
+use actix_web::middleware::{DefaultHeaders, Next, from_fn};
+use actix_web::web::{self, Data};
+use actix_web::{App, Error};
+use actix_web_lab::extract::LocalData;
+use actix_web_lab::middleware::CatchPanic;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::error::HttpError;
+use super::views::{Gateway, WorkerViews};
+use super::{ops, page, snapshot, stream};
+
+/// The application of one worker; call it on the worker's thread.
+///
+/// A view's own paths come last, except its stream: so `/views` stays what it
+/// is even where a view has that name, and its stream is reached all the same.
+pub fn app(
+    gateway: Gateway,
+) -> App<
+    impl ServiceFactory<
+        ServiceRequest,
+        Config = (),
+        Response = ServiceResponse<impl MessageBody>,
+        Error = Error,
+        InitError = (),
+    >,
+> {
+    App::new()
+        .app_data(LocalData::new(WorkerViews::attach(&gateway)))
+        .app_data(Data::new(gateway))
+        .wrap(from_fn(check_request))
+        .wrap(DefaultHeaders::new().add((X_CONTENT_TYPE_OPTIONS, "nosniff")))
+        .wrap(CatchPanic::default())
+        .route("/", web::route().to(page::index))
+        .route("/{view}/stream", web::route().to(stream::stream))
+        .route("/assets/{file}", web::route().to(page::asset))
+        .route("/favicon.ico", web::route().to(page::favicon))
+        .route("/views", web::route().to(snapshot::views))
+        .route("/healthz", web::route().to(ops::healthz))
+        .route("/readyz", web::route().to(ops::readyz))
+        .route("/{view}", web::route().to(snapshot::snapshot))
+        .default_service(web::route().to(unknown_path))
+}
+
+async fn unknown_path() -> Result<String, HttpError> {
+    Err(HttpError::UnknownPath)
+}
+
+/// Refuses what no path here takes, before any of them looks at it.
+async fn check_request(
+    request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        return Err(HttpError::Method.into());
+    }
+    if !is_well_encoded(request.uri().path()) {
+        return Err(HttpError::MalformedPath.into());
+    }
+    next.call(request).await
+}
+
+/// Whether every `%` begins an escape and the escapes spell UTF-8.
+fn is_well_encoded(path: &str) -> bool {
+    let bytes = path.as_bytes();
+    let escape = |at: usize| {
+        let digits = bytes.get(at + 1..at + 3);
+        digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    };
+    let escapes = memchr::memchr_iter(b'%', bytes).all(escape);
+    escapes
+        && percent_encoding::percent_decode(bytes)
+            .decode_utf8()
+            .is_ok()
+}
+
+/// What stays as it is in a path's segment (RFC 3986, `unreserved`).
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+/// A view's name as a segment of a path.
+pub fn encode_segment(name: &str) -> String {
+    utf8_percent_encode(name, SEGMENT).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn path_encoding_is_checked() {
+        for good in ["/top10/stream", "/a%20b", "/%22x%22", "/%c3%a9"] {
+            assert!(is_well_encoded(good), "{good}");
+        }
+        for bad in ["/%", "/%z", "/%zz", "/a%2", "/%ff/stream", "/%c3"] {
+            assert!(!is_well_encoded(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn view_name_in_a_path_reads_back() {
+        assert_eq!(
+            encode_segment("mz_internal.mz_frontiers"),
+            "mz_internal.mz_frontiers"
+        );
+        assert_eq!(encode_segment("a/b \"c\""), "a%2Fb%20%22c%22");
+    }
+}

@@ -1,0 +1,81 @@
+//! `GET /{view}/stream`: a subscriber as a response body.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use actix_web::body::{BodySize, MessageBody};
+use actix_web::http::Method;
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use actix_web::web::{Bytes, Query};
+use actix_web::{HttpRequest, HttpResponse};
+use actix_web_lab::extract::{LocalData, Path};
+
+use crate::model::position::Position;
+use crate::relay::subscriber::Subscriber;
+
+use super::error::HttpError;
+use super::views::WorkerViews;
+
+/// A stream's type; no charset, since the format has no other than UTF-8.
+const EVENT_STREAM: &str = "text/event-stream";
+
+/// `no-transform` forbids proxies to compress, and so to hold back, a stream.
+const NO_STORE: &str = "no-store, no-transform";
+
+/// Asks nginx and its kin not to buffer.
+const X_ACCEL_BUFFERING: (&str, &str) = ("X-Accel-Buffering", "no");
+
+/// What a client may send the last id in: `EventSource` sets the header, and
+/// who cannot set headers uses one of the parameters.
+const LAST_EVENT_ID_HEADER: &str = "Last-Event-ID";
+const LAST_EVENT_ID_PARAMETERS: [&str; 3] = ["last-event-id", "last_event_id", "lastEventId"];
+
+/// Answers with the view's stream.
+pub async fn stream(
+    request: HttpRequest,
+    Path(name): Path<String>,
+    views: LocalData<WorkerViews>,
+) -> Result<HttpResponse, HttpError> {
+    let local = views.find(&name)?;
+    let mut response = HttpResponse::Ok();
+    response
+        .insert_header((CONTENT_TYPE, EVENT_STREAM))
+        .insert_header((CACHE_CONTROL, NO_STORE))
+        .insert_header(X_ACCEL_BUFFERING);
+    if request.method() == Method::HEAD {
+        return Ok(response.finish());
+    }
+    let subscriber = Subscriber::new(local, last_position(&request));
+    Ok(response.body(Body(subscriber)))
+}
+
+/// The position the client says it has; `None` where it says nothing, or
+/// nothing that makes sense: it then gets a base, never an error.
+fn last_position(request: &HttpRequest) -> Option<Position> {
+    if let Some(header) = request.headers().get(LAST_EVENT_ID_HEADER) {
+        return header.to_str().ok()?.trim().parse().ok();
+    }
+    let query = Query::<Vec<(String, String)>>::from_query(request.query_string()).ok()?;
+    let named = |name: &str| LAST_EVENT_ID_PARAMETERS.contains(&name);
+    let (_, value) = query.iter().find(|(name, _)| named(name))?;
+    value.trim().parse().ok()
+}
+
+/// A subscriber as a body of unknown length.
+struct Body(Subscriber);
+
+impl MessageBody for Body {
+    type Error = Infallible;
+
+    fn size(&self) -> BodySize {
+        BodySize::Stream
+    }
+
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Infallible>>> {
+        self.0.poll_next(context).map(|bytes| bytes.map(Ok))
+    }
+}

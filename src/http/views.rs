@@ -1,0 +1,55 @@
+//! The views as one HTTP worker sees them.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use actix::Addr;
+
+use crate::relay::publisher::Publisher;
+use crate::relay::relay::{Local, Relay};
+use crate::relay::shared::SharedView;
+
+use super::error::HttpError;
+
+/// The path name that stands for the first view chosen.
+const DEFAULT_VIEW: &str = "view";
+
+/// A view and the actor that publishes it.
+pub type Source = (Arc<SharedView>, Addr<Publisher>);
+
+/// What all workers share.
+#[derive(Clone)]
+pub struct Gateway {
+    /// The views in the order they were chosen.
+    pub sources: Arc<Vec<Source>>,
+}
+
+/// One worker's relays, by view name.
+pub struct WorkerViews {
+    by_name: HashMap<String, Rc<RefCell<Local>>>,
+    first: Option<Rc<RefCell<Local>>>,
+}
+
+impl WorkerViews {
+    /// Starts this worker's relays; call it on the worker's thread.
+    pub fn attach(gateway: &Gateway) -> Self {
+        let attach =
+            |(shared, publisher): &Source| (shared.name.clone(), Relay::attach(shared, publisher));
+        let locals: Vec<_> = gateway.sources.iter().map(attach).collect();
+        WorkerViews {
+            first: locals.first().map(|(_, local)| Rc::clone(local)),
+            by_name: locals.into_iter().collect(),
+        }
+    }
+
+    /// The view of this name, or the first one for `view`.
+    pub fn find(&self, name: &str) -> Result<&Rc<RefCell<Local>>, HttpError> {
+        let default = || self.first.as_ref().filter(|_| name == DEFAULT_VIEW);
+        self.by_name
+            .get(name)
+            .or_else(default)
+            .ok_or(HttpError::UnknownView)
+    }
+}

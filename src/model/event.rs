@@ -1,0 +1,45 @@
+//! What a tail tells a publisher: the vocabulary between the two sides.
+
+use super::delta::Delta;
+use super::position::{Incarnation, Timestamp};
+use super::row::Column;
+use super::view::View;
+
+/// What is being tailed, as the catalog describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Description {
+    /// The columns in the view's order.
+    pub columns: Vec<Column>,
+    /// Fingerprint of the view and its columns.
+    pub incarnation: Incarnation,
+}
+
+/// One step of a tail, in order. Facts that once told stay true.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TailEvent {
+    /// The view was found; sent on every connection, before anything else of
+    /// it. Another incarnation than the last one means another view.
+    Described(Description),
+    /// The whole view at a closed timestamp. The first of an incarnation makes
+    /// the base; a later one is subtracted from what is held.
+    Snapshot(View),
+    /// All changes of ONE whole closed timestamp, contiguous with what came
+    /// before: a client of another gateway may stand between any two.
+    Delta(Delta),
+    /// Everything up to and including this time is closed and nothing changed.
+    Progress(Timestamp),
+    /// A constant view: its contents are final and nothing will follow.
+    Complete,
+    /// The upstream is out of reach, for the reason given (one line, fit for
+    /// the operator's log; it never reaches a browser). What is held stays.
+    Lost {
+        /// For the operator.
+        reason: String,
+    },
+    /// The view was dropped or its columns changed; an event of another
+    /// incarnation may follow. The reason is fit for browsers.
+    Gone {
+        /// For the browser.
+        reason: String,
+    },
+}

@@ -1,0 +1,46 @@
+//! A row as its JSON text, built once and shared by everything that holds it.
+
+use std::borrow::Borrow;
+use std::fmt;
+use std::sync::Arc;
+
+/// One column of a view.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Column {
+    /// Its name, as Materialize has it.
+    pub name: String,
+    /// Its SQL type as Materialize prints it, e.g. `timestamp with time zone`.
+    pub sql_type: String,
+}
+
+/// A row: the text of one JSON object, columns in the view's order.
+///
+/// The text is the row's identity: two equal rows have byte-equal text. It is
+/// shared, so the view, a delta and the retention hold it once in memory.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Row(Arc<str>);
+
+impl Row {
+    /// The row's JSON text.
+    pub fn text(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for Row {
+    fn from(text: &str) -> Self {
+        Row(text.into())
+    }
+}
+
+impl Borrow<str> for Row {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}

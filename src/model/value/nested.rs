@@ -1,0 +1,181 @@
+//! Arrays, lists, maps and records as Materialize prints them:
+//! `{1,NULL,"a,b",{2}}`, `{k=>v}`, `(a,"b c",,2.5)`.
+
+use super::kind::ColumnKind;
+use super::text::push_string;
+
+/// How deep braces may stand in each other; deeper ones stay text, since the
+/// parser is a recursion. Nobody's schema nests this deep.
+const DEPTH_MAX: usize = 64;
+
+/// Appends the JSON of a nested value; `None` if the text is malformed, with
+/// rubbish left in `out`.
+pub(super) fn push(kind: &ColumnKind, text: &str, out: &mut String) -> Option<()> {
+    let mut parser = Parser { rest: text };
+    parser.container(kind, 0, out)?;
+    parser.rest.is_empty().then_some(())
+}
+
+struct Parser<'a> {
+    rest: &'a str,
+}
+
+/// One element's text.
+enum Element<'a> {
+    Plain(&'a str),
+    Quoted(String),
+}
+
+impl<'a> Parser<'a> {
+    fn take(&mut self, token: &str) -> Option<()> {
+        self.rest = self.rest.strip_prefix(token)?;
+        Some(())
+    }
+
+    fn container(&mut self, kind: &ColumnKind, depth: usize, out: &mut String) -> Option<()> {
+        if depth >= DEPTH_MAX {
+            return None;
+        }
+        match kind {
+            // Another dimension of an array has the same elements.
+            ColumnKind::Array(element) => self.sequence(element, kind, depth, out),
+            ColumnKind::List(element) => match **element {
+                // The type of the elements is not known from the wire, so
+                // braces without quotes are taken for lists of text.
+                ColumnKind::Text => self.sequence(element, kind, depth, out),
+                _ => self.sequence(element, element, depth, out),
+            },
+            ColumnKind::Map(value) => self.map(value, depth, out),
+            ColumnKind::Record(fields) => self.record(fields, out),
+            _ => None,
+        }
+    }
+
+    /// `{a,b,...}`; `inner` is what an unquoted brace begins.
+    fn sequence(
+        &mut self,
+        element: &ColumnKind,
+        inner: &ColumnKind,
+        depth: usize,
+        out: &mut String,
+    ) -> Option<()> {
+        self.take("{")?;
+        out.push('[');
+        if self.take("}").is_none() {
+            loop {
+                self.element(element, inner, depth, out)?;
+                if self.take(",").is_none() {
+                    break;
+                }
+                out.push(',');
+            }
+            self.take("}")?;
+        }
+        out.push(']');
+        Some(())
+    }
+
+    /// `{k=>v,...}`
+    fn map(&mut self, value: &ColumnKind, depth: usize, out: &mut String) -> Option<()> {
+        self.take("{")?;
+        out.push('{');
+        if self.take("}").is_none() {
+            loop {
+                match self.quoted_or(|rest| rest.find("=>"))? {
+                    Element::Plain(key) => push_string(key, out),
+                    Element::Quoted(key) => push_string(&key, out),
+                }
+                self.take("=>")?;
+                out.push(':');
+                let unknown = ColumnKind::Map(Box::new(ColumnKind::Text));
+                let inner = match value {
+                    ColumnKind::Text => &unknown,
+                    value => value,
+                };
+                self.element(value, inner, depth, out)?;
+                if self.take(",").is_none() {
+                    break;
+                }
+                out.push(',');
+            }
+            self.take("}")?;
+        }
+        out.push('}');
+        Some(())
+    }
+
+    /// `(a,"b c",,2.5)`: nothing at all between commas is NULL.
+    fn record(&mut self, fields: &[ColumnKind], out: &mut String) -> Option<()> {
+        self.take("(")?;
+        out.push('[');
+        if self.take(")").is_none() {
+            let mut kinds = fields.iter();
+            loop {
+                let kind = kinds.next().unwrap_or(&ColumnKind::Text);
+                match self.quoted_or(|rest| rest.find([',', ')']))? {
+                    Element::Plain("") => out.push_str("null"),
+                    Element::Plain(text) => kind.push(text, out),
+                    Element::Quoted(text) => kind.push(&text, out),
+                }
+                if self.take(",").is_none() {
+                    break;
+                }
+                out.push(',');
+            }
+            self.take(")")?;
+        }
+        out.push(']');
+        Some(())
+    }
+
+    fn element(
+        &mut self,
+        kind: &ColumnKind,
+        inner: &ColumnKind,
+        depth: usize,
+        out: &mut String,
+    ) -> Option<()> {
+        if self.rest.starts_with('{') {
+            return self.container(inner, depth + 1, out);
+        }
+        match self.quoted_or(|rest| rest.find([',', '}']))? {
+            Element::Plain("") => return None,
+            Element::Plain(text) if text.eq_ignore_ascii_case("null") => out.push_str("null"),
+            Element::Plain(text) => kind.push(text, out),
+            Element::Quoted(text) => kind.push(&text, out),
+        }
+        Some(())
+    }
+
+    /// A quoted text, or the plain one up to where `end` says.
+    fn quoted_or(&mut self, end: impl Fn(&str) -> Option<usize>) -> Option<Element<'a>> {
+        if self.take("\"").is_some() {
+            return self.quoted().map(Element::Quoted);
+        }
+        let (text, rest) = self.rest.split_at_checked(end(self.rest)?)?;
+        self.rest = rest;
+        Some(Element::Plain(text))
+    }
+
+    /// The text up to the closing quote; both ways to escape are taken: a
+    /// backslash (arrays, lists, maps) and a doubled quote (records).
+    fn quoted(&mut self) -> Option<String> {
+        let mut text = String::new();
+        loop {
+            let (plain, rest) = self.rest.split_at_checked(self.rest.find(['"', '\\'])?)?;
+            text.push_str(plain);
+            if let Some(rest) = rest.strip_prefix("\"\"") {
+                text.push('"');
+                self.rest = rest;
+            } else if let Some(rest) = rest.strip_prefix('"') {
+                self.rest = rest;
+                return Some(text);
+            } else {
+                let mut characters = rest.chars();
+                characters.next();
+                text.push(characters.next()?);
+                self.rest = characters.as_str();
+            }
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! What a publisher holds of one incarnation: the contents and their log.
+
+use std::sync::Arc;
+
+use crate::limits::BASE_SURPLUS_BYTES_MIN;
+use crate::model::delta::Delta;
+use crate::model::position::{Position, Timestamp};
+use crate::model::retention::{Entry, RetentionLimits};
+use crate::model::view::View;
+
+use super::frame::{Base, Frame};
+use super::shared::Log;
+
+/// The clock and the limits of the moment, for everything that is appended.
+#[derive(Clone, Copy, Debug)]
+pub struct Keeping {
+    /// Milliseconds since the view was set up.
+    pub now_ms: u64,
+    /// What the log keeps.
+    pub limits: RetentionLimits,
+}
+
+/// The contents of one incarnation, and the log of how they came to be so.
+#[derive(Debug)]
+pub struct Contents {
+    /// The rows, at the last closed timestamp.
+    pub view: View,
+    log: Arc<Log>,
+    /// The id of the last frame that had one.
+    sent: Timestamp,
+    /// Bytes of frames since the cached base.
+    surplus: u64,
+}
+
+impl Contents {
+    /// Contents that begin with a whole view, and a log that begins there.
+    pub fn new(view: View, log: Arc<Log>) -> Self {
+        Contents {
+            sent: view.timestamp(),
+            view,
+            log,
+            surplus: 0,
+        }
+    }
+
+    /// Where they stand.
+    pub fn position(&self) -> Position {
+        Position {
+            timestamp: self.view.timestamp(),
+            incarnation: self.log.incarnation,
+        }
+    }
+
+    /// Everything up to here is closed and nothing changed.
+    pub fn advance(&mut self, timestamp: Timestamp) {
+        self.view.advance(timestamp);
+        self.log.lock().retention.advance(self.view.timestamp());
+    }
+
+    /// Publishes changes in `(from, delta.timestamp()]` that the view already
+    /// includes; whether there were any.
+    pub fn publish(&mut self, delta: Delta, from: Timestamp, keeping: Keeping) -> bool {
+        self.advance(delta.timestamp());
+        if delta.is_empty() {
+            return false;
+        }
+        self.sent = delta.timestamp();
+        let frame = Frame::delta(delta, self.log.incarnation);
+        self.surplus = self.surplus.saturating_add(frame.bytes_kept());
+        self.push(frame, from, keeping);
+        true
+    }
+
+    /// Publishes whether the upstream can be reached; whether that is news.
+    pub fn publish_upstream(&mut self, live: bool, keeping: Keeping) -> bool {
+        let news = std::mem::replace(&mut self.log.lock().live, live) != live;
+        if news {
+            self.push(Frame::upstream(live), self.view.timestamp(), keeping);
+        }
+        news
+    }
+
+    /// Publishes that nothing changed: with the position if it has moved.
+    pub fn publish_heartbeat(&mut self, keeping: Keeping) {
+        let timestamp = self.view.timestamp();
+        let frame = if timestamp > self.sent {
+            self.sent = timestamp;
+            Frame::delta(Delta::new(timestamp, Vec::new()), self.log.incarnation)
+        } else {
+            Frame::heartbeat_in_place(timestamp)
+        };
+        self.push(frame, timestamp, keeping);
+    }
+
+    /// Publishes the last frame of all.
+    pub fn end(mut self, reason: &str, keeping: Keeping) {
+        self.push(Frame::gone(reason), self.view.timestamp(), keeping);
+        self.log.lock().ended = true;
+    }
+
+    /// Appends a frame; `after` is the time its changes are later than.
+    fn push(&mut self, frame: Frame, after: Timestamp, keeping: Keeping) {
+        let mut log = self.log.lock();
+        log.retention.push(Entry {
+            after,
+            timestamp: self.view.timestamp(),
+            bytes: frame.bytes_kept(),
+            at_ms: keeping.now_ms,
+            frame: Arc::new(frame),
+        });
+        log.retention.prune(keeping.limits, keeping.now_ms);
+        // A base that the log no longer continues is of no use, and one that
+        // is outgrown by what follows it costs joiners more than a new one.
+        let start = log.retention.start();
+        let useless = |base: &Arc<Base>| {
+            let length = u64::try_from(base.bytes.len()).unwrap_or(u64::MAX);
+            let outgrown = self.surplus > length.max(BASE_SURPLUS_BYTES_MIN);
+            outgrown || base.position.timestamp < start
+        };
+        if log.base.as_ref().is_some_and(useless) {
+            log.base = None;
+        }
+    }
+
+    /// Encodes the base, unless the one at hand stands here already.
+    pub fn provide_base(&mut self) {
+        let here = self.position();
+        let at_hand = self.log.lock().base.as_ref().map(|base| base.position);
+        if at_hand == Some(here) {
+            return;
+        }
+        // Not under the lock: it takes long, and relays need the log meanwhile.
+        let base = Arc::new(Base::encode(&self.view, here.incarnation));
+        self.sent = self.sent.max(here.timestamp);
+        self.surplus = 0;
+        self.log.lock().base = Some(base);
+    }
+}

@@ -1,0 +1,294 @@
+//! The bytes of SSE events, encoded once and shared by every subscriber.
+//!
+//! All names of events and keys on the wire stand here, and once more in
+//! web/viewcast.js; a test compares the two.
+//!
+//! The data of every event is one line: row text is JSON, in which no raw line
+//! break can stand, so nothing needs to be split or escaped here.
+
+use bytes::Bytes;
+
+use crate::model::delta::Delta;
+use crate::model::position::{Incarnation, Position, Timestamp};
+use crate::model::view::View;
+
+/// The whole view.
+pub const EVENT_BASE: &str = "base";
+/// Changes.
+pub const EVENT_DELTA: &str = "delta";
+/// Whether the upstream can be reached.
+pub const EVENT_UPSTREAM: &str = "upstream";
+/// The view is no more what it was.
+pub const EVENT_GONE: &str = "gone";
+/// The key of an added row in a delta.
+pub const KEY_INSERT: &str = "insert";
+/// The key of a removed row in a delta.
+pub const KEY_DELETE: &str = "delete";
+
+/// A comment: keeps a stream open that has nothing to say yet.
+pub const COMMENT: &[u8] = b":\n\n";
+
+/// What a frame is, for those who skip, merge or end at it.
+#[derive(Clone, Debug)]
+pub enum Kind {
+    /// Changes, perhaps none (a heartbeat).
+    Delta(Delta),
+    /// `upstream`: live or lost.
+    Upstream {
+        /// Whether the data are fresh.
+        live: bool,
+    },
+    /// `gone`: the last frame of a log.
+    Gone,
+}
+
+/// One SSE event, ready to be written.
+#[derive(Clone, Debug)]
+pub struct Frame {
+    /// The event as it goes over the wire.
+    pub bytes: Bytes,
+    /// What it is.
+    pub kind: Kind,
+}
+
+impl Frame {
+    /// A delta at its timestamp, with its position as the id.
+    pub fn delta(delta: Delta, incarnation: Incarnation) -> Frame {
+        let position = Position {
+            timestamp: delta.timestamp(),
+            incarnation,
+        };
+        Frame {
+            bytes: encode_delta(&delta, position),
+            kind: Kind::Delta(delta),
+        }
+    }
+
+    /// An empty delta without an id, for when the position has not moved: the
+    /// id of the last event stays in force, and ids go on to grow strictly.
+    pub fn heartbeat_in_place(timestamp: Timestamp) -> Frame {
+        Frame {
+            bytes: Bytes::from(format!("event: {EVENT_DELTA}\ndata: []\n\n")),
+            kind: Kind::Delta(Delta::new(timestamp, Vec::new())),
+        }
+    }
+
+    /// `upstream: "live"` or `"lost"`.
+    pub fn upstream(live: bool) -> Frame {
+        let state = if live { "live" } else { "lost" };
+        Frame {
+            bytes: Bytes::from(format!("event: {EVENT_UPSTREAM}\ndata: \"{state}\"\n\n")),
+            kind: Kind::Upstream { live },
+        }
+    }
+
+    /// `gone`, with a reason that is fit for browsers.
+    pub fn gone(reason: &str) -> Frame {
+        let data = serde_json::json!({ "reason": reason });
+        Frame {
+            bytes: Bytes::from(format!("event: {EVENT_GONE}\ndata: {data}\n\n")),
+            kind: Kind::Gone,
+        }
+    }
+
+    /// The changes, if that is what it is.
+    pub fn changes(&self) -> Option<&Delta> {
+        match &self.kind {
+            Kind::Delta(delta) => Some(delta),
+            Kind::Upstream { .. } | Kind::Gone => None,
+        }
+    }
+
+    /// What keeping it costs: its bytes, and its rows' text once more, since
+    /// the view may not hold them any longer.
+    pub fn bytes_kept(&self) -> u64 {
+        let changes = self.changes().map_or(&[][..], Delta::changes);
+        let rows: usize = changes
+            .iter()
+            .map(|c| c.row.text().len() + ROW_OVERHEAD)
+            .sum();
+        u64::try_from(self.bytes.len() + rows + FRAME_OVERHEAD).unwrap_or(u64::MAX)
+    }
+}
+
+/// Bytes of a change beside its row's text: a pointer, a diff, two counters
+/// and the allocator's share.
+const ROW_OVERHEAD: usize = 64;
+
+/// Bytes of a frame beside its contents.
+const FRAME_OVERHEAD: usize = 128;
+
+/// The first line of every stream: how long a client waits before it comes
+/// back.
+pub fn retry(milliseconds: u64) -> Bytes {
+    Bytes::from(format!("retry: {milliseconds}\n\n"))
+}
+
+/// Several deltas as one: their net effect, with the last one's position.
+pub fn encode_delta(delta: &Delta, position: Position) -> Bytes {
+    let mut out = head(EVENT_DELTA, position, delta_length(delta));
+    out.push(b'[');
+    let mut first = true;
+    for change in delta.changes() {
+        let key = if change.diff < 0 {
+            KEY_DELETE
+        } else {
+            KEY_INSERT
+        };
+        for _ in 0..change.diff.unsigned_abs() {
+            if !first {
+                out.push(b',');
+            }
+            first = false;
+            out.extend_from_slice(b"{\"");
+            out.extend_from_slice(key.as_bytes());
+            out.extend_from_slice(b"\":");
+            out.extend_from_slice(change.row.text().as_bytes());
+            out.push(b'}');
+        }
+    }
+    out.extend_from_slice(b"]\n\n");
+    Bytes::from(out)
+}
+
+/// `{"delete":` `}` and a comma.
+const CHANGE_OVERHEAD: usize = 12;
+
+/// Room for the event's name, an id of 20 digits and an incarnation.
+const HEAD_LENGTH: usize = 80;
+
+fn delta_length(delta: &Delta) -> usize {
+    let length = |change: &crate::model::delta::Change| {
+        let copies = usize::try_from(change.diff.unsigned_abs()).unwrap_or(usize::MAX);
+        copies.saturating_mul(change.row.text().len() + CHANGE_OVERHEAD)
+    };
+    delta
+        .changes()
+        .iter()
+        .map(length)
+        .fold(0, usize::saturating_add)
+}
+
+/// `event`, `id` and the beginning of `data`, with room for what follows.
+fn head(event: &str, position: Position, room: usize) -> Vec<u8> {
+    let mut out = Vec::with_capacity(room.saturating_add(HEAD_LENGTH));
+    out.extend_from_slice(format!("event: {event}\nid: {position}\ndata: ").as_bytes());
+    out
+}
+
+/// A view's base: encoded once, kept while the deltas since are fewer.
+#[derive(Debug)]
+pub struct Base {
+    /// Where it stands.
+    pub position: Position,
+    /// The SSE event.
+    pub bytes: Bytes,
+    /// The JSON array alone, a part of `bytes`.
+    pub json: Bytes,
+}
+
+impl Base {
+    /// Encodes the whole view; the longest work of all, so it is done for the
+    /// first who asks and shared with all who follow.
+    pub fn encode(view: &View, incarnation: Incarnation) -> Base {
+        let position = Position {
+            timestamp: view.timestamp(),
+            incarnation,
+        };
+        let room = view.bytes().saturating_add(view.copies());
+        let mut out = head(EVENT_BASE, position, usize::try_from(room).unwrap_or(0));
+        let begin = out.len();
+        out.push(b'[');
+        for (row, copies) in view.rows() {
+            for _ in 0..copies {
+                out.extend_from_slice(row.text().as_bytes());
+                out.push(b',');
+            }
+        }
+        // The last comma becomes the bracket that closes.
+        if out.last() == Some(&b',') {
+            out.pop();
+        }
+        out.push(b']');
+        let end = out.len();
+        out.extend_from_slice(b"\n\n");
+        let bytes = Bytes::from(out);
+        Base {
+            position,
+            json: bytes.slice(begin..end),
+            bytes,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::delta::Change;
+    use crate::model::row::Row;
+    use crate::model::view::ViewBuilder;
+
+    fn incarnation() -> Incarnation {
+        Incarnation::of(["v"])
+    }
+
+    fn text(bytes: &Bytes) -> String {
+        String::from_utf8(bytes.to_vec()).unwrap()
+    }
+
+    #[test]
+    fn frame_delta_lists_every_copy_deletes_first() {
+        let change = |row: &str, diff| Change {
+            row: Row::from(row),
+            diff,
+        };
+        let delta = Delta::new(
+            Timestamp::new(7),
+            vec![change("{\"a\":1}", 2), change("{\"a\":2}", -1)],
+        );
+        let frame = Frame::delta(delta, incarnation());
+        let id = incarnation();
+        assert_eq!(
+            text(&frame.bytes),
+            format!(
+                "event: delta\nid: 7-{id}\ndata: [{{\"delete\":{{\"a\":2}}}},\
+                 {{\"insert\":{{\"a\":1}}}},{{\"insert\":{{\"a\":1}}}}]\n\n"
+            )
+        );
+    }
+
+    #[test]
+    fn frame_base_lists_every_copy_and_shares_its_json() {
+        let mut builder = ViewBuilder::new();
+        builder.add("{\"a\":1}", 3);
+        let view = builder.finish(Timestamp::new(9)).unwrap();
+        let base = Base::encode(&view, incarnation());
+        assert_eq!(text(&base.json), "[{\"a\":1},{\"a\":1},{\"a\":1}]");
+        let id = incarnation();
+        assert_eq!(
+            text(&base.bytes),
+            format!("event: base\nid: 9-{id}\ndata: {}\n\n", text(&base.json))
+        );
+        let empty = Base::encode(&View::empty(Timestamp::new(9)), incarnation());
+        assert_eq!(text(&empty.json), "[]");
+    }
+
+    #[test]
+    fn frame_control_events_are_as_the_contract_says() {
+        assert_eq!(
+            text(&Frame::upstream(false).bytes),
+            "event: upstream\ndata: \"lost\"\n\n"
+        );
+        assert_eq!(
+            text(&Frame::upstream(true).bytes),
+            "event: upstream\ndata: \"live\"\n\n"
+        );
+        assert_eq!(
+            text(&Frame::gone("view \"v\" was\ndropped").bytes),
+            "event: gone\ndata: {\"reason\":\"view \\\"v\\\" was\\ndropped\"}\n\n"
+        );
+        let beat = Frame::heartbeat_in_place(Timestamp::new(5));
+        assert_eq!(text(&beat.bytes), "event: delta\ndata: []\n\n");
+        assert_eq!(text(&retry(2143)), "retry: 2143\n\n");
+    }
+}

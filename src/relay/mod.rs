@@ -1,0 +1,13 @@
+//! The fan-out side: knows SSE bytes, but neither SQL nor HTTP.
+//!
+//! A publisher (one a view) turns a tail's events into shared frames in the
+//! view's log. A relay (one a view and HTTP worker) keeps a copy of the log's
+//! pointers for its thread. A subscriber is a cursor into that copy.
+
+pub mod contents;
+pub mod frame;
+pub mod publisher;
+#[allow(clippy::module_inception, reason = "the actor is named for what it is")]
+pub mod relay;
+pub mod shared;
+pub mod subscriber;

@@ -1,0 +1,407 @@
+//! One actor per view: holds the contents, and turns a tail's events into
+//! frames in the shared log.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use actix::{Actor, AsyncContext, Context, Handler, Message};
+use crossbeam_channel::{Receiver, TryRecvError};
+use log::{error, info, warn};
+
+use crate::limits::{PUBLISH_RUN_EVENTS, SNAPSHOT_BEHIND_MS_MAX};
+use crate::model::delta::Delta;
+use crate::model::event::{Description, TailEvent};
+use crate::model::position::{Position, Timestamp};
+use crate::model::retention::RetentionLimits;
+use crate::model::view::View;
+
+use super::contents::{Contents, Keeping};
+use super::relay::RelayAddr;
+use super::shared::{Log, SharedView, Upstream, WakeFlag};
+
+/// There are events in the channel, or a base is wanted, or it is time to
+/// close: look at everything.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Wake;
+
+/// A relay that wants to be woken.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Attach(pub RelayAddr);
+
+/// What a publisher is set up with.
+pub struct Settings {
+    /// Silence after which an empty delta is published.
+    pub heartbeat: Duration,
+    /// What is kept for resume.
+    pub retention: RetentionLimits,
+    /// Bytes of JSON the view may have.
+    pub view_bytes_max: u64,
+}
+
+/// Asks the tail to start again from a snapshot, for the reason given.
+pub type Resync = Box<dyn Fn(&str) + Send>;
+
+/// Holds the view's contents and publishes their changes.
+pub struct Publisher {
+    shared: Arc<SharedView>,
+    settings: Settings,
+    events: Receiver<TailEvent>,
+    /// Lowered before the channel is looked at.
+    pending: Arc<WakeFlag>,
+    resync: Resync,
+    relays: Vec<RelayAddr>,
+    described: Option<Description>,
+    held: Option<Contents>,
+    /// A snapshot that does not reach what was already published.
+    behind: Option<View>,
+    /// An error was found: nothing counts until the next snapshot.
+    out_of_step: bool,
+    last_frame: Instant,
+}
+
+/// What moves a view forward.
+enum Step<'a> {
+    Delta(&'a Delta),
+    Progress(Timestamp),
+}
+
+impl Publisher {
+    /// A publisher of the view, fed by the channel.
+    pub fn new(
+        shared: Arc<SharedView>,
+        settings: Settings,
+        events: Receiver<TailEvent>,
+        pending: Arc<WakeFlag>,
+        resync: Resync,
+    ) -> Self {
+        Publisher {
+            shared,
+            settings,
+            events,
+            pending,
+            resync,
+            relays: Vec::new(),
+            described: None,
+            held: None,
+            behind: None,
+            out_of_step: false,
+            last_frame: Instant::now(),
+        }
+    }
+
+    fn handle_event(&mut self, event: TailEvent) {
+        match event {
+            TailEvent::Described(description) => self.describe(description),
+            TailEvent::Snapshot(view) => self.snapshot(view),
+            TailEvent::Delta(delta) if !self.out_of_step => self.delta(delta),
+            TailEvent::Progress(timestamp) if !self.out_of_step => self.progress(timestamp),
+            TailEvent::Complete if !self.out_of_step => self.set_upstream(Upstream::Complete),
+            TailEvent::Delta(_) | TailEvent::Progress(_) | TailEvent::Complete => {}
+            TailEvent::Lost { reason } => {
+                warn!("view {:?}: upstream lost: {reason}", self.shared.name);
+                self.set_upstream(Upstream::Lost);
+            }
+            TailEvent::Gone { reason } => self.gone(&reason),
+        }
+    }
+
+    fn describe(&mut self, description: Description) {
+        let other = |known: &Description| known.incarnation != description.incarnation;
+        if self.described.as_ref().is_some_and(other) && self.held.is_some() {
+            self.gone("the view was created anew or its columns changed");
+        }
+        let columns = description.columns.clone();
+        self.shared.update_status(|status| status.columns = columns);
+        self.described = Some(description);
+    }
+
+    fn snapshot(&mut self, view: View) {
+        self.out_of_step = false;
+        self.behind = None;
+        if let Some(bytes) = self.excess(&view) {
+            return self.refuse(bytes);
+        }
+        let Some(held) = &self.held else {
+            return self.begin(view);
+        };
+        let (from, to) = (held.view.timestamp(), view.timestamp());
+        let reach = Timestamp::new(to.get().saturating_add(SNAPSHOT_BEHIND_MS_MAX));
+        if reach < from {
+            // Far back: positions already given out mean nothing here.
+            self.gone("the upstream's time went back");
+            return self.begin(view);
+        }
+        let delta = held.view.difference(&view);
+        if to > from || (to == from && delta.is_empty()) {
+            if let Some(held) = &mut self.held {
+                held.view = view;
+            }
+            self.publish_changes(delta, from);
+            return self.set_upstream(Upstream::Live);
+        }
+        if from == Timestamp::MAX {
+            self.gone("the upstream's contents changed without its time");
+            return self.begin(view);
+        }
+        // A little behind what was already published: kept aside and brought
+        // forward by what follows, until it can be subtracted.
+        self.behind = Some(view);
+    }
+
+    /// Brings a snapshot that is behind what was published forward; whether
+    /// there was one, so that the event is used up.
+    fn bring_forward(&mut self, step: Step<'_>) -> bool {
+        let (Some(view), Some(held)) = (&mut self.behind, &self.held) else {
+            return false;
+        };
+        match step {
+            Step::Delta(delta) => {
+                if let Err(error) = view.apply(delta) {
+                    let reason = error.to_string();
+                    self.fall_out_of_step(&reason);
+                    return true;
+                }
+            }
+            Step::Progress(timestamp) => view.advance(timestamp),
+        }
+        if view.timestamp() > held.view.timestamp()
+            && let Some(view) = self.behind.take()
+        {
+            self.snapshot(view);
+        }
+        true
+    }
+
+    /// The first snapshot of an incarnation.
+    fn begin(&mut self, view: View) {
+        let Some(description) = &self.described else {
+            error!(
+                "view {:?}: a snapshot came without a description",
+                self.shared.name
+            );
+            return;
+        };
+        let position = Position {
+            timestamp: view.timestamp(),
+            incarnation: description.incarnation,
+        };
+        info!(
+            "view {:?}: {} rows at {position}",
+            self.shared.name,
+            view.copies()
+        );
+        let log = Arc::new(Log::new(position));
+        self.shared.replace_log(Some(Arc::clone(&log)));
+        self.held = Some(Contents::new(view, log));
+        self.last_frame = Instant::now();
+        self.shared.update_status(|status| {
+            status.upstream = Upstream::Live;
+            status.changed = Some(position);
+        });
+        self.report();
+    }
+
+    fn delta(&mut self, delta: Delta) {
+        if self.bring_forward(Step::Delta(&delta)) {
+            return;
+        }
+        let Some(held) = &mut self.held else {
+            return self.fall_out_of_step("changes came before a snapshot");
+        };
+        if let Err(error) = held.view.apply(&delta) {
+            return self.fall_out_of_step(&error.to_string());
+        }
+        if let Some(bytes) = self.excess_held() {
+            return self.refuse(bytes);
+        }
+        // A tail's delta is of one timestamp: nothing changed before it.
+        let after = delta.timestamp().closed_below().unwrap_or(Timestamp::MIN);
+        self.publish_changes(delta, after);
+        self.set_upstream(Upstream::Live);
+    }
+
+    fn progress(&mut self, timestamp: Timestamp) {
+        if self.bring_forward(Step::Progress(timestamp)) {
+            return;
+        }
+        let Some(held) = &mut self.held else { return };
+        held.advance(timestamp);
+        self.set_upstream(Upstream::Live);
+        self.report();
+    }
+
+    /// An upstream that contradicts itself: what is held stays, and nothing
+    /// counts until a snapshot has come, from which one delta corrects it.
+    fn fall_out_of_step(&mut self, reason: &str) {
+        let held = self.held.as_ref().map(|held| held.view.timestamp());
+        error!(
+            "view {:?} at {}: {reason}; starting again from a snapshot",
+            self.shared.name,
+            held.map_or_else(|| "no position".into(), |held| held.to_string()),
+        );
+        self.out_of_step = true;
+        self.behind = None;
+        (self.resync)(reason);
+    }
+
+    /// The bytes of JSON of a view that has too many.
+    fn excess(&self, view: &View) -> Option<u64> {
+        let bytes = view.bytes().saturating_add(view.copies());
+        (bytes > self.settings.view_bytes_max).then_some(bytes)
+    }
+
+    fn excess_held(&self) -> Option<u64> {
+        self.excess(&self.held.as_ref()?.view)
+    }
+
+    /// A view over the limit is not served, rather than take the process down.
+    fn refuse(&mut self, bytes: u64) {
+        error!(
+            "view {:?} has {bytes} bytes of JSON, more than the {} allowed; it is not served",
+            self.shared.name, self.settings.view_bytes_max
+        );
+        self.gone("the view is larger than this gateway serves");
+        self.out_of_step = true;
+        (self.resync)("the view is too large");
+    }
+
+    /// The clock and the limits for what is appended now.
+    fn keeping(&self) -> Keeping {
+        Keeping {
+            now_ms: self.shared.now_ms(),
+            limits: self.settings.retention,
+        }
+    }
+
+    /// Publishes changes in `(from, delta.timestamp()]`.
+    fn publish_changes(&mut self, delta: Delta, from: Timestamp) {
+        let keeping = self.keeping();
+        let Some(held) = &mut self.held else { return };
+        if held.publish(delta, from, keeping) {
+            let position = held.position();
+            self.last_frame = Instant::now();
+            self.shared
+                .update_status(|status| status.changed = Some(position));
+        }
+        self.report();
+    }
+
+    fn set_upstream(&mut self, upstream: Upstream) {
+        let before = self.shared.status().upstream;
+        // Without a base there is nothing that could be stale.
+        let nothing_held = self.held.is_none();
+        if before == upstream || (nothing_held && before == Upstream::Loading) {
+            return;
+        }
+        self.shared
+            .update_status(|status| status.upstream = upstream);
+        let keeping = self.keeping();
+        let live = upstream != Upstream::Lost;
+        if let Some(held) = &mut self.held
+            && held.publish_upstream(live, keeping)
+        {
+            info!("view {:?}: upstream {}", self.shared.name, upstream.word());
+            self.last_frame = Instant::now();
+        }
+    }
+
+    /// Ends the log: the last frame says why.
+    fn gone(&mut self, reason: &str) {
+        warn!("view {:?} is gone: {reason}", self.shared.name);
+        let keeping = self.keeping();
+        if let Some(held) = self.held.take() {
+            held.end(reason, keeping);
+        }
+        self.shared.replace_log(None);
+        self.shared.update_status(|status| {
+            status.upstream = Upstream::Gone;
+            status.position = None;
+            status.changed = None;
+            status.rows = 0;
+            status.bytes = 0;
+        });
+    }
+
+    fn report(&mut self) {
+        let Some(held) = &self.held else { return };
+        let position = held.position();
+        let (rows, bytes) = (held.view.copies(), held.view.bytes());
+        self.shared.update_status(|status| {
+            status.rows = rows;
+            status.bytes = bytes;
+            status.position = Some(position);
+        });
+    }
+
+    /// Encodes the base if a subscriber lacks one.
+    fn provide_base(&mut self) {
+        let Some(held) = &mut self.held else { return };
+        if self.shared.base_wanted.swap(false, Ordering::AcqRel) {
+            held.provide_base();
+        }
+    }
+
+    /// Breaks a silence: with an empty delta, or a comment if there is no base.
+    fn beat(&mut self) {
+        if self.last_frame.elapsed() < self.settings.heartbeat {
+            return;
+        }
+        let keeping = self.keeping();
+        match &mut self.held {
+            Some(held) => held.publish_heartbeat(keeping),
+            None => self.shared.count_silence(),
+        }
+        self.last_frame = Instant::now();
+        self.wake_relays();
+    }
+
+    fn wake_relays(&mut self) {
+        self.relays.retain(RelayAddr::wake);
+    }
+}
+
+impl Actor for Publisher {
+    type Context = Context<Self>;
+
+    fn started(&mut self, context: &mut Self::Context) {
+        // Four looks an interval: a heartbeat is late by a quarter at the most.
+        context.run_interval(self.settings.heartbeat / 4, |publisher, _| publisher.beat());
+    }
+}
+
+impl Handler<Wake> for Publisher {
+    type Result = ();
+
+    fn handle(&mut self, _: Wake, context: &mut Self::Context) {
+        // Lowered before looking: what comes meanwhile wakes us again.
+        self.pending.lower();
+        let mut handled = 0;
+        loop {
+            match self.events.try_recv() {
+                Ok(event) => self.handle_event(event),
+                Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
+            }
+            handled += 1;
+            if handled >= PUBLISH_RUN_EVENTS {
+                if self.pending.raise() {
+                    context.notify(Wake);
+                }
+                break;
+            }
+        }
+        self.provide_base();
+        self.wake_relays();
+    }
+}
+
+impl Handler<Attach> for Publisher {
+    type Result = ();
+
+    fn handle(&mut self, Attach(relay): Attach, _: &mut Self::Context) {
+        relay.wake();
+        self.relays.push(relay);
+    }
+}

@@ -1,0 +1,225 @@
+//! What a view's publisher, its relays and the HTTP side have in common.
+//!
+//! Everything here is short-lived locking of small things: pointers are copied
+//! out and the lock is dropped before any byte is encoded or written.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use crate::model::position::{Incarnation, Position};
+use crate::model::retention::Retention;
+use crate::model::row::Column;
+
+use super::frame::{Base, Frame};
+
+/// One incarnation's log: what every relay of the view copies from.
+#[derive(Debug)]
+pub struct Log {
+    /// Of what it is the log.
+    pub incarnation: Incarnation,
+    state: Mutex<LogState>,
+}
+
+/// The part of a log that changes.
+#[derive(Debug)]
+pub struct LogState {
+    /// The frames kept.
+    pub retention: Retention<Arc<Frame>>,
+    /// The base for who joins; absent until someone asks for one.
+    pub base: Option<Arc<Base>>,
+    /// Whether the upstream can be reached.
+    pub live: bool,
+    /// Whether the last frame is in: nothing will follow.
+    pub ended: bool,
+}
+
+impl Log {
+    /// A log that begins where a view stands.
+    pub fn new(position: Position) -> Self {
+        Log {
+            incarnation: position.incarnation,
+            state: Mutex::new(LogState {
+                retention: Retention::new(position.timestamp),
+                base: None,
+                live: true,
+                ended: false,
+            }),
+        }
+    }
+
+    /// The state, locked; hold it for the copy of a few pointers only.
+    pub fn lock(&self) -> MutexGuard<'_, LogState> {
+        lock(&self.state)
+    }
+}
+
+/// A poisoned lock only says that a thread panicked elsewhere; every state in
+/// this module is valid between any two statements, so it can be used on.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// How a view stands with its upstream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Upstream {
+    /// No base yet.
+    Loading,
+    /// Changes arrive as they happen.
+    Live,
+    /// Out of reach; what is held may be stale.
+    Lost,
+    /// A constant view: final.
+    Complete,
+    /// Dropped, or its columns changed; looked for.
+    Gone,
+}
+
+impl Upstream {
+    /// The word for it in `/views`, logs and metrics.
+    pub fn word(self) -> &'static str {
+        match self {
+            Upstream::Loading => "loading",
+            Upstream::Live => "live",
+            Upstream::Lost => "lost",
+            Upstream::Complete => "complete",
+            Upstream::Gone => "gone",
+        }
+    }
+}
+
+/// What `/views` tells of a view.
+#[derive(Clone, Debug)]
+pub struct Status {
+    /// The columns in order; empty until the view was described.
+    pub columns: Vec<Column>,
+    /// Rows, copies counted.
+    pub rows: u64,
+    /// Bytes of the rows' JSON.
+    pub bytes: u64,
+    /// Where it stands; `None` until there is a base.
+    pub position: Option<Position>,
+    /// The position of the last change, for `If-None-Match`.
+    pub changed: Option<Position>,
+    /// The upstream.
+    pub upstream: Upstream,
+}
+
+/// Wakes an actor at most once until it has looked: so a mailbox never holds
+/// more than one wake from here, however slow its actor is.
+#[derive(Debug, Default)]
+pub struct WakeFlag(AtomicBool);
+
+impl WakeFlag {
+    /// Whether the caller is the one to send the wake.
+    pub fn raise(&self) -> bool {
+        !self.0.swap(true, Ordering::AcqRel)
+    }
+
+    /// Called by the actor before it looks.
+    pub fn lower(&self) {
+        self.0.store(false, Ordering::Release);
+    }
+}
+
+/// What there is one of for each view in the process.
+#[derive(Debug)]
+pub struct SharedView {
+    /// The name given by the operator, and the path of its streams.
+    pub name: String,
+    /// The current log; `None` until there is a base.
+    log: Mutex<Option<Arc<Log>>>,
+    status: Mutex<Status>,
+    /// Set by a subscriber that lacks a base, cleared by the publisher.
+    pub base_wanted: AtomicBool,
+    /// Set once, at shutdown: streams end at the next frame's end.
+    closing: AtomicBool,
+    /// Streams that are being served.
+    subscribers: AtomicUsize,
+    /// Silent intervals, for streams without a base.
+    silences: AtomicU64,
+    started: Instant,
+}
+
+impl SharedView {
+    /// A view nothing is known of yet.
+    pub fn new(name: String) -> Self {
+        SharedView {
+            name,
+            log: Mutex::new(None),
+            status: Mutex::new(Status {
+                columns: Vec::new(),
+                rows: 0,
+                bytes: 0,
+                position: None,
+                changed: None,
+                upstream: Upstream::Loading,
+            }),
+            base_wanted: AtomicBool::new(false),
+            closing: AtomicBool::new(false),
+            subscribers: AtomicUsize::new(0),
+            silences: AtomicU64::new(0),
+            started: Instant::now(),
+        }
+    }
+
+    /// The current log, if there is one.
+    pub fn log(&self) -> Option<Arc<Log>> {
+        lock(&self.log).clone()
+    }
+
+    /// Puts another log in place of the current one, or none.
+    pub fn replace_log(&self, log: Option<Arc<Log>>) {
+        *lock(&self.log) = log;
+    }
+
+    /// A copy of the status.
+    pub fn status(&self) -> Status {
+        lock(&self.status).clone()
+    }
+
+    /// Changes the status.
+    pub fn update_status(&self, change: impl FnOnce(&mut Status)) {
+        change(&mut lock(&self.status));
+    }
+
+    /// Ends every stream at the end of the frame it is sending.
+    pub fn close(&self) {
+        self.closing.store(true, Ordering::Release);
+    }
+
+    /// Whether `close` was called.
+    pub fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Acquire)
+    }
+
+    /// Silent intervals without a base so far.
+    pub fn silences(&self) -> u64 {
+        self.silences.load(Ordering::Relaxed)
+    }
+
+    /// One silent interval more.
+    pub fn count_silence(&self) {
+        self.silences.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Streams that are being served.
+    pub fn subscriber_count(&self) -> usize {
+        self.subscribers.load(Ordering::Relaxed)
+    }
+
+    /// One stream more.
+    pub fn subscribe(&self) {
+        self.subscribers.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// One stream less.
+    pub fn unsubscribe(&self) {
+        self.subscribers.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Milliseconds since the view was set up: the clock of its retention.
+    pub fn now_ms(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}

@@ -1,0 +1,214 @@
+//! One stream: a cursor into the thread's copy of the log.
+//!
+//! Nothing is queued for a subscriber. It is asked for bytes when its socket
+//! has room, and answers from where it stands; nobody ever waits for it.
+
+use std::cell::RefCell;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use actix_web::rt::time::{Sleep, sleep};
+use bytes::Bytes;
+
+use crate::limits::{AHEAD_WAIT, BASE_SLICE_BYTES, RETRY_MS};
+use crate::model::position::Position;
+use crate::model::retention::{Cursor, Resume};
+
+use super::frame::{Base, COMMENT, Frame, retry};
+use super::relay::{Local, LocalLog, Next, Waiter};
+use super::shared::SharedView;
+
+/// Where a stream is in its life.
+enum Stage {
+    /// Nothing sent yet.
+    Opening,
+    /// Waits for a log, a base, or for the log to reach a position.
+    Joining,
+    /// Sends a base, this much of it being out.
+    Base {
+        log: Rc<RefCell<LocalLog>>,
+        base: Arc<Base>,
+        sent: usize,
+    },
+    /// Follows the log.
+    Following {
+        log: Rc<RefCell<LocalLog>>,
+        cursor: Cursor,
+    },
+    /// Ends, or has ended.
+    Ended,
+}
+
+/// A browser's stream, as a source of bytes.
+pub struct Subscriber {
+    waiter: Waiter,
+    shared: Arc<SharedView>,
+    stage: Stage,
+    /// What the client said it has; forgotten once it was of use, or of none.
+    resume: Option<Position>,
+    /// Runs while the client is ahead of this gateway.
+    ahead: Option<Pin<Box<Sleep>>>,
+    /// Silent intervals already answered with a comment.
+    silences: u64,
+}
+
+impl Subscriber {
+    /// A stream of the view, from a position if it can be resumed.
+    pub fn new(local: &Rc<RefCell<Local>>, resume: Option<Position>) -> Self {
+        let (shared, silences) = {
+            let local = local.borrow();
+            (Arc::clone(&local.shared), local.silences)
+        };
+        shared.subscribe();
+        Subscriber {
+            waiter: Waiter::new(local),
+            shared,
+            stage: Stage::Opening,
+            resume,
+            ahead: None,
+            silences,
+        }
+    }
+
+    /// The next bytes of the stream; `None` at its end, which is always between
+    /// two events.
+    pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        loop {
+            match &mut self.stage {
+                Stage::Opening => {
+                    self.stage = Stage::Joining;
+                    return Poll::Ready(Some(retry(fastrand::u64(RETRY_MS))));
+                }
+                Stage::Joining => match self.join(context) {
+                    Poll::Ready(Some(bytes)) => return Poll::Ready(Some(bytes)),
+                    Poll::Ready(None) => {}
+                    Poll::Pending => return Poll::Pending,
+                },
+                Stage::Base { log, base, sent } => {
+                    let end = base.bytes.len().min(sent.saturating_add(BASE_SLICE_BYTES));
+                    if *sent < end {
+                        let slice = base.bytes.slice(*sent..end);
+                        *sent = end;
+                        return Poll::Ready(Some(slice));
+                    }
+                    let (log, timestamp) = (Rc::clone(log), base.position.timestamp);
+                    let found = log.borrow().frames.since(timestamp);
+                    if let Some(bytes) = self.follow(log, found) {
+                        return Poll::Ready(Some(bytes));
+                    }
+                }
+                Stage::Following { log, cursor } => {
+                    let closing = self.shared.is_closing();
+                    let next = if closing {
+                        Next::Ended
+                    } else {
+                        log.borrow_mut().next(*cursor)
+                    };
+                    match next {
+                        Next::Bytes(bytes, place) => {
+                            *cursor = place;
+                            return Poll::Ready(Some(bytes));
+                        }
+                        Next::Nothing => return self.wait(context),
+                        Next::Ended | Next::Forgotten => self.stage = Stage::Ended,
+                    }
+                }
+                Stage::Ended => return Poll::Ready(None),
+            }
+        }
+    }
+
+    fn wait(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        self.waiter.wait(context.waker());
+        Poll::Pending
+    }
+
+    /// Finds the place to begin. `Ready(None)` where the stage has changed.
+    fn join(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        if self.shared.is_closing() {
+            self.stage = Stage::Ended;
+            return Poll::Ready(None);
+        }
+        let log = self.waiter.local().log.clone();
+        let Some(log) = log else {
+            return self.wait_with_comments(context);
+        };
+        if let Some(position) = self.resume {
+            let found = resume(&log, position);
+            match found {
+                Resume::UpToDate(_) | Resume::Deltas(_) => {
+                    return Poll::Ready(self.follow(log, found));
+                }
+                Resume::Ahead if !self.patience_is_over(context) => {
+                    return self.wait_with_comments(context);
+                }
+                Resume::Ahead | Resume::Base => self.resume = None,
+            }
+        }
+        let base = log.borrow().base.clone();
+        match base {
+            Some(base) => {
+                self.stage = Stage::Base { log, base, sent: 0 };
+                Poll::Ready(None)
+            }
+            None => {
+                self.waiter.want_base();
+                self.wait_with_comments(context)
+            }
+        }
+    }
+
+    /// Begins to follow the log; the bytes say that the upstream is lost, if
+    /// it is, since the frame that said so may be behind the cursor.
+    fn follow(&mut self, log: Rc<RefCell<LocalLog>>, found: Resume) -> Option<Bytes> {
+        self.ahead = None;
+        self.resume = None;
+        let (Resume::UpToDate(cursor) | Resume::Deltas(cursor)) = found else {
+            // The base is not continued by the log any more: the client was
+            // too slow for it, and comes back for another one.
+            self.stage = Stage::Ended;
+            return None;
+        };
+        let lost = log.borrow_mut().is_lost_at(cursor);
+        self.stage = Stage::Following { log, cursor };
+        lost.then(|| Frame::upstream(false).bytes)
+    }
+
+    /// Whether a client that is ahead has waited long enough.
+    fn patience_is_over(&mut self, context: &mut Context<'_>) -> bool {
+        let timer = self
+            .ahead
+            .get_or_insert_with(|| Box::pin(sleep(AHEAD_WAIT)));
+        timer.as_mut().poll(context).is_ready()
+    }
+
+    /// Waits for news; each silent interval is answered with a comment, which
+    /// keeps proxies from closing a stream that has no base yet.
+    fn wait_with_comments(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        let silences = self.waiter.local().silences;
+        if silences != self.silences {
+            self.silences = silences;
+            return Poll::Ready(Some(Bytes::from_static(COMMENT)));
+        }
+        self.wait(context)
+    }
+}
+
+/// What a position is worth in this log.
+fn resume(log: &Rc<RefCell<LocalLog>>, position: Position) -> Resume {
+    let log = log.borrow();
+    if log.incarnation() == position.incarnation {
+        log.frames.since(position.timestamp)
+    } else {
+        Resume::Base
+    }
+}
+
+impl Drop for Subscriber {
+    fn drop(&mut self) {
+        self.shared.unsubscribe();
+    }
+}

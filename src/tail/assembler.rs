@@ -1,0 +1,329 @@
+//! Messages to events: only whole closed timestamps leave here. Pure.
+//!
+//! A timestamp is closed by a row at a later one, since rows come in the order
+//! of time, or by progress above it: progress at `t` closes what is below `t`.
+
+use crate::limits::TIME_BACK_MAX_MS;
+use crate::model::delta::{Change, Delta};
+use crate::model::event::TailEvent;
+use crate::model::position::Timestamp;
+use crate::model::row::Row;
+use crate::model::view::{View, ViewBuilder, ViewError};
+
+/// What a correct upstream never sends.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AssemblerError {
+    /// An update at a time that was closed already, or before one that came.
+    #[error("an update at timestamp {given} came after timestamp {held} had been told")]
+    UpdateWentBack {
+        /// What was told.
+        held: Timestamp,
+        /// The update's time.
+        given: Timestamp,
+    },
+    /// Progress below earlier progress.
+    #[error("progress went back from timestamp {held} to {given}")]
+    ProgressWentBack {
+        /// The earlier progress.
+        held: Timestamp,
+        /// The later one.
+        given: Timestamp,
+    },
+    /// The snapshot's sums make no view.
+    #[error(transparent)]
+    View(#[from] ViewError),
+    /// More data than the bound before a timestamp was closed.
+    #[error("a snapshot or a timestamp's changes take more than {max} bytes")]
+    TooLarge {
+        /// The bound.
+        max: u64,
+    },
+}
+
+/// Where a tail starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// With a snapshot. It is told once it stands above `floor`, the last
+    /// timestamp that an earlier connection closed: a server may show its
+    /// contents a little before that, and time must not go back.
+    Snapshot {
+        /// The last timestamp closed so far.
+        floor: Option<Timestamp>,
+    },
+    /// With the changes after this closed timestamp.
+    Resume(Timestamp),
+}
+
+/// Rows of a timestamp that may not be complete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unclosed {
+    /// Their time.
+    pub timestamp: Timestamp,
+    /// How many rows the view has at that time if these are all: copies
+    /// counted.
+    pub copies: i128,
+}
+
+#[derive(Debug)]
+enum State {
+    Snapshot {
+        builder: ViewBuilder,
+        floor: Option<Timestamp>,
+    },
+    Deltas,
+}
+
+/// Collects messages until their timestamp is closed.
+#[derive(Debug)]
+pub struct Assembler {
+    state: State,
+    /// The last timestamp told as closed.
+    closed: Option<Timestamp>,
+    /// The time of the rows that are being collected; in a snapshot also the
+    /// time it is of, once known.
+    open: Option<Timestamp>,
+    /// The last progress.
+    progress: Option<Timestamp>,
+    /// The changes at `open`, unless in a snapshot.
+    pending: Vec<Change>,
+    /// Bytes of JSON collected and not told.
+    bytes: u64,
+    bytes_max: u64,
+    /// Sum of all diffs since the snapshot began; `None` when resumed, where
+    /// the sum before is not known.
+    copies: Option<i128>,
+}
+
+impl Assembler {
+    /// Nothing received yet. Collecting more than `bytes_max` bytes of rows
+    /// without telling them is an error.
+    pub fn new(start: Start, bytes_max: u64) -> Self {
+        let (state, closed, copies) = match start {
+            Start::Snapshot { floor } => {
+                let builder = ViewBuilder::new();
+                (State::Snapshot { builder, floor }, None, Some(0))
+            }
+            Start::Resume(closed) => (State::Deltas, Some(closed), None),
+        };
+        Assembler {
+            state,
+            closed,
+            open: None,
+            progress: None,
+            pending: Vec::new(),
+            bytes: 0,
+            bytes_max,
+            copies,
+        }
+    }
+
+    /// The last timestamp told as closed on this connection.
+    pub fn closed(&self) -> Option<Timestamp> {
+        self.closed
+    }
+
+    /// Takes one update.
+    pub fn update(
+        &mut self,
+        timestamp: Timestamp,
+        diff: i64,
+        row: &str,
+    ) -> Result<Option<TailEvent>, AssemblerError> {
+        // Progress at `t` has promised that nothing comes below `t`; what was
+        // told up to `closed` is final; rows come in the order of time.
+        let told = [self.open, self.progress, self.closed.map(next)];
+        let told = told.into_iter().flatten().max();
+        if let Some(held) = told.filter(|held| timestamp < *held) {
+            return Err(AssemblerError::UpdateWentBack {
+                held,
+                given: timestamp,
+            });
+        }
+        if self.closed == Some(timestamp) {
+            // Only at the end of time, where `next` has nowhere to go.
+            return Err(AssemblerError::UpdateWentBack {
+                held: timestamp,
+                given: timestamp,
+            });
+        }
+        let event = match self.open {
+            Some(open) if open < timestamp => self.close(open)?,
+            _ => None,
+        };
+        self.open = Some(timestamp);
+        let length = u64::try_from(row.len()).unwrap_or(u64::MAX);
+        self.bytes = self.bytes.saturating_add(length);
+        if self.bytes > self.bytes_max {
+            return Err(AssemblerError::TooLarge {
+                max: self.bytes_max,
+            });
+        }
+        self.copies = self.copies.map(|sum| sum.saturating_add(i128::from(diff)));
+        match &mut self.state {
+            State::Snapshot { builder, .. } => builder.add(row, diff),
+            State::Deltas => self.pending.push(Change {
+                row: Row::from(row),
+                diff,
+            }),
+        }
+        Ok(event)
+    }
+
+    /// Takes a progress row.
+    pub fn progress(&mut self, at: Timestamp) -> Result<Option<TailEvent>, AssemblerError> {
+        if let Some(held) = self.progress.filter(|held| at < *held) {
+            return Err(AssemblerError::ProgressWentBack { held, given: at });
+        }
+        self.progress = Some(at);
+        if matches!(self.state, State::Snapshot { .. }) && self.open.is_none() {
+            // The first word of a newer server is the time its snapshot is of;
+            // the rows of that very time are still to come.
+            self.open = Some(at);
+            return Ok(None);
+        }
+        match at.closed_below() {
+            Some(closed) => self.close(closed),
+            None => Ok(None),
+        }
+    }
+
+    /// Everything up to and including `through` is closed.
+    fn close(&mut self, through: Timestamp) -> Result<Option<TailEvent>, AssemblerError> {
+        match &mut self.state {
+            State::Snapshot { builder, floor } => {
+                let whole = self.open.is_some_and(|open| open <= through);
+                let above = floor.is_none_or(|floor| is_above(through, floor));
+                if !whole || !above {
+                    return Ok(None);
+                }
+                let view = std::mem::take(builder).finish(through)?;
+                self.told(through);
+                self.state = State::Deltas;
+                Ok(Some(TailEvent::Snapshot(view)))
+            }
+            State::Deltas => {
+                if self.closed.is_some_and(|closed| through <= closed) {
+                    return Ok(None);
+                }
+                if self.pending.is_empty() {
+                    self.told(through);
+                    return Ok(Some(TailEvent::Progress(through)));
+                }
+                match self.open {
+                    Some(open) if open <= through => {
+                        let changes = std::mem::take(&mut self.pending);
+                        self.told(through);
+                        Ok(Some(TailEvent::Delta(Delta::new(through, changes))))
+                    }
+                    // Below the rows being collected nothing changed; that
+                    // can wait until they are told.
+                    _ => Ok(None),
+                }
+            }
+        }
+    }
+
+    fn told(&mut self, through: Timestamp) {
+        self.closed = Some(through);
+        self.open = None;
+        self.bytes = 0;
+    }
+
+    /// Whether nothing at all has come.
+    pub fn is_untouched(&self) -> bool {
+        self.open.is_none() && self.progress.is_none() && self.closed.is_none()
+    }
+
+    /// Whether the snapshot has not been told yet.
+    pub fn awaits_snapshot(&self) -> bool {
+        matches!(self.state, State::Snapshot { .. })
+    }
+
+    /// Rows that came and are not closed, with what a count of the view must
+    /// give at their time if they are all. `None` where there are none, or the
+    /// count is not known since the tail was resumed.
+    pub fn unclosed(&self) -> Option<Unclosed> {
+        let collected = match &self.state {
+            State::Snapshot { builder, .. } => !builder.is_empty(),
+            State::Deltas => !self.pending.is_empty(),
+        };
+        match (self.open, self.copies) {
+            (Some(timestamp), Some(copies)) if collected => Some(Unclosed { timestamp, copies }),
+            _ => None,
+        }
+    }
+
+    /// Another connection saw the view empty at this time, before anything
+    /// came on this one: an old server says nothing about an empty view.
+    pub fn found_empty(&mut self, at: Timestamp) -> Option<TailEvent> {
+        let State::Snapshot { floor, .. } = &self.state else {
+            return None;
+        };
+        if !self.is_untouched() || floor.is_some_and(|floor| !is_above(at, floor)) {
+            return None;
+        }
+        self.told(at);
+        self.state = State::Deltas;
+        Some(TailEvent::Snapshot(View::empty(at)))
+    }
+
+    /// Another connection counted the view at the time of the unclosed rows:
+    /// they are complete if they still are the ones asked about.
+    pub fn found_complete(
+        &mut self,
+        counted: Unclosed,
+    ) -> Result<Option<TailEvent>, AssemblerError> {
+        match self.unclosed() {
+            Some(unclosed) if unclosed == counted => self.close(counted.timestamp),
+            _ => Ok(None),
+        }
+    }
+
+    /// Whether the rows being collected stand at the end of time, where an old
+    /// server puts the rows of a constant view.
+    pub fn is_at_end_of_time(&self) -> bool {
+        self.open == Some(Timestamp::MAX) || self.closed == Some(Timestamp::MAX)
+    }
+
+    /// The server has ended the tail, and it is known that the view is final:
+    /// tells what was collected and completion.
+    pub fn finish(&mut self) -> Result<Vec<TailEvent>, AssemblerError> {
+        let mut events = Vec::new();
+        // A view without rows whose time was never told stands, like every
+        // constant view of an old server, at the end of time.
+        let through = match (self.open, self.closed) {
+            (Some(open), _) => Some(open),
+            (None, None) => Some(Timestamp::MAX),
+            (None, Some(_)) => None,
+        };
+        if let Some(through) = through {
+            if let State::Snapshot { floor, .. } = &mut self.state
+                && floor.take() == Some(Timestamp::MAX)
+                && through == Timestamp::MAX
+            {
+                // The same constant view as before the connection was lost.
+                self.told(through);
+                return Ok(vec![TailEvent::Progress(through), TailEvent::Complete]);
+            }
+            self.open = Some(through);
+            events.extend(self.close(through)?);
+        }
+        events.push(TailEvent::Complete);
+        Ok(events)
+    }
+}
+
+/// Whether a snapshot at `through` may be told to those who hold `floor`:
+/// above it, or so far below that the server's time has gone back for good and
+/// waiting for the floor would take for ever.
+fn is_above(through: Timestamp, floor: Timestamp) -> bool {
+    through > floor || floor.get() - through.get() > TIME_BACK_MAX_MS
+}
+
+/// The timestamp after this one; at the end of time itself.
+fn next(timestamp: Timestamp) -> Timestamp {
+    Timestamp::new(timestamp.get().saturating_add(1))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,126 @@
+//! What ends a tail or one of its connections.
+
+use std::error::Error as _;
+use std::fmt::Write as _;
+use std::io;
+
+use super::assembler::AssemblerError;
+use super::dialect::DialectError;
+use super::message::MessageError;
+
+/// Why a tail, or one connection of it, has ended. For the operator; browsers
+/// never see it.
+#[derive(Debug, thiserror::Error)]
+pub enum TailError {
+    /// No connection.
+    #[error("connecting to Materialize failed")]
+    Connect(#[source] postgres::Error),
+    /// A question was refused or the connection broke during it.
+    #[error("asking Materialize for {what} failed")]
+    Query {
+        /// What was asked.
+        what: &'static str,
+        /// The crate's error.
+        #[source]
+        source: postgres::Error,
+    },
+    /// An answer without what was asked for.
+    #[error("Materialize did not tell {what}")]
+    Answer {
+        /// What was asked.
+        what: &'static str,
+    },
+    /// The catalog has no such view.
+    #[error("unknown view \"{name}\"")]
+    UnknownView {
+        /// As given.
+        name: String,
+        /// Names the catalog has that look like it, best first.
+        near: Vec<String>,
+    },
+    /// The server's version.
+    #[error(transparent)]
+    Dialect(#[from] DialectError),
+    /// The server refused to stream the view.
+    #[error("Materialize refused to stream the view")]
+    Refused(#[source] postgres::Error),
+    /// The stream broke.
+    #[error("the stream from Materialize broke")]
+    Stream(#[source] io::Error),
+    /// The stream ended as if it was finished, but the view was not final.
+    #[error("the stream from Materialize ended though the view still stands")]
+    Ended,
+    /// The view was dropped and created anew, or its columns have changed.
+    #[error("the view was replaced")]
+    Replaced,
+    /// Nothing came, and a second connection did not help to understand it.
+    #[error("Materialize was silent for {seconds} s")]
+    Silent {
+        /// Seconds.
+        seconds: u64,
+    },
+    /// A line that cannot be.
+    #[error("Materialize sent malformed data")]
+    Message(#[from] MessageError),
+    /// A sequence of lines that cannot be.
+    #[error("Materialize sent inconsistent data")]
+    Assembler(#[from] AssemblerError),
+    /// The publisher has found the view inconsistent.
+    #[error("the view's contents became inconsistent: {reason}")]
+    Resync {
+        /// What the publisher saw.
+        reason: String,
+    },
+    /// The operating system gave no thread.
+    #[error("starting a thread failed")]
+    Thread(#[source] io::Error),
+}
+
+impl TailError {
+    /// What the operator can do, if anything.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            TailError::Connect(_) => {
+                Some("Check the upstream's address and that it is up.".to_string())
+            }
+            TailError::UnknownView { near, .. } if near.is_empty() => Some(
+                "Check the name, its schema and database, and your privileges on it.".to_string(),
+            ),
+            TailError::UnknownView { near, .. } => {
+                let quoted: Vec<_> = near.iter().map(|name| format!("\"{name}\"")).collect();
+                Some(format!("Similar names are {}.", quoted.join(", ")))
+            }
+            TailError::Dialect(_) => {
+                Some("Set the dialect to \"tail\" or \"subscribe\" if you know it.".to_string())
+            }
+            TailError::Refused(_) => {
+                Some("Try a SUBSCRIBE of the view in psql as the same user.".to_string())
+            }
+            TailError::Assembler(AssemblerError::TooLarge { .. }) => {
+                Some("Raise the bound, or stream a smaller view.".to_string())
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether the data was at fault, not the connection.
+    pub(super) fn is_bad_data(&self) -> bool {
+        matches!(
+            self,
+            TailError::Message(_) | TailError::Assembler(_) | TailError::Resync { .. }
+        )
+    }
+
+    /// The error and its causes on one line.
+    pub(super) fn chain(&self) -> String {
+        let mut text = self.to_string();
+        let mut source = self.source();
+        while let Some(cause) = source {
+            // Writing to a String cannot fail.
+            let _ = write!(text, ": {cause}");
+            source = cause.source();
+        }
+        // A server's text may have line breaks; a log line has none.
+        text.replace(['\n', '\r'], " ")
+    }
+}

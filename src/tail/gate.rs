@@ -1,0 +1,272 @@
+//! The one door from a tail to its publisher.
+//!
+//! A reader that hangs on a dead connection cannot be ended from outside, so
+//! it is abandoned: the generation moves on and another thread takes its
+//! place. Everything a reader wants to tell passes through here, under one
+//! lock and only while its generation is the current one; so an abandoned
+//! thread that wakes up after an hour can never put an old word among new ones.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+
+use crossbeam_channel::{SendTimeoutError, Sender};
+
+use crate::limits::WATCH_TICK;
+use crate::model::event::{Description, TailEvent};
+use crate::model::position::{Position, Timestamp};
+
+use super::assembler::{Assembler, Start};
+use super::dialect::Dialect;
+use super::error::TailError;
+
+/// The caller's generation is over: it must end without another word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stale;
+
+/// What the readers of one view hand on to each other.
+#[derive(Debug, Default)]
+pub(super) struct Held {
+    /// What was found last; `None` before the first connection and once the
+    /// view is gone.
+    pub description: Option<Description>,
+    /// Whether the view was ever found.
+    pub was_found: bool,
+    /// The last timestamp told as closed of that description's incarnation.
+    pub closed: Option<Timestamp>,
+    /// The messages of the current connection; `None` between connections.
+    pub assembler: Option<Assembler>,
+    /// What the server speaks, once known.
+    pub dialect: Option<Dialect>,
+    /// The publisher was told that the upstream is lost, and nothing since.
+    pub is_lost: bool,
+    /// The next connection must start with a snapshot, since what the
+    /// publisher holds is in doubt.
+    pub must_snapshot: bool,
+    /// Failures in a row.
+    pub failures: u32,
+    /// The last failure in the log, not to log it again and again.
+    pub logged: Option<String>,
+}
+
+impl Held {
+    /// Where the next connection starts.
+    pub fn start(&self, dialect: Dialect) -> Start {
+        match self.closed {
+            Some(closed) if dialect.can_resume() && !self.must_snapshot => Start::Resume(closed),
+            floor => Start::Snapshot { floor },
+        }
+    }
+
+    /// Where the view stands, for logs.
+    pub fn position(&self) -> String {
+        match (&self.description, self.closed) {
+            (Some(description), Some(timestamp)) => Position {
+                timestamp,
+                incarnation: description.incarnation,
+            }
+            .to_string(),
+            _ => "none".to_string(),
+        }
+    }
+}
+
+type Wake = Box<dyn Fn() + Send + Sync>;
+
+/// The door: the lock, the generation and the channel behind it.
+pub(super) struct Gate {
+    held: Mutex<Held>,
+    generation: AtomicU64,
+    /// A reader waits for room in the channel: it is not the upstream that is
+    /// silent then.
+    is_full: AtomicBool,
+    out: Sender<TailEvent>,
+    wake: Wake,
+}
+
+impl Gate {
+    pub fn new(out: Sender<TailEvent>, wake: Wake) -> Self {
+        Gate {
+            held: Mutex::default(),
+            generation: AtomicU64::new(0),
+            is_full: AtomicBool::new(false),
+            out,
+            wake,
+        }
+    }
+
+    /// The current generation.
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Ordering::SeqCst)
+    }
+
+    /// Makes way for another reader, unless somebody else has done so since
+    /// the caller looked; the new generation.
+    pub fn supersede(&self, generation: u64) -> Option<u64> {
+        let next = generation.wrapping_add(1);
+        self.generation
+            .compare_exchange(generation, next, Ordering::SeqCst, Ordering::SeqCst)
+            .ok()
+            .map(|_| next)
+    }
+
+    /// Makes way whatever the generation is; the new one.
+    pub fn supersede_any(&self) -> u64 {
+        self.generation
+            .fetch_add(1, Ordering::SeqCst)
+            .wrapping_add(1)
+    }
+
+    /// Whether a reader waits for the publisher rather than the upstream.
+    pub fn is_full(&self) -> bool {
+        self.is_full.load(Ordering::Relaxed)
+    }
+
+    /// Enters, if the generation is the current one.
+    pub fn enter(&self, generation: u64) -> Result<Entered<'_>, Stale> {
+        // A panic in a holder leaves facts that were true one by one; the next
+        // reader starts a connection anew from them.
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let entered = Entered {
+            gate: self,
+            generation,
+            held,
+        };
+        entered.check()?;
+        Ok(entered)
+    }
+
+    /// Enters at once, or not at all.
+    pub fn try_enter(&self, generation: u64) -> Option<Entered<'_>> {
+        let held = match self.held.try_lock() {
+            Ok(held) => held,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return None,
+        };
+        let entered = Entered {
+            gate: self,
+            generation,
+            held,
+        };
+        entered.check().is_ok().then_some(entered)
+    }
+}
+
+/// The right to speak for the current generation.
+pub(super) struct Entered<'a> {
+    gate: &'a Gate,
+    generation: u64,
+    pub held: MutexGuard<'a, Held>,
+}
+
+impl Entered<'_> {
+    fn check(&self) -> Result<(), Stale> {
+        match self.gate.generation() == self.generation {
+            true => Ok(()),
+            false => Err(Stale),
+        }
+    }
+
+    /// Tells an event, waiting for room as long as the generation lasts.
+    pub fn tell(&mut self, event: TailEvent) -> Result<(), Stale> {
+        let closed = match &event {
+            TailEvent::Snapshot(view) => Some(view.timestamp()),
+            TailEvent::Delta(delta) => Some(delta.timestamp()),
+            TailEvent::Progress(timestamp) => Some(*timestamp),
+            _ => None,
+        };
+        let is_snapshot = matches!(event, TailEvent::Snapshot(_));
+        let is_lost = matches!(event, TailEvent::Lost { .. });
+        let told = self.wait_for_room(event);
+        self.gate.is_full.store(false, Ordering::Relaxed);
+        told?;
+        if let Some(closed) = closed {
+            self.held.closed = Some(closed);
+            self.held.is_lost = false;
+            self.held.logged = None;
+        }
+        if is_snapshot {
+            self.held.must_snapshot = false;
+        }
+        if is_lost {
+            self.held.is_lost = true;
+        }
+        (self.gate.wake)();
+        Ok(())
+    }
+
+    fn wait_for_room(&self, mut event: TailEvent) -> Result<(), Stale> {
+        loop {
+            self.check()?;
+            match self.gate.out.send_timeout(event, WATCH_TICK) {
+                Ok(()) => return Ok(()),
+                Err(SendTimeoutError::Timeout(back)) => event = back,
+                // Without a publisher there is nobody to tell.
+                Err(SendTimeoutError::Disconnected(_)) => return Err(Stale),
+            }
+            self.gate.is_full.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Takes what a view is at the beginning of a connection, and tells it.
+    pub fn describe(&mut self, found: Description) -> Result<(), Stale> {
+        self.held.was_found = true;
+        self.held.assembler = None;
+        match &self.held.description {
+            Some(known) if known.incarnation == found.incarnation => {}
+            Some(known) => {
+                let reason = match known.columns == found.columns {
+                    true => "the view was dropped and created anew",
+                    false => "the view's columns have changed",
+                };
+                self.gone(reason)?;
+            }
+            None => {}
+        }
+        self.held.description = Some(found.clone());
+        self.tell(TailEvent::Described(found))
+    }
+
+    /// Tells that the view is gone, once.
+    pub fn gone(&mut self, reason: &str) -> Result<(), Stale> {
+        self.held.assembler = None;
+        self.held.closed = None;
+        if self.held.description.take().is_none() {
+            return Ok(());
+        }
+        let reason = reason.to_string();
+        self.tell(TailEvent::Gone { reason })
+    }
+
+    /// Counts a failure, logs it unless it is the one logged last, and tells
+    /// the publisher once per outage.
+    pub fn failed(&mut self, view: &str, error: &TailError) -> Result<(), Stale> {
+        self.held.assembler = None;
+        self.held.failures = self.held.failures.saturating_add(1);
+        let reason = error.chain();
+        if self.held.logged.as_ref() == Some(&reason) {
+            log::debug!("view \"{view}\": {reason}");
+        } else {
+            let position = self.held.position();
+            let hint = error.hint().unwrap_or_default();
+            log::error!("view \"{view}\" at position {position}: {reason}. {hint}");
+            self.held.logged = Some(reason.clone());
+        }
+        if error.is_bad_data() {
+            self.held.must_snapshot = true;
+            // The connection is well: the next snapshot comes within the
+            // second, unless this goes on.
+            if self.held.failures < 2 {
+                return Ok(());
+            }
+        }
+        if let TailError::Silent { .. } = error {
+            // Resumed after a time that a server has gone back behind, the
+            // stream would be silent until that time comes again.
+            self.held.must_snapshot = true;
+        }
+        if self.held.is_lost {
+            return Ok(());
+        }
+        self.tell(TailEvent::Lost { reason })
+    }
+}

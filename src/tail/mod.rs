@@ -1,0 +1,72 @@
+//! The Materialize side: from the socket to `TailEvent`s. Blocking; one named
+//! OS thread per view.
+//!
+//! Bytes pass through, in this order and each one step in its own file:
+//! `reader` (the connection's life), `copy_text` (lines and fields), `message`
+//! (updates and progress), `assembler` (whole closed timestamps), `gate` (into
+//! the bounded channel). `watch` and `probe` ask a second connection when the
+//! first one is silent.
+
+pub mod assembler;
+mod backoff;
+mod connect;
+pub mod copy_text;
+pub mod describe;
+pub mod dialect;
+mod error;
+mod gate;
+mod handle;
+pub mod message;
+mod probe;
+mod reader;
+mod shared;
+mod watch;
+
+use std::time::Duration;
+
+pub use dialect::Dialect;
+pub use error::TailError;
+pub use handle::{TailHandle, spawn};
+
+use crate::limits::{UNCLOSED_BYTES_DEFAULT, UPSTREAM_TIMEOUT_DEFAULT};
+
+/// The relation to tail, as the catalog knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TailView {
+    /// As it was given, for logs and thread names.
+    pub name: String,
+    /// As an identifier path in SQL, quoted.
+    pub sql: String,
+    /// Its parts, unquoted: name, or schema and name, or database, schema and
+    /// name.
+    pub parts: Vec<String>,
+}
+
+/// What a tail needs to know.
+#[derive(Clone, Debug)]
+pub struct TailSettings {
+    /// What to tail.
+    pub view: TailView,
+    /// Where; what it leaves open of application name, timeouts and TCP
+    /// keep-alive is set by the tail.
+    pub config: postgres::Config,
+    /// `None` asks the server.
+    pub dialect: Option<Dialect>,
+    /// Silence after which the upstream is asked on a second connection.
+    pub upstream_timeout: Duration,
+    /// Bytes of rows held before their timestamp is closed.
+    pub unclosed_bytes_max: u64,
+}
+
+impl TailSettings {
+    /// The defaults for a view of an upstream.
+    pub fn new(view: TailView, config: postgres::Config) -> Self {
+        TailSettings {
+            view,
+            config,
+            dialect: None,
+            upstream_timeout: UPSTREAM_TIMEOUT_DEFAULT,
+            unclosed_bytes_max: UNCLOSED_BYTES_DEFAULT,
+        }
+    }
+}

@@ -1,0 +1,303 @@
+//! The life of a view's connections: connect, describe, stream, fail, wait.
+
+use std::io::BufRead;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use postgres::Client;
+
+use crate::limits::{
+    BACKOFF_RESET_AFTER, COPY_LINE_BYTES_MAX, NOT_READABLE_RETRIES_MAX, NOT_READABLE_WAIT,
+};
+use crate::model::position::Timestamp;
+
+use super::assembler::{Assembler, Start};
+use super::copy_text::{CopyTextError, Lines};
+use super::dialect::{Dialect, From};
+use super::error::TailError;
+use super::gate::{Entered, Stale};
+use super::message::{Message, MessageError, Messages};
+use super::shared::{Phase, Shared};
+use super::{backoff, connect, describe};
+
+/// How a connection ended.
+enum End {
+    /// This reader was replaced.
+    Stale,
+    /// The view is constant and told whole.
+    Complete,
+    /// The view's history is not readable yet.
+    NotReadable(TailError),
+    /// All else.
+    Failed(TailError),
+}
+
+impl std::convert::From<Stale> for End {
+    fn from(_: Stale) -> Self {
+        End::Stale
+    }
+}
+
+impl std::convert::From<TailError> for End {
+    fn from(error: TailError) -> Self {
+        End::Failed(error)
+    }
+}
+
+impl std::convert::From<CopyTextError> for End {
+    fn from(error: CopyTextError) -> Self {
+        End::Failed(MessageError::CopyText(error).into())
+    }
+}
+
+/// Reads the view for as long as `generation` lasts; `cause` is why the reader
+/// before this one was given up.
+pub(super) fn run(shared: &Arc<Shared>, generation: u64, cause: Option<TailError>) {
+    let mut not_readable = 0;
+    let mut outcome = cause.map(End::Failed);
+    loop {
+        let began = Instant::now();
+        let end = match outcome.take() {
+            Some(end) => end,
+            None => match connection(shared, generation) {
+                Ok(()) => End::Complete,
+                Err(end) => end,
+            },
+        };
+        let (error, is_early) = match end {
+            End::Stale => return,
+            End::Complete => return shared.set_phase(generation, Phase::Complete),
+            End::NotReadable(error) => (error, not_readable < NOT_READABLE_RETRIES_MAX),
+            // The next connection tells what there is now.
+            End::Failed(TailError::Replaced) => continue,
+            End::Failed(error) => (error, false),
+        };
+        shared.set_phase(generation, Phase::Waiting);
+        if is_early {
+            not_readable += 1;
+            log::debug!("view \"{}\": {}", shared.name(), error.chain());
+            shared.pause(generation, NOT_READABLE_WAIT);
+            continue;
+        }
+        not_readable = 0;
+        match failed(shared, generation, error, began) {
+            Ok(Some(failures)) => shared.pause(generation, backoff::wait(failures)),
+            Ok(None) | Err(Stale) => return,
+        }
+    }
+}
+
+/// Tells a failure; the number of failures in a row, or `None` if there is no
+/// use in trying again.
+fn failed(
+    shared: &Arc<Shared>,
+    generation: u64,
+    error: TailError,
+    began: Instant,
+) -> Result<Option<u32>, Stale> {
+    let mut entered = shared.gate.enter(generation)?;
+    if began.elapsed() >= BACKOFF_RESET_AFTER {
+        entered.held.failures = 0;
+    }
+    if let TailError::UnknownView { .. } = &error {
+        if !entered.held.was_found {
+            shared.set_phase(generation, Phase::Over);
+            // Full means that another view's fatal error is on its way.
+            let _ = shared.fatal.try_send(error);
+            return Ok(None);
+        }
+        entered.gone("the view was dropped")?;
+        entered.held.failures = entered.held.failures.saturating_add(1);
+        log::info!("view \"{}\": {}", shared.name(), error.chain());
+        return Ok(Some(entered.held.failures));
+    }
+    entered.failed(shared.name(), &error)?;
+    Ok(Some(entered.held.failures))
+}
+
+/// One connection from beginning to end.
+fn connection(shared: &Arc<Shared>, generation: u64) -> Result<(), End> {
+    shared.set_phase(generation, Phase::Setup);
+    shared.gate.enter(generation)?;
+    let mut client = connect::connect(&shared.config)?;
+    let result = on_connection(shared, generation, &mut client);
+    match &result {
+        // The COPY may still be running.
+        Err(_) => shared.discard(client),
+        Ok(()) => drop(client),
+    }
+    result
+}
+
+fn on_connection(shared: &Arc<Shared>, generation: u64, client: &mut Client) -> Result<(), End> {
+    shared.gate.enter(generation)?;
+    shared.set_token(client.cancel_token());
+    let dialect = match shared.settings.dialect {
+        Some(dialect) => dialect,
+        None => describe::dialect(client)?,
+    };
+    let description = describe::describe(client, &shared.settings.view)?;
+    let messages = Messages::new(&description.columns);
+    let start = {
+        let mut entered = shared.gate.enter(generation)?;
+        entered.describe(description)?;
+        entered.held.dialect = Some(dialect);
+        entered.held.start(dialect)
+    };
+    stream(shared, generation, client, dialect, start, messages)?;
+    ended(shared, generation, client, dialect)
+}
+
+/// Starts the COPY and reads it to its end.
+fn stream(
+    shared: &Arc<Shared>,
+    generation: u64,
+    client: &mut Client,
+    dialect: Dialect,
+    start: Start,
+    messages: Messages,
+) -> Result<(), End> {
+    let relation = &shared.settings.view.sql;
+    let mut reading = Reading {
+        shared,
+        generation,
+        messages,
+    };
+    let mut floor = None;
+    match start {
+        Start::Resume(closed) => {
+            match client.copy_out(&dialect.copy_sql(relation, From::After(closed))) {
+                Ok(copy) => return reading.to_the_end(copy, start),
+                Err(error) => check_refused(error)?,
+            }
+            log::debug!("view \"{}\": no resume from {closed}", shared.name());
+            floor = Some(closed);
+        }
+        Start::Snapshot { floor: above } => floor = floor.max(above),
+    }
+    match client.copy_out(&dialect.copy_sql(relation, From::Snapshot)) {
+        Ok(copy) => reading.to_the_end(copy, Start::Snapshot { floor }),
+        Err(error) if says_not_readable(&error) => Err(End::NotReadable(TailError::Refused(error))),
+        Err(error) => Err(End::Failed(TailError::Refused(error))),
+    }
+}
+
+/// A refusal to resume is an answer; anything else is the connection's end.
+fn check_refused(error: postgres::Error) -> Result<(), TailError> {
+    match error.as_db_error() {
+        Some(_) => Ok(()),
+        None => Err(TailError::Refused(error)),
+    }
+}
+
+/// Whether an old server has not made a new view's history readable yet.
+fn says_not_readable(error: &postgres::Error) -> bool {
+    error.as_db_error().is_some_and(|error| {
+        let message = error.message();
+        message.contains("requested as_of") && message.contains("not >= since")
+    })
+}
+
+/// The reading of one COPY.
+struct Reading<'a> {
+    shared: &'a Arc<Shared>,
+    generation: u64,
+    messages: Messages,
+}
+
+impl Reading<'_> {
+    fn to_the_end(&mut self, mut copy: impl BufRead, start: Start) -> Result<(), End> {
+        let shared = self.shared;
+        {
+            let mut entered = shared.gate.enter(self.generation)?;
+            let bytes_max = shared.settings.unclosed_bytes_max;
+            entered.held.assembler = Some(Assembler::new(start, bytes_max));
+            let position = entered.held.position();
+            log::info!(
+                "view \"{}\": streaming from position {position}",
+                shared.name()
+            );
+        }
+        shared.set_phase(self.generation, Phase::Streaming);
+        let mut lines = Lines::new(COPY_LINE_BYTES_MAX);
+        loop {
+            // One message of the server, most often one line.
+            let chunk = copy.fill_buf().map_err(TailError::Stream)?;
+            if chunk.is_empty() {
+                break;
+            }
+            let length = chunk.len();
+            shared.received.fetch_add(1, Ordering::Relaxed);
+            let mut entered = shared.gate.enter(self.generation)?;
+            lines.push(chunk, |line| take(&mut entered, &mut self.messages, line))?;
+            copy.consume(length);
+        }
+        Ok(lines.finish()?)
+    }
+}
+
+/// Takes one line: what it closes is told.
+fn take(entered: &mut Entered<'_>, messages: &mut Messages, line: &[u8]) -> Result<(), End> {
+    let message = messages.read(line).map_err(TailError::Message)?;
+    // There is one from the start of a stream to its end.
+    let assembler = entered.held.assembler.as_mut().ok_or(Stale)?;
+    let event = match message {
+        Message::Update {
+            timestamp,
+            diff,
+            row,
+        } => assembler.update(timestamp, diff, row),
+        Message::Progress(timestamp) => assembler.progress(timestamp),
+    };
+    match event.map_err(TailError::Assembler)? {
+        Some(event) => Ok(entered.tell(event)?),
+        None => Ok(()),
+    }
+}
+
+/// The server has ended the COPY without an error. That is how a constant
+/// view ends, but on an old server also a dropped one and a cancelled query.
+fn ended(
+    shared: &Arc<Shared>,
+    generation: u64,
+    client: &mut Client,
+    dialect: Dialect,
+) -> Result<(), End> {
+    let found = describe::describe(client, &shared.settings.view)?;
+    let (at_end_of_time, untouched) = {
+        let entered = shared.gate.enter(generation)?;
+        let known = entered.held.description.as_ref();
+        if known.map(|known| known.incarnation) != Some(found.incarnation) {
+            return Err(End::Failed(TailError::Replaced));
+        }
+        match &entered.held.assembler {
+            Some(it) => (it.is_at_end_of_time(), it.is_untouched()),
+            None => (false, false),
+        }
+    };
+    let is_final = match dialect {
+        Dialect::Subscribe => true,
+        // A constant view without rows shows nothing; a SELECT of it is valid
+        // to the end of time.
+        Dialect::Tail if untouched => {
+            let counted = describe::count(client, &shared.settings.view, None)?;
+            counted == (0, Timestamp::MAX)
+        }
+        Dialect::Tail => at_end_of_time,
+    };
+    if !is_final {
+        return Err(End::Failed(TailError::Ended));
+    }
+    let mut entered = shared.gate.enter(generation)?;
+    let assembler = entered.held.assembler.as_mut().ok_or(Stale)?;
+    let events = assembler.finish().map_err(TailError::Assembler)?;
+    for event in events {
+        entered.tell(event)?;
+    }
+    log::info!(
+        "view \"{}\" is constant: its contents are final",
+        shared.name()
+    );
+    Ok(())
+}

@@ -1,0 +1,132 @@
+// A scripted gateway for trying the page and the client without the binary:
+//
+//     node tests/browser/fake-gateway.mjs [port]
+//
+// It speaks docs/PROTOCOL.md for the demo's views, over made-up edits from a
+// seeded generator, and serves web/ with the page's Content-Security-Policy.
+// The tests that count run against the real binary; this one is for looking.
+import { createReadStream, existsSync } from "node:fs";
+import { createServer } from "node:http";
+import { extname } from "node:path";
+import { fileURLToPath } from "node:url";
+import { FakeWikipedia } from "./fake-wikipedia.mjs";
+
+const WEB = new URL("../../web/", import.meta.url);
+const TYPES = { ".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml" };
+const CSP =
+  "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; " +
+  "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+const INCARNATION = "5f3a9c";
+const HISTORY_MAX = 120;
+
+const encode = (type, id, data) => `event: ${type}\nid: ${id}\ndata: ${data}\n\n`;
+
+/** The changes from one list of row texts to another, deletes first. */
+function changes(before, after) {
+  const counts = new Map();
+  for (const text of before) counts.set(text, (counts.get(text) ?? 0) - 1);
+  for (const text of after) counts.set(text, (counts.get(text) ?? 0) + 1);
+  const list = (sign, key) =>
+    [...counts].flatMap(([text, n]) => Array(Math.max(0, sign * n)).fill(`{"${key}":${text}}`));
+  return `[${[...list(-1, "delete"), ...list(1, "insert")].join(",")}]`;
+}
+
+class View {
+  subscribers = new Set();
+  frames = [];
+  state = "live";
+  constructor(name, columns, compute) {
+    Object.assign(this, { name, columns, compute, rows: compute() });
+    this.timestamp = Date.now();
+  }
+  get position() {
+    return `${this.timestamp}-${INCARNATION}`;
+  }
+  send(frame) {
+    for (const response of this.subscribers) response.write(frame);
+  }
+  tick() {
+    if (this.state !== "live") return;
+    const rows = this.compute();
+    const data = changes(this.rows, rows);
+    this.rows = rows;
+    this.timestamp = Math.max(Date.now(), this.timestamp + 1);
+    const frame = encode("delta", this.position, data);
+    this.frames.push({ timestamp: this.timestamp, frame });
+    this.frames.splice(0, this.frames.length - HISTORY_MAX);
+    this.send(frame);
+  }
+  subscribe(response, lastEventId) {
+    response.write("retry: 1000\n\n");
+    const from = Number(/^(\d+)-5f3a9c$/.exec(lastEventId ?? "")?.[1] ?? 0);
+    const kept = this.frames.some(({ timestamp }) => timestamp === from);
+    if (kept) for (const { timestamp, frame } of this.frames) if (timestamp > from) response.write(frame);
+    if (!kept) response.write(encode("base", this.position, `[${this.rows.join(",")}]`));
+    if (this.state === "lost") response.write(encode("upstream", this.position, '"lost"'));
+    this.subscribers.add(response);
+    response.on("close", () => this.subscribers.delete(response));
+  }
+  describe() {
+    const { name, columns, position, state } = this;
+    const stream = `/${encodeURIComponent(name)}/stream`;
+    return { name, columns, rows: this.rows.length, position, subscribers: this.subscribers.size, upstream: state, stream };
+  }
+}
+
+/** Starts a gateway; `lost()`, `live()` and `gone(name)` play its upstream. */
+export async function startFakeGateway({ port = 0, tickMs = 1000, edits = 25, only = null } = {}) {
+  const wikipedia = new FakeWikipedia();
+  const views = wikipedia
+    .views()
+    .filter(([name]) => only === null || only.includes(name))
+    .map((view) => new View(...view));
+  const timer = setInterval(() => {
+    wikipedia.edit(edits);
+    for (const view of views) view.tick();
+  }, tickMs);
+  const server = createServer((request, response) => {
+    const url = new URL(request.url, "http://localhost");
+    const view = views.find(({ name }) => url.pathname === `/${encodeURIComponent(name)}/stream`);
+    if (view !== undefined) {
+      response.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-store, no-transform" });
+      view.subscribe(response, request.headers["last-event-id"] ?? url.searchParams.get("last-event-id"));
+    } else if (url.pathname === "/views") {
+      response.writeHead(200, { "content-type": "application/json" });
+      response.end(JSON.stringify({ views: views.map((each) => each.describe()) }));
+    } else {
+      const file = new URL(url.pathname === "/" ? "index.html" : url.pathname.replace(/^\/assets\//, ""), WEB);
+      const found = file.href.startsWith(WEB.href) && /^\/(assets\/[\w.-]+)?$/.test(url.pathname) && existsSync(file);
+      response.writeHead(found ? 200 : 404, { "content-type": TYPES[extname(file.pathname)] ?? "text/plain", "content-security-policy": CSP });
+      if (found) createReadStream(file).pipe(response);
+      else response.end();
+    }
+  });
+  await new Promise((resolve) => server.listen(port, "127.0.0.1", resolve));
+  const upstream = (state) => {
+    for (const view of views) {
+      view.state = state;
+      view.send(encode("upstream", view.position, JSON.stringify(state)));
+    }
+  };
+  return {
+    url: `http://127.0.0.1:${server.address().port}`,
+    lost: () => upstream("lost"),
+    live: () => upstream("live"),
+    gone(name) {
+      const view = views.find((each) => each.name === name);
+      view.state = "gone";
+      view.send(encode("gone", view.position, '{"reason":"view was dropped"}'));
+      for (const response of view.subscribers) response.end();
+    },
+    async close() {
+      clearInterval(timer);
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const { url } = await startFakeGateway({ port: Number(process.argv[2] ?? 8081) });
+  console.log(url);
+}

@@ -1,0 +1,7 @@
+//! What the tests drive: real binaries, real sockets, an independent client.
+
+pub mod gateway;
+pub mod http;
+pub mod sse;
+pub mod standin;
+pub mod table;

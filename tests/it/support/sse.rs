@@ -1,0 +1,112 @@
+//! An SSE client: our socket, and the decoder of another project, so that what
+//! the gateway encodes is read by code that knows nothing of it.
+
+use std::net::SocketAddr;
+
+use bytes::BytesMut;
+use russe::{Decoder, Event as Decoded};
+use tokio_util::codec::Decoder as _;
+
+use super::http::{self, Response};
+
+/// One thing a stream said.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event {
+    /// Its name.
+    pub name: String,
+    /// Its own id, if it has one.
+    pub id: Option<String>,
+    /// Its data.
+    pub data: String,
+}
+
+/// A stream that is being read.
+pub struct Stream {
+    pub response: Response,
+    decoder: Decoder,
+    buffer: BytesMut,
+    /// The last id seen, which a reconnecting client sends.
+    pub last_id: Option<String>,
+    /// The reconnection time, in milliseconds.
+    pub retry_ms: Option<u128>,
+    /// Comments so far.
+    pub comments: usize,
+}
+
+impl Stream {
+    /// Opens a stream of a path, e.g. `/top10/stream`.
+    pub fn open(address: SocketAddr, path: &str) -> Stream {
+        Stream::open_with(address, path, &[])
+    }
+
+    /// Opens a stream where another one ended.
+    pub fn resume(address: SocketAddr, path: &str, last_id: &str) -> Stream {
+        Stream::open_with(address, path, &[("Last-Event-ID", last_id)])
+    }
+
+    /// Opens a stream with headers.
+    pub fn open_with(address: SocketAddr, path: &str, headers: &[(&str, &str)]) -> Stream {
+        let response = http::request(address, "GET", path, headers);
+        assert_eq!(response.status, 200, "{path}");
+        assert_eq!(response.header("content-type"), Some("text/event-stream"));
+        Stream {
+            response,
+            decoder: Decoder::default(),
+            buffer: BytesMut::new(),
+            last_id: None,
+            retry_ms: None,
+            comments: 0,
+        }
+    }
+
+    /// The next event; `None` at a proper end of the stream.
+    pub fn next(&mut self) -> Option<Event> {
+        self.try_next().expect("the stream goes on")
+    }
+
+    /// The next event, or the way the connection broke.
+    pub fn try_next(&mut self) -> Result<Option<Event>, std::io::Error> {
+        loop {
+            while let Some(decoded) = self
+                .decoder
+                .decode(&mut self.buffer)
+                .map_err(std::io::Error::other)?
+            {
+                match decoded {
+                    Decoded::Message(message) => return Ok(Some(self.take(message))),
+                    Decoded::Comment(_) => self.comments += 1,
+                    Decoded::Retry(time) => self.retry_ms = Some(time.as_millis()),
+                }
+            }
+            match self.response.piece()? {
+                Some(piece) => self.buffer.extend_from_slice(&piece),
+                None => {
+                    let left = String::from_utf8_lossy(&self.buffer).into_owned();
+                    assert!(left.trim().is_empty(), "ended inside an event: {left:?}");
+                    return Ok(None);
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, message: russe::Message) -> Event {
+        let id = message.id.map(|id| id.to_string());
+        if id.is_some() {
+            self.last_id.clone_from(&id);
+        }
+        Event {
+            name: message
+                .event
+                .map_or_else(|| "message".to_owned(), |name| name.to_string()),
+            id,
+            data: message.data.to_string(),
+        }
+    }
+
+    /// The next event, which must have this name.
+    pub fn expect(&mut self, name: &str) -> Event {
+        let event = self.next().expect("another event");
+        assert_eq!(event.name, name, "{event:?}");
+        event
+    }
+}
