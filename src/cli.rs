@@ -14,7 +14,9 @@ use crate::limits;
 
 pub mod settings;
 
-use settings::{DefaultValue, DemoFlags, ServeFlags};
+#[cfg(feature = "demo")]
+use settings::DemoFlags;
+use settings::{DefaultValue, ServeFlags};
 
 /// Exit status of wrong usage or configuration, `EX_USAGE` of sysexits.h.
 pub const WRONG_USAGE: u8 = 64;

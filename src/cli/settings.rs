@@ -167,7 +167,7 @@ pub fn size_text(bytes: u64) -> String {
     let units = ["B", "KiB", "MiB", "GiB"];
     let mut size = bytes;
     for unit in units {
-        let whole = size != 0 && size % 1024 == 0;
+        let whole = size != 0 && size.is_multiple_of(1024);
         if !whole || unit == "GiB" {
             return format!("{size}{unit}");
         }

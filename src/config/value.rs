@@ -8,12 +8,15 @@ use std::time::Duration;
 use super::Dialect;
 use crate::cli::settings::size_text;
 
+/// Reads a text; `None` if it is not accepted.
+type Parse<T> = Box<dyn Fn(&str) -> Option<T>>;
+
 /// How one kind of value is read, described and shown again.
 pub struct Kind<T> {
     /// What is accepted: the end of the sentence "Give ...".
     pub accepts: String,
     /// Reads a text; `None` if it is not accepted.
-    pub parse: Box<dyn Fn(&str) -> Option<T>>,
+    pub parse: Parse<T>,
     /// The value as TOML.
     pub show: fn(&T) -> String,
 }

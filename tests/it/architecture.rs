@@ -1,1 +1,229 @@
-//! t
+//! The rules of the house that a compiler does not know, checked by reading the
+//! sources: who may import whom, how long a file and a function may be, and
+//! where the program may give up.
+//!
+//! Each rule is a function from a source to its violations, and is first shown
+//! a source that breaks it: a rule that cannot fail proves nothing.
+
+use std::path::{Path, PathBuf};
+
+mod scan;
+
+use scan::{blank_prose, blank_tests, functions, imports, numbered};
+
+/// Who may import whom; `lib` only lists the modules. A module may always
+/// import itself. `config` may import `model` for the names of views alone.
+const IMPORTS: &[(&str, &[&str])] = &[
+    ("cli", &["limits"]),
+    ("config", &["cli", "limits", "model"]),
+    // Replaceable by the real server, and so knows nothing of the gateway.
+    ("demo", &["limits"]),
+    (
+        "gateway",
+        &["config", "http", "limits", "model", "relay", "tail"],
+    ),
+    ("healthcheck", &["limits"]),
+    ("http", &["limits", "model", "relay"]),
+    ("launch", &["cli", "config", "demo", "gateway"]),
+    ("lib", &[]),
+    ("limits", &[]),
+    ("main", &["cli", "config", "healthcheck", "launch"]),
+    ("model", &[]),
+    ("relay", &["limits", "model"]),
+    ("tail", &["limits", "model"]),
+];
+
+const FILE_LINES_MAX: usize = 400;
+const FUNCTION_LINES_MAX: usize = 70;
+const MAIN_LINES_MAX: usize = 60;
+
+/// What ends the program or the request instead of handing an error back.
+const GIVING_UP: &[&str] = &[
+    ".unwrap()",
+    ".expect(",
+    "panic!(",
+    "unreachable!(",
+    "todo!(",
+    "unimplemented!(",
+];
+
+/// Channels that grow for as long as nobody reads.
+const UNBOUNDED: &[&str] = &[
+    "unbounded(",
+    "unbounded_channel(",
+    "std::sync::mpsc::channel",
+];
+
+/// One source file: as written, and with comments, strings and tests blanked
+/// out, line for line the same.
+struct Source {
+    /// Path below `src`, with `/`.
+    path: String,
+    text: String,
+    code: String,
+    /// The code without `#[cfg(test)]` items.
+    shipped: String,
+}
+
+impl Source {
+    fn new(path: &str, text: &str) -> Self {
+        let code = blank_prose(text);
+        Self {
+            path: path.to_owned(),
+            text: text.to_owned(),
+            shipped: blank_tests(&code),
+            code,
+        }
+    }
+
+    /// The module at the crate's root that the file belongs to.
+    fn module(&self) -> &str {
+        let first = self.path.split('/').next().unwrap_or_default();
+        first.trim_end_matches(".rs")
+    }
+}
+
+fn sources() -> Vec<Source> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    let mut folders = vec![root.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).expect("read src") {
+            let path: PathBuf = entry.expect("entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let below = path.strip_prefix(&root).expect("below src");
+                let text = std::fs::read_to_string(&path).expect("UTF-8 source");
+                found.push(Source::new(
+                    &below.to_string_lossy().replace('\\', "/"),
+                    &text,
+                ));
+            }
+        }
+    }
+    assert!(found.len() > 5, "the sources were not found");
+    found
+}
+
+/// Checks all sources by one rule, after a bad example has shown that it bites.
+#[track_caller]
+fn check(rule: impl Fn(&Source) -> Vec<String>, bad: &Source) {
+    assert!(!rule(bad).is_empty(), "the rule misses its bad example");
+    let violations: Vec<String> = sources().iter().flat_map(rule).collect();
+    assert!(violations.is_empty(), "\n{}", violations.join("\n"));
+}
+
+#[test]
+fn architecture_imports_follow_the_table() {
+    let rule = |source: &Source| {
+        let allowed = IMPORTS
+            .iter()
+            .find(|(module, _)| *module == source.module());
+        let Some((module, allowed)) = allowed else {
+            return vec![format!("{}: add the module to the table", source.path)];
+        };
+        imports(&source.shipped)
+            .into_iter()
+            .filter(|import| import != module && !allowed.contains(&import.as_str()))
+            .map(|import| format!("{}: {module} may not import {import}", source.path))
+            .collect()
+    };
+    for bad in [
+        "use crate::tail::reader;",
+        "use crate::{limits, http::routes};",
+        "fn f() { crate::relay::g() }",
+        "use viewcast::config;",
+    ] {
+        let bad = Source::new("demo/x.rs", bad);
+        assert_eq!(rule(&bad).len(), 1, "{}", bad.text);
+    }
+    check(rule, &Source::new("model/row.rs", "use crate::limits;"));
+}
+
+#[test]
+fn architecture_paths_climb_one_step() {
+    // A longer climb could leave the module without naming the crate.
+    let rule = |source: &Source| lines_with(source, &["super::super::"], &source.shipped);
+    check(rule, &Source::new("model/a.rs", "use super::super::http;"));
+}
+
+#[test]
+fn architecture_files_are_short() {
+    let rule = |source: &Source| {
+        let max = match source.path.as_str() {
+            "main.rs" => MAIN_LINES_MAX,
+            _ => FILE_LINES_MAX,
+        };
+        let lines = source.text.lines().count();
+        let message = format!("{}: {lines} lines, {max} at the most", source.path);
+        Vec::from_iter((lines > max).then_some(message))
+    };
+    check(
+        rule,
+        &Source::new("model/a.rs", &"\n".repeat(FILE_LINES_MAX + 1)),
+    );
+}
+
+#[test]
+fn architecture_functions_are_short() {
+    let rule = |source: &Source| {
+        functions(&source.code)
+            .into_iter()
+            .filter(|(_, lines)| *lines > FUNCTION_LINES_MAX)
+            .map(|(at, lines)| format!("{}:{at}: a function of {lines} lines", source.path))
+            .collect()
+    };
+    let body = "    g();\n".repeat(FUNCTION_LINES_MAX);
+    check(
+        rule,
+        &Source::new("model/a.rs", &format!("fn f() {{\n{body}}}\n")),
+    );
+}
+
+#[test]
+fn architecture_giving_up_has_a_reason_beside_it() {
+    let rule = |source: &Source| {
+        let text: Vec<&str> = source.text.lines().collect();
+        let explained = |line: usize| {
+            let near = text.get(line.saturating_sub(3)..line).unwrap_or_default();
+            near.iter()
+                .any(|line| line.contains("//") || line.contains("reason = "))
+        };
+        let found = numbered(&source.shipped, GIVING_UP);
+        let bare = found.into_iter().filter(|(line, _)| !explained(*line));
+        bare.map(|(line, what)| format!("{}:{line}: {what} without a reason", source.path))
+            .collect()
+    };
+    let reason = Source::new(
+        "model/a.rs",
+        "fn f() {\n    // Never empty.\n    x.unwrap();\n}",
+    );
+    assert_eq!(rule(&reason), Vec::<String>::new());
+    let test = Source::new(
+        "model/a.rs",
+        "#[cfg(test)]\nmod tests {\n fn f() { x.unwrap(); }\n}",
+    );
+    assert_eq!(rule(&test), Vec::<String>::new());
+    check(
+        rule,
+        &Source::new("model/a.rs", "fn f() {\n    x.unwrap();\n}"),
+    );
+}
+
+#[test]
+fn architecture_no_channel_is_unbounded() {
+    let rule = |source: &Source| lines_with(source, UNBOUNDED, &source.code);
+    check(
+        rule,
+        &Source::new("tail/a.rs", "let (a, b) = crossbeam_channel::unbounded();"),
+    );
+}
+
+/// A violation for each line of `code` that holds one of the words.
+fn lines_with(source: &Source, words: &[&'static str], code: &str) -> Vec<String> {
+    let found = numbered(code, words).into_iter();
+    found
+        .map(|(line, word)| format!("{}:{line}: {word}", source.path))
+        .collect()
+}

@@ -1,4 +1,15 @@
 //! One binary of all integration tests: they share the support, and link once.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unreachable,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test fails by panicking; clippy.toml spares test functions, not their helpers"
+)]
 
 mod architecture;
 mod cli;
@@ -9,6 +20,7 @@ mod golden;
 mod requests;
 mod shutdown;
 mod stream;
+mod supply;
 mod support;
 mod tail_faults;
 mod tail_streams;

@@ -1,0 +1,53 @@
+# The one door for upkeep: `make help` lists what there is.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help demo build test prepare format lint lean unit doc web advisories bench
+
+# Arguments for the demo, e.g. make demo ARGS="--rate 100 --listen 127.0.0.1:9000"
+ARGS ?=
+CARGO ?= cargo
+
+# Where .ci/prepare puts a Node, if the machine has none that is new enough.
+export PATH := $(CURDIR)/target/venv/bin:$(PATH)
+
+help: ## Show this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+demo: ## Build and serve Wikipedia's edits on http://127.0.0.1:8080
+	@echo "Building; then open http://127.0.0.1:8080 (Ctrl-C ends it)"
+	$(CARGO) run --locked --quiet -- demo $(ARGS)
+
+build: ## Build the release: target/release/viewcast
+	$(CARGO) build --locked --release
+
+test: prepare format lint lean doc web unit ## Check everything, as CI does; installs what is missing
+
+prepare: ## Install what the tests need and this machine lacks
+	@.ci/prepare
+
+format: ## Check the formatting
+	$(CARGO) fmt --check
+
+lint: ## Run clippy; a warning is an error
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+
+lean: ## Build without the demo
+	$(CARGO) clippy --locked --no-default-features -- -D warnings
+	$(CARGO) build --locked --no-default-features
+
+unit: ## Run the Rust tests; they drive the browser and the Python clients, too
+	$(CARGO) test --locked
+
+doc: ## Build the documentation; a warning is an error
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps
+
+web: ## Test the client module and the page's parts in Node
+	node --test web/*.test.js
+
+advisories: ## Ask the advisory database about our dependencies (needs the network)
+	@command -v cargo-deny > /dev/null || { echo "make advisories: installing cargo-deny, some minutes"; $(CARGO) install --locked cargo-deny; }
+	$(CARGO) deny --locked check
+
+bench: ## Measure; benches/README.md says what
+	$(CARGO) bench --locked
