@@ -5,7 +5,8 @@
 //! - `views`, `dataflow`: the views, maintained by differential dataflow; one
 //!   tick is one timestamp
 //! - `catalog`, `store`: what relations there are, and their recent history
-//! - `token`, `ast`, `parser`, `session`: the few SQL statements
+//! - `token`, `parser`, `parse_select`, `ast`: the few SQL statements
+//! - `session`, `show`: what they answer
 //! - `server`, `subscription`: the PostgreSQL wire protocol
 //! - `replay`: `demo --upstream`, the same edits into a real Materialize
 
@@ -23,9 +24,14 @@ mod ast;
 mod catalog;
 mod dataflow;
 mod feed;
+#[cfg(test)]
+mod oracle;
+mod parse_select;
 mod parser;
+mod replay;
 mod server;
 mod session;
+mod show;
 mod sql_error;
 mod store;
 mod subscription;
@@ -34,6 +40,7 @@ mod value;
 mod views;
 
 pub use feed::FeedError;
+pub use replay::replay;
 
 /// The views that the demo streams, in the order in which a page shows them;
 /// the first one is the default view.
@@ -119,6 +126,9 @@ pub enum DemoError {
     /// The dataflow thread ended before its first tick.
     #[error("the stand-in's dataflow ended before its first tick")]
     Dataflow,
+    /// The upstream is not a PostgreSQL URL or key=value string.
+    #[error("cannot read the upstream's URL")]
+    Upstream(#[source] postgres::Error),
     /// The embedded data is damaged.
     #[error("cannot read the recording")]
     Feed(#[from] FeedError),
