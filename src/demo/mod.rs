@@ -4,13 +4,13 @@
 //! - `feed`: the recorded edits and the pace at which they come in
 //! - `views`, `dataflow`: the views, maintained by differential dataflow; one
 //!   tick is one timestamp
-//! - `catalog`, `store`: what relations there are, and their recent history
+//! - `catalog`, `relations`, `store`: what relations there are, and their recent history
 //! - `token`, `parser`, `parse_select`, `ast`: the few SQL statements
 //! - `session`, `show`: what they answer
 //! - `server`, `subscription`: the PostgreSQL wire protocol
 //! - `replay`: `demo --upstream`, the same edits into a real Materialize
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::{Builder, JoinHandle};
@@ -28,6 +28,7 @@ mod feed;
 mod oracle;
 mod parse_select;
 mod parser;
+mod relations;
 mod replay;
 mod server;
 mod session;
@@ -195,17 +196,7 @@ pub fn start(options: Options) -> Result<Demo, DemoError> {
     let kept_ms = limits::DEMO_HISTORY_TICKS * pace.tick_ms;
     let (store, publisher) = store::Store::new(catalog.relations.len(), timestamp_start, kept_ms);
 
-    let listener = std::net::TcpListener::bind(options.listen)
-        .and_then(|listener| {
-            listener.set_nonblocking(true)?;
-            Ok((listener.local_addr()?, listener))
-        })
-        .map_err(|source| DemoError::Listen {
-            address: options.listen,
-            source,
-        });
-    let (address, listener) = listener?;
-
+    let (address, listener) = listen(options.listen)?;
     let plan = dataflow::Plan {
         recording,
         pace,
@@ -236,19 +227,35 @@ pub fn start(options: Options) -> Result<Demo, DemoError> {
         store,
         environment_id: environment_id(options.dialect),
     });
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(DemoError::Thread)?;
-    let listener = {
-        let _inside = runtime.enter();
-        tokio::net::TcpListener::from_std(listener)
-            .map_err(|source| DemoError::Listen { address, source })?
-    };
+    let (runtime, listener) = runtime(address, listener)?;
     demo.spawn("demo-server", move || {
         runtime.block_on(server::serve(listener, database, stop))
     })?;
     Ok(demo)
+}
+
+fn listen(address: SocketAddr) -> Result<(SocketAddr, TcpListener), DemoError> {
+    let listener = TcpListener::bind(address).and_then(|listener| {
+        listener.set_nonblocking(true)?;
+        Ok((listener.local_addr()?, listener))
+    });
+    listener.map_err(|source| DemoError::Listen { address, source })
+}
+
+/// The server's runtime, of one thread, with the listener registered in it.
+fn runtime(
+    address: SocketAddr,
+    listener: TcpListener,
+) -> Result<(tokio::runtime::Runtime, tokio::net::TcpListener), DemoError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(DemoError::Thread)?;
+    let inside = runtime.enter();
+    let listener = tokio::net::TcpListener::from_std(listener)
+        .map_err(|source| DemoError::Listen { address, source })?;
+    drop(inside);
+    Ok((runtime, listener))
 }
 
 impl Demo {

@@ -95,34 +95,8 @@ impl Database {
 
     /// SHOW.
     pub(super) fn show(&self, show: &Show) -> Result<Table, SqlError> {
-        let relations = |kinds: &[Kind]| {
-            let mut found: Vec<&Relation> = self
-                .catalog
-                .relations
-                .iter()
-                .filter(|r| r.schema == "public" && kinds.contains(&r.kind))
-                .collect();
-            found.sort_by_key(|relation| relation.name);
-            found.into_iter()
-        };
         let modern = self.dialect() == DemoDialect::Subscribe;
-        // The old servers show names only, the modern ones more columns.
-        let table = |more: &[&str], rows: Vec<Vec<String>>| {
-            let more = if modern { more } else { &[] };
-            let names = std::iter::once(&"name").chain(more);
-            let columns: Vec<Column> = names
-                .map(|name| Column::new(name, ColumnType::Text))
-                .collect();
-            let row = |row: Vec<String>| row.iter().take(columns.len()).map(Value::text).collect();
-            let rows = rows.into_iter().map(row).collect();
-            Table { columns, rows }
-        };
-        let named = |name: &str, more: &[&str]| {
-            std::iter::once(name)
-                .chain(more.iter().copied())
-                .map(str::to_owned)
-                .collect()
-        };
+        let view: &[Kind] = &[Kind::MaterializedView];
         Ok(match show {
             Show::Columns(name) => self.show_columns(self.resolve(name)?.1),
             Show::Parameter(name) => {
@@ -134,44 +108,57 @@ impl Database {
                 }
             }
             // On the modern servers a materialized view is no view.
-            Show::Views => table(
+            Show::Views => self.named(
                 &["comment"],
-                match self.dialect() {
-                    DemoDialect::Subscribe => Vec::new(),
-                    DemoDialect::Tail => relations(&[Kind::MaterializedView])
-                        .map(|r| named(r.name, &[]))
-                        .collect(),
-                },
+                self.rows(if modern { &[] } else { view }, |_| &[""]),
             ),
-            Show::MaterializedViews => {
-                let rows = relations(&[Kind::MaterializedView]);
-                let rows = rows.map(|r| named(r.name, &["quickstart", ""])).collect();
-                table(&["cluster", "comment"], rows)
-            }
-            Show::Tables => table(
-                &["comment"],
-                relations(&[Kind::Table])
-                    .map(|r| named(r.name, &[""]))
-                    .collect(),
+            Show::MaterializedViews => self.named(
+                &["cluster", "comment"],
+                self.rows(view, |_| &["quickstart", ""]),
             ),
+            Show::Tables => self.named(&["comment"], self.rows(&[Kind::Table], |_| &[""])),
             Show::Objects => {
-                let rows = relations(&[Kind::Table, Kind::MaterializedView]).map(|r| {
-                    let table = r.kind == Kind::Table;
-                    named(
-                        r.name,
-                        &[if table { "table" } else { "materialized-view" }, ""],
-                    )
+                let all = [Kind::Table, Kind::MaterializedView];
+                let rows = self.rows(&all, |kind| match kind {
+                    Kind::Table => &["table", ""],
+                    Kind::MaterializedView => &["materialized-view", ""],
                 });
-                table(&["type", "comment"], rows.collect())
+                self.named(&["type", "comment"], rows)
             }
-            Show::Databases => table(&["comment"], vec![named(DATABASE, &[""])]),
+            Show::Databases => self.named(&["comment"], vec![vec![DATABASE, ""]]),
             Show::Schemas => {
-                let mut rows: Vec<Vec<String>> =
-                    SCHEMAS.iter().map(|(_, name)| named(name, &[""])).collect();
-                rows.sort();
-                table(&["comment"], rows)
+                let mut rows: Vec<_> = SCHEMAS.iter().map(|(_, name)| vec![*name, ""]).collect();
+                rows.sort_unstable();
+                self.named(&["comment"], rows)
             }
         })
+    }
+
+    /// Names of the relations of some kinds, sorted, each with what follows it.
+    fn rows(
+        &self,
+        kinds: &[Kind],
+        more: fn(Kind) -> &'static [&'static str],
+    ) -> Vec<Vec<&'static str>> {
+        let shown = |r: &&Relation| r.schema == "public" && kinds.contains(&r.kind);
+        let relations = self.catalog.relations.iter().filter(shown);
+        let mut rows: Vec<Vec<&'static str>> = relations
+            .map(|relation| [&[relation.name], more(relation.kind)].concat())
+            .collect();
+        rows.sort_unstable();
+        rows
+    }
+
+    /// A table of texts. The old servers show names only.
+    fn named(&self, more: &[&str], rows: Vec<Vec<&str>>) -> Table {
+        let modern = self.dialect() == DemoDialect::Subscribe;
+        let names = std::iter::once(&"name").chain(if modern { more } else { &[] });
+        let columns: Vec<Column> = names
+            .map(|name| Column::new(name, ColumnType::Text))
+            .collect();
+        let row = |row: Vec<&str>| row.iter().take(columns.len()).map(Value::text).collect();
+        let rows = rows.into_iter().map(row).collect();
+        Table { columns, rows }
     }
 
     /// Modern: in position order, with comments. Old: sorted by name.

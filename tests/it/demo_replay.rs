@@ -83,7 +83,7 @@ fn replay_creates_seeds_inserts_and_goes_on_after_a_lost_connection() {
                 serve(listener.accept().unwrap().0, max, 4, &heard);
             }
         });
-        let mut next = || statements.recv().unwrap();
+        let next = || statements.recv().unwrap();
         for _ in 0..8 {
             assert!(next().starts_with("CREATE "));
         }

@@ -3,6 +3,8 @@
 #[cfg(feature = "demo")]
 mod demo_clients;
 #[cfg(feature = "demo")]
+mod demo_errors;
+#[cfg(feature = "demo")]
 mod demo_replay;
 #[cfg(feature = "demo")]
 mod demo_standin;
