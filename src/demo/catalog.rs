@@ -1,7 +1,8 @@
 //! The relations of the stand-in: names, columns, definitions.
 
 use super::DemoDialect;
-use super::value::ColumnType::{self, *};
+use super::relations::relations;
+use super::value::ColumnType;
 
 /// The one database.
 pub(super) const DATABASE: &str = "materialize";
@@ -24,13 +25,6 @@ impl Column {
             name: name.to_owned(),
             kind,
             nullable: false,
-        }
-    }
-
-    fn nullable(name: &str, kind: ColumnType) -> Self {
-        Self {
-            nullable: true,
-            ..Self::new(name, kind)
         }
     }
 }
@@ -131,8 +125,7 @@ pub(super) enum Unknown {
 impl Catalog {
     /// The catalog of one generation of servers.
     pub(super) fn new(dialect: DemoDialect) -> Self {
-        let mut relations = user_relations();
-        relations.extend(system_relations(dialect));
+        let relations = relations(dialect);
         Self { relations, dialect }
     }
 
@@ -170,179 +163,6 @@ impl Catalog {
             .position(|relation| relation.name == name && reached(relation))
             .ok_or_else(unknown)
     }
-}
-
-const COUNTER_SQL: &str = "SELECT count(*) AS edits, sum(bytes) AS bytes, count(DISTINCT user_name) AS editors FROM edits";
-const TOP10_SQL: &str =
-    "SELECT \"user\", count FROM user_edits ORDER BY count DESC, \"user\" LIMIT 10";
-const LANGUAGE_SQL: &str = "SELECT language, family, count(*) AS edits, sum(bytes) AS bytes \
-    FROM edits JOIN wikis ON edits.wiki = wikis.code GROUP BY language, family";
-const MINUTE_SQL: &str = "SELECT date_trunc('minute', edited_at) AS minute, count(*) AS edits \
-    FROM recent_edits GROUP BY 1";
-const HOT_SQL: &str = "SELECT page, wiki, count(DISTINCT user_name) AS editors, count(*) AS edits \
-    FROM recent_edits GROUP BY page, wiki HAVING count(DISTINCT user_name) > 1";
-const USER_SQL: &str = "SELECT user_name AS \"user\", count(*) AS count FROM edits \
-    WHERE user_name IS NOT NULL GROUP BY user_name";
-
-fn user_relations() -> Vec<Relation> {
-    let view = |id: u32, name, definition, columns: Vec<Column>| Relation {
-        id: format!("u{id}"),
-        oid: 20_000 + id,
-        schema: "public",
-        name,
-        kind: Kind::MaterializedView,
-        columns,
-        definition,
-    };
-    let column = Column::new;
-    vec![
-        view(
-            2,
-            "counter",
-            COUNTER_SQL,
-            vec![
-                column("edits", BigInt),
-                Column::nullable("bytes", Numeric),
-                column("editors", BigInt),
-            ],
-        ),
-        view(
-            3,
-            "top10",
-            TOP10_SQL,
-            vec![column("user", Text), column("count", BigInt)],
-        ),
-        view(
-            4,
-            "edits_by_language",
-            LANGUAGE_SQL,
-            vec![
-                column("language", Text),
-                column("family", Text),
-                column("edits", BigInt),
-                column("bytes", Numeric),
-            ],
-        ),
-        view(
-            5,
-            "edits_per_minute",
-            MINUTE_SQL,
-            vec![column("minute", Timestamp), column("edits", BigInt)],
-        ),
-        view(
-            6,
-            "hot_pages",
-            HOT_SQL,
-            vec![
-                column("page", Text),
-                column("wiki", Text),
-                column("editors", BigInt),
-                column("edits", BigInt),
-            ],
-        ),
-        view(
-            7,
-            "user_edits",
-            USER_SQL,
-            vec![column("user", Text), column("count", BigInt)],
-        ),
-        Relation {
-            kind: Kind::Table,
-            ..view(
-                1,
-                "wikis",
-                "",
-                vec![
-                    column("code", Text),
-                    column("language", Text),
-                    column("family", Text),
-                ],
-            )
-        },
-    ]
-}
-
-fn system_relations(dialect: DemoDialect) -> Vec<Relation> {
-    // The old servers know neither mz_timestamp nor uint8.
-    let (timestamp, position) = match dialect {
-        DemoDialect::Subscribe => (MzTimestamp, UInt8),
-        DemoDialect::Tail => (Numeric, BigInt),
-    };
-    let table = |id: u32, schema, name, columns: Vec<Column>| Relation {
-        id: format!("s{id}"),
-        oid: 17_000 + id,
-        schema,
-        name,
-        kind: Kind::Table,
-        columns,
-        definition: "",
-    };
-    let column = Column::new;
-    vec![
-        table(
-            1,
-            "mz_catalog",
-            "mz_views",
-            vec![
-                column("id", Text),
-                column("oid", Oid),
-                column("schema_id", Text),
-                column("name", Text),
-                column("definition", Text),
-            ],
-        ),
-        table(
-            2,
-            "mz_internal",
-            "mz_frontiers",
-            vec![
-                column("object_id", Text),
-                Column::nullable("read_frontier", timestamp),
-                Column::nullable("write_frontier", timestamp),
-            ],
-        ),
-        table(
-            3,
-            "mz_catalog",
-            "mz_objects",
-            vec![
-                column("id", Text),
-                column("oid", Oid),
-                column("schema_id", Text),
-                column("name", Text),
-                column("type", Text),
-            ],
-        ),
-        table(
-            4,
-            "mz_catalog",
-            "mz_columns",
-            vec![
-                column("id", Text),
-                column("name", Text),
-                column("position", position),
-                column("nullable", Bool),
-                column("type", Text),
-                column("type_oid", Oid),
-            ],
-        ),
-        table(
-            5,
-            "mz_catalog",
-            "mz_schemas",
-            vec![
-                column("id", Text),
-                Column::nullable("database_id", Text),
-                column("name", Text),
-            ],
-        ),
-        table(
-            6,
-            "mz_catalog",
-            "mz_databases",
-            vec![column("id", Text), column("name", Text)],
-        ),
-    ]
 }
 
 #[cfg(test)]

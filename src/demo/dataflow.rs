@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use timely::dataflow::operators::probe::Handle as Probe;
 
@@ -30,45 +30,68 @@ pub(super) struct Plan {
 
 /// Runs until `stop` receives or its sender is gone. Calls `ready` once tick 0
 /// is readable.
-pub(super) fn run(plan: Plan, stop: &Receiver<()>, ready: impl FnOnce() + Send + Sync + 'static) {
-    // The worker stays on this thread and is stepped by hand, so that nothing
-    // runs between two ticks.
-    let allocator = timely::communication::Allocator::Thread(
-        timely::communication::allocator::Thread::default(),
-    );
-    let config = timely::WorkerConfig::default();
-    let mut worker = timely::worker::Worker::new(config, allocator, Some(Instant::now()));
-    let outputs = Outputs::new(plan.catalog.relations.len());
-    let probe = Probe::new();
-    let inputs = worker.dataflow::<u64, _, _>(|scope| build(scope, plan.pace, &outputs, &probe));
-    let mut driver = Driver {
-        feed: Feed::new(Arc::clone(&plan.recording), plan.pace, plan.seed),
-        frontiers: Vec::new(),
-        inputs,
-        outputs,
-        plan,
-    };
+pub(super) fn run(plan: Plan, stop: &Receiver<()>, ready: impl FnOnce()) {
+    let pace = plan.pace;
     let started = Instant::now();
-    driver.start();
-    let mut ready = Some(ready);
-    let mut next_tick = 0;
+    let mut dataflow = Dataflow::new(plan);
+    dataflow.advance(0);
+    ready();
+    let mut tick = 0;
     loop {
-        let frontier = driver.tick_until(next_tick);
-        worker.step_while(|| probe.less_than(&frontier));
-        driver
-            .plan
-            .publisher
-            .publish(driver.outputs.take(), frontier);
-        if let Some(ready) = ready.take() {
-            ready();
-        }
-        let last_tick = next_tick;
-        match stop.recv_timeout(driver.wait(started, last_tick)) {
+        match stop.recv_timeout(pace.tick_start(tick + 1).saturating_sub(started.elapsed())) {
             Err(RecvTimeoutError::Timeout) => {}
             Ok(()) | Err(RecvTimeoutError::Disconnected) => return,
         }
-        let due = driver.due(started).max(last_tick + 1);
-        next_tick = due.min(last_tick + limits::DEMO_CATCH_UP_TICKS_MAX);
+        let due = pace.tick_after(started.elapsed()).max(tick + 1);
+        tick = due.min(tick + limits::DEMO_CATCH_UP_TICKS_MAX);
+        dataflow.advance(tick);
+    }
+}
+
+/// The dataflow on its one worker. The worker stays on this thread and is
+/// stepped by hand, so that nothing runs between two ticks.
+pub(super) struct Dataflow {
+    worker: timely::worker::Worker,
+    probe: Probe<u64>,
+    driver: Driver,
+}
+
+impl Dataflow {
+    /// Builds the dataflow and puts in what stands from the first tick on.
+    pub(super) fn new(plan: Plan) -> Self {
+        let allocator = timely::communication::Allocator::Thread(
+            timely::communication::allocator::Thread::default(),
+        );
+        let config = timely::WorkerConfig::default();
+        let mut worker = timely::worker::Worker::new(config, allocator, Some(Instant::now()));
+        let outputs = Outputs::new(plan.catalog.relations.len());
+        let probe = Probe::new();
+        let inputs =
+            worker.dataflow::<u64, _, _>(|scope| build(scope, plan.pace, &outputs, &probe));
+        let mut driver = Driver {
+            feed: Feed::starting_at(Arc::clone(&plan.recording), plan.pace, plan.seed, 0),
+            frontiers: Vec::new(),
+            inputs,
+            outputs,
+            plan,
+        };
+        driver.start();
+        Self {
+            worker,
+            probe,
+            driver,
+        }
+    }
+
+    /// Closes all timestamps up to that of `tick` and publishes what changed.
+    pub(super) fn advance(&mut self, tick: u64) {
+        let frontier = self.driver.tick_until(tick);
+        let probe = &self.probe;
+        self.worker.step_while(|| probe.less_than(&frontier));
+        self.driver
+            .plan
+            .publisher
+            .publish(self.driver.outputs.take(), frontier);
     }
 }
 
@@ -144,16 +167,6 @@ impl Driver {
         self.inputs.advance_to(timestamp + 1);
         self.inputs.flush();
         timestamp + 1
-    }
-
-    fn wait(&self, started: Instant, last_tick: u64) -> Duration {
-        let next = (last_tick + 1).saturating_mul(self.plan.pace.tick_ms);
-        Duration::from_millis(next).saturating_sub(started.elapsed())
-    }
-
-    fn due(&self, started: Instant) -> u64 {
-        let elapsed = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        elapsed / self.plan.pace.tick_ms
     }
 }
 

@@ -172,6 +172,22 @@ impl Pace {
         self.timestamp_start + tick * self.tick_ms
     }
 
+    /// Time from the start to a tick, on the wall clock.
+    pub(super) fn tick_start(&self, tick: u64) -> Duration {
+        Duration::from_millis(tick.saturating_mul(self.tick_ms))
+    }
+
+    /// The last tick that has begun this long after the start.
+    pub(super) fn tick_after(&self, elapsed: Duration) -> u64 {
+        u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX) / self.tick_ms
+    }
+
+    /// The event clock at a tick, us.
+    #[cfg(test)]
+    pub(super) fn event_us(&self, tick: u64) -> u64 {
+        self.event_start_us + tick * self.event_step_us
+    }
+
     /// The first tick at which the event clock has reached `event_ms`.
     pub(super) fn tick_at(&self, event_ms: u64) -> u64 {
         (event_ms * 1_000)
@@ -195,14 +211,19 @@ pub(super) struct Feed {
 }
 
 impl Feed {
-    /// A feed at its start.
-    pub(super) fn new(recording: Arc<Recording>, pace: Pace, seed: u64) -> Self {
+    /// A feed whose first `next` edits are in already.
+    pub(super) fn starting_at(recording: Arc<Recording>, pace: Pace, seed: u64, next: u64) -> Self {
         Self {
             recording,
             pace,
             seed,
-            next: 0,
+            next,
         }
+    }
+
+    /// Place of the next edit in the endless recording.
+    pub(super) fn next_id(&self) -> u64 {
+        self.next
     }
 
     /// The next edit and its timestamp, if it comes in at or before `tick`.
@@ -256,7 +277,7 @@ mod tests {
     fn feed_keeps_rate_and_order() {
         let recording = Arc::new(Recording::load().unwrap());
         let pace = Pace::new(&recording, 100.0, 500, Duration::from_millis(100), 7_000);
-        let mut feed = Feed::new(Arc::clone(&recording), pace, 500);
+        let mut feed = Feed::starting_at(Arc::clone(&recording), pace, 500, 0);
         let seeded: Vec<_> = std::iter::from_fn(|| feed.next_until(0)).collect();
         assert_eq!(seeded.len(), 500);
         assert!(seeded.iter().all(|(_, timestamp)| *timestamp == 7_000));

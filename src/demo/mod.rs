@@ -4,12 +4,13 @@
 //! - `feed`: the recorded edits and the pace at which they come in
 //! - `views`, `dataflow`: the views, maintained by differential dataflow; one
 //!   tick is one timestamp
-//! - `catalog`, `store`: what relations there are, and their recent history
-//! - `token`, `ast`, `parser`, `session`: the few SQL statements
+//! - `catalog`, `relations`, `store`: what relations there are, and their recent history
+//! - `token`, `parser`, `parse_select`, `ast`: the few SQL statements
+//! - `session`, `show`: what they answer
 //! - `server`, `subscription`: the PostgreSQL wire protocol
 //! - `replay`: `demo --upstream`, the same edits into a real Materialize
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::{Builder, JoinHandle};
@@ -23,9 +24,15 @@ mod ast;
 mod catalog;
 mod dataflow;
 mod feed;
+#[cfg(test)]
+mod oracle;
+mod parse_select;
 mod parser;
+mod relations;
+mod replay;
 mod server;
 mod session;
+mod show;
 mod sql_error;
 mod store;
 mod subscription;
@@ -34,6 +41,7 @@ mod value;
 mod views;
 
 pub use feed::FeedError;
+pub use replay::replay;
 
 /// The views that the demo streams, in the order in which a page shows them;
 /// the first one is the default view.
@@ -119,6 +127,9 @@ pub enum DemoError {
     /// The dataflow thread ended before its first tick.
     #[error("the stand-in's dataflow ended before its first tick")]
     Dataflow,
+    /// The upstream is not a PostgreSQL URL or key=value string.
+    #[error("cannot read the upstream's URL")]
+    Upstream(#[source] postgres::Error),
     /// The embedded data is damaged.
     #[error("cannot read the recording")]
     Feed(#[from] FeedError),
@@ -185,17 +196,7 @@ pub fn start(options: Options) -> Result<Demo, DemoError> {
     let kept_ms = limits::DEMO_HISTORY_TICKS * pace.tick_ms;
     let (store, publisher) = store::Store::new(catalog.relations.len(), timestamp_start, kept_ms);
 
-    let listener = std::net::TcpListener::bind(options.listen)
-        .and_then(|listener| {
-            listener.set_nonblocking(true)?;
-            Ok((listener.local_addr()?, listener))
-        })
-        .map_err(|source| DemoError::Listen {
-            address: options.listen,
-            source,
-        });
-    let (address, listener) = listener?;
-
+    let (address, listener) = listen(options.listen)?;
     let plan = dataflow::Plan {
         recording,
         pace,
@@ -226,19 +227,35 @@ pub fn start(options: Options) -> Result<Demo, DemoError> {
         store,
         environment_id: environment_id(options.dialect),
     });
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(DemoError::Thread)?;
-    let listener = {
-        let _inside = runtime.enter();
-        tokio::net::TcpListener::from_std(listener)
-            .map_err(|source| DemoError::Listen { address, source })?
-    };
+    let (runtime, listener) = runtime(address, listener)?;
     demo.spawn("demo-server", move || {
         runtime.block_on(server::serve(listener, database, stop))
     })?;
     Ok(demo)
+}
+
+fn listen(address: SocketAddr) -> Result<(SocketAddr, TcpListener), DemoError> {
+    let listener = TcpListener::bind(address).and_then(|listener| {
+        listener.set_nonblocking(true)?;
+        Ok((listener.local_addr()?, listener))
+    });
+    listener.map_err(|source| DemoError::Listen { address, source })
+}
+
+/// The server's runtime, of one thread, with the listener registered in it.
+fn runtime(
+    address: SocketAddr,
+    listener: TcpListener,
+) -> Result<(tokio::runtime::Runtime, tokio::net::TcpListener), DemoError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(DemoError::Thread)?;
+    let inside = runtime.enter();
+    let listener = tokio::net::TcpListener::from_std(listener)
+        .map_err(|source| DemoError::Listen { address, source })?;
+    drop(inside);
+    Ok((runtime, listener))
 }
 
 impl Demo {

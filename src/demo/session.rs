@@ -4,10 +4,8 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 use super::DemoDialect;
-use super::ast::{
-    AsOf, Expression, Filter, Items, Operand, Select, Show, SortKey, Statement, Subscribe,
-};
-use super::catalog::{Catalog, Column, DATABASE, Kind, Relation, SCHEMAS};
+use super::ast::{AsOf, Filter, Items, Operand, Select, SortKey, Statement, Subscribe};
+use super::catalog::{Catalog, Column, Relation};
 use super::sql_error::SqlError;
 use super::store::Store;
 use super::subscription::Subscription;
@@ -110,7 +108,8 @@ impl Database {
         })
     }
 
-    fn resolve(&self, name: &[String]) -> Result<(usize, &Relation), SqlError> {
+    /// The relation of a name.
+    pub(super) fn resolve(&self, name: &[String]) -> Result<(usize, &Relation), SqlError> {
         let number = self
             .catalog
             .resolve(name)
@@ -271,192 +270,6 @@ impl Database {
             columns: plan.columns,
             rows,
         })
-    }
-
-    fn constants(&self, items: &[(Expression, Option<String>)]) -> Result<Table, SqlError> {
-        let mut columns = Vec::new();
-        let mut values = Vec::new();
-        for (expression, alias) in items {
-            let (name, kind, value) = match expression {
-                Expression::Number(number) => {
-                    let small = i32::try_from(*number).is_ok();
-                    let kind = if small {
-                        ColumnType::Int
-                    } else {
-                        ColumnType::BigInt
-                    };
-                    ("?column?", kind, Value::BigInt(*number))
-                }
-                Expression::Text(text) => ("?column?", ColumnType::Text, Value::text(text)),
-                Expression::Call(name) => {
-                    let (kind, value) = self.call(name)?;
-                    (name.as_str(), kind, value)
-                }
-            };
-            columns.push(Column::new(alias.as_deref().unwrap_or(name), kind));
-            values.push(value);
-        }
-        Ok(Table {
-            columns,
-            rows: vec![Arc::from(values)],
-        })
-    }
-
-    fn call(&self, name: &str) -> Result<(ColumnType, Value), SqlError> {
-        let modern = self.dialect() == DemoDialect::Subscribe;
-        let frontier = Value::Unsigned(self.store.frontier());
-        let text = match name {
-            "mz_version" => self.version(),
-            "version" if modern => {
-                "PostgreSQL 9.5 on x86_64-unknown-linux-gnu (Materialize 26.17.0-viewcast-demo)"
-                    .to_owned()
-            }
-            "version" => {
-                "PostgreSQL 9.6 on x86_64-unknown-linux-gnu (materialized 0.7.0)".to_owned()
-            }
-            "mz_environment_id" if modern => self.environment_id.clone(),
-            "mz_cluster_id" if !modern => self.environment_id.clone(),
-            "current_database" | "current_catalog" => DATABASE.to_owned(),
-            "current_schema" => "public".to_owned(),
-            "current_user" | "current_role" | "session_user" => "materialize".to_owned(),
-            "mz_now" if modern => return Ok((ColumnType::MzTimestamp, frontier)),
-            "mz_logical_timestamp" if !modern => return Ok((ColumnType::Numeric, frontier)),
-            _ => return Err(SqlError::unknown_function(name)),
-        };
-        Ok((ColumnType::Text, Value::text(text)))
-    }
-
-    /// The value of a session parameter; setting one changes nothing.
-    fn parameter(&self, name: &str) -> Result<String, SqlError> {
-        Ok(match name {
-            "mz_version" => self.version(),
-            "server_version" => super::server::SERVER_VERSION.to_owned(),
-            "client_encoding" => "UTF8".to_owned(),
-            "datestyle" => "ISO, MDY".to_owned(),
-            "timezone" => "UTC".to_owned(),
-            "standard_conforming_strings" | "integer_datetimes" | "welcome_message" => {
-                "on".to_owned()
-            }
-            "transaction_isolation" => "strict serializable".to_owned(),
-            "database" => DATABASE.to_owned(),
-            "cluster" => "quickstart".to_owned(),
-            "search_path" | "schema" => "public".to_owned(),
-            "application_name"
-            | "client_min_messages"
-            | "extra_float_digits"
-            | "statement_timeout"
-            | "lock_timeout"
-            | "idle_in_transaction_session_timeout"
-            | "names" => String::new(),
-            _ => return Err(SqlError::unknown_parameter(name)),
-        })
-    }
-
-    fn show(&self, show: &Show) -> Result<Table, SqlError> {
-        let relations = |kinds: &[Kind]| {
-            let mut found: Vec<&Relation> = self
-                .catalog
-                .relations
-                .iter()
-                .filter(|r| r.schema == "public" && kinds.contains(&r.kind))
-                .collect();
-            found.sort_by_key(|relation| relation.name);
-            found.into_iter()
-        };
-        let modern = self.dialect() == DemoDialect::Subscribe;
-        // The old servers show names only, the modern ones more columns.
-        let table = |more: &[&str], rows: Vec<Vec<String>>| {
-            let more = if modern { more } else { &[] };
-            let names = std::iter::once(&"name").chain(more);
-            let columns: Vec<Column> = names
-                .map(|name| Column::new(name, ColumnType::Text))
-                .collect();
-            let row = |row: Vec<String>| row.iter().take(columns.len()).map(Value::text).collect();
-            let rows = rows.into_iter().map(row).collect();
-            Table { columns, rows }
-        };
-        let named = |name: &str, more: &[&str]| {
-            std::iter::once(name)
-                .chain(more.iter().copied())
-                .map(str::to_owned)
-                .collect()
-        };
-        Ok(match show {
-            Show::Columns(name) => self.show_columns(self.resolve(name)?.1),
-            Show::Parameter(name) => {
-                let value = Value::text(self.parameter(name)?);
-                let columns = vec![Column::new(name, ColumnType::Text)];
-                Table {
-                    columns,
-                    rows: vec![Arc::from([value])],
-                }
-            }
-            // On the modern servers a materialized view is no view.
-            Show::Views => table(
-                &["comment"],
-                match self.dialect() {
-                    DemoDialect::Subscribe => Vec::new(),
-                    DemoDialect::Tail => relations(&[Kind::MaterializedView])
-                        .map(|r| named(r.name, &[]))
-                        .collect(),
-                },
-            ),
-            Show::MaterializedViews => {
-                let rows = relations(&[Kind::MaterializedView]);
-                let rows = rows.map(|r| named(r.name, &["quickstart", ""])).collect();
-                table(&["cluster", "comment"], rows)
-            }
-            Show::Tables => table(
-                &["comment"],
-                relations(&[Kind::Table])
-                    .map(|r| named(r.name, &[""]))
-                    .collect(),
-            ),
-            Show::Objects => {
-                let rows = relations(&[Kind::Table, Kind::MaterializedView]).map(|r| {
-                    let table = r.kind == Kind::Table;
-                    named(
-                        r.name,
-                        &[if table { "table" } else { "materialized-view" }, ""],
-                    )
-                });
-                table(&["type", "comment"], rows.collect())
-            }
-            Show::Databases => table(&["comment"], vec![named(DATABASE, &[""])]),
-            Show::Schemas => {
-                let mut rows: Vec<Vec<String>> =
-                    SCHEMAS.iter().map(|(_, name)| named(name, &[""])).collect();
-                rows.sort();
-                table(&["comment"], rows)
-            }
-        })
-    }
-
-    /// Modern: in position order, with comments. Old: sorted by name.
-    fn show_columns(&self, relation: &Relation) -> Table {
-        let modern = self.dialect() == DemoDialect::Subscribe;
-        let mut shown: Vec<&Column> = relation.columns.iter().collect();
-        let mut columns = vec![
-            Column::new("name", ColumnType::Text),
-            Column::new("nullable", ColumnType::Bool),
-            Column::new("type", ColumnType::Text),
-        ];
-        if modern {
-            columns.push(Column::new("comment", ColumnType::Text));
-        } else {
-            shown.sort_by(|a, b| a.name.cmp(&b.name));
-        }
-        let row = |column: &&Column| {
-            let values = [
-                Value::text(&column.name),
-                Value::Bool(column.nullable),
-                Value::text(column.kind.name()),
-                Value::text(""),
-            ];
-            values.into_iter().take(columns.len()).collect()
-        };
-        let rows = shown.iter().map(row).collect();
-        Table { columns, rows }
     }
 }
 

@@ -215,3 +215,92 @@ where
         Ok(self.lines)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures::StreamExt as _;
+    use futures::channel::mpsc;
+
+    use super::super::catalog::{Catalog, number};
+    use super::super::store::Publisher;
+    use super::*;
+
+    fn subscription() -> (Subscription, Publisher) {
+        let catalog = Catalog::new(DemoDialect::Subscribe);
+        let (store, publisher) = Store::new(catalog.relations.len(), 1_000, 50);
+        let subscription = Subscription {
+            store,
+            dialect: DemoDialect::Subscribe,
+            number: number::COUNTER,
+            relation: catalog.relation(number::COUNTER).clone(),
+            snapshot: true,
+            progress: true,
+            as_of: 1_000,
+            up_to: None,
+        };
+        (subscription, publisher)
+    }
+
+    fn publish(publisher: &Publisher, timestamp: u64) {
+        let count = i64::try_from(timestamp).unwrap();
+        let row: Row = Arc::from([Value::BigInt(count), Value::Null, Value::BigInt(0)]);
+        publisher.publish(vec![vec![(row, timestamp, 1)]], timestamp + 1);
+    }
+
+    fn block_on(future: impl Future<Output = ()>) {
+        tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap()
+            .block_on(future);
+    }
+
+    #[test]
+    fn reader_behind_the_history_is_ended_and_held_nothing() {
+        block_on(reader_behind());
+    }
+
+    async fn reader_behind() {
+        let (subscription, publisher) = subscription();
+        publish(&publisher, 1_000);
+        // A sink that holds two messages and one of the sender, as a full socket.
+        let (sink, mut messages) = mpsc::channel::<PgWireBackendMessage>(2);
+        let mut sink = sink.sink_map_err(std::io::Error::other);
+        let mut run = Box::pin(async move { subscription.run(&mut sink).await });
+        // It sends until the sink is full; then time passes without a reader.
+        for timestamp in 1_001..1_200 {
+            assert!(futures::poll!(&mut run).is_pending());
+            publish(&publisher, timestamp);
+        }
+        let (ended, seen) = futures::join!(run, async {
+            let mut seen = 0;
+            while messages.next().await.is_some() {
+                seen += 1;
+            }
+            seen
+        });
+        let error = ended.expect_err("the history has moved on");
+        assert_eq!(error.code(), "53000", "{error}");
+        assert!(
+            seen < 10,
+            "{seen} messages were held for a reader that stood still"
+        );
+    }
+
+    #[test]
+    fn end_of_the_dataflow_ends_the_stream() {
+        block_on(end_of_the_dataflow());
+    }
+
+    async fn end_of_the_dataflow() {
+        let (subscription, publisher) = subscription();
+        publish(&publisher, 1_000);
+        let (sink, _messages) = mpsc::channel::<PgWireBackendMessage>(100);
+        let mut sink = sink.sink_map_err(std::io::Error::other);
+        drop(publisher);
+        let error = subscription
+            .run(&mut sink)
+            .await
+            .expect_err("nothing more can come");
+        assert_eq!(error.code(), "57P01", "{error}");
+    }
+}

@@ -120,76 +120,37 @@ pub(super) fn build(
     let (unit_input, unit) = scope.new_collection::<(), isize>();
     let (views_input, views) = scope.new_collection::<ViewRow, isize>();
     let (frontiers_input, frontiers) = scope.new_collection::<FrontierRow, isize>();
-
+    let languages = by_language(edits.clone(), wikis.clone());
+    outputs.connect(number::EDITS_BY_LANGUAGE, probe, languages, |row| {
+        let (language, family, edits, bytes) = row;
+        let [language, family] = [language, family].map(Value::text);
+        Arc::from([
+            language,
+            family,
+            bigint(edits),
+            Value::Numeric(*bytes as i128),
+        ])
+    });
+    let counted = counter(edits.clone(), unit);
     outputs.connect(
         number::COUNTER,
         probe,
-        counter(edits.clone(), unit),
+        counted,
         |(edits, bytes, editors)| {
             let bytes = bytes.map_or(Value::Null, |bytes| Value::Numeric(bytes as i128));
             Arc::from([bigint(edits), bytes, bigint(editors)])
         },
     );
-    let users = edits.clone().flat_map(|edit| edit.user).count();
-    outputs.connect(number::USER_EDITS, probe, users.clone(), |(user, count)| {
-        Arc::from([Value::text(user), bigint(count)])
-    });
-    outputs.connect(number::TOP10, probe, top(users), |(user, count)| {
-        Arc::from([Value::text(user), bigint(count)])
-    });
-    outputs.connect(
-        number::EDITS_BY_LANGUAGE,
-        probe,
-        by_language(edits.clone(), wikis.clone()),
-        |(language, family, edits, bytes)| {
-            let bytes = Value::Numeric(*bytes as i128);
-            Arc::from([
-                Value::text(language),
-                Value::text(family),
-                bigint(edits),
-                bytes,
-            ])
-        },
-    );
-    outputs.connect(
-        number::EDITS_PER_MINUTE,
-        probe,
-        per_minute(edits.clone(), pace),
-        |(minute, edits)| {
-            // Minutes since 1970 are far below the bound of an i64.
-            Arc::from([Value::Timestamp((minute * 60_000) as i64), bigint(edits)])
-        },
-    );
-    outputs.connect(
-        number::HOT_PAGES,
-        probe,
-        hot_pages(edits, pace),
-        |(page, wiki, editors, edits)| {
-            Arc::from([
-                Value::text(page),
-                Value::text(wiki),
-                bigint(editors),
-                bigint(edits),
-            ])
-        },
-    );
+    connect_users(edits.clone(), outputs, probe);
+    connect_windows(edits, pace, outputs, probe);
     outputs.connect(number::WIKIS, probe, wikis, |(code, language, family)| {
-        Arc::from([
-            Value::text(code),
-            Value::text(language),
-            Value::text(family),
-        ])
+        Arc::from([code, language, family].map(Value::text))
     });
-    outputs.connect(
-        number::MZ_VIEWS,
-        probe,
-        views,
-        |(id, oid, schema_id, name, definition)| {
-            let [id, schema_id, name, definition] =
-                [id, schema_id, name, definition].map(Value::text);
-            Arc::from([id, Value::Oid(*oid), schema_id, name, definition])
-        },
-    );
+    outputs.connect(number::MZ_VIEWS, probe, views, |row| {
+        let (id, oid, schema_id, name, definition) = row;
+        let [id, schema_id, name, definition] = [id, schema_id, name, definition].map(Value::text);
+        Arc::from([id, Value::Oid(*oid), schema_id, name, definition])
+    });
     outputs.connect(
         number::MZ_FRONTIERS,
         probe,
@@ -209,6 +170,42 @@ pub(super) fn build(
         mz_views: views_input,
         mz_frontiers: frontiers_input,
     }
+}
+
+/// The views by user, of which one reads the other.
+fn connect_users(edits: Collection<'_, Edit>, outputs: &Outputs, probe: &Probe<Timestamp>) {
+    let users = edits.flat_map(|edit| edit.user).count();
+    let row = |(user, count): &(String, isize)| Row::from([Value::text(user), bigint(count)]);
+    outputs.connect(number::USER_EDITS, probe, users.clone(), row);
+    outputs.connect(number::TOP10, probe, top(users), row);
+}
+
+/// The views over sliding windows.
+fn connect_windows(
+    edits: Collection<'_, Edit>,
+    pace: Pace,
+    outputs: &Outputs,
+    probe: &Probe<Timestamp>,
+) {
+    let minutes = per_minute(edits.clone(), pace);
+    outputs.connect(
+        number::EDITS_PER_MINUTE,
+        probe,
+        minutes,
+        |(minute, edits)| {
+            // Minutes since 1970 are far below the bound of an i64.
+            Arc::from([Value::Timestamp((minute * 60_000) as i64), bigint(edits)])
+        },
+    );
+    outputs.connect(number::HOT_PAGES, probe, hot_pages(edits, pace), |row| {
+        let (page, wiki, editors, edits) = row;
+        Arc::from([
+            Value::text(page),
+            Value::text(wiki),
+            bigint(editors),
+            bigint(edits),
+        ])
+    });
 }
 
 fn bigint(count: &isize) -> Value {

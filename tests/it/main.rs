@@ -1,4 +1,6 @@
 //! One binary of all integration tests: they share the support, and link once.
+//! They drive the demo, so without that feature there are none.
+#![cfg(feature = "demo")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -15,6 +17,11 @@ mod architecture;
 mod cli;
 mod config;
 mod crowd;
+mod demo_clients;
+mod demo_errors;
+mod demo_replay;
+mod demo_standin;
+mod demo_streams;
 mod exact;
 mod golden;
 mod requests;
