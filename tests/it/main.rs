@@ -15,6 +15,7 @@
 
 mod architecture;
 mod cli;
+mod clients;
 mod config;
 mod crowd;
 mod demo_clients;

@@ -1,0 +1,86 @@
+//! Other people's clients read our streams: Chromium and its EventSource, npm
+//! `eventsource`, PyPI `httpx-sse`, `curl`. `make test` installs them.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use crate::support::gateway::Gateway;
+use crate::support::http::get;
+
+fn project(path: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// Runs a command to its end with its output in the test's; fails with it.
+fn run(command: &mut Command) {
+    let output = command.output().unwrap_or_else(|error| {
+        panic!("{command:?} does not start ({error}); `make prepare` installs it")
+    });
+    println!("{}", String::from_utf8_lossy(&output.stdout));
+    eprintln!("{}", String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{command:?}: {}", output.status);
+}
+
+fn node(script: &str, gateway: &Gateway) {
+    run(Command::new("node")
+        .args(["--test", "--test-reporter=spec", script])
+        .current_dir(project("tests/browser"))
+        .env("VIEWCAST_URL", format!("http://{}", gateway.address))
+        .env("SCREENSHOT_DIR", project("target/screenshots")));
+}
+
+#[test]
+fn chromium_shows_every_view_changing_without_an_error() {
+    let gateway = Gateway::start(&["demo", "--tick", "250ms", "--rate", "100"]);
+    node("page.test.mjs", &gateway);
+}
+
+#[test]
+fn chromium_and_npm_eventsource_agree_at_every_common_id() {
+    let gateway = Gateway::start(&["demo", "--tick", "100ms", "--rate", "200"]);
+    node("clients.test.mjs", &gateway);
+}
+
+#[test]
+fn chromium_page_is_honest_in_every_state() {
+    // Plays its own gateway, since it needs one that misbehaves on command.
+    let gateway = Gateway::demo(&[]);
+    node("states.test.mjs", &gateway);
+}
+
+#[test]
+fn python_httpx_sse_agrees_with_the_snapshot() {
+    let gateway = Gateway::demo(&[]);
+    let python = std::env::var_os("VIEWCAST_TEST_PYTHON")
+        .map_or_else(|| project("target/venv/bin/python"), PathBuf::from);
+    run(Command::new(python)
+        .arg(project("tests/py/sse_client.py"))
+        .arg(format!("http://{}", gateway.address)));
+}
+
+/// The commands of the README, as they stand there.
+#[test]
+fn curl_prints_base_then_deltas() {
+    let gateway = Gateway::demo(&[]);
+    let url = format!("http://{}/top10/stream", gateway.address);
+    let mut child = Command::new("curl")
+        .args(["-sN", &url])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("curl is installed; `make prepare` sees to it");
+    let mut names = Vec::new();
+    let output = child.stdout.take().expect("piped");
+    for line in std::io::BufRead::lines(std::io::BufReader::new(output)) {
+        let line = line.expect("text");
+        if let Some(name) = line.strip_prefix("event: ") {
+            names.push(name.to_owned());
+        }
+        if names.len() == 4 {
+            break;
+        }
+    }
+    child.kill().expect("it still runs");
+    child.wait().expect("it ends");
+    assert_eq!(names, ["base", "delta", "delta", "delta"]);
+    assert_eq!(get(gateway.address, "/readyz").json()["status"], "ready");
+}
