@@ -122,7 +122,11 @@ pub fn load_demo(
         [127, 0, 0, 1],
         limits::UPSTREAM_PORT_DEFAULT,
     )));
-    let gateway = merge_common(&mut merge, Some(upstream), limits::DEMO_VIEWS);
+    let views = match &replay_into {
+        Some(Some(_)) => limits::DEMO_REPLAY_VIEWS,
+        _ => limits::DEMO_VIEWS,
+    };
+    let gateway = merge_common(&mut merge, Some(upstream), views);
     let edits = merge_demo(&mut merge);
     let config = match (gateway, replay_into, edits) {
         (Some(gateway), Some(replay_into), Some((rate, seed_edits, tick))) => Some(DemoConfig {

@@ -1,8 +1,7 @@
 //! What `serve` and `demo` start, once their configuration is known.
 
-use std::net::SocketAddr;
+use std::error::Error;
 
-use crate::config::upstream::Upstream;
 use crate::config::{Config, DemoConfig};
 use crate::gateway::{self, GatewayError};
 
@@ -22,6 +21,20 @@ pub enum LaunchError {
 }
 
 impl LaunchError {
+    /// The whole chain of causes, then what to do about it, for stderr.
+    pub fn report(&self) -> String {
+        let mut report = format!("error: {self}");
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            report.push_str(&format!(": {error}"));
+            cause = error.source();
+        }
+        if let Some(hint) = self.hint() {
+            report.push_str(&format!("\nhint: {hint}"));
+        }
+        report + "\n"
+    }
+
     /// What to do about it, where that can be said.
     pub fn hint(&self) -> Option<String> {
         match self {
@@ -43,15 +56,7 @@ pub fn serve(config: &Config) -> Result<(), LaunchError> {
 /// Serves the demo until a signal.
 #[cfg(feature = "demo")]
 pub fn demo(config: &DemoConfig) -> Result<(), LaunchError> {
-    let stand_in = crate::demo::start(options(config))?;
-    log::info!("stand-in for Materialize on {}", stand_in.upstream_url());
-    if config.only_upstream {
-        return Ok(gateway::until_signal()?);
-    }
-    let gateway = config.gateway(Upstream::at(stand_in.address()));
-    let outcome = gateway::run(&gateway);
-    stand_in.stop();
-    Ok(outcome?)
+    with_demo::run(config)
 }
 
 /// Says that there is none.
@@ -61,22 +66,67 @@ pub fn demo(_: &DemoConfig) -> Result<(), LaunchError> {
 }
 
 #[cfg(feature = "demo")]
-fn options(config: &DemoConfig) -> crate::demo::Options {
+mod with_demo {
+    use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::LaunchError;
     use crate::cli::StandInDialect;
-    use crate::demo::DemoDialect;
-    crate::demo::Options {
-        rate: config.rate,
-        seed_edits: config.seed_edits,
-        tick: config.tick,
-        listen: config.listen_upstream.unwrap_or(ANY_LOOPBACK_PORT),
-        dialect: match config.stand_in_dialect {
-            Some(StandInDialect::Tail) => DemoDialect::Tail,
-            Some(StandInDialect::Subscribe) | None => DemoDialect::Subscribe,
-        },
+    use crate::config::DemoConfig;
+    use crate::config::upstream::Upstream;
+    use crate::demo::{self, DemoDialect, DemoError, Options};
+    use crate::gateway;
+
+    /// The stand-in has no authentication, so nobody outside is to reach it.
+    const ANY_LOOPBACK_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+    pub(super) fn run(config: &DemoConfig) -> Result<(), LaunchError> {
+        if let Some(upstream) = &config.replay_into {
+            return replay(config, upstream);
+        }
+        let stand_in = demo::start(options(config))?;
+        log::info!("stand-in for Materialize on {}", stand_in.upstream_url());
+        if config.only_upstream {
+            return Ok(gateway::until_signal()?);
+        }
+        let gateway = config.gateway(Upstream::at(stand_in.address()));
+        let outcome = gateway::run(&gateway);
+        stand_in.stop();
+        Ok(outcome?)
+    }
+
+    /// Replays the edits into a real Materialize while the gateway tails it.
+    fn replay(config: &DemoConfig, upstream: &Upstream) -> Result<(), LaunchError> {
+        let options = options(config);
+        // The views must be there before they are tailed: one that is not at
+        // the first connection is an error that ends the program.
+        let stop = Arc::new(AtomicBool::new(false));
+        demo::prepare(upstream.postgres(), &stop)?;
+        let (stopped, target) = (Arc::clone(&stop), upstream.postgres().clone());
+        std::thread::Builder::new()
+            .name("demo-replay".to_owned())
+            .spawn(move || {
+                if let Err(error) = demo::replay(&target, &options, &stopped) {
+                    log::error!("the replay ended: {error}");
+                }
+            })
+            .map_err(DemoError::Thread)?;
+        let outcome = gateway::run(&config.gateway(upstream.clone()));
+        stop.store(true, Ordering::Relaxed);
+        Ok(outcome?)
+    }
+
+    fn options(config: &DemoConfig) -> Options {
+        Options {
+            rate: config.rate,
+            seed_edits: config.seed_edits,
+            tick: config.tick,
+            listen: config.listen_upstream.unwrap_or(ANY_LOOPBACK_PORT),
+            dialect: match config.stand_in_dialect {
+                Some(StandInDialect::Tail) => DemoDialect::Tail,
+                Some(StandInDialect::Subscribe) | None => DemoDialect::Subscribe,
+            },
+        }
     }
 }
-
-/// The stand-in has no authentication, so nobody outside is to reach it.
-#[cfg(feature = "demo")]
-const ANY_LOOPBACK_PORT: SocketAddr =
-    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);

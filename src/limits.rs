@@ -269,6 +269,17 @@ pub const DEMO_VIEWS: &[&str] = &[
     "mz_internal.mz_frontiers",
 ];
 
+/// The views of the demo over a Materialize of the user's: those it creates
+/// there, but not the catalog, which takes privileges.
+pub const DEMO_REPLAY_VIEWS: &[&str] = &[
+    "top10",
+    "counter",
+    "user_edits",
+    "edits_by_language",
+    "edits_per_minute",
+    "hot_pages",
+];
+
 /// Where `viewcast healthcheck` asks: the gateway's own default address.
 pub const HEALTHCHECK_URL_DEFAULT: &str = "http://127.0.0.1:8080/healthz";
 

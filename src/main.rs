@@ -4,8 +4,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use viewcast::cli::{self, Invocation, WRONG_USAGE};
-use viewcast::launch::{self, LaunchError};
-use viewcast::{config, healthcheck};
+use viewcast::{config, healthcheck, launch};
 
 fn main() -> ExitCode {
     let outcome = match cli::parse(std::env::args_os()) {
@@ -38,12 +37,12 @@ fn run(invocation: Invocation) -> Result<(), (u8, String)> {
         Invocation::Serve(flags) => {
             let config = config::load(&flags, &environment).map_err(wrong)?;
             start_logger();
-            launch::serve(&config).map_err(stopped)
+            launch::serve(&config).map_err(|error| (1, error.report()))
         }
         Invocation::Demo(flags, demo) => {
             let config = config::load_demo(&flags, &demo, &environment).map_err(wrong)?;
             start_logger();
-            launch::demo(&config).map_err(stopped)
+            launch::demo(&config).map_err(|error| (1, error.report()))
         }
     }
 }
@@ -52,20 +51,6 @@ fn run(invocation: Invocation) -> Result<(), (u8, String)> {
 fn start_logger() {
     let filter = env_logger::Env::default().default_filter_or("warn,viewcast=info");
     env_logger::Builder::from_env(filter).init();
-}
-
-/// The whole chain of causes, then what to do about it.
-fn stopped(error: LaunchError) -> (u8, String) {
-    let mut report = format!("error: {error}");
-    let mut cause = std::error::Error::source(&error);
-    while let Some(error) = cause {
-        report.push_str(&format!(": {error}"));
-        cause = error.source();
-    }
-    if let Some(hint) = error.hint() {
-        report.push_str(&format!("\nhint: {hint}"));
-    }
-    (1, report + "\n")
 }
 
 fn failed(error: impl std::fmt::Display) -> (u8, String) {

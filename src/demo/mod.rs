@@ -10,6 +10,12 @@
 //! - `server`, `subscription`: the PostgreSQL wire protocol
 //! - `replay`: `demo --upstream`, the same edits into a real Materialize
 
+#![allow(
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    reason = "each one stands beside a comment that states its invariant"
+)]
+
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -41,7 +47,7 @@ mod value;
 mod views;
 
 pub use feed::FeedError;
-pub use replay::replay;
+pub use replay::{prepare, replay};
 
 /// The views that the demo streams, in the order in which a page shows them;
 /// the first one is the default view.
@@ -127,9 +133,6 @@ pub enum DemoError {
     /// The dataflow thread ended before its first tick.
     #[error("the stand-in's dataflow ended before its first tick")]
     Dataflow,
-    /// The upstream is not a PostgreSQL URL or key=value string.
-    #[error("cannot read the upstream's URL")]
-    Upstream(#[source] postgres::Error),
     /// The embedded data is damaged.
     #[error("cannot read the recording")]
     Feed(#[from] FeedError),

@@ -21,43 +21,51 @@ const SCHEMA: &str = include_str!("../../config/wikipedia.sql");
 /// How long a wait may last before `stop` is looked at again.
 const STOP_CHECK: Duration = Duration::from_millis(50);
 
-/// Creates the demo's tables and views at `upstream` where they are missing and
-/// inserts edits at the options' rate until `stop` is set. Reconnects with
-/// backoff; fails at once only if the options or the URL are wrong.
-pub fn replay(upstream: &str, options: &Options, stop: &AtomicBool) -> Result<(), DemoError> {
+/// Creates the demo's tables and views at `upstream` where they are missing;
+/// waits for a server that is not up yet, until `stop` is set.
+pub fn prepare(upstream: &postgres::Config, stop: &AtomicBool) -> Result<(), DemoError> {
+    let recording = Recording::load()?;
+    persist(stop, || {
+        let mut client = upstream.connect(NoTls)?;
+        create(&mut client, &recording)
+    });
+    Ok(())
+}
+
+/// Inserts edits at the options' rate until `stop` is set, creating first what
+/// is missing. Reconnects with backoff; fails only if the options are wrong.
+pub fn replay(
+    upstream: &postgres::Config,
+    options: &Options,
+    stop: &AtomicBool,
+) -> Result<(), DemoError> {
     validate(options)?;
-    let config: postgres::Config = upstream.parse().map_err(DemoError::Upstream)?;
     let recording = Arc::new(Recording::load()?);
+    persist(stop, || session(upstream, &recording, options, stop));
+    Ok(())
+}
+
+/// Tries until it succeeds or `stop` is set, with growing pauses.
+fn persist(stop: &AtomicBool, mut attempt: impl FnMut() -> Result<(), postgres::Error>) {
     let mut pause = limits::DEMO_REPLAY_BACKOFF_MIN;
     while !stop.load(Ordering::Relaxed) {
         let started = Instant::now();
-        match session(&config, &recording, options, stop) {
-            Ok(()) => return Ok(()),
-            Err(error) => {
-                // The server's own text, which names no password.
-                let reason = error
-                    .as_db_error()
-                    .map_or_else(|| error.to_string(), ToString::to_string);
-                log::warn!("the replay lost its connection and will try again: {reason}");
-            }
-        }
+        let Err(error) = attempt() else { return };
+        // The server's own text, which names no password.
+        let reason = error
+            .as_db_error()
+            .map_or_else(|| error.to_string(), ToString::to_string);
+        log::warn!("the replay has no connection and will try again: {reason}");
         if started.elapsed() > limits::DEMO_REPLAY_BACKOFF_MAX {
             pause = limits::DEMO_REPLAY_BACKOFF_MIN;
         }
         wait(pause.mul_f64(fastrand::f64().mul_add(0.5, 0.5)), stop);
         pause = (pause * 2).min(limits::DEMO_REPLAY_BACKOFF_MAX);
     }
-    Ok(())
 }
 
-/// One connection's life.
-fn session(
-    config: &postgres::Config,
-    recording: &Arc<Recording>,
-    options: &Options,
-    stop: &AtomicBool,
-) -> Result<(), postgres::Error> {
-    let mut client = config.connect(NoTls)?;
+/// Creates tables and views that are missing, and fills `wikis`.
+fn create(client: &mut Client, recording: &Recording) -> Result<(), postgres::Error> {
     for statement in statements(SCHEMA) {
         if let Err(error) = client.batch_execute(&statement) {
             // A server without IF NOT EXISTS says so in its own words.
@@ -69,18 +77,26 @@ fn session(
             }
         }
     }
-    if number(&mut client, "SELECT count(*) FROM wikis")?.unwrap_or(0) == 0 {
-        let wikis = recording.wikis.iter().map(|wiki| {
-            format!(
-                "({}, {}, {})",
-                literal(&wiki.code),
-                literal(&wiki.language),
-                literal(&wiki.family)
-            )
-        });
-        let wikis: Vec<String> = wikis.collect();
-        client.batch_execute(&format!("INSERT INTO wikis VALUES {}", wikis.join(", ")))?;
+    if number(client, "SELECT count(*) FROM wikis")?.unwrap_or(0) > 0 {
+        return Ok(());
     }
+    let wiki = |wiki: &super::feed::Wiki| {
+        let fields = [&wiki.code, &wiki.language, &wiki.family].map(|field| literal(field));
+        format!("({})", fields.join(", "))
+    };
+    let wikis: Vec<String> = recording.wikis.iter().map(wiki).collect();
+    client.batch_execute(&format!("INSERT INTO wikis VALUES {}", wikis.join(", ")))
+}
+
+/// One connection's life.
+fn session(
+    config: &postgres::Config,
+    recording: &Arc<Recording>,
+    options: &Options,
+    stop: &AtomicBool,
+) -> Result<(), postgres::Error> {
+    let mut client = config.connect(NoTls)?;
+    create(&mut client, recording)?;
     let done = number(&mut client, "SELECT max(edit_id) FROM edits")?.map_or(0, |id| id + 1);
     // A usize is no wider than a u64 on any platform.
     let seed = done.max(options.seed_edits as u64);

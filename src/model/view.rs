@@ -73,6 +73,11 @@ impl View {
         self.bytes
     }
 
+    /// Bytes of a base's array: the rows' JSON with a comma each.
+    pub fn listed_bytes(&self) -> u64 {
+        self.bytes.saturating_add(self.copies)
+    }
+
     /// The distinct rows, each with its multiplicity, in no particular order.
     pub fn rows(&self) -> impl Iterator<Item = (&Row, u64)> {
         self.rows

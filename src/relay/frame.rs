@@ -195,7 +195,7 @@ impl Base {
             timestamp: view.timestamp(),
             incarnation,
         };
-        let room = view.bytes().saturating_add(view.copies());
+        let room = view.listed_bytes();
         let mut out = head(EVENT_BASE, position, usize::try_from(room).unwrap_or(0));
         let begin = out.len();
         out.push(b'[');

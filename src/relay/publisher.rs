@@ -121,8 +121,8 @@ impl Publisher {
     fn snapshot(&mut self, view: View) {
         self.out_of_step = false;
         self.behind = None;
-        if let Some(bytes) = self.excess(&view) {
-            return self.refuse(bytes);
+        if view.listed_bytes() > self.settings.view_bytes_max {
+            return self.refuse(view.listed_bytes());
         }
         let Some(held) = &self.held else {
             return self.begin(view);
@@ -214,7 +214,8 @@ impl Publisher {
         if let Err(error) = held.view.apply(&delta) {
             return self.fall_out_of_step(&error.to_string());
         }
-        if let Some(bytes) = self.excess_held() {
+        let bytes = held.view.listed_bytes();
+        if bytes > self.settings.view_bytes_max {
             return self.refuse(bytes);
         }
         // A tail's delta is of one timestamp: nothing changed before it.
@@ -245,16 +246,6 @@ impl Publisher {
         self.out_of_step = true;
         self.behind = None;
         (self.resync)(reason);
-    }
-
-    /// The bytes of JSON of a view that has too many.
-    fn excess(&self, view: &View) -> Option<u64> {
-        let bytes = view.bytes().saturating_add(view.copies());
-        (bytes > self.settings.view_bytes_max).then_some(bytes)
-    }
-
-    fn excess_held(&self) -> Option<u64> {
-        self.excess(&self.held.as_ref()?.view)
     }
 
     /// A view over the limit is not served, rather than take the process down.

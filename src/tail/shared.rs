@@ -1,6 +1,6 @@
 //! What the threads of one view share: reader, probe, watch and handle.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -16,18 +16,28 @@ use super::{TailSettings, connect, reader};
 
 /// What the reader is doing, for the watch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
 pub(super) enum Phase {
     /// Waiting to connect; it will wake up by itself.
-    Waiting = 0,
+    Waiting,
     /// Connecting and asking what the view is.
-    Setup = 1,
+    Setup,
     /// Reading the stream.
-    Streaming = 2,
+    Streaming,
     /// The view is constant and told: no reader runs.
-    Complete = 3,
+    Complete,
     /// Ended for good.
-    Over = 4,
+    Over,
+}
+
+impl Phase {
+    /// All phases; an atomic holds the place in this list.
+    const ALL: [Phase; 5] = [
+        Phase::Waiting,
+        Phase::Setup,
+        Phase::Streaming,
+        Phase::Complete,
+        Phase::Over,
+    ];
 }
 
 /// What a probe has found, for the watch's timers.
@@ -50,7 +60,7 @@ pub(super) struct Shared {
     pub probing: Probing,
     /// Counts what came from the stream: it moves if and only if it lives.
     pub received: AtomicU64,
-    phase: AtomicU8,
+    phase: AtomicUsize,
     /// Moves with every change of phase.
     phases: AtomicU64,
     /// Cancels what the current connection does.
@@ -71,7 +81,7 @@ impl Shared {
             fatal,
             probing: Probing::default(),
             received: AtomicU64::new(0),
-            phase: AtomicU8::new(0),
+            phase: AtomicUsize::new(0),
             phases: AtomicU64::new(0),
             token: Mutex::default(),
             is_stopped: AtomicBool::new(false),
@@ -90,13 +100,8 @@ impl Shared {
     }
 
     pub fn phase(&self) -> Phase {
-        match self.phase.load(Ordering::SeqCst) {
-            1 => Phase::Setup,
-            2 => Phase::Streaming,
-            3 => Phase::Complete,
-            4 => Phase::Over,
-            _ => Phase::Waiting,
-        }
+        let place = self.phase.load(Ordering::SeqCst);
+        Phase::ALL.get(place).copied().unwrap_or(Phase::Waiting)
     }
 
     /// A number that differs after every change of phase.
@@ -108,8 +113,8 @@ impl Shared {
     /// abandoned has no say.
     pub fn set_phase(&self, generation: u64, phase: Phase) {
         if self.gate.generation() == generation {
-            // Lossless: the enum is `repr(u8)`.
-            self.phase.store(phase as u8, Ordering::SeqCst);
+            let place = Phase::ALL.iter().position(|known| *known == phase);
+            self.phase.store(place.unwrap_or(0), Ordering::SeqCst);
             self.phases.fetch_add(1, Ordering::SeqCst);
         }
     }

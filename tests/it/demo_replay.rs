@@ -3,7 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
 
 use viewcast::demo::replay;
@@ -17,7 +17,7 @@ fn message(kind: u8, body: &[u8]) -> Vec<u8> {
 
 /// Answers one connection: NULL or `max` to the questions for numbers, success
 /// to all else; hangs up after `inserts` of them.
-fn serve(mut socket: TcpStream, max: Option<&str>, inserts: usize, heard: &Sender<String>) {
+fn serve(mut socket: TcpStream, max: Option<&str>, inserts: usize, heard: &SyncSender<String>) {
     let mut length = [0; 4];
     socket.read_exact(&mut length).unwrap();
     let mut startup = vec![0; u32::from_be_bytes(length) as usize - 4];
@@ -74,9 +74,9 @@ fn replay_creates_seeds_inserts_and_goes_on_after_a_lost_connection() {
         listener.local_addr().unwrap()
     );
     let stop = AtomicBool::new(false);
-    let (heard, statements) = channel();
+    let (heard, statements) = sync_channel(1_024);
     thread::scope(|scope| {
-        scope.spawn(|| replay(&url, &options(10, 1_000.0, 1_200), &stop).unwrap());
+        scope.spawn(|| replay(&url.parse().unwrap(), &options(10, 1_000.0, 1_200), &stop).unwrap());
         scope.spawn(move || {
             // Empty at first, then with what the first connection has taken in.
             for max in [None, Some("1699")] {

@@ -48,7 +48,10 @@ fn requests_that_make_no_sense_get_a_proper_status() {
     let mut response = get(address, "/%3Cb%3Enosuch%3Cb%3E/stream");
     assert_eq!(response.status, 404);
     let body = response.text();
-    assert!(!body.contains("<b>") && !body.contains("nosuch"), "no echo of markup: {body}");
+    assert!(
+        !body.contains("<b>") && !body.contains("nosuch"),
+        "no echo of markup: {body}"
+    );
     let json: serde_json::Value = serde_json::from_str(&body).unwrap();
     assert!(
         json["error"].is_string() && json["hint"].is_string(),

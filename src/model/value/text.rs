@@ -70,9 +70,10 @@ const fn has_special(word: u64) -> bool {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const TOPS: u64 = 0x8080_8080_8080_8080;
     let control = word.wrapping_sub(ONES * 0x20) & !word;
-    let quotes = word ^ (ONES * b'"' as u64);
+    // 0x22 is the quote, 0x5c the backslash.
+    let quotes = word ^ (ONES * 0x22);
     let quote = quotes.wrapping_sub(ONES) & !quotes;
-    let slashes = word ^ (ONES * b'\\' as u64);
+    let slashes = word ^ (ONES * 0x5c);
     let slash = slashes.wrapping_sub(ONES) & !slashes;
     (control | quote | slash) & TOPS != 0
 }

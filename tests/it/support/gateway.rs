@@ -88,11 +88,6 @@ impl Process {
         assert!(sent.expect("kill runs").success());
     }
 
-    /// The process's id.
-    pub fn id(&self) -> u32 {
-        self.child.id()
-    }
-
     /// Waits for the process to end by itself.
     pub fn await_exit(&mut self) -> ExitStatus {
         let deadline = Instant::now() + PATIENCE;

@@ -120,11 +120,6 @@ impl Response {
     pub fn json(&mut self) -> serde_json::Value {
         serde_json::from_str(&self.text()).expect("JSON")
     }
-
-    /// The socket, for tests that change how it behaves.
-    pub fn socket(&self) -> &TcpStream {
-        self.reader.get_ref()
-    }
 }
 
 fn read_line(reader: &mut BufReader<TcpStream>) -> Result<String, std::io::Error> {
