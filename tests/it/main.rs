@@ -24,6 +24,7 @@ mod demo_replay;
 mod demo_standin;
 mod demo_streams;
 mod exact;
+mod faults;
 mod golden;
 mod requests;
 mod shutdown;

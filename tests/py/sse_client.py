@@ -43,6 +43,9 @@ def follow(client, url, view):
                         row = key(change["delete"])
                         assert rows[row] > 0, "only what is there is deleted"
                         rows[row] -= 1
+            elif event.retry is not None and not event.data:
+                # The reconnection time; other clients keep it to themselves.
+                continue
             else:
                 raise AssertionError(f"unknown event {event.event}")
             at = timestamp(event.id)

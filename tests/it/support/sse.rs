@@ -67,26 +67,48 @@ impl Stream {
     /// The next event, or the way the connection broke.
     pub fn try_next(&mut self) -> Result<Option<Event>, std::io::Error> {
         loop {
-            while let Some(decoded) = self
-                .decoder
-                .decode(&mut self.buffer)
-                .map_err(std::io::Error::other)?
-            {
-                match decoded {
-                    Decoded::Message(message) => return Ok(Some(self.take(message))),
-                    Decoded::Comment(_) => self.comments += 1,
-                    Decoded::Retry(time) => self.retry_ms = Some(time.as_millis()),
-                }
+            if let Some(event) = self.decoded()? {
+                return Ok(Some(event));
             }
-            match self.response.piece()? {
-                Some(piece) => self.buffer.extend_from_slice(&piece),
-                None => {
-                    let left = String::from_utf8_lossy(&self.buffer).into_owned();
-                    assert!(left.trim().is_empty(), "ended inside an event: {left:?}");
-                    return Ok(None);
-                }
+            if !self.receive()? {
+                return Ok(None);
             }
         }
+    }
+
+    /// Takes in what comes next without waiting for an event.
+    pub fn feed(&mut self) -> Result<(), std::io::Error> {
+        assert!(self.receive()?, "the stream goes on");
+        let event = self.decoded()?;
+        assert_eq!(event, None, "only comments were expected");
+        Ok(())
+    }
+
+    /// The next event that has arrived whole.
+    fn decoded(&mut self) -> Result<Option<Event>, std::io::Error> {
+        while let Some(decoded) = self
+            .decoder
+            .decode(&mut self.buffer)
+            .map_err(std::io::Error::other)?
+        {
+            match decoded {
+                Decoded::Message(message) => return Ok(Some(self.take(message))),
+                Decoded::Comment(_) => self.comments += 1,
+                Decoded::Retry(time) => self.retry_ms = Some(time.as_millis()),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Reads a piece; `false` at the stream's proper end.
+    fn receive(&mut self) -> Result<bool, std::io::Error> {
+        if let Some(piece) = self.response.piece()? {
+            self.buffer.extend_from_slice(&piece);
+            return Ok(true);
+        }
+        let left = String::from_utf8_lossy(&self.buffer);
+        assert!(left.trim().is_empty(), "ended inside an event: {left:?}");
+        Ok(false)
     }
 
     fn take(&mut self, message: russe::Message) -> Event {

@@ -1,0 +1,334 @@
+//! The whole gateway before an upstream that fails in every way: each client
+//! has one base, and at every id it is sent its rows are the view's.
+
+use std::collections::BTreeMap;
+
+use crate::support::gateway::{Gateway, Process};
+use crate::support::http::get;
+use crate::support::materialize::{Generation, Materialize, row};
+use crate::support::sse::{Event, Stream};
+use crate::support::standin::{TextRows, text_rows};
+use crate::support::table::Table;
+
+const COLUMNS: [(&str, &str); 2] = [("n", "integer"), ("b", "text")];
+
+/// A server with view `v`, which holds duplicates, and `w`.
+fn server(generation: Generation) -> Materialize {
+    let server = Materialize::start(generation);
+    server.create_view("v", &COLUMNS);
+    server.create_view("w", &COLUMNS);
+    server.commit("v", vec![(row(["1", "x"]), 3), (row(["2", "y"]), 1)]);
+    server.commit("w", vec![(row(["7", "w"]), 1)]);
+    server
+}
+
+fn gateway(server: &Materialize) -> Gateway {
+    let url = server.url();
+    Gateway::start(&[
+        "--upstream",
+        &url,
+        "--view",
+        "v",
+        "--view",
+        "w",
+        "--heartbeat",
+        "200ms",
+    ])
+}
+
+/// A client that compares its rows with the oracle after every event.
+struct Client<'a> {
+    server: &'a Materialize,
+    view: &'static str,
+    stream: Stream,
+    table: Table,
+}
+
+impl<'a> Client<'a> {
+    fn join(server: &'a Materialize, gateway: &Gateway, view: &'static str) -> Self {
+        let stream = Stream::open(gateway.address, &format!("/{view}/stream"));
+        let mut client = Client {
+            server,
+            view,
+            stream,
+            table: Table::default(),
+        };
+        while client.table.timestamp.is_none() {
+            client.step();
+        }
+        client
+    }
+
+    fn step(&mut self) -> Event {
+        let event = self.stream.next().expect("the stream goes on");
+        self.table.apply(&event);
+        if event.id.is_some() {
+            self.compare();
+        }
+        event
+    }
+
+    fn compare(&self) {
+        let timestamp = self.table.timestamp.expect("a position");
+        let oracle: BTreeMap<_, _> = self.server.contents_at(self.view, timestamp);
+        let expected: TextRows = oracle
+            .into_iter()
+            .map(|(row, copies)| (row, u64::try_from(copies).expect("positive")))
+            .collect();
+        assert_eq!(
+            text_rows(&self.table.rows),
+            expected,
+            "{} at {timestamp}",
+            self.view
+        );
+    }
+
+    /// Reads until the position has reached a timestamp.
+    fn reach(&mut self, timestamp: u64) {
+        while self.table.timestamp < Some(timestamp) {
+            self.step();
+        }
+        assert_eq!(self.table.bases, 1, "one base per connection [P2]");
+    }
+
+    fn until_upstream(&mut self, word: &str) {
+        let data = format!("\"{word}\"");
+        while self.table.upstream.as_ref() != Some(&data) {
+            self.step();
+        }
+    }
+}
+
+#[test]
+fn oracle_duplicates_are_exact_at_every_id() {
+    for generation in [Generation::Modern, Generation::Old] {
+        let server = server(generation);
+        let gateway = gateway(&server);
+        let mut client = Client::join(&server, &gateway, "v");
+        assert_eq!(client.table.rows.values().sum::<u64>(), 4);
+        for (row_changed, diff) in [("1", 2), ("1", -4), ("3", 1_000), ("3", -999), ("1", -1)] {
+            let at = server.commit("v", vec![(row([row_changed, "x"]), diff)]);
+            client.reach(at);
+        }
+        let at = server.commit("v", vec![(row(["3", "x"]), -1), (row(["4", "z"]), 2)]);
+        client.reach(at);
+        assert_eq!(client.table.rows.values().sum::<u64>(), 3);
+    }
+}
+
+#[test]
+fn upstream_outage_is_one_delta_between_lost_and_live() {
+    for generation in [Generation::Modern, Generation::Old] {
+        let server = server(generation);
+        let gateway = gateway(&server);
+        let mut client = Client::join(&server, &gateway, "v");
+        server.refuse(true);
+        server.restart();
+        client.until_upstream("lost");
+        for n in 0..20 {
+            server.commit(
+                "v",
+                vec![
+                    (row(["5", "during"]), 1),
+                    (row(["6", "gone"]), 1 - 2 * (n % 2)),
+                ],
+            );
+        }
+        let at = server.commit("v", vec![(row(["1", "x"]), -3)]);
+        let before = client.table.deltas;
+        server.refuse(false);
+        client.reach(at);
+        assert_eq!(
+            client.table.deltas,
+            before + 1,
+            "what changed meanwhile is ONE delta [P8]"
+        );
+        client.until_upstream("live");
+        let at = server.commit("v", vec![(row(["8", "after"]), 1)]);
+        client.reach(at);
+    }
+}
+
+#[test]
+fn bad_data_is_logged_and_corrected_without_a_second_base() {
+    for generation in [Generation::Modern, Generation::Old] {
+        let server = server(generation);
+        let gateway = gateway(&server);
+        let mut client = Client::join(&server, &gateway, "v");
+        for bad in [
+            "{t}\tf\t1\t9\n",                            // too few columns
+            "{t}\tf\t1\t9\tx\ty\n",                      // too many
+            "{t}\tf\t0\t9\tx\n",                         // a diff of zero
+            "{t}\tf\t-5\t1\tx\n{u}\tt\t\\N\t\\N\t\\N\n", // a negative multiplicity
+            "{t}\tf\tone\t9\tx\n",
+            "soon\tf\t1\t9\tx\n",
+            "1000\tf\t1\t9\tx\n",         // time goes back
+            "{t}\tf\t1\t9\t\\xff\\xfe\n", // not UTF-8 once decoded
+        ] {
+            let now = server.now();
+            let bytes = bad
+                .replace("{t}", &(now + 500).to_string())
+                .replace("{u}", &(now + 600).to_string());
+            server.inject("v", bytes.as_bytes());
+            let at = server.commit("v", vec![(row(["10", "next"]), 1)]);
+            client.reach(at);
+        }
+        let log = gateway.process.log().join("\n");
+        assert!(log.contains("\"v\"") && !log.contains("panic"), "{log}");
+        assert!(!log.contains("next"), "rows are never logged: {log}");
+    }
+}
+
+#[test]
+fn dropped_view_is_gone_while_others_go_on() {
+    let server = server(Generation::Modern);
+    let gateway = gateway(&server);
+    let mut client = Client::join(&server, &gateway, "v");
+    let mut other = Client::join(&server, &gateway, "w");
+    let incarnation = client.table.incarnation.clone();
+    server.drop_view("v");
+    let gone = loop {
+        let event = client.stream.next().expect("gone before the end");
+        if event.name == "gone" {
+            break event;
+        }
+    };
+    let data: serde_json::Value = serde_json::from_str(&gone.data).expect("JSON");
+    assert!(data["reason"].is_string(), "[P9] {data}");
+    assert_eq!(client.stream.next(), None, "the end, between events");
+    let id = client.stream.last_id.clone().expect("an id");
+    let at = server.commit("w", vec![(row(["8", "w"]), 1)]);
+    other.reach(at);
+    // Created anew with other columns: who comes back gets a base of it.
+    server.create_view("v", &[("n", "integer"), ("b", "text"), ("c", "text")]);
+    server.commit("v", vec![(row(["1", "x", "new"]), 1)]);
+    let mut again = Stream::resume(gateway.address, "/v/stream", &id);
+    let base = again.expect("base");
+    assert!(base.data.contains("\"c\":\"new\""), "{base:?}");
+    assert!(
+        !base.id.expect("an id").ends_with(&incarnation),
+        "another incarnation"
+    );
+}
+
+#[test]
+fn gateways_on_one_upstream_share_positions() {
+    let server = server(Generation::Modern);
+    let (here, there) = (gateway(&server), gateway(&server));
+    let mut client = Client::join(&server, &here, "v");
+    Client::join(&server, &there, "v");
+    // Hops from one gateway to the other with every change [R3].
+    for hop in 0..10 {
+        let at = server.commit("v", vec![(row(["1", "hop"]), 1)]);
+        client.reach(at);
+        let id = client.stream.last_id.clone().expect("an id");
+        let target = if hop % 2 == 0 { &there } else { &here };
+        client.stream = Stream::resume(target.address, "/v/stream", &id);
+    }
+    let at = server.commit("v", vec![(row(["1", "hop"]), -1)]);
+    client.reach(at);
+}
+
+#[test]
+fn resume_inside_a_delta_of_several_timestamps_sends_a_base() {
+    let server = server(Generation::Modern);
+    let (here, there) = (gateway(&server), gateway(&server));
+    let mut behind = Client::join(&server, &here, "v");
+    let mut ahead = Client::join(&server, &there, "v");
+    // One gateway sees every timestamp; the other is cut off for some of them,
+    // and its one delta over the gap is of no use to who has seen half of it.
+    let first = server.commit("v", vec![(row(["1", "a"]), 1)]);
+    behind.reach(first);
+    ahead.reach(first);
+    here.process.signal("STOP");
+    let half = server.commit("v", vec![(row(["1", "b"]), 1)]);
+    ahead.reach(half);
+    let id = ahead.stream.last_id.clone().expect("an id");
+    drop(there);
+    server.restart();
+    let last = server.commit("v", vec![(row(["1", "c"]), 1)]);
+    here.process.signal("CONT");
+    behind.reach(last);
+    let mut returned = Stream::resume(here.address, "/v/stream", &id);
+    let mut table = Table::default();
+    table.incarnation.clone_from(&behind.table.incarnation);
+    let event = returned.next().expect("an event");
+    if event.name == "base" {
+        table.apply(&event);
+        table.read_until(&mut returned, |table| table.timestamp >= Some(last));
+        assert_eq!(table.rows, behind.table.rows);
+    } else {
+        // The gateway had seen the half after all, before it was stopped.
+        assert_eq!(event.name, "delta");
+        assert!(
+            !event.data.contains("\"b\":\"b\""),
+            "nothing twice: {event:?}"
+        );
+    }
+}
+
+#[test]
+fn empty_and_constant_views_have_a_base_on_both_generations() {
+    for generation in [Generation::Modern, Generation::Old] {
+        let server = Materialize::start(generation);
+        server.create_view("v", &COLUMNS);
+        server.create_view("w", &COLUMNS);
+        server.commit("w", vec![(row(["7", "w"]), 2)]);
+        server.set_constant("w");
+        let gateway = gateway(&server);
+        let mut empty = Client::join(&server, &gateway, "v");
+        assert!(empty.table.rows.is_empty());
+        let at = server.commit("v", vec![(row(["1", "x"]), 1)]);
+        empty.reach(at);
+        let mut constant = Stream::open(gateway.address, "/w/stream");
+        let mut table = Table::default();
+        table.apply(&constant.expect("base"));
+        assert_eq!(table.rows.values().sum::<u64>(), 2);
+        // Heartbeats go on, and no id is ever sent twice [P5, P7].
+        for _ in 0..3 {
+            let beat = constant.expect("delta");
+            assert_eq!((beat.data.as_str(), beat.id), ("[]", None));
+        }
+        let upstream = |list: &serde_json::Value| list["views"][1]["upstream"].clone();
+        assert_eq!(upstream(&get(gateway.address, "/views").json()), "complete");
+    }
+}
+
+#[test]
+fn upstream_that_is_not_up_yet_is_waited_for() {
+    let server = server(Generation::Modern);
+    server.refuse(true);
+    let gateway = gateway(&server);
+    let ready = get(gateway.address, "/readyz");
+    assert_eq!(ready.status, 503);
+    assert_eq!(get(gateway.address, "/v").status, 503);
+    let mut stream = Stream::open(gateway.address, "/v/stream");
+    // Comments keep it open [P1]; the first bytes are the retry and one of them.
+    while stream.comments == 0 {
+        stream.feed().expect("the stream goes on");
+    }
+    server.refuse(false);
+    stream.expect("base");
+    assert_eq!(get(gateway.address, "/readyz").status, 200);
+}
+
+#[test]
+fn unknown_view_is_fatal_and_names_the_nearest() {
+    let server = server(Generation::Modern);
+    server.create_view("top10", &COLUMNS);
+    let url = server.url();
+    let mut process = Process::start(&[
+        "--upstream",
+        &url,
+        "--view",
+        "v",
+        "--view",
+        "top01",
+        "--listen",
+        "127.0.0.1:0",
+    ]);
+    assert_eq!(process.await_exit().code(), Some(1));
+    let log = process.log().join("\n");
+    assert!(log.contains("error: ") && log.contains("top01"), "{log}");
+    assert!(log.contains("hint: ") && log.contains("\"top10\""), "{log}");
+}
