@@ -9,9 +9,10 @@ use timely::dataflow::operators::probe::Handle as Probe;
 use super::DemoDialect;
 use super::catalog::{Catalog, DATABASE, Kind, SCHEMAS, number};
 use super::feed::{Feed, Pace, Recording};
+use super::operators::Diff;
 use super::store::Publisher;
 use super::value::{Row, Value};
-use super::views::{FrontierRow, Inputs, Outputs, build};
+use super::views::{Inputs, Outputs, build};
 use crate::limits;
 
 /// What the dataflow thread needs.
@@ -101,7 +102,7 @@ struct Driver {
     inputs: Inputs,
     outputs: Outputs,
     /// What `mz_frontiers` holds at present.
-    frontiers: Vec<FrontierRow>,
+    frontiers: Vec<Row>,
 }
 
 impl Driver {
@@ -109,25 +110,22 @@ impl Driver {
     fn start(&mut self) {
         let start = self.plan.pace.timestamp_start;
         self.inputs.advance_to(start);
-        self.inputs.unit.insert(());
+        self.inputs.unit.update(Row::default(), Diff::ONE);
         for wiki in &self.plan.recording.wikis {
-            let row = (
-                wiki.code.clone(),
-                wiki.language.clone(),
-                wiki.family.clone(),
-            );
-            self.inputs.wikis.insert(row);
+            let row = [&wiki.code, &wiki.language, &wiki.family].map(Value::text);
+            self.inputs.wikis.update(Arc::from(row), Diff::ONE);
         }
         let catalog = Arc::clone(&self.plan.catalog);
         for relation in &catalog.relations {
             if relation.kind == Kind::MaterializedView {
-                self.inputs.mz_views.insert((
-                    relation.id.clone(),
-                    relation.oid,
-                    schema_id(relation.schema).to_owned(),
-                    relation.name.to_owned(),
-                    relation.definition.to_owned(),
-                ));
+                let row = [
+                    Value::text(&relation.id),
+                    Value::Oid(relation.oid),
+                    Value::text(schema_id(relation.schema)),
+                    Value::text(relation.name),
+                    Value::text(relation.definition),
+                ];
+                self.inputs.mz_views.update(Arc::from(row), Diff::ONE);
             }
         }
         for (relation, row) in static_rows(&catalog) {
@@ -139,30 +137,26 @@ impl Driver {
     /// the frontier, below which everything is in.
     fn tick_until(&mut self, tick: u64) -> u64 {
         while let Some((edit, timestamp)) = self.feed.next_until(tick) {
-            self.inputs.edits.update_at(edit, timestamp, 1);
+            self.inputs.edits.update_at(edit, timestamp, Diff::ONE);
         }
         let timestamp = self.plan.pace.timestamp(tick);
-        let rows: Vec<FrontierRow> = self
-            .plan
-            .catalog
-            .relations
-            .iter()
-            .enumerate()
+        let store = &self.plan.publisher.store;
+        let relations = self.plan.catalog.relations.iter().enumerate();
+        let rows = relations
             .map(|(number, relation)| {
-                (
-                    relation.id.clone(),
-                    self.plan.publisher.store.since(number),
-                    timestamp + 1,
-                )
+                Row::from([
+                    Value::text(&relation.id),
+                    Value::Unsigned(store.since(number)),
+                    Value::Unsigned(timestamp + 1),
+                ])
             })
             .collect();
+        let frontiers = &mut self.inputs.mz_frontiers;
         for row in std::mem::replace(&mut self.frontiers, rows) {
-            self.inputs.mz_frontiers.update_at(row, timestamp, -1);
+            frontiers.update_at(row, timestamp, Diff::ONE.negated());
         }
         for row in &self.frontiers {
-            self.inputs
-                .mz_frontiers
-                .update_at(row.clone(), timestamp, 1);
+            frontiers.update_at(Row::clone(row), timestamp, Diff::ONE);
         }
         self.inputs.advance_to(timestamp + 1);
         self.inputs.flush();

@@ -30,6 +30,7 @@ mod ast;
 mod catalog;
 mod dataflow;
 mod feed;
+mod operators;
 #[cfg(test)]
 mod oracle;
 mod parse_select;

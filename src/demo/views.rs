@@ -7,45 +7,40 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::sync::Arc;
 
+use differential_dataflow::VecCollection;
 use differential_dataflow::input::{Input as _, InputSession};
-use differential_dataflow::{AsCollection as _, ExchangeData, Hashable, VecCollection};
 use timely::dataflow::Scope;
 use timely::dataflow::operators::probe::Handle as Probe;
-use timely::dataflow::operators::vec::Map as _;
 
 use super::catalog::number;
 use super::feed::{Edit, Pace, hot_expiry_ms, minute_expiry_ms};
+use super::operators::{
+    Change, Collection, Diff, Timestamp, distinct, flat_map, join, select, summarize,
+};
 use super::store::Update;
 use super::value::{Row, Value};
 use crate::limits;
 
-type Timestamp = u64;
-type Collection<'scope, D> = VecCollection<'scope, Timestamp, D, isize>;
+type Edits<'scope> = VecCollection<'scope, Timestamp, Edit, Diff>;
 
 /// Buckets in which the highest counts are found first, so that a change looks
 /// at the users of one bucket and not at all.
 const TOP_BUCKETS: u64 = 64;
 
-/// A row of `mz_views`: id, oid, schema_id, name, definition.
-pub(super) type ViewRow = (String, u32, String, String, String);
-
-/// A row of `mz_frontiers`: object_id, read_frontier, write_frontier.
-pub(super) type FrontierRow = (String, u64, u64);
-
 /// Where the dataflow's contents come from.
 pub(super) struct Inputs {
     /// The edits, never retracted.
-    pub(super) edits: InputSession<Timestamp, Edit, isize>,
+    pub(super) edits: InputSession<Timestamp, Edit, Diff>,
     /// Code, language, family.
-    pub(super) wikis: InputSession<Timestamp, (String, String, String), isize>,
-    /// One row for ever: what `counter` shows before the first edit hangs on it.
-    pub(super) unit: InputSession<Timestamp, (), isize>,
+    pub(super) wikis: InputSession<Timestamp, Row, Diff>,
+    /// One row for ever, without columns: what `counter` shows before the first
+    /// edit hangs on it.
+    pub(super) unit: InputSession<Timestamp, Row, Diff>,
     /// The catalog's views.
-    pub(super) mz_views: InputSession<Timestamp, ViewRow, isize>,
+    pub(super) mz_views: InputSession<Timestamp, Row, Diff>,
     /// The frontiers, new at each tick.
-    pub(super) mz_frontiers: InputSession<Timestamp, FrontierRow, isize>,
+    pub(super) mz_frontiers: InputSession<Timestamp, Row, Diff>,
 }
 
 impl Inputs {
@@ -90,19 +85,13 @@ impl Outputs {
         self.0.borrow_mut()[relation].push((row, timestamp, diff));
     }
 
-    fn connect<D: ExchangeData + Hashable>(
-        &self,
-        relation: usize,
-        probe: &Probe<Timestamp>,
-        collection: Collection<'_, D>,
-        row: impl Fn(&D) -> Row + 'static,
-    ) {
+    /// Emits a collection's changes as they come: the history they go into
+    /// consolidates what is closed, and no view emits what is not.
+    fn connect(&self, relation: usize, probe: &Probe<Timestamp>, collection: Collection<'_>) {
         let outputs = self.clone();
         collection
-            .consolidate()
-            .inspect(move |(data, timestamp, diff)| {
-                // An isize is no wider than an i64 on any platform.
-                outputs.push(relation, row(data), *timestamp, *diff as i64);
+            .inspect(move |(row, timestamp, diff)| {
+                outputs.push(relation, Row::clone(row), *timestamp, diff.rows);
             })
             .probe_with(probe);
     }
@@ -115,142 +104,146 @@ pub(super) fn build(
     outputs: &Outputs,
     probe: &Probe<Timestamp>,
 ) -> Inputs {
-    let (edits_input, edits) = scope.new_collection::<Edit, isize>();
-    let (wikis_input, wikis) = scope.new_collection::<(String, String, String), isize>();
-    let (unit_input, unit) = scope.new_collection::<(), isize>();
-    let (views_input, views) = scope.new_collection::<ViewRow, isize>();
-    let (frontiers_input, frontiers) = scope.new_collection::<FrontierRow, isize>();
-    let languages = by_language(edits.clone(), wikis.clone());
-    outputs.connect(number::EDITS_BY_LANGUAGE, probe, languages, |row| {
-        let (language, family, edits, bytes) = row;
-        let [language, family] = [language, family].map(Value::text);
-        Arc::from([
-            language,
-            family,
-            bigint(edits),
-            Value::Numeric(*bytes as i128),
-        ])
-    });
-    let counted = counter(edits.clone(), unit);
-    outputs.connect(
-        number::COUNTER,
-        probe,
-        counted,
-        |(edits, bytes, editors)| {
-            let bytes = bytes.map_or(Value::Null, |bytes| Value::Numeric(bytes as i128));
-            Arc::from([bigint(edits), bytes, bigint(editors)])
-        },
-    );
-    connect_users(edits.clone(), outputs, probe);
-    connect_windows(edits, pace, outputs, probe);
-    outputs.connect(number::WIKIS, probe, wikis, |(code, language, family)| {
-        Arc::from([code, language, family].map(Value::text))
-    });
-    outputs.connect(number::MZ_VIEWS, probe, views, |row| {
-        let (id, oid, schema_id, name, definition) = row;
-        let [id, schema_id, name, definition] = [id, schema_id, name, definition].map(Value::text);
-        Arc::from([id, Value::Oid(*oid), schema_id, name, definition])
-    });
-    outputs.connect(
-        number::MZ_FRONTIERS,
-        probe,
-        frontiers,
-        |(id, read, write)| {
-            Arc::from([
-                Value::text(id),
-                Value::Unsigned(*read),
-                Value::Unsigned(*write),
-            ])
-        },
-    );
+    let (edits_input, edits) = scope.new_collection::<Edit, Diff>();
+    let [wikis, unit, views, frontiers] = [(); 4].map(|()| scope.new_collection::<Row, Diff>());
+    let users = user_edits(edits.clone());
+    for (relation, collection) in [
+        (
+            number::EDITS_BY_LANGUAGE,
+            by_language(edits.clone(), wikis.1.clone()),
+        ),
+        (number::COUNTER, counter(edits.clone(), unit.1)),
+        (number::USER_EDITS, users.clone()),
+        (number::TOP10, top(users)),
+        (number::EDITS_PER_MINUTE, per_minute(edits.clone(), pace)),
+        (number::HOT_PAGES, hot_pages(edits, pace)),
+        (number::WIKIS, wikis.1),
+        (number::MZ_VIEWS, views.1),
+        (number::MZ_FRONTIERS, frontiers.1),
+    ] {
+        outputs.connect(relation, probe, collection);
+    }
     Inputs {
         edits: edits_input,
-        wikis: wikis_input,
-        unit: unit_input,
-        mz_views: views_input,
-        mz_frontiers: frontiers_input,
+        wikis: wikis.0,
+        unit: unit.0,
+        mz_views: views.0,
+        mz_frontiers: frontiers.0,
     }
 }
 
-/// The views by user, of which one reads the other.
-fn connect_users(edits: Collection<'_, Edit>, outputs: &Outputs, probe: &Probe<Timestamp>) {
-    let users = edits.flat_map(|edit| edit.user).count();
-    let row = |(user, count): &(String, isize)| Row::from([Value::text(user), bigint(count)]);
-    outputs.connect(number::USER_EDITS, probe, users.clone(), row);
-    outputs.connect(number::TOP10, probe, top(users), row);
+fn numeric(sum: i64) -> Value {
+    Value::Numeric(i128::from(sum))
 }
 
-/// The views over sliding windows.
-fn connect_windows(
-    edits: Collection<'_, Edit>,
-    pace: Pace,
-    outputs: &Outputs,
-    probe: &Probe<Timestamp>,
-) {
-    let minutes = per_minute(edits.clone(), pace);
-    outputs.connect(
-        number::EDITS_PER_MINUTE,
-        probe,
-        minutes,
-        |(minute, edits)| {
-            // Minutes since 1970 are far below the bound of an i64.
-            Arc::from([Value::Timestamp((minute * 60_000) as i64), bigint(edits)])
-        },
-    );
-    outputs.connect(number::HOT_PAGES, probe, hot_pages(edits, pace), |row| {
-        let (page, wiki, editors, edits) = row;
-        Arc::from([
-            Value::text(page),
-            Value::text(wiki),
-            bigint(editors),
-            bigint(edits),
-        ])
-    });
+/// `row` and `more` columns.
+fn extended(row: &Row, more: impl IntoIterator<Item = Value>) -> Row {
+    row.iter().cloned().chain(more).collect()
 }
 
-fn bigint(count: &isize) -> Value {
+/// What an edit adds to the sums of its group.
+fn edit_diff(edit: &Edit, diff: Diff) -> Diff {
     // An isize is no wider than an i64 on any platform.
-    Value::BigInt(*count as i64)
+    let bytes = diff.rows * edit.bytes as i64;
+    Diff { bytes, ..diff }
+}
+
+/// User of each edit that has one.
+fn users(edits: Edits<'_>) -> Collection<'_> {
+    flat_map(
+        edits,
+        Box::new(|edit, timestamp, diff, out| {
+            out.extend(
+                edit.user
+                    .map(|user| (Row::from([Value::text(user)]), timestamp, diff)),
+            );
+        }),
+    )
+}
+
+/// User, edits.
+fn user_edits(edits: Edits<'_>) -> Collection<'_> {
+    summarize(
+        users(edits),
+        Box::new(|user, sums| Some(extended(user, [Value::BigInt(sums.rows)]))),
+    )
 }
 
 /// Edits, their bytes, distinct users; (0, NULL, 0) before the first edit.
-fn counter<'scope>(
-    edits: Collection<'scope, Edit>,
-    unit: Collection<'scope, ()>,
-) -> Collection<'scope, (isize, Option<isize>, isize)> {
-    let totals = edits
-        .clone()
-        .explode(|edit| Some(((), (1_isize, (edit.bytes, 0_isize)))));
-    let editors = edits
-        .flat_map(|edit| edit.user)
-        .distinct()
-        .explode(|_| Some(((), (0_isize, (0_isize, 1_isize)))));
-    let counted = totals
-        .concat(editors)
-        .count()
-        .map(|((), (edits, (bytes, editors)))| (edits, Some(bytes), editors));
-    let missing = unit.concat(counted.clone().map(|_| ()).negate());
-    counted.concat(missing.map(|()| (0, None, 0)))
+fn counter<'scope>(edits: Edits<'scope>, unit: Collection<'scope>) -> Collection<'scope> {
+    let totals = flat_map(
+        edits.clone(),
+        Box::new(|edit, timestamp, diff, out| {
+            out.push((Row::default(), timestamp, edit_diff(&edit, diff)));
+        }),
+    );
+    let editors = flat_map(
+        distinct(users(edits)),
+        Box::new(|_, timestamp, diff, out| {
+            out.push((Row::default(), timestamp, diff.as_editors()));
+        }),
+    );
+    let counted = summarize(
+        totals.concat(editors),
+        Box::new(|_, sums| {
+            Some(Row::from([
+                Value::BigInt(sums.rows),
+                numeric(sums.bytes),
+                Value::BigInt(sums.editors),
+            ]))
+        }),
+    );
+    let none = Row::from([Value::BigInt(0), Value::Null, Value::BigInt(0)]);
+    let hidden = Row::clone(&none);
+    let missing = flat_map(
+        unit,
+        Box::new(move |_, timestamp, diff, out| {
+            out.push((Row::clone(&none), timestamp, diff));
+        }),
+    );
+    let hides = flat_map(
+        counted.clone(),
+        Box::new(move |_, timestamp, diff, out| {
+            out.push((Row::clone(&hidden), timestamp, diff.negated()));
+        }),
+    );
+    counted.concat(missing).concat(hides)
 }
 
 /// The users with the highest counts, ties broken by name.
-fn top<'scope>(users: Collection<'scope, (String, isize)>) -> Collection<'scope, (String, isize)> {
-    // Values reach a reduction in ascending order: negated counts put the
+fn top(users: Collection<'_>) -> Collection<'_> {
+    // Values reach a selection in ascending order: negated counts put the
     // highest first, and then the names.
-    let highest = |_: &u64, input: &[(&(isize, String), isize)], output: &mut Vec<_>| {
-        output.extend(
-            input
-                .iter()
-                .take(limits::DEMO_TOP_USERS)
-                .map(|(value, _)| ((*value).clone(), 1)),
-        );
+    let ranked = flat_map(
+        users,
+        Box::new(|row, timestamp, diff, out| {
+            // The only shape of a row of `users`.
+            if let [Value::Text(user), Value::BigInt(count)] = &*row {
+                let user_bucket = Value::Unsigned(bucket(user));
+                let values = [
+                    user_bucket,
+                    Value::BigInt(-count),
+                    Value::Text(user.clone()),
+                ];
+                out.push((Row::from(values), timestamp, diff));
+            }
+        }),
+    );
+    let highest = |input: &[(&Row, Diff)]| {
+        let rows = input.iter().map(|(row, _)| Row::clone(row));
+        rows.take(limits::DEMO_TOP_USERS).collect()
     };
-    users
-        .map(|(user, count)| (bucket(&user), (-count, user)))
-        .reduce(highest)
-        .map(|(_, value)| (0_u64, value))
-        .reduce(highest)
-        .map(|(_, (negated, user))| (user, -negated))
+    let candidates = select(ranked, 1, Box::new(highest));
+    flat_map(
+        select(candidates, 0, Box::new(highest)),
+        Box::new(|row, timestamp, diff, out| {
+            // The only shape of a row of `ranked` after its bucket.
+            if let [Value::BigInt(negated), user] = &*row {
+                let row = Row::from([user.clone(), Value::BigInt(-negated)]);
+                out.push((row, timestamp, diff));
+            }
+        }),
+    )
 }
 
 fn bucket(user: &str) -> u64 {
@@ -262,66 +255,88 @@ fn bucket(user: &str) -> u64 {
 
 /// Language, family, edits, bytes of each wiki that has edits: the join of the
 /// two data sets.
-fn by_language<'scope>(
-    edits: Collection<'scope, Edit>,
-    wikis: Collection<'scope, (String, String, String)>,
-) -> Collection<'scope, (String, String, isize, isize)> {
+fn by_language<'scope>(edits: Edits<'scope>, wikis: Collection<'scope>) -> Collection<'scope> {
+    let edits = flat_map(
+        edits,
+        Box::new(|edit, timestamp, diff, out| {
+            let wiki = Row::from([Value::text(&edit.wiki)]);
+            out.push((wiki, timestamp, edit_diff(&edit, diff)));
+        }),
+    );
     // Aggregated before the join, so that the join holds 51 rows and not all edits.
-    edits
-        .explode(|edit| Some((edit.wiki, (1_isize, edit.bytes))))
-        .count()
-        .join_map(
-            wikis.map(|(code, language, family)| (code, (language, family))),
-            |_, (edits, bytes), (language, family)| {
-                (language.clone(), family.clone(), *edits, *bytes)
-            },
-        )
+    let sums = summarize(
+        edits,
+        Box::new(|wiki, sums| {
+            let sums = [Value::BigInt(sums.rows), numeric(sums.bytes)];
+            Some(extended(wiki, sums))
+        }),
+    );
+    join(
+        sums,
+        wikis,
+        1,
+        Box::new(|sums, names| extended(names, sums.iter().cloned())),
+    )
 }
 
-/// Minute (since 1970) and edits of the last minutes of event time.
-fn per_minute<'scope>(
-    edits: Collection<'scope, Edit>,
-    pace: Pace,
-) -> Collection<'scope, (u64, isize)> {
-    let shown = window(edits.map(|edit| edit.event_ms), move |event_ms| {
-        pace.timestamp_at(minute_expiry_ms(*event_ms))
-    });
-    shown.map(|event_ms| event_ms / 60_000).count()
+/// Minute and edits of the last minutes of event time.
+fn per_minute(edits: Edits<'_>, pace: Pace) -> Collection<'_> {
+    let shown = flat_map(
+        edits,
+        Box::new(move |edit, timestamp, diff, out| {
+            // Milliseconds since 1970 are far below the bound of an i64.
+            let minute = (edit.event_ms / 60_000 * 60_000) as i64;
+            let row = Row::from([Value::Timestamp(minute)]);
+            let leaves = pace.timestamp_at(minute_expiry_ms(edit.event_ms));
+            stay((row, timestamp, diff), leaves, out);
+        }),
+    );
+    summarize(
+        shown,
+        Box::new(|minute, sums| Some(extended(minute, [Value::BigInt(sums.rows)]))),
+    )
 }
 
 /// Page, wiki, editors, edits of pages that several users edited recently.
-fn hot_pages<'scope>(
-    edits: Collection<'scope, Edit>,
-    pace: Pace,
-) -> Collection<'scope, (String, String, isize, isize)> {
-    let recent = window(edits, move |edit| {
-        pace.timestamp_at(hot_expiry_ms(edit.event_ms))
-    });
-    let edits = recent.clone().map(|edit| (edit.page, edit.wiki)).count();
-    let editors = recent
-        .flat_map(|edit| edit.user.map(|user| (edit.page, edit.wiki, user)))
-        .distinct()
-        .map(|(page, wiki, _)| (page, wiki))
-        .count()
-        .filter(|(_, editors)| *editors > 1);
-    editors.join_map(edits, |(page, wiki), editors, edits| {
-        (page.clone(), wiki.clone(), *editors, *edits)
-    })
+fn hot_pages(edits: Edits<'_>, pace: Pace) -> Collection<'_> {
+    let expiry = move |edit: &Edit| pace.timestamp_at(hot_expiry_ms(edit.event_ms));
+    let recent = flat_map(
+        edits.clone(),
+        Box::new(move |edit, timestamp, diff, out| {
+            let page = Row::from([&edit.page, &edit.wiki].map(Value::text));
+            stay((page, timestamp, diff), expiry(&edit), out);
+        }),
+    );
+    let recent_users = flat_map(
+        edits,
+        Box::new(move |edit, timestamp, diff, out| {
+            if let Some(user) = &edit.user {
+                let row = Row::from([&edit.page, &edit.wiki, user].map(Value::text));
+                stay((row, timestamp, diff), expiry(&edit), out);
+            }
+        }),
+    );
+    let editors = flat_map(
+        distinct(recent_users),
+        Box::new(|row, timestamp, diff, out| {
+            let page = row.iter().take(2).cloned().collect();
+            out.push((page, timestamp, diff.as_editors()));
+        }),
+    );
+    summarize(
+        recent.concat(editors),
+        Box::new(|page, sums| {
+            let counts = [sums.editors, sums.rows].map(Value::BigInt);
+            (sums.editors > 1).then(|| extended(page, counts))
+        }),
+    )
 }
 
-/// The temporal filter: what comes in leaves again at the timestamp `expiry`.
-fn window<'scope, D: ExchangeData>(
-    collection: Collection<'scope, D>,
-    expiry: impl Fn(&D) -> Timestamp + 'static,
-) -> Collection<'scope, D> {
-    collection
-        .inner
-        .flat_map(move |(data, timestamp, diff)| {
-            let leaves = expiry(&data);
-            // What has left before it came in never shows.
-            let passes = leaves > timestamp;
-            let pair = [(data.clone(), timestamp, diff), (data, leaves, -diff)];
-            passes.then_some(pair).into_iter().flatten()
-        })
-        .as_collection()
+/// The temporal filter: what comes in leaves again at the timestamp `leaves`.
+fn stay((row, timestamp, diff): Change, leaves: Timestamp, out: &mut Vec<Change>) {
+    // What has left before it came in never shows.
+    if leaves > timestamp {
+        out.push((Row::clone(&row), timestamp, diff));
+        out.push((row, leaves, diff.negated()));
+    }
 }
