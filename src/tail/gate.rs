@@ -251,6 +251,11 @@ impl Entered<'_> {
             log::error!("view \"{view}\" at position {position}: {reason}. {hint}");
             self.held.logged = Some(reason.clone());
         }
+        if let TailError::Resync { .. } = error {
+            // The publisher has not taken in all that was told as closed, so
+            // that is no floor for the snapshot it needs now.
+            self.held.closed = None;
+        }
         if error.is_bad_data() {
             self.held.must_snapshot = true;
             // The connection is well: the next snapshot comes within the

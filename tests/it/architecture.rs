@@ -69,7 +69,7 @@ impl Source {
     fn new(path: &str, text: &str) -> Self {
         let code = blank_prose(text);
         // A module of tests in a file of its own is declared `#[cfg(test)]`.
-        let is_test = path.ends_with("/tests.rs");
+        let is_test = path.ends_with("/tests.rs") || path.ends_with("/oracle.rs");
         Self {
             path: path.to_owned(),
             text: text.to_owned(),

@@ -309,7 +309,7 @@ fn upstream_that_is_not_up_yet_is_waited_for() {
     }
     server.refuse(false);
     stream.expect("base");
-    assert_eq!(get(gateway.address, "/readyz").status, 200);
+    gateway.await_ready();
 }
 
 #[test]

@@ -130,6 +130,15 @@ impl Gateway {
         Gateway { process, address }
     }
 
+    /// Waits until every view has a base.
+    pub fn await_ready(&self) {
+        let deadline = Instant::now() + PATIENCE;
+        while super::http::get(self.address, "/readyz").status != 200 {
+            assert!(Instant::now() < deadline, "not ready in time");
+            std::thread::park_timeout(Duration::from_millis(10));
+        }
+    }
+
     /// The demo at a pace fit for tests.
     pub fn demo(arguments: &[&str]) -> Self {
         let mut all = vec!["demo", "--tick", "50ms", "--rate", "400"];
