@@ -195,6 +195,18 @@ impl Pace {
             .div_ceil(self.event_step_us)
     }
 
+    /// Event time at which an edit leaves `hot_pages`: its window is one of the
+    /// demo's clock, in which event time runs faster.
+    pub(super) fn hot_expiry_ms(&self, event_ms: u64) -> u64 {
+        event_ms.saturating_add(self.hot_window_ms())
+    }
+
+    /// Event time that passes in the window of `hot_pages`.
+    pub(super) fn hot_window_ms(&self) -> u64 {
+        let window_ms = u64::try_from(limits::DEMO_HOT_WINDOW.as_millis()).unwrap_or(u64::MAX);
+        (window_ms / self.tick_ms).saturating_mul(self.event_step_us) / 1_000
+    }
+
     /// The timestamp of [`Self::tick_at`].
     pub(super) fn timestamp_at(&self, event_ms: u64) -> u64 {
         self.timestamp(self.tick_at(event_ms))
@@ -245,12 +257,6 @@ impl Feed {
 /// Event time at which an edit leaves `edits_per_minute`: the whole minute at once.
 pub(super) fn minute_expiry_ms(event_ms: u64) -> u64 {
     (event_ms / 60_000 + limits::DEMO_MINUTES_SHOWN) * 60_000
-}
-
-/// Event time at which an edit leaves `hot_pages`.
-pub(super) fn hot_expiry_ms(event_ms: u64) -> u64 {
-    // The window is a constant of an hour.
-    event_ms + limits::DEMO_HOT_WINDOW.as_millis() as u64
 }
 
 #[cfg(test)]

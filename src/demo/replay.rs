@@ -11,7 +11,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use postgres::{Client, NoTls, SimpleQueryMessage};
 
-use super::feed::{Edit, Feed, Pace, Recording, hot_expiry_ms, minute_expiry_ms};
+use super::feed::{Edit, Feed, Pace, Recording, minute_expiry_ms};
 use super::value::Value;
 use super::{DemoError, Options, validate};
 use crate::limits;
@@ -162,7 +162,7 @@ fn push_row(sql: &mut String, id: u64, edit: &Edit, pace: Pace) {
         literal(&edit.page),
         edit.bytes,
         pace.timestamp_at(minute_expiry_ms(edit.event_ms)),
-        pace.timestamp_at(hot_expiry_ms(edit.event_ms)),
+        pace.timestamp_at(pace.hot_expiry_ms(edit.event_ms)),
     );
 }
 
@@ -240,9 +240,10 @@ mod tests {
         };
         let mut sql = String::new();
         push_row(&mut sql, 7, &edit, pace);
-        // An hour of event time is 65.4 s of the clock at this rate.
+        // An hour of event time is 65.4 s of the clock at this rate; the window
+        // of hot pages is ten minutes of the clock.
         let expected =
-            "(7, '2015-09-12 00:46:58.771', 'en', 'O''Brien \\', NULL, 36, 1065000, 1066000)";
+            "(7, '2015-09-12 00:46:58.771', 'en', 'O''Brien \\', NULL, 36, 1065000, 1600000)";
         assert_eq!(sql, expected);
     }
 }

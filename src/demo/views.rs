@@ -14,7 +14,7 @@ use timely::dataflow::Scope;
 use timely::dataflow::operators::probe::Handle as Probe;
 
 use super::catalog::number;
-use super::feed::{Edit, Pace, hot_expiry_ms, minute_expiry_ms};
+use super::feed::{Edit, Pace, minute_expiry_ms};
 use super::operators::{
     Change, Collection, Diff, Timestamp, distinct, flat_map, join, select, summarize,
 };
@@ -299,7 +299,7 @@ fn per_minute(edits: Edits<'_>, pace: Pace) -> Collection<'_> {
 
 /// Page, wiki, editors, edits of pages that several users edited recently.
 fn hot_pages(edits: Edits<'_>, pace: Pace) -> Collection<'_> {
-    let expiry = move |edit: &Edit| pace.timestamp_at(hot_expiry_ms(edit.event_ms));
+    let expiry = move |edit: &Edit| pace.timestamp_at(pace.hot_expiry_ms(edit.event_ms));
     let recent = flat_map(
         edits.clone(),
         Box::new(move |edit, timestamp, diff, out| {
