@@ -288,3 +288,10 @@ pub const HEALTHCHECK_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Bytes of the answer a health check reads: the status line is in the first.
 pub const HEALTHCHECK_ANSWER_BYTES_MAX: usize = 1024;
+
+/// Quiet after which an upstream that is back has told what was missed: it
+/// sends that in one go, so this only bridges a busy moment.
+pub const SETTLING_QUIET: Duration = Duration::from_millis(100);
+
+/// How long that is waited for at the most, on a view that is never quiet.
+pub const SETTLING_MAX: Duration = Duration::from_secs(1);

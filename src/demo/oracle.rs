@@ -53,11 +53,10 @@ fn recompute(
         }
     }
     let bytes: i128 = edits.iter().map(|edit| edit.bytes as i128).sum();
-    let bytes = if edits.is_empty() {
-        Value::Null
-    } else {
-        Value::Numeric(bytes)
-    };
+    let has_edits = !edits.is_empty();
+    let bytes = has_edits
+        .then_some(Value::Numeric(bytes))
+        .unwrap_or(Value::Null);
     let counter = row([bigint(edits.len()), bytes, bigint(users.len())]);
     let user_row = |(user, count): &(&str, usize)| row([Value::text(user), bigint(*count)]);
     let mut ranking: Vec<(&str, usize)> = users.into_iter().collect();

@@ -66,17 +66,21 @@ pub struct Retention<F> {
     start: Timestamp,
     head: Timestamp,
     bytes: u64,
+    distrusted: Option<Timestamp>,
 }
 
 impl<F> Retention<F> {
-    /// An empty log that begins at a base's timestamp.
-    pub fn new(start: Timestamp) -> Self {
+    /// An empty log that begins at a base's timestamp. Positions that clients
+    /// bring back are not believed up to `distrusted`: they were given out
+    /// before the upstream's time went back, for other contents.
+    pub fn new(start: Timestamp, distrusted: Option<Timestamp>) -> Self {
         Retention {
             entries: VecDeque::new(),
             first: 0,
             start,
             head: start,
             bytes: 0,
+            distrusted,
         }
     }
 
@@ -141,6 +145,14 @@ impl<F> Retention<F> {
         let skip = cursor.0.checked_sub(self.first)?;
         let skip = usize::try_from(skip).ok()?;
         Some(self.entries.iter().skip(skip))
+    }
+
+    /// What a client that comes back with a position needs.
+    pub fn resume(&self, timestamp: Timestamp) -> Resume {
+        if Some(timestamp) <= self.distrusted {
+            return Resume::Base;
+        }
+        self.since(timestamp)
     }
 
     /// What a client that has everything up to `timestamp` needs.
@@ -210,7 +222,7 @@ mod tests {
 
     /// Base at 100, changes at 110, at 120, and one delta over (120, 150].
     fn log() -> Retention<u64> {
-        let mut log = Retention::new(at(100));
+        let mut log = Retention::new(at(100), None);
         log.push(entry(109, 110, 10, 0));
         log.push(entry(119, 120, 10, 5));
         log.push(entry(120, 150, 10, 9));
@@ -253,6 +265,15 @@ mod tests {
     }
 
     #[test]
+    fn resume_from_before_time_went_back_is_not_believed() {
+        let mut log: Retention<u64> = Retention::new(at(100), Some(at(115)));
+        log.push(entry(119, 120, 10, 0));
+        assert_eq!(log.resume(at(115)), Resume::Base);
+        assert_eq!(log.resume(at(116)), Resume::Deltas(Cursor(0)));
+        assert_eq!(log.since(at(100)), Resume::Deltas(Cursor(0)));
+    }
+
+    #[test]
     fn prune_by_bytes_and_by_age_moves_the_start() {
         let limits = |bytes_max, age_ms_max| RetentionLimits {
             bytes_max,
@@ -275,7 +296,7 @@ mod tests {
             bytes_max: 35,
             age_ms_max: 1_000,
         };
-        let mut log = Retention::new(at(0));
+        let mut log = Retention::new(at(0), None);
         let mut copies = vec![log.clone()];
         for time in 1..50 {
             log.push(entry(time - 1, time, 10, time));

@@ -1,14 +1,16 @@
 //! What a publisher holds of one incarnation: the contents and their log.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use crate::limits::BASE_SURPLUS_BYTES_MIN;
 use crate::model::delta::Delta;
 use crate::model::position::{Position, Timestamp};
 use crate::model::retention::{Entry, RetentionLimits};
-use crate::model::view::View;
+use crate::model::view::{View, ViewError};
 
 use super::frame::{Base, Frame};
+use super::settling::Settling;
 use super::shared::Log;
 
 /// The clock and the limits of the moment, for everything that is appended.
@@ -30,6 +32,8 @@ pub struct Contents {
     sent: Timestamp,
     /// Bytes of frames since the cached base.
     surplus: u64,
+    /// Runs from the first word of an upstream that was lost.
+    settling: Option<Settling>,
 }
 
 impl Contents {
@@ -40,6 +44,7 @@ impl Contents {
             view,
             log,
             surplus: 0,
+            settling: None,
         }
     }
 
@@ -54,7 +59,41 @@ impl Contents {
     /// Everything up to here is closed and nothing changed.
     pub fn advance(&mut self, timestamp: Timestamp) {
         self.view.advance(timestamp);
-        self.log.lock().retention.advance(self.view.timestamp());
+        // What is still gathered is not in the log, which may not say so.
+        if self.settling.is_none() {
+            self.log.lock().retention.advance(self.view.timestamp());
+        }
+    }
+
+    /// Applies a delta of one timestamp to the view and publishes it, unless
+    /// it is gathered with others; whether it was published.
+    pub fn apply(&mut self, delta: Delta, keeping: Keeping) -> Result<bool, ViewError> {
+        self.view.apply(&delta)?;
+        if let Some(settling) = &mut self.settling {
+            settling.push(delta, Instant::now());
+            return Ok(false);
+        }
+        // Of one timestamp, so nothing changed before it.
+        let after = delta.timestamp().closed_below().unwrap_or(Timestamp::MIN);
+        Ok(self.publish(delta, after, keeping))
+    }
+
+    /// The upstream is back: what it tells from now on is gathered. How long
+    /// to wait before `settle`.
+    pub fn gather(&mut self) -> Duration {
+        let (from, now) = (self.view.timestamp(), Instant::now());
+        self.settling
+            .get_or_insert_with(|| Settling::new(from, now))
+            .wait(now)
+    }
+
+    /// Publishes what was gathered; whether there were changes.
+    pub fn settle(&mut self, keeping: Keeping) -> bool {
+        let Some(settling) = self.settling.take() else {
+            return false;
+        };
+        let (delta, from) = settling.finish(self.view.timestamp());
+        self.publish(delta, from, keeping)
     }
 
     /// Publishes changes in `(from, delta.timestamp()]` that the view already

@@ -9,5 +9,6 @@ pub mod frame;
 pub mod publisher;
 #[allow(clippy::module_inception, reason = "the actor is named for what it is")]
 pub mod relay;
+pub mod settling;
 pub mod shared;
 pub mod subscriber;

@@ -9,16 +9,19 @@ use actix::{Actor, AsyncContext, Context, Handler, Message};
 use crossbeam_channel::{Receiver, TryRecvError};
 use log::{error, info, warn};
 
-use crate::limits::{PUBLISH_RUN_EVENTS, SNAPSHOT_BEHIND_MS_MAX};
+use crate::limits::PUBLISH_RUN_EVENTS;
 use crate::model::delta::Delta;
 use crate::model::event::{Description, TailEvent};
-use crate::model::position::{Position, Timestamp};
+use crate::model::position::Timestamp;
 use crate::model::retention::RetentionLimits;
 use crate::model::view::View;
 
 use super::contents::{Contents, Keeping};
 use super::relay::RelayAddr;
-use super::shared::{Log, SharedView, Upstream, WakeFlag};
+use super::shared::{SharedView, Upstream, WakeFlag};
+use snapshots::Step;
+
+mod snapshots;
 
 /// There are events in the channel, or a base is wanted, or it is time to
 /// close: look at everything.
@@ -57,15 +60,15 @@ pub struct Publisher {
     held: Option<Contents>,
     /// A snapshot that does not reach what was already published.
     behind: Option<View>,
+    /// Positions up to here were given out before time went back.
+    distrusted: Option<Timestamp>,
+    /// When to publish what is gathered since the upstream is back.
+    settle_in: Option<Duration>,
+    /// A timer for that runs; one is enough, since it looks again.
+    is_timer_set: bool,
     /// An error was found: nothing counts until the next snapshot.
     out_of_step: bool,
     last_frame: Instant,
-}
-
-/// What moves a view forward.
-enum Step<'a> {
-    Delta(&'a Delta),
-    Progress(Timestamp),
 }
 
 impl Publisher {
@@ -87,6 +90,9 @@ impl Publisher {
             described: None,
             held: None,
             behind: None,
+            distrusted: None,
+            settle_in: None,
+            is_timer_set: false,
             out_of_step: false,
             last_frame: Instant::now(),
         }
@@ -101,6 +107,7 @@ impl Publisher {
             TailEvent::Complete if !self.out_of_step => self.set_upstream(Upstream::Complete),
             TailEvent::Delta(_) | TailEvent::Progress(_) | TailEvent::Complete => {}
             TailEvent::Lost { reason } => {
+                self.settle(true);
                 warn!("view {:?}: upstream lost: {reason}", self.shared.name);
                 self.set_upstream(Upstream::Lost);
             }
@@ -112,126 +119,68 @@ impl Publisher {
         let other = |known: &Description| known.incarnation != description.incarnation;
         if self.described.as_ref().is_some_and(other) && self.held.is_some() {
             self.gone("the view was created anew or its columns changed");
+            self.distrusted = None;
         }
         let columns = description.columns.clone();
         self.shared.update_status(|status| status.columns = columns);
         self.described = Some(description);
     }
 
-    fn snapshot(&mut self, view: View) {
-        self.out_of_step = false;
-        self.behind = None;
-        if view.listed_bytes() > self.settings.view_bytes_max {
-            return self.refuse(view.listed_bytes());
-        }
-        let Some(held) = &self.held else {
-            return self.begin(view);
-        };
-        let (from, to) = (held.view.timestamp(), view.timestamp());
-        let reach = Timestamp::new(to.get().saturating_add(SNAPSHOT_BEHIND_MS_MAX));
-        if reach < from {
-            // Far back: positions already given out mean nothing here.
-            self.gone("the upstream's time went back");
-            return self.begin(view);
-        }
-        let delta = held.view.difference(&view);
-        if to > from || (to == from && delta.is_empty()) {
-            if let Some(held) = &mut self.held {
-                held.view = view;
-            }
-            self.publish_changes(delta, from);
-            return self.set_upstream(Upstream::Live);
-        }
-        if from == Timestamp::MAX {
-            self.gone("the upstream's contents changed without its time");
-            return self.begin(view);
-        }
-        // A little behind what was already published: kept aside and brought
-        // forward by what follows, until it can be subtracted.
-        self.behind = Some(view);
-    }
-
-    /// Brings a snapshot that is behind what was published forward; whether
-    /// there was one, so that the event is used up.
-    fn bring_forward(&mut self, step: Step<'_>) -> bool {
-        let (Some(view), Some(held)) = (&mut self.behind, &self.held) else {
-            return false;
-        };
-        match step {
-            Step::Delta(delta) => {
-                if let Err(error) = view.apply(delta) {
-                    let reason = error.to_string();
-                    self.fall_out_of_step(&reason);
-                    return true;
-                }
-            }
-            Step::Progress(timestamp) => view.advance(timestamp),
-        }
-        if view.timestamp() > held.view.timestamp()
-            && let Some(view) = self.behind.take()
-        {
-            self.snapshot(view);
-        }
-        true
-    }
-
-    /// The first snapshot of an incarnation.
-    fn begin(&mut self, view: View) {
-        let Some(description) = &self.described else {
-            error!(
-                "view {:?}: a snapshot came without a description",
-                self.shared.name
-            );
-            return;
-        };
-        let position = Position {
-            timestamp: view.timestamp(),
-            incarnation: description.incarnation,
-        };
-        info!(
-            "view {:?}: {} rows at {position}",
-            self.shared.name,
-            view.copies()
-        );
-        let log = Arc::new(Log::new(position));
-        self.shared.replace_log(Some(Arc::clone(&log)));
-        self.held = Some(Contents::new(view, log));
-        self.last_frame = Instant::now();
-        self.shared.update_status(|status| {
-            status.upstream = Upstream::Live;
-            status.changed = Some(position);
-        });
-        self.report();
-    }
-
     fn delta(&mut self, delta: Delta) {
         if self.bring_forward(Step::Delta(&delta)) {
             return;
         }
+        self.welcome_back();
+        let keeping = self.keeping();
         let Some(held) = &mut self.held else {
             return self.fall_out_of_step("changes came before a snapshot");
         };
-        if let Err(error) = held.view.apply(&delta) {
-            return self.fall_out_of_step(&error.to_string());
+        match held.apply(delta, keeping) {
+            Err(error) => return self.fall_out_of_step(&error.to_string()),
+            Ok(is_published) => self.note(is_published),
         }
-        let bytes = held.view.listed_bytes();
-        if bytes > self.settings.view_bytes_max {
-            return self.refuse(bytes);
+        if let Some(bytes) = self.excess() {
+            self.refuse(bytes);
         }
-        // A tail's delta is of one timestamp: nothing changed before it.
-        let after = delta.timestamp().closed_below().unwrap_or(Timestamp::MIN);
-        self.publish_changes(delta, after);
-        self.set_upstream(Upstream::Live);
     }
 
     fn progress(&mut self, timestamp: Timestamp) {
         if self.bring_forward(Step::Progress(timestamp)) {
             return;
         }
-        let Some(held) = &mut self.held else { return };
-        held.advance(timestamp);
-        self.set_upstream(Upstream::Live);
+        self.welcome_back();
+        if let Some(held) = &mut self.held {
+            held.advance(timestamp);
+        }
         self.report();
+    }
+
+    /// The first word after an outage: from now on changes are gathered, until
+    /// the upstream has told what was missed.
+    fn welcome_back(&mut self) {
+        if self.shared.status().upstream == Upstream::Lost
+            && let Some(held) = &mut self.held
+        {
+            self.settle_in = Some(held.gather());
+        }
+    }
+
+    /// Publishes what was gathered since the upstream is back, if it is time.
+    fn settle(&mut self, at_once: bool) {
+        if self.settle_in.is_none() {
+            return;
+        }
+        let keeping = self.keeping();
+        let Some(held) = &mut self.held else { return };
+        let wait = held.gather();
+        if !at_once && !wait.is_zero() {
+            self.settle_in = Some(wait);
+            return;
+        }
+        self.settle_in = None;
+        let is_published = held.settle(keeping);
+        self.note(is_published);
+        self.set_upstream(Upstream::Live);
     }
 
     /// An upstream that contradicts itself: what is held stays, and nothing
@@ -246,6 +195,12 @@ impl Publisher {
         self.out_of_step = true;
         self.behind = None;
         (self.resync)(reason);
+    }
+
+    /// The bytes of a view that has too many.
+    fn excess(&self) -> Option<u64> {
+        let bytes = self.held.as_ref()?.view.listed_bytes();
+        (bytes > self.settings.view_bytes_max).then_some(bytes)
     }
 
     /// A view over the limit is not served, rather than take the process down.
@@ -271,11 +226,17 @@ impl Publisher {
     fn publish_changes(&mut self, delta: Delta, from: Timestamp) {
         let keeping = self.keeping();
         let Some(held) = &mut self.held else { return };
-        if held.publish(delta, from, keeping) {
-            let position = held.position();
+        let is_published = held.publish(delta, from, keeping);
+        self.note(is_published);
+    }
+
+    /// Keeps the status after a change of the contents, published or not.
+    fn note(&mut self, is_published: bool) {
+        let held = self.held.as_ref();
+        let changed = held.filter(|_| is_published).map(Contents::position);
+        if changed.is_some() {
             self.last_frame = Instant::now();
-            self.shared
-                .update_status(|status| status.changed = Some(position));
+            self.shared.update_status(|status| status.changed = changed);
         }
         self.report();
     }
@@ -301,6 +262,7 @@ impl Publisher {
 
     /// Ends the log: the last frame says why.
     fn gone(&mut self, reason: &str) {
+        self.settle(true);
         warn!("view {:?} is gone: {reason}", self.shared.name);
         let keeping = self.keeping();
         if let Some(held) = self.held.take() {
@@ -382,6 +344,14 @@ impl Handler<Wake> for Publisher {
                 }
                 break;
             }
+        }
+        self.settle(self.shared.is_base_wanted());
+        if let Some(wait) = self.settle_in.filter(|_| !self.is_timer_set) {
+            self.is_timer_set = true;
+            context.run_later(wait, |publisher, context| {
+                publisher.is_timer_set = false;
+                publisher.handle(Wake, context);
+            });
         }
         self.provide_base();
         self.wake_relays();

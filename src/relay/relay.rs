@@ -74,7 +74,7 @@ pub enum Next {
 
 impl LocalLog {
     fn new(source: Arc<Log>) -> Self {
-        let frames = Retention::new(source.lock().retention.start());
+        let frames = source.lock().retention.clone();
         let mut log = LocalLog {
             source,
             frames,

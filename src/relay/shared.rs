@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use crate::model::position::{Incarnation, Position};
+use crate::model::position::{Incarnation, Position, Timestamp};
 use crate::model::retention::Retention;
 use crate::model::row::Column;
 
@@ -35,12 +35,13 @@ pub struct LogState {
 }
 
 impl Log {
-    /// A log that begins where a view stands.
-    pub fn new(position: Position) -> Self {
+    /// A log that begins where a view stands; clients' positions up to
+    /// `distrusted` are from before time went back.
+    pub fn new(position: Position, distrusted: Option<Timestamp>) -> Self {
         Log {
             incarnation: position.incarnation,
             state: Mutex::new(LogState {
-                retention: Retention::new(position.timestamp),
+                retention: Retention::new(position.timestamp, distrusted),
                 base: None,
                 live: true,
                 ended: false,
@@ -181,6 +182,11 @@ impl SharedView {
     /// Changes the status.
     pub fn update_status(&self, change: impl FnOnce(&mut Status)) {
         change(&mut lock(&self.status));
+    }
+
+    /// Whether a subscriber lacks a base.
+    pub fn is_base_wanted(&self) -> bool {
+        self.base_wanted.load(Ordering::Acquire)
     }
 
     /// Ends every stream at the end of the frame it is sending.

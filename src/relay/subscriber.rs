@@ -201,7 +201,7 @@ impl Subscriber {
 fn resume(log: &Rc<RefCell<LocalLog>>, position: Position) -> Resume {
     let log = log.borrow();
     if log.incarnation() == position.incarnation {
-        log.frames.since(position.timestamp)
+        log.frames.resume(position.timestamp)
     } else {
         Resume::Base
     }

@@ -124,29 +124,41 @@ fn upstream_outage_is_one_delta_between_lost_and_live() {
         let mut client = Client::join(&server, &gateway, "v");
         server.refuse(true);
         server.restart();
-        client.until_upstream("lost");
-        for n in 0..20 {
-            server.commit(
-                "v",
-                vec![
-                    (row(["5", "during"]), 1),
-                    (row(["6", "gone"]), 1 - 2 * (n % 2)),
-                ],
-            );
-        }
-        let at = server.commit("v", vec![(row(["1", "x"]), -3)]);
-        let before = client.table.deltas;
-        server.refuse(false);
-        client.reach(at);
-        assert_eq!(
-            client.table.deltas,
-            before + 1,
-            "what changed meanwhile is ONE delta [P8]"
-        );
-        client.until_upstream("live");
-        let at = server.commit("v", vec![(row(["8", "after"]), 1)]);
-        client.reach(at);
+        outage(&server, &mut client);
     }
+}
+
+#[test]
+fn upstream_outage_with_history_is_one_delta_too() {
+    let server = server(Generation::Modern);
+    let gateway = gateway(&server);
+    let mut client = Client::join(&server, &gateway, "v");
+    server.refuse(true);
+    server.cut_all();
+    outage(&server, &mut client);
+    let resumed = |copy: &String| copy.contains("SNAPSHOT = false");
+    assert!(
+        server.copies().iter().any(resumed),
+        "the history was there to resume from"
+    );
+}
+
+/// Changes happen while the upstream refuses; then it is back.
+fn outage(server: &Materialize, client: &mut Client<'_>) {
+    client.until_upstream("lost");
+    for n in 0..20 {
+        let flicker = (row(["6", "gone"]), 1 - 2 * (n % 2));
+        server.commit("v", vec![(row(["5", "during"]), 1), flicker]);
+    }
+    let at = server.commit("v", vec![(row(["1", "x"]), -3)]);
+    let before = client.table.deltas;
+    server.refuse(false);
+    client.reach(at);
+    let deltas = client.table.deltas - before;
+    assert_eq!(deltas, 1, "what changed meanwhile is ONE delta [P8]");
+    client.until_upstream("live");
+    let at = server.commit("v", vec![(row(["8", "after"]), 1)]);
+    client.reach(at);
 }
 
 #[test]

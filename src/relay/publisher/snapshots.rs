@@ -1,0 +1,116 @@
+//! Whole views: the first of an incarnation, and those that come later and
+//! are shown as a difference.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use log::{error, info};
+
+use crate::limits::SNAPSHOT_BEHIND_MS_MAX;
+use crate::model::delta::Delta;
+use crate::model::position::{Position, Timestamp};
+use crate::model::view::View;
+
+use super::Publisher;
+use crate::relay::contents::Contents;
+use crate::relay::shared::{Log, Upstream};
+
+/// What moves a view forward.
+pub(super) enum Step<'a> {
+    /// All changes of one timestamp.
+    Delta(&'a Delta),
+    /// Nothing changed up to here.
+    Progress(Timestamp),
+}
+
+impl Publisher {
+    pub(super) fn snapshot(&mut self, view: View) {
+        self.out_of_step = false;
+        self.behind = None;
+        if view.listed_bytes() > self.settings.view_bytes_max {
+            return self.refuse(view.listed_bytes());
+        }
+        let Some(held) = &self.held else {
+            return self.begin(view);
+        };
+        let (from, to) = (held.view.timestamp(), view.timestamp());
+        let reach = Timestamp::new(to.get().saturating_add(SNAPSHOT_BEHIND_MS_MAX));
+        if reach < from {
+            // Far back: positions already given out mean nothing here, and
+            // will look as if they did once time has come so far again.
+            self.distrusted = self.distrusted.max(Some(from));
+            self.gone("the upstream's time went back");
+            return self.begin(view);
+        }
+        self.settle(true);
+        let Some(held) = &self.held else { return };
+        let delta = held.view.difference(&view);
+        if to > from || (to == from && delta.is_empty()) {
+            if let Some(held) = &mut self.held {
+                held.view = view;
+            }
+            self.publish_changes(delta, from);
+            return self.set_upstream(Upstream::Live);
+        }
+        if from == Timestamp::MAX {
+            self.gone("the upstream's contents changed without its time");
+            return self.begin(view);
+        }
+        // A little behind what was already published: kept aside and brought
+        // forward by what follows, until it can be subtracted.
+        self.behind = Some(view);
+    }
+
+    /// Brings a snapshot that is behind what was published forward; whether
+    /// there was one, so that the event is used up.
+    pub(super) fn bring_forward(&mut self, step: Step<'_>) -> bool {
+        let (Some(view), Some(held)) = (&mut self.behind, &self.held) else {
+            return false;
+        };
+        match step {
+            Step::Delta(delta) => {
+                if let Err(error) = view.apply(delta) {
+                    let reason = error.to_string();
+                    self.fall_out_of_step(&reason);
+                    return true;
+                }
+            }
+            Step::Progress(timestamp) => view.advance(timestamp),
+        }
+        if view.timestamp() > held.view.timestamp()
+            && let Some(view) = self.behind.take()
+        {
+            self.snapshot(view);
+        }
+        true
+    }
+
+    /// The first snapshot of an incarnation.
+    fn begin(&mut self, view: View) {
+        let Some(description) = &self.described else {
+            error!(
+                "view {:?}: a snapshot came without a description",
+                self.shared.name
+            );
+            return;
+        };
+        let position = Position {
+            timestamp: view.timestamp(),
+            incarnation: description.incarnation,
+        };
+        info!(
+            "view {:?}: {} rows at {position}",
+            self.shared.name,
+            view.copies()
+        );
+        let log = Arc::new(Log::new(position, self.distrusted));
+        self.shared.replace_log(Some(Arc::clone(&log)));
+        self.held = Some(Contents::new(view, log));
+        self.last_frame = Instant::now();
+        self.shared.update_status(|status| {
+            status.upstream = Upstream::Live;
+            status.changed = Some(position);
+        });
+        self.report();
+    }
+}
