@@ -25,6 +25,14 @@ fn bigint(count: usize) -> Value {
     Value::BigInt(i64::try_from(count).unwrap())
 }
 
+/// NULL of no edits, as SQL has it.
+fn sum_of_bytes(edits: &[Edit]) -> Value {
+    if edits.is_empty() {
+        return Value::Null;
+    }
+    Value::Numeric(edits.iter().map(|edit| edit.bytes as i128).sum())
+}
+
 /// The rows of every view that hangs on edits, by relation number.
 fn recompute(
     edits: &[Edit],
@@ -52,11 +60,7 @@ fn recompute(
             page.1.extend(edit.user.as_deref());
         }
     }
-    let bytes: i128 = edits.iter().map(|edit| edit.bytes as i128).sum();
-    let has_edits = !edits.is_empty();
-    let bytes = has_edits
-        .then_some(Value::Numeric(bytes))
-        .unwrap_or(Value::Null);
+    let bytes = sum_of_bytes(edits);
     let counter = row([bigint(edits.len()), bytes, bigint(users.len())]);
     let user_row = |(user, count): &(&str, usize)| row([Value::text(user), bigint(*count)]);
     let mut ranking: Vec<(&str, usize)> = users.into_iter().collect();
