@@ -42,6 +42,12 @@ fn chromium_and_npm_eventsource_agree_at_every_common_id() {
 }
 
 #[test]
+fn chromium_runs_the_examples_of_the_readme() {
+    let gateway = Gateway::start(&["demo", "--tick", "100ms", "--rate", "200"]);
+    node("readme.test.mjs", &gateway);
+}
+
+#[test]
 fn chromium_page_is_honest_in_every_state() {
     // Plays its own gateway, since it needs one that misbehaves on command.
     let gateway = Gateway::demo(&[]);

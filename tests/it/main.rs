@@ -26,6 +26,7 @@ mod demo_streams;
 mod exact;
 mod faults;
 mod golden;
+mod readme;
 mod requests;
 mod shutdown;
 mod stream;
