@@ -170,11 +170,7 @@ fn tail_lines_split_over_messages_are_joined() {
 fn tail_resync_starts_again_with_a_snapshot() {
     let (server, mut tailed) = started(Generation::Modern);
     server.tick();
-    tailed
-        .handle
-        .as_ref()
-        .unwrap()
-        .resync("a row would have multiplicity -1");
+    tailed.resync("a row would have multiplicity -1");
     server.tick_every(Duration::from_millis(20));
     tailed.until("second snapshot", |it| {
         it.told.iter().filter(|kind| **kind == "snapshot").count() == 2

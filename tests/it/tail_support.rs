@@ -27,6 +27,9 @@ pub struct Tailed {
     pub told: Vec<&'static str>,
     columns: Vec<String>,
     pub is_lost: bool,
+    /// After a resync nothing counts until the next snapshot, which may stand
+    /// at any time.
+    is_in_doubt: bool,
 }
 
 /// The settings of a tail of `name` with a short upstream timeout.
@@ -59,6 +62,7 @@ impl Tailed {
             incarnation: None,
             told: Vec::new(),
             columns: Vec::new(),
+            is_in_doubt: false,
             is_lost: false,
         }
     }
@@ -86,7 +90,8 @@ impl Tailed {
                 self.columns = it.columns.into_iter().map(|one| one.name).collect();
             }
             TailEvent::Snapshot(view) => {
-                if let Some(held) = &self.view {
+                let in_doubt = std::mem::take(&mut self.is_in_doubt);
+                if let Some(held) = self.view.as_ref().filter(|_| !in_doubt) {
                     assert!(view.timestamp() > held.timestamp(), "snapshot went back");
                     let mut held = held.clone();
                     held.apply(&held.difference(&view)).unwrap();
@@ -95,6 +100,7 @@ impl Tailed {
                 self.view = Some(view);
                 self.is_lost = false;
             }
+            TailEvent::Delta(_) | TailEvent::Progress(_) if self.is_in_doubt => {}
             TailEvent::Delta(delta) => {
                 let view = self.view.as_mut().expect("a delta without a snapshot");
                 view.apply(&delta).unwrap();
@@ -116,6 +122,12 @@ impl Tailed {
                 self.incarnation = None;
             }
         }
+    }
+
+    /// Does what a publisher does that has found an inconsistency.
+    pub fn resync(&mut self, reason: &str) {
+        self.is_in_doubt = true;
+        self.handle.as_ref().unwrap().resync(reason);
     }
 
     /// Takes events until the condition holds.
