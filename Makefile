@@ -16,7 +16,7 @@ help: ## Show this list
 
 demo: ## Build and serve Wikipedia's edits on http://127.0.0.1:8080
 	@echo "Building; then open http://127.0.0.1:8080 (Ctrl-C ends it)"
-	$(CARGO) run --locked --quiet -- demo $(ARGS)
+	$(CARGO) run --locked -- demo $(ARGS)
 
 build: ## Build the release: target/release/viewcast
 	$(CARGO) build --locked --release
