@@ -45,6 +45,10 @@ pub struct Config {
     pub retention_bytes: u64,
     /// Age of the oldest delta kept per view for resume.
     pub retention_age: Duration,
+    /// Bytes of JSON a view may have, copies counted.
+    pub max_view_bytes: u64,
+    /// Silence of the upstream after which it is looked after.
+    pub upstream_timeout: Duration,
     /// How to ask the upstream for a view's changes.
     pub dialect: Dialect,
 }
@@ -197,6 +201,22 @@ fn merge_common(
         serve::retention_age,
         value::duration(limits::RETENTION_AGE_MIN, limits::RETENTION_AGE_MAX, "10m"),
     );
+    let max_view_bytes = merge.one(
+        serve::max_view_bytes,
+        value::size(
+            limits::VIEW_BYTES_MAX_MIN,
+            limits::VIEW_BYTES_MAX_MAX,
+            "4GiB",
+        ),
+    );
+    let upstream_timeout = merge.one(
+        serve::upstream_timeout,
+        value::duration(
+            limits::UPSTREAM_TIMEOUT_MIN,
+            limits::UPSTREAM_TIMEOUT_MAX,
+            "10s",
+        ),
+    );
     let dialect = merge.one(serve::dialect, value::dialect());
     Some(Config {
         upstream: upstream?,
@@ -206,6 +226,8 @@ fn merge_common(
         heartbeat: heartbeat?,
         retention_bytes: retention_bytes?,
         retention_age: retention_age?,
+        max_view_bytes: max_view_bytes?,
+        upstream_timeout: upstream_timeout?,
         dialect: dialect?,
     })
 }

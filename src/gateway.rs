@@ -19,8 +19,7 @@ use crate::config::{Config, Dialect};
 use crate::http::routes::app;
 use crate::http::views::{Gateway, Source};
 use crate::limits::{
-    LISTEN_BACKLOG, SHUTDOWN_FLUSH, SHUTDOWN_STREAMS_MAX, SHUTDOWN_WORKERS_MAX,
-    TAIL_CHANNEL_EVENTS, VIEW_BYTES_MAX_DEFAULT,
+    LISTEN_BACKLOG, SHUTDOWN_FLUSH, SHUTDOWN_STREAMS_MAX, SHUTDOWN_WORKERS_MAX, TAIL_CHANNEL_EVENTS,
 };
 use crate::model::name::ViewName;
 use crate::model::retention::RetentionLimits;
@@ -138,7 +137,7 @@ fn start_view(
             bytes_max: config.retention_bytes,
             age_ms_max: u64::try_from(config.retention_age.as_millis()).unwrap_or(u64::MAX),
         },
-        view_bytes_max: VIEW_BYTES_MAX_DEFAULT,
+        view_bytes_max: config.max_view_bytes,
     };
     // The publisher is there before its tail: until then there is nothing to
     // start again from a snapshot.
@@ -172,6 +171,8 @@ fn tail_settings(config: &Config, view: &ViewName) -> TailSettings {
         parts: view.parts().to_vec(),
     };
     let mut settings = TailSettings::new(view, config.upstream.postgres().clone());
+    settings.upstream_timeout = config.upstream_timeout;
+    settings.unclosed_bytes_max = config.max_view_bytes;
     settings.dialect = match config.dialect {
         Dialect::Auto => None,
         Dialect::Tail => Some(tail::Dialect::Tail),

@@ -295,3 +295,15 @@ pub const SETTLING_QUIET: Duration = Duration::from_millis(100);
 
 /// How long that is waited for at the most, on a view that is never quiet.
 pub const SETTLING_MAX: Duration = Duration::from_secs(1);
+
+/// Smallest bound for a view's bytes: less holds no row.
+pub const VIEW_BYTES_MAX_MIN: u64 = 1024;
+
+/// Largest bound for a view's bytes: more than any host has.
+pub const VIEW_BYTES_MAX_MAX: u64 = 512 * 1024 * 1024 * 1024;
+
+/// Shortest upstream timeout: a busy server may well pause for less.
+pub const UPSTREAM_TIMEOUT_MIN: Duration = Duration::from_millis(100);
+
+/// Longest upstream timeout: after an hour nobody calls that looked after.
+pub const UPSTREAM_TIMEOUT_MAX: Duration = Duration::from_secs(3600);

@@ -128,6 +128,18 @@ settings! {
         /// Whichever of age and bytes is reached first counts. Example: 1h
         retention_age: Option<String>, "DURATION", duration(limits::RETENTION_AGE_DEFAULT);
 
+        /// Refuse to serve a view of more bytes of JSON, 1KiB to 512GiB
+        ///
+        /// Such a view ends its streams with "gone" and is looked at again
+        /// later, rather than take the process down. Example: 512MiB
+        max_view_bytes: Option<String>, "SIZE", text(&size_text(limits::VIEW_BYTES_MAX_DEFAULT));
+
+        /// Look after the upstream when it was silent this long, 100ms to 1h
+        ///
+        /// A second connection then asks whether the server lives and the view
+        /// is still the same. Example: 30s
+        upstream_timeout: Option<String>, "DURATION", duration(limits::UPSTREAM_TIMEOUT_DEFAULT);
+
         /// Ask the upstream with this statement: auto, tail or subscribe
         ///
         /// TAIL is what Materialize before 0.27 understands, SUBSCRIBE what

@@ -7,7 +7,7 @@ use crate::limits::BASE_SURPLUS_BYTES_MIN;
 use crate::model::delta::Delta;
 use crate::model::position::{Position, Timestamp};
 use crate::model::retention::{Entry, RetentionLimits};
-use crate::model::view::{View, ViewError};
+use crate::model::view::View;
 
 use super::frame::{Base, Frame};
 use super::settling::Settling;
@@ -65,17 +65,16 @@ impl Contents {
         }
     }
 
-    /// Applies a delta of one timestamp to the view and publishes it, unless
-    /// it is gathered with others; whether it was published.
-    pub fn apply(&mut self, delta: Delta, keeping: Keeping) -> Result<bool, ViewError> {
-        self.view.apply(&delta)?;
+    /// Publishes a delta of one timestamp that the view already includes,
+    /// unless it is gathered with others; whether it was published.
+    pub fn follow(&mut self, delta: Delta, keeping: Keeping) -> bool {
         if let Some(settling) = &mut self.settling {
             settling.push(delta, Instant::now());
-            return Ok(false);
+            return false;
         }
         // Of one timestamp, so nothing changed before it.
         let after = delta.timestamp().closed_below().unwrap_or(Timestamp::MIN);
-        Ok(self.publish(delta, after, keeping))
+        self.publish(delta, after, keeping)
     }
 
     /// The upstream is back: what it tells from now on is gathered. How long

@@ -135,13 +135,16 @@ impl Publisher {
         let Some(held) = &mut self.held else {
             return self.fall_out_of_step("changes came before a snapshot");
         };
-        match held.apply(delta, keeping) {
-            Err(error) => return self.fall_out_of_step(&error.to_string()),
-            Ok(is_published) => self.note(is_published),
+        if let Err(error) = held.view.apply(&delta) {
+            return self.fall_out_of_step(&error.to_string());
         }
-        if let Some(bytes) = self.excess() {
-            self.refuse(bytes);
+        // Before anything is encoded: every copy of a row is written out.
+        let bytes = held.view.listed_bytes();
+        if bytes > self.settings.view_bytes_max {
+            return self.refuse(bytes);
         }
+        let is_published = held.follow(delta, keeping);
+        self.note(is_published);
     }
 
     fn progress(&mut self, timestamp: Timestamp) {
@@ -197,18 +200,14 @@ impl Publisher {
         (self.resync)(reason);
     }
 
-    /// The bytes of a view that has too many.
-    fn excess(&self) -> Option<u64> {
-        let bytes = self.held.as_ref()?.view.listed_bytes();
-        (bytes > self.settings.view_bytes_max).then_some(bytes)
-    }
-
     /// A view over the limit is not served, rather than take the process down.
     fn refuse(&mut self, bytes: u64) {
         error!(
             "view {:?} has {bytes} bytes of JSON, more than the {} allowed; it is not served",
             self.shared.name, self.settings.view_bytes_max
         );
+        // What was gathered is part of what is too large.
+        self.settle_in = None;
         self.gone("the view is larger than this gateway serves");
         self.out_of_step = true;
         (self.resync)("the view is too large");
@@ -299,7 +298,9 @@ impl Publisher {
 
     /// Breaks a silence: with an empty delta, or a comment if there is no base.
     fn beat(&mut self) {
-        if self.last_frame.elapsed() < self.settings.heartbeat {
+        // While changes are gathered the view is ahead of the log, and an empty
+        // delta would claim that nothing happened up to where the view stands.
+        if self.last_frame.elapsed() < self.settings.heartbeat || self.settle_in.is_some() {
             return;
         }
         let keeping = self.keeping();

@@ -1,4 +1,4 @@
-//! What an upstream tells when it is back, gathered into one delta [P8].
+//! What an upstream tells when it is back, gathered into one delta (rule P8).
 //!
 //! A server that still has the history answers a resume with every timestamp
 //! that was missed, one after the other. A subscriber is to see them as one.

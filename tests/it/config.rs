@@ -105,12 +105,12 @@ fn samples(key: &str) -> [(&'static str, &'static str); 3] {
             ("[::1]:3", "\"[::1]:3\""),
         ],
         "workers" => [("101", "101"), ("102", "102"), ("103", "103")],
-        "heartbeat" | "retention_age" | "tick" => [
+        "heartbeat" | "retention_age" | "upstream_timeout" | "tick" => [
             ("21s", "\"21s\""),
             ("1m 2s", "\"1m 2s\""),
             ("23m", "\"23m\""),
         ],
-        "retention_bytes" => [
+        "retention_bytes" | "max_view_bytes" => [
             ("4096", "\"4KiB\""),
             ("1MB", "\"1000000B\""),
             ("3 GiB", "\"3GiB\""),

@@ -325,6 +325,66 @@ fn upstream_that_is_not_up_yet_is_waited_for() {
 }
 
 #[test]
+fn view_over_the_limit_is_gone_and_others_go_on() {
+    let server = server(Generation::Modern);
+    let url = server.url();
+    let gateway = Gateway::start(&[
+        "--upstream",
+        &url,
+        "--view",
+        "v",
+        "--view",
+        "w",
+        "--max-view-bytes",
+        "1KiB",
+    ]);
+    let mut client = Client::join(&server, &gateway, "v");
+    let mut other = Client::join(&server, &gateway, "w");
+    // A multiplicity sent by mistake: few bytes here, a terabyte of JSON.
+    server.commit("v", vec![(row(["1", "x"]), 1 << 36)]);
+    let gone = loop {
+        let event = client.stream.next().expect("gone before the end");
+        if event.name == "gone" {
+            break event;
+        }
+    };
+    assert!(gone.data.contains("larger"), "{gone:?}");
+    assert_eq!(client.stream.next(), None);
+    let at = server.commit("w", vec![(row(["8", "w"]), 1)]);
+    other.reach(at);
+    let line = gateway.process.await_log("more than the 1024 allowed");
+    assert!(line.contains("\"v\""), "{line}");
+    // Small again, it is served again.
+    server.commit("v", vec![(row(["1", "x"]), -(1 << 36))]);
+    server.tick_every(std::time::Duration::from_millis(20));
+    Stream::open(gateway.address, "/v/stream").expect("base");
+}
+
+#[test]
+fn silent_upstream_is_lost_and_found_again() {
+    for generation in [Generation::Modern, Generation::Old] {
+        let server = server(generation);
+        let url = server.url();
+        let gateway = Gateway::start(&[
+            "--upstream",
+            &url,
+            "--view",
+            "v",
+            "--upstream-timeout",
+            "500ms",
+        ]);
+        let mut client = Client::join(&server, &gateway, "v");
+        // No answer, no stream, no close: a half-open connection, or SIGSTOP.
+        server.silence(true);
+        client.until_upstream("lost");
+        server.silence(false);
+        let at = server.commit("v", vec![(row(["5", "x"]), 1)]);
+        client.reach(at);
+        client.until_upstream("live");
+    }
+}
+
+#[test]
 fn unknown_view_is_fatal_and_names_the_nearest() {
     let server = server(Generation::Modern);
     server.create_view("top10", &COLUMNS);

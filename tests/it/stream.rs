@@ -1,6 +1,8 @@
 //! What a stream says, in which order, and how it is gone on with.
 
-use crate::support::gateway::Gateway;
+use std::time::Instant;
+
+use crate::support::gateway::{Gateway, PATIENCE};
 use crate::support::http::request;
 use crate::support::sse::Stream;
 use crate::support::table::{Table, position};
@@ -131,6 +133,22 @@ fn heartbeat_moves_the_position_of_a_silent_view() {
     let id = stream.last_id.clone().unwrap();
     let mut stream = Stream::resume(gateway.address, "/mz_catalog.mz_views/stream", &id);
     assert_eq!(stream.expect("delta").data, "[]");
+}
+
+#[test]
+fn stream_client_that_leaves_is_noticed_without_a_write() {
+    // Nothing will be written to this view before the test is over.
+    let gateway = Gateway::demo(&["--view", "mz_catalog.mz_views", "--heartbeat", "1h"]);
+    let mut stream = Stream::open(gateway.address, "/mz_catalog.mz_views/stream");
+    stream.expect("base");
+    let count =
+        || request(gateway.address, "GET", "/views", &[]).json()["views"][0]["subscribers"].clone();
+    assert_eq!(count(), 1);
+    drop(stream);
+    let deadline = Instant::now() + PATIENCE;
+    while count() != 0 {
+        assert!(Instant::now() < deadline, "still counted");
+    }
 }
 
 #[test]

@@ -61,6 +61,16 @@ fn config_bad_value_of_each_kind_is_refused_with_what_is_accepted() {
             "0s",
             "a duration from 1s to 7days with its unit, e.g. 10m",
         ),
+        (
+            "max_view_bytes",
+            "0",
+            "a size from 1KiB to 512GiB, e.g. 4GiB",
+        ),
+        (
+            "upstream_timeout",
+            "1ms",
+            "a duration from 100ms to 1h with its unit, e.g. 10s",
+        ),
         ("dialect", "COPY", "auto, tail or subscribe"),
     ];
     for (key, bad, accepts) in table {
