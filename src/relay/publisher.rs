@@ -104,7 +104,10 @@ impl Publisher {
             TailEvent::Snapshot(view) => self.snapshot(view),
             TailEvent::Delta(delta) if !self.out_of_step => self.delta(delta),
             TailEvent::Progress(timestamp) if !self.out_of_step => self.progress(timestamp),
-            TailEvent::Complete if !self.out_of_step => self.set_upstream(Upstream::Complete),
+            TailEvent::Complete if !self.out_of_step => {
+                self.settle(true);
+                self.set_upstream(Upstream::Complete);
+            }
             TailEvent::Delta(_) | TailEvent::Progress(_) | TailEvent::Complete => {}
             TailEvent::Lost { reason } => {
                 self.settle(true);
