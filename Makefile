@@ -50,4 +50,4 @@ advisories: ## Ask the advisory database about our dependencies (needs the netwo
 	$(CARGO) deny --locked check
 
 bench: ## Measure; benches/README.md says what
-	$(CARGO) bench --locked
+	$(CARGO) bench --locked --bench core
