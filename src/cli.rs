@@ -253,7 +253,7 @@ fn complete_help(command: clap::Command) -> clap::Command {
     for setting in settings::all() {
         if has(&command, setting.key) {
             let default = match (setting.default)() {
-                DefaultValue::None => None,
+                DefaultValue::None | DefaultValue::Empty => None,
                 DefaultValue::Text(text) => Some(text),
                 DefaultValue::Computed(_, text) => Some(text.to_owned()),
             };

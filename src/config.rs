@@ -14,6 +14,7 @@ use crate::cli::{Flags, StandIn, StandInDialect};
 use crate::limits;
 use crate::model::name::ViewName;
 
+pub mod connections;
 pub mod error;
 mod file;
 mod layer;
@@ -22,6 +23,7 @@ mod report;
 pub mod upstream;
 mod value;
 
+use connections::Connections;
 use error::ConfigErrors;
 pub use layer::Environment;
 use merge::Merge;
@@ -39,6 +41,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// HTTP threads, 1 to [`limits::WORKERS_MAX`].
     pub workers: usize,
+    /// How many streams are served, and to whom.
+    pub connections: Connections,
     /// Silence after which an idle view sends an empty delta.
     pub heartbeat: Duration,
     /// Bytes of deltas kept per view for resume.
@@ -185,6 +189,7 @@ fn merge_common(
         serve::workers,
         value::number("a whole number", 1, limits::WORKERS_MAX),
     );
+    let connections = connections::merge(merge);
     let heartbeat = merge.one(
         serve::heartbeat,
         value::duration(limits::HEARTBEAT_MIN, limits::HEARTBEAT_MAX, "15s"),
@@ -223,6 +228,7 @@ fn merge_common(
         views: views?,
         listen: listen?,
         workers: workers?,
+        connections: connections?,
         heartbeat: heartbeat?,
         retention_bytes: retention_bytes?,
         retention_age: retention_age?,

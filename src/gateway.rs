@@ -16,13 +16,17 @@ use log::{info, warn};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::{Config, Dialect};
+use crate::http::client_address::TrustedProxies;
+use crate::http::limit::{Admission, Limits};
 use crate::http::routes::app;
 use crate::http::views::{Gateway, Source};
 use crate::limits::{
-    LISTEN_BACKLOG, SHUTDOWN_FLUSH, SHUTDOWN_STREAMS_MAX, SHUTDOWN_WORKERS_MAX, TAIL_CHANNEL_EVENTS,
+    FILES_RESERVED, LISTEN_BACKLOG, REQUEST_HEAD_TIMEOUT, SHUTDOWN_FLUSH, SHUTDOWN_STREAMS_MAX,
+    SHUTDOWN_WORKERS_MAX, TAIL_CHANNEL_EVENTS,
 };
 use crate::model::name::ViewName;
 use crate::model::retention::RetentionLimits;
+use crate::process;
 use crate::relay::publisher::{Publisher, Settings, Wake};
 use crate::relay::shared::{SharedView, WakeFlag};
 use crate::tail::{self, TailError, TailHandle, TailSettings, TailView};
@@ -87,11 +91,16 @@ async fn serve(config: &Config) -> Result<(), GatewayError> {
     let (sources, tails): (Vec<Source>, Vec<_>) = tails.into_iter().unzip();
     let gateway = Gateway {
         sources: Arc::new(sources),
+        admission: Arc::new(Admission::new(limits(config))),
+        proxies: Arc::new(TrustedProxies::new(
+            config.connections.trusted_proxies.clone(),
+        )),
     };
     let for_workers = gateway.clone();
     let server = HttpServer::new(move || app(for_workers.clone()))
         .workers(config.workers)
         .backlog(LISTEN_BACKLOG)
+        .client_request_timeout(REQUEST_HEAD_TIMEOUT)
         // A browser that closed its tab is noticed at once, not at the next write.
         .h1_allow_half_closed(false)
         .disable_signals()
@@ -179,6 +188,28 @@ fn tail_settings(config: &Config, view: &ViewName) -> TailSettings {
         Dialect::Subscribe => Some(tail::Dialect::Subscribe),
     };
     settings
+}
+
+/// Who may open a stream; a limit that the system will not let us reach is
+/// worth knowing before the day it matters.
+fn limits(config: &Config) -> Limits {
+    let connections = &config.connections;
+    let needed = connections
+        .max
+        .saturating_add(FILES_RESERVED)
+        .saturating_add(config.views.len().saturating_mul(2));
+    if let Some(files) = process::open_files_max().filter(|files| *files < needed) {
+        warn!(
+            "{} streams may be open, but only {files} files: raise the limit of open files \
+             (ulimit -n, LimitNOFILE=) or lower --max-connections",
+            connections.max
+        );
+    }
+    Limits {
+        connections: connections.max,
+        per_address: connections.max_per_address,
+        per_view: connections.max_per_view,
+    }
 }
 
 /// Streams are served to whoever reaches the port.

@@ -11,5 +11,6 @@ pub mod http;
 pub mod launch;
 pub mod limits;
 pub mod model;
+pub mod process;
 pub mod relay;
 pub mod tail;

@@ -75,6 +75,38 @@ pub const RETRY_AFTER_SECONDS: u32 = 2;
 /// How long a request for a snapshot waits for the view to be encoded.
 pub const SNAPSHOT_WAIT: Duration = Duration::from_secs(30);
 
+/// Bounds of the reconnection time that a client over a limit is told, in
+/// milliseconds: long enough for some to leave, spread out as ever.
+pub const OVER_LIMIT_RETRY_MS: std::ops::RangeInclusive<u64> = 10_000..=30_000;
+
+/// Of a hundred files that the process may open, the streams that are served
+/// unless set otherwise; the rest is for pages, snapshots and upstreams.
+pub const CONNECTIONS_PERCENT_OF_FILES: usize = 90;
+
+/// Streams served at once where the system does not say how many files the
+/// process may open: what the least generous ones allow.
+pub const CONNECTIONS_FALLBACK: usize = 900;
+
+/// Streams that may be allowed at the most: ports of a million clients.
+pub const CONNECTIONS_MAX: usize = 1_000_000;
+
+/// Files beside connections: logs, listeners, event queues, timers; each view
+/// adds its upstream connection and the one that looks after it.
+pub const FILES_RESERVED: usize = 64;
+
+/// Prefix of an IPv6 network that counts as one address: what a single host
+/// gets, and can make new addresses in at will.
+pub const IPV6_CLIENT_PREFIX: u8 = 64;
+
+/// How long a client may take to send the head of its request.
+pub const REQUEST_HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Bytes of a request's target and headers: room for large cookies and tokens.
+pub const REQUEST_HEAD_BYTES_MAX: usize = 32 * 1024;
+
+/// Addresses and networks that may be trusted as proxies.
+pub const TRUSTED_PROXIES_MAX: usize = 256;
+
 /// Connections the kernel holds until they are accepted: a fleet that comes
 /// back at once.
 pub const LISTEN_BACKLOG: u32 = 1_024;

@@ -6,6 +6,7 @@
 use clap::Args;
 
 use crate::limits;
+use crate::process;
 
 /// What all environment variables begin with.
 pub const ENVIRONMENT_PREFIX: &str = "VIEWCAST_";
@@ -24,6 +25,8 @@ pub struct Setting {
 pub enum DefaultValue {
     /// Nothing: the setting is required, or decided where it is used.
     None,
+    /// An empty list.
+    Empty,
     /// This text, read by the same parser as any other layer's.
     Text(String),
     /// A text that depends on the machine, and how the help describes it.
@@ -110,6 +113,32 @@ settings! {
         /// Each keeps its share of the connections. Example: 4
         workers: Option<String>, "N", one_per_core();
 
+        /// Serve at most this many streams at once, 1 to 1000000
+        ///
+        /// Whoever comes then is told why, and to come back in 10 to 30 s. The
+        /// default leaves files for everything else. Example: 5000
+        max_connections: Option<String>, "N", share_of_files();
+
+        /// Serve at most this many streams to one client address
+        ///
+        /// "none", or 1 to 1000000. Behind a proxy all clients have the proxy's
+        /// address unless it is named by --trusted-proxy; an IPv6 /64 network
+        /// counts as one address. Example: 50
+        max_connections_per_address: Option<String>, "N", text("none");
+
+        /// Serve at most this many streams of one view
+        ///
+        /// "none", or 1 to 1000000. Example: 2000
+        max_connections_per_view: Option<String>, "N", text("none");
+
+        /// Believe this proxy's X-Forwarded-For and Forwarded headers
+        ///
+        /// An address or a network; repeat the flag for several, 256 at the
+        /// most. The client is the right-most address that is not a trusted
+        /// proxy's. The environment variable and a string in the file separate
+        /// them by commas. Example: 10.0.0.0/8
+        trusted_proxy: Vec<String>, "ADDR", DefaultValue::Empty;
+
         /// Send an empty delta after this long without a change, 10ms to 1h
         ///
         /// Keep it below the idle timeout of every proxy on the way.
@@ -194,6 +223,16 @@ fn text(text: &str) -> DefaultValue {
 
 fn duration(duration: std::time::Duration) -> DefaultValue {
     DefaultValue::Text(humantime::format_duration(duration).to_string())
+}
+
+fn share_of_files() -> DefaultValue {
+    let share = |files: usize| files.saturating_mul(limits::CONNECTIONS_PERCENT_OF_FILES) / 100;
+    let connections = process::open_files_max().map_or(limits::CONNECTIONS_FALLBACK, share);
+    let connections = connections.clamp(1, limits::CONNECTIONS_MAX);
+    DefaultValue::Computed(
+        connections.to_string(),
+        "nine tenths of the files the process may open",
+    )
 }
 
 fn one_per_core() -> DefaultValue {

@@ -9,7 +9,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::error::{ConfigError, Place};
 use super::layer::{Given, Layer};
-use crate::cli::settings::{self, Setting};
+use crate::cli::settings::{self, DefaultValue, Setting, serve};
 use crate::limits;
 
 /// The most letters a mistyped key may differ by and still be recognised, as a
@@ -92,15 +92,18 @@ pub fn parse(text: &str, path: &Path, errors: &mut Vec<ConfigError>) -> Layer {
     layer
 }
 
-/// The values of one key: a text or a number, or for views a list of texts.
+/// The values of one key: a text or a number, or a list of texts where a setting takes several.
 fn given(
     setting: Setting,
     value: Spanned<DeValue<'_>>,
     place: Place,
 ) -> Result<Given, ConfigError> {
-    let many = setting.key == settings::serve::view.key;
+    let many = (setting.default)() == DefaultValue::Empty || setting.key == serve::view.key;
     let accepts = match many {
-        true => "a list of names, e.g. [\"top10\", \"public.orders\"]",
+        true if setting.key == serve::view.key => {
+            "a list of names, e.g. [\"top10\", \"public.orders\"]"
+        }
+        true => "a list of texts",
         false => "a text in quotes, or a number",
     };
     let value = value.into_inner();

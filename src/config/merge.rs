@@ -104,6 +104,35 @@ impl<'e> Merge<'e> {
         Some(views)
     }
 
+    /// A setting of any number of values, `max` at the most; none if no layer
+    /// gives any.
+    pub fn list<T>(&mut self, setting: Setting, kind: Kind<T>, max: usize) -> Option<Vec<T>> {
+        let given = self.given(setting).unwrap_or_else(|| Given {
+            values: Vec::new(),
+            separated: false,
+            place: Place::Default(None),
+        });
+        let place = given.place.clone();
+        let before = self.errors.len();
+        let mut values = Vec::new();
+        for text in self.names(given)? {
+            match (kind.parse)(&text) {
+                Some(value) if values.len() < max => values.push(value),
+                _ => self.errors.push(ConfigError::Value {
+                    place: place.clone(),
+                    given: text,
+                    accepts: kind.accepts.clone(),
+                }),
+            }
+        }
+        if self.errors.len() > before {
+            return None;
+        }
+        let shown: Vec<_> = values.iter().map(kind.show).collect();
+        self.entry(setting, Some(format!("[{}]", shown.join(", "))), place, "");
+        Some(values)
+    }
+
     /// The upstream: `Some(None)` if no layer gives one, `None` after an error.
     pub fn upstream(&mut self, setting: Setting) -> Option<Option<Upstream>> {
         let Some(given) = self.given(setting) else {
@@ -152,7 +181,7 @@ impl<'e> Merge<'e> {
             return Some(given.clone());
         }
         let (text, note) = match (setting.default)() {
-            DefaultValue::None => return None,
+            DefaultValue::None | DefaultValue::Empty => return None,
             DefaultValue::Text(text) => (text, None),
             DefaultValue::Computed(text, note) => (text, Some(note)),
         };

@@ -1,12 +1,15 @@
 //! What the text of a setting means: one kind of value each, pure.
 
 use std::fmt::Display;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 use super::Dialect;
 use crate::cli::settings::size_text;
+use crate::limits;
 
 /// Reads a text; `None` if it is not accepted.
 type Parse<T> = Box<dyn Fn(&str) -> Option<T>>;
@@ -67,6 +70,37 @@ where
             (min..=max).contains(&number).then_some(number)
         }),
         show: T::to_string,
+    }
+}
+
+/// A number between two bounds, or "none" for no limit.
+pub fn number_or_none(min: usize, max: usize) -> Kind<Option<usize>> {
+    Kind {
+        accepts: format!("a whole number from {min} to {max}, or none"),
+        parse: Box::new(move |given| {
+            if given.trim() == "none" {
+                return Some(None);
+            }
+            let number = given.trim().parse().ok()?;
+            (min..=max).contains(&number).then_some(Some(number))
+        }),
+        show: |number| number.map_or_else(|| toml_text("none"), |number| number.to_string()),
+    }
+}
+
+/// An IP network; an address is one of its own.
+pub fn network() -> Kind<IpNet> {
+    Kind {
+        accepts: format!(
+            "an address or a network, {} at the most, e.g. 192.0.2.7 or 10.0.0.0/8",
+            limits::TRUSTED_PROXIES_MAX
+        ),
+        parse: Box::new(|given| {
+            let given = given.trim();
+            let network = given.parse::<IpNet>().ok();
+            network.or_else(|| given.parse::<IpAddr>().ok().map(IpNet::from))
+        }),
+        show: |network| toml_text(&network.to_string()),
     }
 }
 

@@ -8,7 +8,7 @@ use actix_web::http::header::{ALLOW, RETRY_AFTER};
 use actix_web::{HttpResponse, ResponseError};
 use serde_json::json;
 
-use crate::limits::RETRY_AFTER_SECONDS;
+use crate::limits::{OVER_LIMIT_RETRY_MS, RETRY_AFTER_SECONDS};
 
 /// An answer that is not the one hoped for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -31,6 +31,12 @@ pub enum HttpError {
     /// The view has no base yet.
     #[error("view is not loaded yet")]
     NotLoaded,
+    /// The gateway serves as many streams as it may.
+    #[error("too many streams")]
+    OverLimit,
+    /// The request's target and headers are larger than any that makes sense.
+    #[error("request head is too large")]
+    HeadTooLarge,
     /// The gateway is going away.
     #[error("gateway is shutting down")]
     Closing,
@@ -49,6 +55,8 @@ impl HttpError {
             }
             HttpError::Method => "Everything here is read with GET.",
             HttpError::NotLoaded => "Try again soon, or open its stream, which waits for it.",
+            HttpError::OverLimit => "Try again after the time that Retry-After says.",
+            HttpError::HeadTooLarge => "Send fewer or shorter headers, cookies above all.",
             HttpError::Closing => "Connect again; another gateway may answer.",
         }
     }
@@ -62,7 +70,10 @@ impl ResponseError for HttpError {
             }
             HttpError::MalformedPath => StatusCode::BAD_REQUEST,
             HttpError::Method => StatusCode::METHOD_NOT_ALLOWED,
-            HttpError::NotLoaded | HttpError::Closing => StatusCode::SERVICE_UNAVAILABLE,
+            HttpError::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            HttpError::NotLoaded | HttpError::OverLimit | HttpError::Closing => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
         }
     }
 
@@ -72,7 +83,11 @@ impl ResponseError for HttpError {
             response.insert_header((ALLOW, "GET, HEAD"));
         }
         if self.status_code() == StatusCode::SERVICE_UNAVAILABLE {
-            response.insert_header((RETRY_AFTER, RETRY_AFTER_SECONDS));
+            let seconds = match self {
+                HttpError::OverLimit => fastrand::u64(OVER_LIMIT_RETRY_MS) / 1_000,
+                _ => u64::from(RETRY_AFTER_SECONDS),
+            };
+            response.insert_header((RETRY_AFTER, seconds));
         }
         response.json(json!({ "error": self.to_string(), "hint": self.hint() }))
     }

@@ -1,8 +1,11 @@
 //! The HTTP side; the only place that knows actix-web.
 
+pub mod client_address;
 pub mod error;
+pub mod limit;
 pub mod ops;
 pub mod page;
+pub mod refusal;
 pub mod routes;
 pub mod snapshot;
 pub mod stream;

@@ -11,6 +11,8 @@ use actix_web_lab::extract::LocalData;
 use actix_web_lab::middleware::CatchPanic;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use crate::limits::REQUEST_HEAD_BYTES_MAX;
+
 use super::error::HttpError;
 use super::views::{Gateway, WorkerViews};
 use super::{ops, page, snapshot, stream};
@@ -62,7 +64,19 @@ async fn check_request(
     if !is_well_encoded(request.uri().path()) {
         return Err(HttpError::MalformedPath.into());
     }
+    if head_bytes(&request) > REQUEST_HEAD_BYTES_MAX {
+        return Err(HttpError::HeadTooLarge.into());
+    }
     next.call(request).await
+}
+
+/// What a request says before its body.
+fn head_bytes(request: &ServiceRequest) -> usize {
+    let target = request.uri().to_string().len();
+    let headers = request.headers().iter();
+    headers.fold(target, |bytes, (name, value)| {
+        bytes + name.as_str().len() + value.len()
+    })
 }
 
 /// Whether every `%` begins an escape and the escapes spell UTF-8.

@@ -2,12 +2,13 @@
 
 use std::convert::Infallible;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::http::Method;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use actix_web::web::{Bytes, Query};
+use actix_web::web::{Bytes, Data, Query};
 use actix_web::{HttpRequest, HttpResponse};
 use actix_web_lab::extract::{LocalData, Path};
 
@@ -15,16 +16,17 @@ use crate::model::position::Position;
 use crate::relay::subscriber::Subscriber;
 
 use super::error::HttpError;
-use super::views::WorkerViews;
+use super::limit::Permit;
+use super::views::{Gateway, WorkerViews};
 
 /// A stream's type; no charset, since the format has no other than UTF-8.
-const EVENT_STREAM: &str = "text/event-stream";
+pub const EVENT_STREAM: &str = "text/event-stream";
 
 /// `no-transform` forbids proxies to compress, and so to hold back, a stream.
-const NO_STORE: &str = "no-store, no-transform";
+pub const NO_STORE: &str = "no-store, no-transform";
 
 /// Asks nginx and its kin not to buffer.
-const X_ACCEL_BUFFERING: (&str, &str) = ("X-Accel-Buffering", "no");
+pub const X_ACCEL_BUFFERING: (&str, &str) = ("X-Accel-Buffering", "no");
 
 /// What a client may send the last id in: `EventSource` sets the header, and
 /// who cannot set headers uses one of the parameters.
@@ -36,6 +38,7 @@ pub async fn stream(
     request: HttpRequest,
     Path(name): Path<String>,
     views: LocalData<WorkerViews>,
+    gateway: Data<Gateway>,
 ) -> Result<HttpResponse, HttpError> {
     let local = views.find(&name)?;
     let mut response = HttpResponse::Ok();
@@ -46,8 +49,16 @@ pub async fn stream(
     if request.method() == Method::HEAD {
         return Ok(response.finish());
     }
+    let shared = Arc::clone(&local.borrow().shared);
+    let permit = match gateway.admit(&request, &shared) {
+        Ok(permit) => permit,
+        Err(refusal) => return Ok(refusal.respond(&request)),
+    };
     let subscriber = Subscriber::new(local, last_position(&request));
-    Ok(response.body(Body(subscriber)))
+    Ok(response.body(Body {
+        subscriber,
+        _permit: permit,
+    }))
 }
 
 /// The position the client says it has; `None` where it says nothing, or
@@ -63,7 +74,11 @@ fn last_position(request: &HttpRequest) -> Option<Position> {
 }
 
 /// A subscriber as a body of unknown length.
-struct Body(Subscriber);
+struct Body {
+    subscriber: Subscriber,
+    /// Its place, given back with the body.
+    _permit: Permit,
+}
 
 impl MessageBody for Body {
     type Error = Infallible;
@@ -76,6 +91,8 @@ impl MessageBody for Body {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, Infallible>>> {
-        self.0.poll_next(context).map(|bytes| bytes.map(Ok))
+        self.subscriber
+            .poll_next(context)
+            .map(|bytes| bytes.map(Ok))
     }
 }

@@ -6,12 +6,16 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use actix::Addr;
+use actix_web::HttpRequest;
 
 use crate::relay::publisher::Publisher;
 use crate::relay::relay::{Local, Relay};
 use crate::relay::shared::SharedView;
 
+use super::client_address::TrustedProxies;
 use super::error::HttpError;
+use super::limit::{Admission, Permit};
+use super::refusal::Refusal;
 
 /// The path name that stands for the first view chosen.
 const DEFAULT_VIEW: &str = "view";
@@ -24,6 +28,25 @@ pub type Source = (Arc<SharedView>, Addr<Publisher>);
 pub struct Gateway {
     /// The views in the order they were chosen.
     pub sources: Arc<Vec<Source>>,
+    /// Who may open one stream more.
+    pub admission: Arc<Admission>,
+    /// Who may say on whose behalf it asks.
+    pub proxies: Arc<TrustedProxies>,
+}
+
+impl Gateway {
+    /// A place for one more stream of the view, or why there is none.
+    pub fn admit(
+        &self,
+        request: &HttpRequest,
+        shared: &Arc<SharedView>,
+    ) -> Result<Permit, Refusal> {
+        if shared.is_closing() {
+            return Err(Refusal::Closing);
+        }
+        let address = self.proxies.client_address(request);
+        self.admission.admit(address, shared).map_err(Refusal::Over)
+    }
 }
 
 /// One worker's relays, by view name.

@@ -124,6 +124,12 @@ pub fn retry(milliseconds: u64) -> Bytes {
     Bytes::from(format!("retry: {milliseconds}\n\n"))
 }
 
+/// The last words of a stream that ends though its view goes on: when to come
+/// back, and why; the reason is one line.
+pub fn farewell(milliseconds: u64, reason: &str) -> Bytes {
+    Bytes::from(format!("retry: {milliseconds}\n: {reason}\n\n"))
+}
+
 /// Several deltas as one: their net effect, with the last one's position.
 pub fn encode_delta(delta: &Delta, position: Position) -> Bytes {
     let mut out = head(EVENT_DELTA, position, delta_length(delta));

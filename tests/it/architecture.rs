@@ -14,21 +14,24 @@ use scan::{blank_prose, blank_tests, functions, imports, numbered};
 /// Who may import whom; `lib` only lists the modules. A module may always
 /// import itself. `config` may import `model` for the names of views alone.
 const IMPORTS: &[(&str, &[&str])] = &[
-    ("cli", &["limits"]),
+    ("cli", &["limits", "process"]),
     ("config", &["cli", "limits", "model"]),
     // Replaceable by the real server, and so knows nothing of the gateway.
     ("demo", &["limits"]),
     (
         "gateway",
-        &["config", "http", "limits", "model", "relay", "tail"],
+        &[
+            "config", "http", "limits", "model", "process", "relay", "tail",
+        ],
     ),
     ("healthcheck", &["limits"]),
-    ("http", &["limits", "model", "relay"]),
+    ("http", &["limits", "model", "process", "relay"]),
     ("launch", &["cli", "config", "demo", "gateway"]),
     ("lib", &[]),
     ("limits", &[]),
     ("main", &["cli", "config", "healthcheck", "launch"]),
     ("model", &[]),
+    ("process", &[]),
     ("relay", &["limits", "model"]),
     ("tail", &["limits", "model"]),
 ];

@@ -164,6 +164,7 @@ fn cli_check_config_prints_what_holds_with_the_password_masked() {
         &[
             ("VIEWCAST_UPSTREAM", "postgres://me:hunter2@db:6875/mz"),
             ("VIEWCAST_WORKERS", "3"),
+            ("VIEWCAST_MAX_CONNECTIONS", "5000"),
         ],
     );
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));

@@ -55,6 +55,13 @@ fn chromium_page_is_honest_in_every_state() {
 }
 
 #[test]
+fn chromium_comes_back_after_being_over_a_limit() {
+    let gateway = Gateway::demo(&["--max-connections-per-view", "1"]);
+    gateway.await_ready();
+    node("limits.test.mjs", &gateway);
+}
+
+#[test]
 fn python_httpx_sse_agrees_with_the_snapshot() {
     let gateway = Gateway::demo(&[]);
     let python = std::env::var_os("VIEWCAST_TEST_PYTHON")

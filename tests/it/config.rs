@@ -104,6 +104,14 @@ fn samples(key: &str) -> [(&'static str, &'static str); 3] {
             ("127.0.0.1:2", "\"127.0.0.1:2\""),
             ("[::1]:3", "\"[::1]:3\""),
         ],
+        "max_connections" | "max_connections_per_address" | "max_connections_per_view" => {
+            [("7", "7"), ("8", "8"), ("9", "9")]
+        }
+        "trusted_proxy" => [
+            ("10.0.0.0/8", "[\"10.0.0.0/8\"]"),
+            ("192.0.2.1", "[\"192.0.2.1/32\"]"),
+            ("fd00::/8,192.0.2.2", "[\"fd00::/8\", \"192.0.2.2/32\"]"),
+        ],
         "workers" => [("101", "101"), ("102", "102"), ("103", "103")],
         "heartbeat" | "retention_age" | "upstream_timeout" | "tick" => [
             ("21s", "\"21s\""),
@@ -146,6 +154,7 @@ fn config_each_key_flag_beats_environment_beats_file_beats_default() {
                 assert_eq!(toml.replace('"', ""), format!("{key} = {text}"));
                 assert_eq!(from, "default");
             }
+            DefaultValue::Empty => check(&given, "[]", "default"),
             DefaultValue::Computed(text, note) => {
                 check(&given, &text, &format!("default, {note}"));
             }

@@ -26,6 +26,7 @@ mod demo_streams;
 mod exact;
 mod faults;
 mod golden;
+mod limits;
 mod readme;
 mod requests;
 mod shutdown;

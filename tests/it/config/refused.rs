@@ -41,6 +41,22 @@ fn config_bad_value_of_each_kind_is_refused_with_what_is_accepted() {
         ("workers", "0", "a whole number from 1 to 256"),
         ("workers", "257", "a whole number from 1 to 256"),
         ("workers", "1.5", "a whole number from 1 to 256"),
+        ("max_connections", "0", "a whole number from 1 to 1000000"),
+        (
+            "max_connections_per_address",
+            "many",
+            "a whole number from 1 to 1000000, or none",
+        ),
+        (
+            "max_connections_per_view",
+            "0",
+            "a whole number from 1 to 1000000, or none",
+        ),
+        (
+            "trusted_proxy",
+            "proxy.example",
+            "an address or a network, 256 at the most, e.g. 192.0.2.7 or 10.0.0.0/8",
+        ),
         (
             "retention_bytes",
             "1023",

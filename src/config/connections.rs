@@ -1,0 +1,43 @@
+//! The settings of connections: how many, from where, for how long.
+
+use ipnet::IpNet;
+
+use super::merge::Merge;
+use super::value;
+use crate::cli::settings::serve;
+use crate::limits;
+
+/// How many streams are served, and to whom.
+#[derive(Clone, Debug)]
+pub struct Connections {
+    /// Streams served at once.
+    pub max: usize,
+    /// Streams served at once to one client address; `None` for no limit.
+    pub max_per_address: Option<usize>,
+    /// Streams served at once of one view; `None` for no limit.
+    pub max_per_view: Option<usize>,
+    /// Who is believed to say on whose behalf it asks.
+    pub trusted_proxies: Vec<IpNet>,
+}
+
+/// Reads all of them, so that every error is found.
+pub(super) fn merge(merge: &mut Merge<'_>) -> Option<Connections> {
+    let max = merge.one(
+        serve::max_connections,
+        value::number("a whole number", 1, limits::CONNECTIONS_MAX),
+    );
+    let some = || value::number_or_none(1, limits::CONNECTIONS_MAX);
+    let max_per_address = merge.one(serve::max_connections_per_address, some());
+    let max_per_view = merge.one(serve::max_connections_per_view, some());
+    let trusted_proxies = merge.list(
+        serve::trusted_proxy,
+        value::network(),
+        limits::TRUSTED_PROXIES_MAX,
+    );
+    Some(Connections {
+        max: max?,
+        max_per_address: max_per_address?,
+        max_per_view: max_per_view?,
+        trusted_proxies: trusted_proxies?,
+    })
+}

@@ -1,0 +1,123 @@
+//! How a client is told to come back later [P12].
+//!
+//! `EventSource` gives up for good on any status but 200, so a stream that is
+//! not served is a short one: when to come back, why, and the end.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use actix_web::body::{BodySize, MessageBody};
+use actix_web::http::header::{Accept, CACHE_CONTROL, CONTENT_TYPE, Header};
+use actix_web::web::Bytes;
+use actix_web::{HttpRequest, HttpResponse, ResponseError};
+
+use crate::limits::{OVER_LIMIT_RETRY_MS, RETRY_MS};
+use crate::relay::frame::farewell;
+
+use super::error::HttpError;
+use super::limit::Limit;
+use super::stream::{EVENT_STREAM, NO_STORE, X_ACCEL_BUFFERING};
+
+/// Why a stream is not served now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// There are as many as may be.
+    Over(Limit),
+    /// The gateway is going away; another one may answer at once.
+    Closing,
+}
+
+impl Refusal {
+    /// The answer to a request for a stream.
+    pub fn respond(self, request: &HttpRequest) -> HttpResponse {
+        let (retry_ms, reason) = match self {
+            Refusal::Over(limit) => (fastrand::u64(OVER_LIMIT_RETRY_MS), limit.reason()),
+            Refusal::Closing => (fastrand::u64(RETRY_MS), "this gateway is shutting down"),
+        };
+        if !accepts_events(request) {
+            let error = match self {
+                Refusal::Over(_) => HttpError::OverLimit,
+                Refusal::Closing => HttpError::Closing,
+            };
+            return error.error_response();
+        }
+        HttpResponse::Ok()
+            .insert_header((CONTENT_TYPE, EVENT_STREAM))
+            .insert_header((CACHE_CONTROL, NO_STORE))
+            .insert_header(X_ACCEL_BUFFERING)
+            // The file is of more use to somebody else.
+            .force_close()
+            .body(Short(Some(farewell(retry_ms, reason))))
+    }
+}
+
+/// Whether the client takes a stream. One that says nothing takes anything,
+/// and so does one whose words make no sense.
+fn accepts_events(request: &HttpRequest) -> bool {
+    if !request.headers().contains_key(Accept::name()) {
+        return true;
+    }
+    let Ok(Accept(items)) = Accept::parse(request) else {
+        return true;
+    };
+    // The more exact range counts: "text/html, */*;q=0" refuses streams.
+    let exactness = |range: &mime::Mime| match (range.type_(), range.subtype()) {
+        (mime::TEXT, mime::EVENT_STREAM) => Some(2),
+        (mime::TEXT, mime::STAR) => Some(1),
+        (mime::STAR, mime::STAR) => Some(0),
+        _ => None,
+    };
+    let fitting = items
+        .iter()
+        .filter_map(|item| Some((exactness(&item.item)?, item.quality)));
+    fitting
+        .max_by_key(|(exactness, _)| *exactness)
+        .is_some_and(|(_, quality)| quality > actix_web::http::header::Quality::ZERO)
+}
+
+/// One piece, then the end; of unknown length, as every stream is.
+struct Short(Option<Bytes>);
+
+impl MessageBody for Short {
+    type Error = Infallible;
+
+    fn size(&self) -> BodySize {
+        BodySize::Stream
+    }
+
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Infallible>>> {
+        Poll::Ready(self.0.take().map(Ok))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::test::TestRequest;
+
+    #[test]
+    fn refusal_goes_to_who_accepts_events_as_a_stream() {
+        for (accept, expected) in [
+            ("text/event-stream", true),
+            ("*/*", true),
+            ("text/*", true),
+            ("application/json, text/event-stream;q=0.1", true),
+            ("application/json", false),
+            ("text/html,application/xhtml+xml,image/webp", false),
+            ("text/event-stream;q=0, */*", false),
+            ("*/*;q=0", false),
+        ] {
+            let request = TestRequest::default().insert_header((Accept::name(), accept));
+            assert_eq!(
+                accepts_events(&request.to_http_request()),
+                expected,
+                "{accept}"
+            );
+        }
+        assert!(accepts_events(&TestRequest::default().to_http_request()));
+    }
+}
