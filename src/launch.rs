@@ -123,6 +123,7 @@ mod with_demo {
             seed_edits: config.seed_edits,
             tick: config.tick,
             listen: config.listen_upstream.unwrap_or(ANY_LOOPBACK_PORT),
+            spotlights: true,
             dialect: match config.stand_in_dialect {
                 Some(StandInDialect::Tail) => DemoDialect::Tail,
                 Some(StandInDialect::Subscribe) | None => DemoDialect::Subscribe,

@@ -142,6 +142,22 @@ pub const DEMO_HOT_WINDOW: Duration = Duration::from_secs(600);
 /// Users that `top10` shows.
 pub const DEMO_TOP_USERS: usize = 10;
 
+/// Views that may be created in the stand-in, beside its own: each costs a look
+/// at its source's changes every tick.
+pub const DEMO_CREATED_VIEWS_MAX: usize = 100;
+
+/// CREATE and DROP statements that wait for the stand-in's next tick; further
+/// ones wait on their own connections.
+pub const DEMO_DEFINITIONS_WAITING_MAX: usize = 16;
+
+/// Views that the demo keeps of the busiest languages: enough for a list, and
+/// each is replaced within a minute.
+pub const DEMO_SPOTLIGHTS: usize = 3;
+
+/// Ticks from one of these views to the next: `mz_views` changes every five
+/// seconds at the default tick.
+pub const DEMO_SPOTLIGHT_TICKS: u32 = 5;
+
 /// Connections that the stand-in serves at once; further ones wait in the
 /// listener's queue.
 pub const DEMO_CONNECTIONS_MAX: usize = 512;

@@ -115,6 +115,45 @@ pub(super) enum Show {
     Parameter(String),
 }
 
+/// CREATE [MATERIALIZED] VIEW.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct CreateView {
+    /// The view's name, one to three parts.
+    pub(super) name: Vec<String>,
+    /// Whether it was written MATERIALIZED.
+    pub(super) materialized: bool,
+    /// Whether it takes the place of a view of that name.
+    pub(super) or_replace: bool,
+    /// Whether a relation of that name is no error.
+    pub(super) if_not_exists: bool,
+    /// The query as written.
+    pub(super) definition: String,
+    /// The query.
+    pub(super) query: Select,
+}
+
+/// DROP [MATERIALIZED] VIEW.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct DropView {
+    /// The views' names, one to three parts each.
+    pub(super) names: Vec<Vec<String>>,
+    /// Whether it was written MATERIALIZED.
+    pub(super) materialized: bool,
+    /// Whether a missing view is no error.
+    pub(super) if_exists: bool,
+    /// Whether the views that read it go with it.
+    pub(super) cascade: bool,
+}
+
+/// A statement that changes the catalog.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Definition {
+    /// CREATE VIEW.
+    Create(CreateView),
+    /// DROP VIEW.
+    Drop(DropView),
+}
+
 /// A statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Statement {
@@ -130,6 +169,8 @@ pub(super) enum Statement {
     CopySelect(Select),
     /// `COPY (SUBSCRIBE ...) TO STDOUT`.
     CopySubscribe(Subscribe),
+    /// CREATE or DROP.
+    Define(Box<Definition>),
     /// SET, of a known parameter.
     Set(String),
     /// DISCARD ALL.
@@ -149,7 +190,14 @@ impl Statement {
             Self::Select(select) | Self::CopySelect(select) => select,
             _ => return 0,
         };
-        let used = select.filters.iter().map(|filter| match filter.operand {
+        select.parameters()
+    }
+}
+
+impl Select {
+    /// How many parameters it needs.
+    pub(super) fn parameters(&self) -> usize {
+        let used = self.filters.iter().map(|filter| match filter.operand {
             Operand::Parameter(index) => index + 1,
             Operand::Literal(_) => 0,
         });

@@ -1,6 +1,10 @@
 //! The relations of the stand-in: names, columns, definitions.
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
 use super::DemoDialect;
+use super::plan::SelectPlan;
 use super::relations::relations;
 use super::value::ColumnType;
 
@@ -34,8 +38,31 @@ impl Column {
 pub(super) enum Kind {
     /// A table, filled by the stand-in.
     Table,
-    /// A view that the dataflow maintains.
+    /// A view that was created plain.
+    View,
+    /// A view that is maintained whether or not it is read. The stand-in
+    /// maintains all.
     MaterializedView,
+}
+
+impl Kind {
+    /// The kind as error messages name it.
+    pub(super) fn words(self) -> &'static str {
+        match self {
+            Self::Table => "table",
+            Self::View => "view",
+            Self::MaterializedView => "materialized view",
+        }
+    }
+
+    /// The kind as the catalog names it.
+    pub(super) fn name(self, dialect: DemoDialect) -> &'static str {
+        match (self, dialect) {
+            (Self::Table, _) => "table",
+            (Self::MaterializedView, DemoDialect::Subscribe) => "materialized-view",
+            (Self::View | Self::MaterializedView, _) => "view",
+        }
+    }
 }
 
 /// A relation.
@@ -48,13 +75,15 @@ pub(super) struct Relation {
     /// Schema in [`DATABASE`].
     pub(super) schema: &'static str,
     /// Name in the schema.
-    pub(super) name: &'static str,
+    pub(super) name: String,
     /// Table or view.
     pub(super) kind: Kind,
     /// Columns in their true order.
     pub(super) columns: Vec<Column>,
     /// The view's query, empty for a table.
-    pub(super) definition: &'static str,
+    pub(super) definition: String,
+    /// How a created view follows from what it reads; none for what is built in.
+    pub(super) plan: Option<Arc<SelectPlan>>,
 }
 
 impl Relation {
@@ -102,13 +131,38 @@ pub(super) const SCHEMAS: [(&str, &str); 4] = [
     ("u3", "public"),
 ];
 
-/// All relations, at the places that [`number`] gives.
-#[derive(Debug)]
+/// All relations by number; those that are built in at the places that
+/// [`number`] gives.
+#[derive(Clone, Debug)]
 pub(super) struct Catalog {
-    /// The relations.
-    pub(super) relations: Vec<Relation>,
+    /// The relations. A number is never given twice.
+    pub(super) relations: BTreeMap<usize, Arc<Relation>>,
     /// Which generation of servers is imitated.
     pub(super) dialect: DemoDialect,
+    /// The number of the next relation.
+    pub(super) next_number: usize,
+}
+
+/// The catalog at present, which one thread changes and all read.
+#[derive(Debug)]
+pub(super) struct SharedCatalog(RwLock<Arc<Catalog>>);
+
+impl SharedCatalog {
+    /// Shares a catalog.
+    pub(super) fn new(catalog: Catalog) -> Self {
+        Self(RwLock::new(Arc::new(catalog)))
+    }
+
+    /// The catalog as it is now.
+    pub(super) fn current(&self) -> Arc<Catalog> {
+        // Nothing can panic while it is held.
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Shows readers another catalog from now on.
+    pub(super) fn replace(&self, catalog: Arc<Catalog>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = catalog;
+    }
 }
 
 /// Why a name stands for no relation.
@@ -125,18 +179,18 @@ pub(super) enum Unknown {
 impl Catalog {
     /// The catalog of one generation of servers.
     pub(super) fn new(dialect: DemoDialect) -> Self {
-        let relations = relations(dialect);
-        Self { relations, dialect }
+        let relations = relations(dialect).into_iter().map(Arc::new);
+        let relations: BTreeMap<_, _> = relations.enumerate().collect();
+        Self {
+            next_number: relations.len(),
+            relations,
+            dialect,
+        }
     }
 
-    /// The relation at a number that [`Self::resolve`] or [`number`] gave.
-    pub(super) fn relation(&self, number: usize) -> &Relation {
-        // Relations are never removed, so such a number stays valid.
-        &self.relations[number]
-    }
-
-    /// The number of the relation that a name of one to three parts stands for.
-    pub(super) fn resolve(&self, parts: &[String]) -> Result<usize, Unknown> {
+    /// The number of the relation that a name of one to three parts stands for,
+    /// and the relation.
+    pub(super) fn resolve(&self, parts: &[String]) -> Result<(usize, &Arc<Relation>), Unknown> {
         let unknown = || Unknown::Item(parts.join("."));
         let (database, schema, name) = match parts {
             [name] => (None, None, name),
@@ -153,14 +207,15 @@ impl Catalog {
                 return Err(Unknown::Schema(schema.clone()));
             }
         }
-        let reached = |relation: &Relation| match schema {
+        let reached = |relation: &&Arc<Relation>| match schema {
             Some(schema) => relation.schema == schema,
             // The search path of both generations leaves mz_internal out.
             None => matches!(relation.schema, "public" | "mz_catalog"),
         };
         self.relations
             .iter()
-            .position(|relation| relation.name == name && reached(relation))
+            .find(|(_, relation)| relation.name == *name && reached(relation))
+            .map(|(number, relation)| (*number, relation))
             .ok_or_else(unknown)
     }
 }
@@ -194,24 +249,22 @@ mod tests {
             (number::MZ_SCHEMAS, "mz_schemas"),
             (number::MZ_DATABASES, "mz_databases"),
         ] {
-            assert_eq!(catalog.resolve(&parts(name)), Ok(number), "{name}");
+            assert_eq!(catalog.resolve(&parts(name)).unwrap().0, number, "{name}");
         }
     }
 
     #[test]
     fn unknown_names_are_told_apart() {
         let catalog = Catalog::new(DemoDialect::Subscribe);
-        let item = |name: &str| Err(Unknown::Item(name.to_owned()));
-        assert_eq!(catalog.resolve(&parts("nosuch")), item("nosuch"));
-        assert_eq!(
-            catalog.resolve(&parts("mz_frontiers")),
-            item("mz_frontiers")
-        );
-        let schema = Err(Unknown::Schema("nosuch".to_owned()));
-        assert_eq!(catalog.resolve(&parts("nosuch.t")), schema);
-        let database = Err(Unknown::Database("nosuch".to_owned()));
-        assert_eq!(catalog.resolve(&parts("nosuch.public.t")), database);
+        let item = |name: &str| Unknown::Item(name.to_owned());
+        let unknown = |catalog: &Catalog, name| catalog.resolve(&parts(name)).unwrap_err();
+        assert_eq!(unknown(&catalog, "nosuch"), item("nosuch"));
+        assert_eq!(unknown(&catalog, "mz_frontiers"), item("mz_frontiers"));
+        let schema = Unknown::Schema("nosuch".to_owned());
+        assert_eq!(unknown(&catalog, "nosuch.t"), schema);
+        let database = Unknown::Database("nosuch".to_owned());
+        assert_eq!(unknown(&catalog, "nosuch.public.t"), database);
         let old = Catalog::new(DemoDialect::Tail);
-        assert_eq!(old.resolve(&parts("nosuch.t")), item("nosuch.t"));
+        assert_eq!(unknown(&old, "nosuch.t"), item("nosuch.t"));
     }
 }

@@ -1,16 +1,23 @@
-//! Drives the dataflow: one tick, one timestamp.
+//! Drives the dataflow: one tick, one timestamp. Definitions take effect at a
+//! tick, too, so that every relation is what it is at a timestamp.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Instant;
 
 use timely::dataflow::operators::probe::Handle as Probe;
 
-use super::DemoDialect;
-use super::catalog::{Catalog, DATABASE, Kind, SCHEMAS, number};
+use tokio::sync::{mpsc, oneshot};
+
+use super::catalog::{Catalog, Relation, SharedCatalog};
+use super::catalog_rows::{fixed_rows, missing, object_rows, view_row};
+use super::define::Request;
 use super::feed::{Feed, Pace, Recording};
 use super::operators::Diff;
-use super::store::Publisher;
+use super::sql_error::SqlError;
+use super::store::{Dropped, Publisher, Update};
+use super::upkeep::Upkeep;
 use super::value::{Row, Value};
 use super::views::{Inputs, Outputs, build};
 use crate::limits;
@@ -24,10 +31,15 @@ pub(super) struct Plan {
     /// Edits that are in at tick 0.
     pub(super) seed: u64,
     /// The relations.
-    pub(super) catalog: Arc<Catalog>,
+    pub(super) catalog: Arc<SharedCatalog>,
+    /// What clients ask to be created and dropped.
+    pub(super) requests: mpsc::Receiver<Request>,
     /// Where the views' histories go.
     pub(super) publisher: Publisher,
 }
+
+/// Who waits for the end of a definition.
+type Waiting = (oneshot::Sender<Result<(), SqlError>>, Result<(), SqlError>);
 
 /// Runs until `stop` receives or its sender is gone. Calls `ready` once tick 0
 /// is readable.
@@ -65,18 +77,24 @@ impl Dataflow {
         );
         let config = timely::WorkerConfig::default();
         let mut worker = timely::worker::Worker::new(config, allocator, Some(Instant::now()));
-        let outputs = Outputs::new(plan.catalog.relations.len());
+        let catalog = plan.catalog.current();
+        let outputs = Outputs::new(catalog.relations.len());
         let probe = Probe::new();
         let inputs =
             worker.dataflow::<u64, _, _>(|scope| build(scope, plan.pace, &outputs, &probe));
         let mut driver = Driver {
             feed: Feed::starting_at(Arc::clone(&plan.recording), plan.pace, plan.seed, 0),
             frontiers: Vec::new(),
+            catalog: Arc::new(Catalog {
+                relations: BTreeMap::new(),
+                ..Catalog::clone(&catalog)
+            }),
+            created: BTreeMap::new(),
             inputs,
             outputs,
             plan,
         };
-        driver.start();
+        driver.start(catalog);
         Self {
             worker,
             probe,
@@ -86,13 +104,17 @@ impl Dataflow {
 
     /// Closes all timestamps up to that of `tick` and publishes what changed.
     pub(super) fn advance(&mut self, tick: u64) {
-        let frontier = self.driver.tick_until(tick);
+        let driver = &mut self.driver;
+        let (defined, waiting) = driver.defined();
+        let before = driver.describe(defined, driver.plan.pace.timestamp(tick));
+        let frontier = driver.tick_until(tick);
         let probe = &self.probe;
         self.worker.step_while(|| probe.less_than(&frontier));
-        self.driver
-            .plan
-            .publisher
-            .publish(self.driver.outputs.take(), frontier);
+        driver.publish(&before, frontier - 1);
+        for (reply, outcome) in waiting {
+            // Whoever asked may be gone.
+            let _ = reply.send(outcome);
+        }
     }
 }
 
@@ -103,11 +125,16 @@ struct Driver {
     outputs: Outputs,
     /// What `mz_frontiers` holds at present.
     frontiers: Vec<Row>,
+    /// The catalog at the tick to come.
+    catalog: Arc<Catalog>,
+    /// The views that clients created, in the order in which they did: each
+    /// reads earlier ones only.
+    created: BTreeMap<usize, Upkeep>,
 }
 
 impl Driver {
     /// Puts in what stands from the first tick on.
-    fn start(&mut self) {
+    fn start(&mut self, catalog: Arc<Catalog>) {
         let start = self.plan.pace.timestamp_start;
         self.inputs.advance_to(start);
         self.inputs.unit.update(Row::default(), Diff::ONE);
@@ -115,21 +142,44 @@ impl Driver {
             let row = [&wiki.code, &wiki.language, &wiki.family].map(Value::text);
             self.inputs.wikis.update(Arc::from(row), Diff::ONE);
         }
-        let catalog = Arc::clone(&self.plan.catalog);
-        for relation in &catalog.relations {
-            if relation.kind == Kind::MaterializedView {
-                let row = [
-                    Value::text(&relation.id),
-                    Value::Oid(relation.oid),
-                    Value::text(schema_id(relation.schema)),
-                    Value::text(relation.name),
-                    Value::text(relation.definition),
-                ];
-                self.inputs.mz_views.update(Arc::from(row), Diff::ONE);
-            }
-        }
-        for (relation, row) in static_rows(&catalog) {
+        for (relation, row) in fixed_rows() {
             self.outputs.push(relation, row, start, 1);
+        }
+        self.describe(catalog, start);
+    }
+
+    /// The catalog after all definitions that wait.
+    fn defined(&mut self) -> (Arc<Catalog>, Vec<Waiting>) {
+        let mut catalog = Catalog::clone(&self.catalog);
+        let mut waiting = Vec::new();
+        while waiting.len() < limits::DEMO_DEFINITIONS_WAITING_MAX
+            && let Ok(request) = self.plan.requests.try_recv()
+        {
+            waiting.push((request.reply, catalog.define(&request.definition)));
+        }
+        (Arc::new(catalog), waiting)
+    }
+
+    /// Makes the catalog's relations say at a timestamp what is in the catalog
+    /// then; returns the catalog before.
+    fn describe(&mut self, after: Arc<Catalog>, timestamp: u64) -> Arc<Catalog> {
+        let before = std::mem::replace(&mut self.catalog, after);
+        let after = Arc::clone(&self.catalog);
+        for (_, relation) in missing(&before, &after) {
+            self.describe_relation(relation, timestamp, Diff::ONE.negated());
+        }
+        for (_, relation) in missing(&after, &before) {
+            self.describe_relation(relation, timestamp, Diff::ONE);
+        }
+        before
+    }
+
+    fn describe_relation(&mut self, relation: &Relation, timestamp: u64, diff: Diff) {
+        if let Some(row) = view_row(relation) {
+            self.inputs.mz_views.update_at(row, timestamp, diff);
+        }
+        for (number, row) in object_rows(relation, self.catalog.dialect) {
+            self.outputs.push(number, row, timestamp, diff.rows);
         }
     }
 
@@ -141,12 +191,16 @@ impl Driver {
         }
         let timestamp = self.plan.pace.timestamp(tick);
         let store = &self.plan.publisher.store;
-        let relations = self.plan.catalog.relations.iter().enumerate();
+        let since = |number: &usize| {
+            // What is being created can be read from now on.
+            store.history(*number).map_or(timestamp, |it| it.since())
+        };
+        let relations = self.catalog.relations.iter();
         let rows = relations
             .map(|(number, relation)| {
                 Row::from([
                     Value::text(&relation.id),
-                    Value::Unsigned(store.since(number)),
+                    Value::Unsigned(since(number)),
                     Value::Unsigned(timestamp + 1),
                 ])
             })
@@ -162,64 +216,47 @@ impl Driver {
         self.inputs.flush();
         timestamp + 1
     }
-}
 
-fn schema_id(schema: &str) -> &'static str {
-    SCHEMAS
-        .iter()
-        .find(|(_, name)| *name == schema)
-        .map_or("u3", |(id, _)| id)
-}
-
-/// The rows of the catalog relations that never change.
-fn static_rows(catalog: &Catalog) -> Vec<(usize, Row)> {
-    let mut rows: Vec<(usize, Row)> = Vec::new();
-    let (view, position): (&str, fn(u64) -> Value) = match catalog.dialect {
-        DemoDialect::Subscribe => ("materialized-view", Value::Unsigned),
-        DemoDialect::Tail => ("view", |n| {
-            Value::BigInt(i64::try_from(n).unwrap_or(i64::MAX))
-        }),
-    };
-    for relation in &catalog.relations {
-        let kind = if relation.kind == Kind::Table {
-            "table"
-        } else {
-            view
-        };
-        rows.push((
-            number::MZ_OBJECTS,
-            Arc::from([
-                Value::text(&relation.id),
-                Value::Oid(relation.oid),
-                Value::text(schema_id(relation.schema)),
-                Value::text(relation.name),
-                Value::text(kind),
-            ]),
-        ));
-        for (column, at) in relation.columns.iter().zip(1_u64..) {
-            rows.push((
-                number::MZ_COLUMNS,
-                Arc::from([
-                    Value::text(&relation.id),
-                    Value::text(&column.name),
-                    position(at),
-                    Value::Bool(column.nullable),
-                    Value::text(column.kind.name()),
-                    Value::Oid(column.kind.oid()),
-                ]),
-            ));
+    /// Publishes what changed up to a timestamp, and the catalog since `before`.
+    fn publish(&mut self, before: &Catalog, timestamp: u64) {
+        let catalog = Arc::clone(&self.catalog);
+        for (number, _) in missing(before, &catalog) {
+            self.created.remove(&number);
         }
+        let outputs = self.outputs.take().into_iter();
+        let mut updates: BTreeMap<usize, Vec<Update>> = outputs.enumerate().collect();
+        for (number, view) in &mut self.created {
+            let source = updates.get(&view.source());
+            let changes = source.map(|source| view.follow(source));
+            updates.insert(*number, changes.unwrap_or_default());
+        }
+        let publisher = &self.plan.publisher;
+        publisher.append(updates, timestamp);
+        for (number, relation) in missing(&catalog, before) {
+            let Some(plan) = &relation.plan else {
+                continue;
+            };
+            // What it reads has a lower number and is there, and its history
+            // reaches to this timestamp.
+            let source = publisher.store.history(plan.source);
+            let source = source.and_then(|it| it.contents(timestamp).ok());
+            let source = source.unwrap_or_default();
+            let (view, contents) = Upkeep::start(Arc::clone(plan), &source);
+            publisher.create(number, timestamp, contents);
+            self.created.insert(number, view);
+        }
+        for (number, relation) in missing(before, &catalog) {
+            let plan = relation.plan.as_ref();
+            let cascades = plan.is_some_and(|it| !catalog.relations.contains_key(&it.source));
+            let dropped = if cascades {
+                Dropped::Cascade
+            } else {
+                Dropped::Itself
+            };
+            publisher.remove(number, dropped);
+        }
+        // Before the timestamp is closed: who reads of a new view there finds it.
+        self.plan.catalog.replace(catalog);
+        publisher.close(timestamp + 1);
     }
-    for (id, name) in SCHEMAS {
-        let database = if name == "public" {
-            Value::text("u1")
-        } else {
-            Value::Null
-        };
-        let row = [Value::text(id), database, Value::text(name)];
-        rows.push((number::MZ_SCHEMAS, Arc::from(row)));
-    }
-    let database = [Value::text("u1"), Value::text(DATABASE)];
-    rows.push((number::MZ_DATABASES, Arc::from(database)));
-    rows
 }

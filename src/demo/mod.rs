@@ -5,9 +5,11 @@
 //! - `views`, `dataflow`: the views, maintained by differential dataflow; one
 //!   tick is one timestamp
 //! - `catalog`, `relations`, `store`: what relations there are, and their recent history
-//! - `token`, `parser`, `parse_select`, `ast`: the few SQL statements
-//! - `session`, `show`: what they answer
-//! - `server`, `subscription`: the PostgreSQL wire protocol
+//! - `token`, `parser`, `parse_select`, `parse_view`, `ast`: the few SQL statements
+//! - `session`, `plan`, `show`: what they answer
+//! - `define`, `upkeep`, `catalog_rows`: views that clients create and drop
+//! - `server`, `wire`, `subscription`: the PostgreSQL wire protocol
+//! - `spotlight`: a client of the stand-in's own, which creates views now and then
 //! - `replay`: `demo --upstream`, the same edits into a real Materialize
 
 #![allow(
@@ -18,34 +20,42 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use crate::limits;
 
 mod ast;
 mod catalog;
+mod catalog_rows;
 mod dataflow;
+mod define;
 mod feed;
 mod operators;
 #[cfg(test)]
 mod oracle;
 mod parse_select;
+mod parse_view;
 mod parser;
+mod plan;
 mod relations;
 mod replay;
 mod server;
 mod session;
 mod show;
+mod spotlight;
 mod sql_error;
 mod store;
 mod subscription;
 mod token;
+mod upkeep;
 mod value;
 mod views;
+mod wire;
 
 pub use feed::FeedError;
 pub use replay::{prepare, replay};
@@ -86,6 +96,9 @@ pub struct Options {
     pub listen: SocketAddr,
     /// Which generation of Materialize to imitate.
     pub dialect: DemoDialect,
+    /// Whether a client of its own creates and replaces views now and then, so
+    /// that `mz_views` changes though nobody types.
+    pub spotlights: bool,
 }
 
 impl Default for Options {
@@ -96,6 +109,7 @@ impl Default for Options {
             tick: limits::DEMO_TICK_DEFAULT,
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             dialect: DemoDialect::default(),
+            spotlights: true,
         }
     }
 }
@@ -145,6 +159,7 @@ pub struct Demo {
     address: SocketAddr,
     stop_dataflow: Option<SyncSender<()>>,
     stop_server: watch::Sender<bool>,
+    stop_spotlights: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -169,6 +184,7 @@ impl Drop for Demo {
     fn drop(&mut self) {
         self.stop_dataflow = None;
         self.stop_server.send_replace(true);
+        self.stop_spotlights.store(true, Ordering::Relaxed);
         for thread in self.threads.drain(..) {
             if thread.join().is_err() {
                 log::error!("a thread of the stand-in panicked");
@@ -196,9 +212,11 @@ pub fn start(options: Options) -> Result<Demo, DemoError> {
         options.tick,
         timestamp_start,
     );
-    let catalog = Arc::new(catalog::Catalog::new(options.dialect));
+    let catalog = catalog::Catalog::new(options.dialect);
     let kept_ms = limits::DEMO_HISTORY_TICKS * pace.tick_ms;
     let (store, publisher) = store::Store::new(catalog.relations.len(), timestamp_start, kept_ms);
+    let catalog = Arc::new(catalog::SharedCatalog::new(catalog));
+    let (requests, requested) = mpsc::channel(limits::DEMO_DEFINITIONS_WAITING_MAX);
 
     let (address, listener) = listen(options.listen)?;
     let plan = dataflow::Plan {
@@ -206,6 +224,7 @@ pub fn start(options: Options) -> Result<Demo, DemoError> {
         pace,
         seed,
         catalog: Arc::clone(&catalog),
+        requests: requested,
         publisher,
     };
     let (stop_dataflow, stopped) = sync_channel(0);
@@ -215,6 +234,7 @@ pub fn start(options: Options) -> Result<Demo, DemoError> {
         address,
         stop_dataflow: Some(stop_dataflow),
         stop_server,
+        stop_spotlights: Arc::default(),
         threads: Vec::new(),
     };
     let ready = move || {
@@ -229,12 +249,20 @@ pub fn start(options: Options) -> Result<Demo, DemoError> {
     let database = Arc::new(session::Database {
         catalog,
         store,
+        requests,
         environment_id: environment_id(options.dialect),
     });
     let (runtime, listener) = runtime(address, listener)?;
     demo.spawn("demo-server", move || {
         runtime.block_on(server::serve(listener, database, stop))
     })?;
+    if options.spotlights {
+        let period = options.tick.saturating_mul(limits::DEMO_SPOTLIGHT_TICKS);
+        let stop = Arc::clone(&demo.stop_spotlights);
+        demo.spawn("demo-spotlight", move || {
+            spotlight::run(address, period, &stop)
+        })?;
+    }
     Ok(demo)
 }
 

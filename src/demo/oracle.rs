@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::DemoDialect;
-use super::catalog::{Catalog, number};
+use super::catalog::{Catalog, SharedCatalog, number};
 use super::dataflow::{Dataflow, Plan};
 use super::feed::{Edit, Pace, Recording};
 use super::store::Store;
@@ -111,14 +111,16 @@ fn check(rate: f64, seed: u64, ticks: u64, every: usize) {
     let tick = Duration::from_millis(TICK_MS);
     let pace = Pace::new(&recording, rate, seed, tick, 1_000_000);
     let hot_us = pace.hot_window_ms() * 1_000;
-    let catalog = Arc::new(Catalog::new(DemoDialect::Subscribe));
+    let catalog = Catalog::new(DemoDialect::Subscribe);
     let (store, publisher) = Store::new(catalog.relations.len(), 1_000_000, u64::MAX / 2);
+    let (_, requests) = tokio::sync::mpsc::channel(1);
     let recording_too = Arc::clone(&recording);
     let mut dataflow = Dataflow::new(Plan {
         recording: recording_too,
         pace,
         seed,
-        catalog,
+        catalog: Arc::new(SharedCatalog::new(catalog)),
+        requests,
         publisher,
     });
     dataflow.advance(0);
@@ -137,7 +139,12 @@ fn check(rate: f64, seed: u64, ticks: u64, every: usize) {
             .collect();
         for (relation, mut expected) in recompute(&edits, clock_us, hot_us, &recording) {
             let mut rows: Vec<Row> = Vec::new();
-            for (row, count) in store.contents(relation, pace.timestamp(tick)).unwrap() {
+            for (row, count) in store
+                .history(relation)
+                .unwrap()
+                .contents(pace.timestamp(tick))
+                .unwrap()
+            {
                 assert_eq!(count, 1, "relation {relation} at tick {tick}: {row:?}");
                 rows.push(row);
             }

@@ -14,7 +14,7 @@ const BARE_CALLS: [&str; 5] = [
     "current_database",
 ];
 
-impl Parser {
+impl Parser<'_> {
     /// What follows SELECT.
     pub(super) fn select_or_constants(&mut self) -> Result<Statement, SqlError> {
         if self.take_symbol('*') {

@@ -9,6 +9,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<Statement>, SqlError> {
     let mut parser = Parser {
         tokens: Lexer::new(text).tokens()?,
         next: 0,
+        text,
     };
     let mut statements = Vec::new();
     loop {
@@ -24,17 +25,26 @@ pub(super) fn parse(text: &str) -> Result<Vec<Statement>, SqlError> {
 }
 
 /// Tokens, and how far they have been read.
-pub(super) struct Parser {
+pub(super) struct Parser<'t> {
     tokens: Vec<Token>,
     /// Index of the token to come.
     pub(super) next: usize,
+    /// What was cut into tokens.
+    text: &'t str,
 }
 
-impl Parser {
+impl Parser<'_> {
     /// The token to come.
     pub(super) fn peek(&self) -> &Token {
         // The lexer ends every list with End, and `advance` never passes it.
         &self.tokens[self.next.min(self.tokens.len() - 1)]
+    }
+
+    /// The text from a token's position up to the token to come.
+    pub(super) fn text_from(&self, position: usize) -> String {
+        let length = self.peek().position.saturating_sub(position);
+        let from = self.text.chars().skip(position.saturating_sub(1));
+        from.take(length).collect::<String>().trim_end().to_owned()
     }
 
     fn advance(&mut self) -> Token {
@@ -122,19 +132,16 @@ impl Parser {
             "show" => self.show(),
             "copy" => self.copy(),
             "tail" | "subscribe" => Ok(Statement::Subscribe(self.subscribe(word == "tail")?)),
+            "create" => self.create(),
+            "drop" => self.drop_view(),
             "set" => self.set(),
             "discard" => self.rest(Statement::Discard),
             "begin" | "start" => self.rest(Statement::Begin),
             "commit" | "end" => self.rest(Statement::Commit),
             "rollback" | "abort" => self.rest(Statement::Rollback),
-            "create" | "drop" | "insert" | "update" | "delete" | "alter" | "explain"
-            | "declare" | "fetch" | "close" | "prepare" | "execute" | "deallocate" | "reset"
-            | "grant" | "revoke" | "with" | "values" | "table" => {
-                Err(SqlError::unsupported(format!(
-                    "{} statements are not supported by the demo's stand-in",
-                    word.to_uppercase()
-                )))
-            }
+            "insert" | "update" | "delete" | "alter" | "explain" | "declare" | "fetch"
+            | "close" | "prepare" | "execute" | "deallocate" | "reset" | "grant" | "revoke"
+            | "with" | "values" | "table" => Err(SqlError::unsupported_statement(word)),
             _ => Err(SqlError::syntax(
                 format!(
                     "Expected a keyword at the beginning of a statement, found {}",

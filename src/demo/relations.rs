@@ -70,6 +70,9 @@ const MZ_COLUMNS_COLUMNS: Columns = &[
 const MZ_SCHEMAS_COLUMNS: Columns = &[("id", Text), ("database_id?", Text), ("name", Text)];
 const MZ_DATABASES_COLUMNS: Columns = &[("id", Text), ("name", Text)];
 
+/// A user's relation `u1` has the next OID.
+pub(super) const USER_OID_START: u32 = 20_000;
+
 /// All relations of one generation of servers.
 pub(super) fn relations(dialect: DemoDialect) -> Vec<Relation> {
     // The old servers know neither mz_timestamp nor uint8.
@@ -83,14 +86,15 @@ pub(super) fn relations(dialect: DemoDialect) -> Vec<Relation> {
         kind: kind_in(*kind),
         nullable: name.ends_with('?'),
     };
-    let view = |id: u32, name, definition, columns: Columns| Relation {
+    let view = |id: u32, name: &str, definition: &str, columns: Columns| Relation {
         id: format!("u{id}"),
-        oid: 20_000 + id,
+        oid: USER_OID_START + id,
         schema: "public",
-        name,
+        name: name.to_owned(),
         kind: Kind::MaterializedView,
         columns: columns.iter().map(column).collect(),
-        definition,
+        definition: definition.to_owned(),
+        plan: None,
     };
     let system = |id: u32, schema, name, columns| Relation {
         id: format!("s{id}"),

@@ -25,7 +25,7 @@ const STOP_CHECK: Duration = Duration::from_millis(50);
 /// waits for a server that is not up yet, until `stop` is set.
 pub fn prepare(upstream: &postgres::Config, stop: &AtomicBool) -> Result<(), DemoError> {
     let recording = Recording::load()?;
-    persist(stop, || {
+    persist("the replay", stop, || {
         let mut client = upstream.connect(NoTls)?;
         create(&mut client, &recording)
     });
@@ -41,12 +41,18 @@ pub fn replay(
 ) -> Result<(), DemoError> {
     validate(options)?;
     let recording = Arc::new(Recording::load()?);
-    persist(stop, || session(upstream, &recording, options, stop));
+    persist("the replay", stop, || {
+        session(upstream, &recording, options, stop)
+    });
     Ok(())
 }
 
 /// Tries until it succeeds or `stop` is set, with growing pauses.
-fn persist(stop: &AtomicBool, mut attempt: impl FnMut() -> Result<(), postgres::Error>) {
+pub(super) fn persist(
+    who: &str,
+    stop: &AtomicBool,
+    mut attempt: impl FnMut() -> Result<(), postgres::Error>,
+) {
     let mut pause = limits::DEMO_REPLAY_BACKOFF_MIN;
     while !stop.load(Ordering::Relaxed) {
         let started = Instant::now();
@@ -55,7 +61,10 @@ fn persist(stop: &AtomicBool, mut attempt: impl FnMut() -> Result<(), postgres::
         let reason = error
             .as_db_error()
             .map_or_else(|| error.to_string(), ToString::to_string);
-        log::warn!("the replay has no connection and will try again: {reason}");
+        if stop.load(Ordering::Relaxed) {
+            return;
+        }
+        log::warn!("{who} has no connection and will try again: {reason}");
         if started.elapsed() > limits::DEMO_REPLAY_BACKOFF_MAX {
             pause = limits::DEMO_REPLAY_BACKOFF_MIN;
         }
@@ -168,7 +177,7 @@ fn push_row(sql: &mut String, id: u64, edit: &Edit, pace: Pace) {
 
 /// A string literal under standard_conforming_strings, which Materialize never
 /// turns off: only the quote needs doubling.
-fn literal(text: &str) -> String {
+pub(super) fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
@@ -203,7 +212,8 @@ fn now_ms() -> u64 {
     u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
 }
 
-fn wait(duration: Duration, stop: &AtomicBool) {
+/// Waits, or less if `stop` is set.
+pub(super) fn wait(duration: Duration, stop: &AtomicBool) {
     let end = Instant::now() + duration;
     while !stop.load(Ordering::Relaxed) {
         let left = end.saturating_duration_since(Instant::now());

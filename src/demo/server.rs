@@ -6,7 +6,6 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use bytes::{BufMut as _, BytesMut};
 use futures::sink::Sink;
 use pgwire::api::auth::{
     ServerParameterProvider, StartupHandler, finish_authentication, protocol_negotiation,
@@ -15,7 +14,7 @@ use pgwire::api::auth::{
 use pgwire::api::cancel::{CancelHandler, DefaultCancelHandler};
 use pgwire::api::portal::{Format, Portal};
 use pgwire::api::query::{ExtendedQueryHandler, SimpleQueryHandler};
-use pgwire::api::results::{FieldFormat, FieldInfo, QueryResponse, Response, Tag};
+use pgwire::api::results::{FieldInfo, Response, Tag};
 use pgwire::api::stmt::QueryParser;
 use pgwire::api::store::PortalStore;
 use pgwire::api::{
@@ -23,20 +22,17 @@ use pgwire::api::{
     PgWireServerHandlers, PidSecretKeyGenerator, RandomPidSecretKeyGenerator, Type,
 };
 use pgwire::error::{PgWireError, PgWireResult};
-use pgwire::messages::data::DataRow;
 use pgwire::messages::response::TransactionStatus;
 use pgwire::messages::{PgWireBackendMessage, PgWireFrontendMessage};
-use postgres::types::Kind;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 
 use super::ast::Statement;
-use super::catalog::Column;
 use super::parser::parse;
-use super::session::{Database, Reply, Table};
+use super::session::{Database, Reply};
 use super::sql_error::SqlError;
 use super::subscription::copy_table;
-use super::value::{ColumnType, Row};
+use super::wire::{fields, query_response};
 use crate::limits;
 
 /// What the server says of its PostgreSQL dialect; Materialize says the same.
@@ -192,6 +188,12 @@ impl Front {
         if failed && !ends {
             return Err(SqlError::transaction_failed().into());
         }
+        if let Statement::Define(definition) = statement
+            && client.transaction_status() == TransactionStatus::Transaction
+        {
+            let tag = definition.tag(self.database.dialect());
+            return Err(SqlError::in_transaction(tag).into());
+        }
         let copied = |lines| Response::Execution(Tag::new("COPY").with_rows(lines));
         Ok(match self.database.answer(statement, parameters).await? {
             Reply::Rows(table) => Response::Query(query_response(table, format)),
@@ -316,76 +318,4 @@ impl ExtendedQueryHandler for Front {
         self.carry_out(client, statement, &parameters, &portal.result_column_format)
             .await
     }
-}
-
-fn query_response(table: Table, format: &Format) -> QueryResponse {
-    let fields = Arc::new(fields(&table.columns, format));
-    let encoders: Vec<(ColumnType, FieldFormat)> = table
-        .columns
-        .iter()
-        .zip(fields.iter())
-        .map(|(column, field)| (column.kind, field.format()))
-        .collect();
-    let rows = table
-        .rows
-        .into_iter()
-        .map(move |row| Ok(data_row(&row, &encoders)));
-    QueryResponse::new(fields, futures::stream::iter(rows))
-}
-
-fn fields(columns: &[Column], format: &Format) -> Vec<FieldInfo> {
-    let field = |(index, column): (usize, &Column)| {
-        let format = match format {
-            // A client may give fewer formats than there are columns.
-            Format::Individual(codes) => codes
-                .get(index)
-                .map_or(FieldFormat::Text, |code| FieldFormat::from(*code)),
-            unified => unified.format_for(index),
-        };
-        FieldInfo::new(
-            column.name.clone(),
-            None,
-            None,
-            wire_type(column.kind),
-            format,
-        )
-        .with_type_size(column.kind.size())
-        .with_type_modifier(column.kind.modifier())
-    };
-    columns.iter().enumerate().map(field).collect()
-}
-
-fn wire_type(kind: ColumnType) -> Type {
-    Type::from_oid(kind.oid()).unwrap_or_else(|| {
-        Type::new(
-            kind.name().to_owned(),
-            kind.oid(),
-            Kind::Simple,
-            "mz_catalog".to_owned(),
-        )
-    })
-}
-
-fn data_row(row: &Row, encoders: &[(ColumnType, FieldFormat)]) -> DataRow {
-    let mut data = BytesMut::new();
-    let mut binary = Vec::new();
-    for (value, (kind, format)) in row.iter().zip(encoders) {
-        let Some(text) = value.as_text() else {
-            data.put_i32(-1);
-            continue;
-        };
-        let bytes = match format {
-            FieldFormat::Text => text.as_bytes(),
-            FieldFormat::Binary => {
-                binary.clear();
-                value.write_binary(*kind, &mut binary);
-                &binary
-            }
-        };
-        // The longest title has some hundred bytes.
-        data.put_i32(i32::try_from(bytes.len()).unwrap_or(i32::MAX));
-        data.put_slice(bytes);
-    }
-    // No relation has as many columns as an i16 counts.
-    DataRow::new(data, i16::try_from(row.len()).unwrap_or(i16::MAX))
 }

@@ -1,15 +1,18 @@
 //! What each statement answers: tables, made from the catalog and the store.
 
-use std::cmp::Ordering;
 use std::sync::Arc;
 
+use tokio::sync::{mpsc, oneshot};
+
 use super::DemoDialect;
-use super::ast::{AsOf, Filter, Items, Operand, Select, SortKey, Statement, Subscribe};
-use super::catalog::{Catalog, Column, Relation};
+use super::ast::{AsOf, Definition, Items, Select, Statement, Subscribe};
+use super::catalog::{Catalog, Column, Relation, SharedCatalog, Unknown};
+use super::define::Request;
+use super::plan::SelectPlan;
 use super::sql_error::SqlError;
-use super::store::Store;
+use super::store::{History, Store};
 use super::subscription::Subscription;
-use super::value::{ColumnType, Row, Value};
+use super::value::{Row, Value};
 
 /// A result: columns and rows.
 #[derive(Debug)]
@@ -39,9 +42,11 @@ pub(super) enum Reply {
 /// What all connections share.
 pub(super) struct Database {
     /// The relations.
-    pub(super) catalog: Arc<Catalog>,
+    pub(super) catalog: Arc<SharedCatalog>,
     /// Their histories.
     pub(super) store: Arc<Store>,
+    /// To the thread that creates and drops views.
+    pub(super) requests: mpsc::Sender<Request>,
     /// Stable for one run, new with each start.
     pub(super) environment_id: String,
 }
@@ -49,7 +54,7 @@ pub(super) struct Database {
 impl Database {
     /// Which generation of servers this is.
     pub(super) fn dialect(&self) -> DemoDialect {
-        self.catalog.dialect
+        self.catalog.current().dialect
     }
 
     /// `SELECT mz_version()`.
@@ -68,7 +73,9 @@ impl Database {
     /// The columns that a statement will answer; none if it answers no rows.
     pub(super) fn columns(&self, statement: &Statement) -> Result<Vec<Column>, SqlError> {
         match statement {
-            Statement::Select(select) => Ok(self.plan(select)?.columns),
+            Statement::Select(select) => {
+                Ok(SelectPlan::new(&self.catalog.current(), select)?.columns)
+            }
             Statement::Constants(items) => Ok(self.constants(items)?.columns),
             Statement::Show(show) => Ok(self.show(show)?.columns),
             _ => Ok(Vec::new()),
@@ -97,6 +104,7 @@ impl Database {
                     "the demo's stand-in streams through COPY (...) TO STDOUT only".to_owned(),
                 ));
             }
+            Statement::Define(definition) => self.define(definition).await?,
             Statement::Set(name) => {
                 self.parameter(name)?;
                 Reply::Command("SET")
@@ -108,34 +116,58 @@ impl Database {
         })
     }
 
-    /// The relation of a name.
-    pub(super) fn resolve(&self, name: &[String]) -> Result<(usize, &Relation), SqlError> {
-        let number = self
-            .catalog
-            .resolve(name)
-            .map_err(SqlError::unknown_relation)?;
-        Ok((number, self.catalog.relation(number)))
+    /// The relation of a name in a catalog.
+    pub(super) fn resolve<'c>(
+        &self,
+        catalog: &'c Catalog,
+        name: &[String],
+    ) -> Result<(usize, &'c Arc<Relation>), SqlError> {
+        catalog.resolve(name).map_err(SqlError::unknown_relation)
+    }
+
+    fn history(&self, number: usize, relation: &Relation) -> Result<Arc<History>, SqlError> {
+        // It may have been dropped since the catalog was looked at.
+        let unknown = || SqlError::unknown_relation(Unknown::Item(relation.name.clone()));
+        self.store.history(number).ok_or_else(unknown)
     }
 
     /// The timestamp to read at: the last closed one unless asked otherwise.
-    fn read_timestamp(&self, number: usize, as_of: Option<AsOf>) -> Result<u64, SqlError> {
+    fn read_timestamp(
+        &self,
+        history: &History,
+        relation: &Relation,
+        as_of: Option<AsOf>,
+    ) -> Result<u64, SqlError> {
+        let since = history.since();
         let Some(as_of) = as_of else {
-            return Ok(self.store.frontier().saturating_sub(1));
+            // What was just created begins a moment later.
+            return Ok(self.store.frontier().saturating_sub(1).max(since));
         };
-        let since = self.store.since(number);
         if as_of.timestamp >= since {
             return Ok(as_of.timestamp);
         }
         if as_of.at_least {
             return Ok(since);
         }
-        let relation = self.catalog.relation(number);
         Err(SqlError::compacted(
             self.dialect(),
             relation,
             as_of.timestamp,
             since,
         ))
+    }
+
+    /// Has the catalog changed at the next tick, and waits for that.
+    async fn define(&self, definition: &Definition) -> Result<Reply, SqlError> {
+        let (reply, answer) = oneshot::channel();
+        let request = Request {
+            definition: definition.clone(),
+            reply,
+        };
+        let sent = self.requests.send(request).await;
+        sent.map_err(|_| SqlError::shutdown())?;
+        answer.await.map_err(|_| SqlError::shutdown())??;
+        Ok(Reply::Command(definition.tag(self.dialect())))
     }
 
     fn subscription(&self, subscribe: &Subscribe) -> Result<Subscription, SqlError> {
@@ -151,72 +183,22 @@ impl Database {
             }
             _ => {}
         }
-        let (number, relation) = self.resolve(&subscribe.relation)?;
-        let as_of = self.read_timestamp(number, subscribe.as_of)?;
+        let catalog = self.catalog.current();
+        let (number, relation) = self.resolve(&catalog, &subscribe.relation)?;
+        let history = self.history(number, relation)?;
+        let as_of = self.read_timestamp(&history, relation, subscribe.as_of)?;
         if let Some(up_to) = subscribe.up_to.filter(|up_to| *up_to < as_of) {
             return Err(SqlError::empty_range(as_of, up_to));
         }
         Ok(Subscription {
-            store: Arc::clone(&self.store),
+            watch: self.store.watch(),
+            history,
             dialect: self.dialect(),
-            number,
-            relation: relation.clone(),
+            relation: Arc::clone(relation),
             snapshot: subscribe.snapshot,
             progress: subscribe.progress,
             as_of,
             up_to: subscribe.up_to,
-        })
-    }
-
-    fn plan(&self, select: &Select) -> Result<SelectPlan, SqlError> {
-        let (number, relation) = self.resolve(&select.relation)?;
-        let find = |name: &str| {
-            relation
-                .columns
-                .iter()
-                .position(|column| column.name == name)
-                .ok_or_else(|| SqlError::unknown_column(name))
-        };
-        let mut columns = relation.columns.clone();
-        let mut output: Vec<usize> = (0..columns.len()).collect();
-        match &select.items {
-            Items::All => {}
-            Items::Count => columns = vec![Column::new("count", ColumnType::BigInt)],
-            Items::Columns(names) => {
-                output = names
-                    .iter()
-                    .map(|(name, _)| find(name))
-                    .collect::<Result<_, _>>()?;
-                columns = output
-                    .iter()
-                    .zip(names)
-                    .map(|(index, (_, alias))| {
-                        // `find` gave the index.
-                        let mut column = relation.columns[*index].clone();
-                        column.name = alias.clone().unwrap_or(column.name);
-                        column
-                    })
-                    .collect();
-            }
-        }
-        let mut order = Vec::new();
-        for (key, descending) in &select.order {
-            let index = match key {
-                SortKey::Name(name) => find(name)?,
-                SortKey::Position(position) => *output
-                    .get(position.wrapping_sub(1))
-                    .ok_or_else(|| SqlError::unknown_column(&position.to_string()))?,
-            };
-            order.push((index, *descending));
-        }
-        let filters = select.filters.iter().map(|filter| find(&filter.column));
-        let filters = filters.collect::<Result<_, _>>()?;
-        Ok(SelectPlan {
-            number,
-            columns,
-            output,
-            order,
-            filters,
         })
     }
 
@@ -225,19 +207,21 @@ impl Database {
         select: &Select,
         parameters: &[Option<String>],
     ) -> Result<Table, SqlError> {
-        let plan = self.plan(select)?;
-        let at = self.read_timestamp(plan.number, select.as_of)?;
+        let catalog = self.catalog.current();
+        let plan = SelectPlan::new(&catalog, select)?;
+        let (_, relation) = self.resolve(&catalog, &select.relation)?;
+        let history = self.history(plan.source, relation)?;
+        let at = self.read_timestamp(&history, relation, select.as_of)?;
         let mut frontier = self.store.watch();
         if frontier.wait_for(|frontier| *frontier > at).await.is_err() {
             return Err(SqlError::shutdown());
         }
-        let contents = self.store.contents(plan.number, at).map_err(|compacted| {
-            let relation = self.catalog.relation(plan.number);
+        let contents = history.contents(at).map_err(|compacted| {
             SqlError::compacted(self.dialect(), relation, at, compacted.since)
         })?;
         let mut rows: Vec<Row> = Vec::new();
         for (row, count) in contents {
-            if passes(&row, &plan.filters, &select.filters, parameters) {
+            if plan.passes(&row, parameters) {
                 // A view's multiplicities are positive.
                 rows.extend(std::iter::repeat_n(
                     row,
@@ -245,72 +229,23 @@ impl Database {
                 ));
             }
         }
-        if select.items == Items::Count {
+        if plan.counts {
             let count = Value::BigInt(i64::try_from(rows.len()).unwrap_or(i64::MAX));
             return Ok(Table {
                 columns: plan.columns,
                 rows: vec![Arc::from([count])],
             });
         }
-        if !plan.order.is_empty() {
-            rows.sort_by(|a, b| compare(a, b, &plan.order));
+        if plan.sorts() {
+            rows.sort_by(|a, b| plan.compare(a, b));
         }
-        rows.truncate(select.limit.unwrap_or(usize::MAX));
+        rows.truncate(plan.limit.unwrap_or(usize::MAX));
         if select.items != Items::All {
-            // The plan's indexes are those of the relation's columns.
-            let project = |row: &Row| {
-                plan.output
-                    .iter()
-                    .map(|index| row[*index].clone())
-                    .collect()
-            };
-            rows = rows.iter().map(project).collect();
+            rows = rows.iter().map(|row| plan.project(row)).collect();
         }
         Ok(Table {
             columns: plan.columns,
             rows,
         })
     }
-}
-
-/// A SELECT whose names have become numbers.
-struct SelectPlan {
-    number: usize,
-    columns: Vec<Column>,
-    /// The relation's columns that are given out.
-    output: Vec<usize>,
-    /// The relation's columns to sort by, and whether descending.
-    order: Vec<(usize, bool)>,
-    /// The relation's column of each filter.
-    filters: Vec<usize>,
-}
-
-fn passes(row: &Row, columns: &[usize], filters: &[Filter], parameters: &[Option<String>]) -> bool {
-    columns.iter().zip(filters).all(|(column, filter)| {
-        let operand = match &filter.operand {
-            Operand::Literal(text) => Some(text),
-            Operand::Parameter(index) => parameters.get(*index).and_then(Option::as_ref),
-        };
-        // The plan's indexes are those of the relation's columns. A comparison
-        // with NULL holds neither way.
-        match (row[*column].as_text(), operand) {
-            (Some(value), Some(operand)) => (value == operand.as_str()) == filter.equal,
-            _ => false,
-        }
-    })
-}
-
-fn compare(a: &Row, b: &Row, order: &[(usize, bool)]) -> Ordering {
-    for (index, descending) in order {
-        // The plan's indexes are those of the relation's columns.
-        let ordering = a[*index].cmp(&b[*index]);
-        if ordering != Ordering::Equal {
-            return if *descending {
-                ordering.reverse()
-            } else {
-                ordering
-            };
-        }
-    }
-    Ordering::Equal
 }

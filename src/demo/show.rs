@@ -96,9 +96,17 @@ impl Database {
     /// SHOW.
     pub(super) fn show(&self, show: &Show) -> Result<Table, SqlError> {
         let modern = self.dialect() == DemoDialect::Subscribe;
-        let view: &[Kind] = &[Kind::MaterializedView];
+        // On the modern servers a materialized view is no view.
+        let views: &[Kind] = if modern {
+            &[Kind::View]
+        } else {
+            &[Kind::View, Kind::MaterializedView]
+        };
         Ok(match show {
-            Show::Columns(name) => self.show_columns(self.resolve(name)?.1),
+            Show::Columns(name) => {
+                let catalog = self.catalog.current();
+                self.show_columns(self.resolve(&catalog, name)?.1)
+            }
             Show::Parameter(name) => {
                 let value = Value::text(self.parameter(name)?);
                 let columns = vec![Column::new(name, ColumnType::Text)];
@@ -107,20 +115,17 @@ impl Database {
                     rows: vec![Arc::from([value])],
                 }
             }
-            // On the modern servers a materialized view is no view.
-            Show::Views => self.named(
-                &["comment"],
-                self.rows(if modern { &[] } else { view }, |_| &[""]),
-            ),
+            Show::Views => self.named(&["comment"], self.rows(views, |_| &[""])),
             Show::MaterializedViews => self.named(
                 &["cluster", "comment"],
-                self.rows(view, |_| &["quickstart", ""]),
+                self.rows(&[Kind::MaterializedView], |_| &["quickstart", ""]),
             ),
             Show::Tables => self.named(&["comment"], self.rows(&[Kind::Table], |_| &[""])),
             Show::Objects => {
-                let all = [Kind::Table, Kind::MaterializedView];
+                let all = [Kind::Table, Kind::View, Kind::MaterializedView];
                 let rows = self.rows(&all, |kind| match kind {
                     Kind::Table => &["table", ""],
+                    Kind::View => &["view", ""],
                     Kind::MaterializedView => &["materialized-view", ""],
                 });
                 self.named(&["type", "comment"], rows)
@@ -135,29 +140,30 @@ impl Database {
     }
 
     /// Names of the relations of some kinds, sorted, each with what follows it.
-    fn rows(
-        &self,
-        kinds: &[Kind],
-        more: fn(Kind) -> &'static [&'static str],
-    ) -> Vec<Vec<&'static str>> {
-        let shown = |r: &&Relation| r.schema == "public" && kinds.contains(&r.kind);
-        let relations = self.catalog.relations.iter().filter(shown);
-        let mut rows: Vec<Vec<&'static str>> = relations
-            .map(|relation| [&[relation.name], more(relation.kind)].concat())
-            .collect();
+    fn rows(&self, kinds: &[Kind], more: fn(Kind) -> &'static [&'static str]) -> Vec<Vec<String>> {
+        let catalog = self.catalog.current();
+        let relations = catalog.relations.values();
+        let shown = relations.filter(|r| r.schema == "public" && kinds.contains(&r.kind));
+        let row = |relation: &Arc<Relation>| {
+            let more = more(relation.kind).iter();
+            let name = std::iter::once(relation.name.clone());
+            name.chain(more.map(|text| (*text).to_owned())).collect()
+        };
+        let mut rows: Vec<Vec<String>> = shown.map(row).collect();
         rows.sort_unstable();
         rows
     }
 
     /// A table of texts. The old servers show names only.
-    fn named(&self, more: &[&str], rows: Vec<Vec<&str>>) -> Table {
+    fn named(&self, more: &[&str], rows: Vec<Vec<impl AsRef<str>>>) -> Table {
         let modern = self.dialect() == DemoDialect::Subscribe;
         let names = std::iter::once(&"name").chain(if modern { more } else { &[] });
         let columns: Vec<Column> = names
             .map(|name| Column::new(name, ColumnType::Text))
             .collect();
-        let row = |row: Vec<&str>| row.iter().take(columns.len()).map(Value::text).collect();
-        let rows = rows.into_iter().map(row).collect();
+        let rows = rows.iter();
+        let rows = rows.map(|row| row.iter().take(columns.len()).map(Value::text).collect());
+        let rows = rows.collect();
         Table { columns, rows }
     }
 

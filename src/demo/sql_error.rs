@@ -3,7 +3,8 @@
 use pgwire::error::{ErrorInfo, PgWireError};
 
 use super::DemoDialect;
-use super::catalog::{Relation, Unknown};
+use super::catalog::{Kind, Relation, Unknown};
+use crate::limits;
 
 /// An error with its SQLSTATE. The texts are those of the real servers, so that
 /// whoever matches on them meets nothing new there.
@@ -16,6 +17,8 @@ pub(super) struct SqlError {
     pub(super) message: String,
     /// Detail, full sentences.
     pub(super) detail: Option<String>,
+    /// What to do about it, a full sentence.
+    pub(super) hint: Option<String>,
     /// Where in the text, in characters from 1.
     pub(super) position: Option<usize>,
 }
@@ -26,6 +29,7 @@ impl SqlError {
             code,
             message,
             detail: None,
+            hint: None,
             position: None,
         }
     }
@@ -41,6 +45,14 @@ impl SqlError {
     /// 0A000: the real server may know it, the stand-in does not.
     pub(super) fn unsupported(message: String) -> Self {
         Self::new("0A000", message)
+    }
+
+    /// 0A000: a statement that the real server knows.
+    pub(super) fn unsupported_statement(keywords: &str) -> Self {
+        let keywords = keywords.to_uppercase();
+        Self::unsupported(format!(
+            "{keywords} statements are not supported by the demo's stand-in"
+        ))
     }
 
     /// XX000: what the real servers give for most errors of meaning.
@@ -155,10 +167,108 @@ impl SqlError {
     }
 }
 
+/// Errors of statements that change the catalog.
+impl SqlError {
+    /// 42P02: a view outlives the statement that made it.
+    pub(super) fn parameter_in_view() -> Self {
+        Self::new("42P02", "views cannot have parameters".to_owned())
+    }
+
+    /// 25001.
+    pub(super) fn in_transaction(statement: &str) -> Self {
+        let message = format!("{statement} cannot be run inside a transaction block");
+        Self::new("25001", message)
+    }
+
+    /// 42501: a schema of the system.
+    pub(super) fn system_schema(schema: &str) -> Self {
+        let message = format!("system schema '{schema}' cannot be modified");
+        Self::new("42501", message)
+    }
+
+    /// 42710, on old servers XX000.
+    pub(super) fn already_exists(dialect: DemoDialect, relation: &Relation) -> Self {
+        match dialect {
+            DemoDialect::Subscribe => {
+                let (kind, name) = (relation.kind.words(), relation.full_name());
+                Self::new("42710", format!("{kind} \"{name}\" already exists"))
+            }
+            DemoDialect::Tail => {
+                Self::internal(format!("catalog item '{}' already exists", relation.name))
+            }
+        }
+    }
+
+    /// DROP of another kind of thing.
+    pub(super) fn not_a_view(relation: &Relation, materialized: bool) -> Self {
+        let wanted = if materialized {
+            Kind::MaterializedView
+        } else {
+            Kind::View
+        };
+        let (name, kind) = (&relation.name, relation.kind.words());
+        Self {
+            hint: Some(format!(
+                "Use DROP {} to remove a {kind}.",
+                kind.to_uppercase()
+            )),
+            ..Self::internal(format!("{name} is not a {}", wanted.words()))
+        }
+    }
+
+    /// 0A000: what the stand-in's own dataflow computes stays.
+    pub(super) fn built_in(relation: &Relation) -> Self {
+        Self {
+            hint: Some("Create a view over it, and drop that.".to_owned()),
+            ..Self::unsupported(format!(
+                "\"{}\" is built into the demo's stand-in and cannot be dropped",
+                relation.full_name()
+            ))
+        }
+    }
+
+    /// DROP without CASCADE of what a view reads.
+    pub(super) fn depended_upon(dialect: DemoDialect, relation: &Relation, by: &Relation) -> Self {
+        match dialect {
+            DemoDialect::Subscribe => Self {
+                hint: Some("Use DROP ... CASCADE to drop the dependent objects too.".to_owned()),
+                ..Self::internal(format!(
+                    "cannot drop {} \"{}\": still depended upon by {} \"{}\"",
+                    relation.kind.words(),
+                    relation.name,
+                    by.kind.words(),
+                    by.name
+                ))
+            },
+            DemoDialect::Tail => Self::internal(format!(
+                "cannot drop {}: still depended upon by catalog item '{}'",
+                relation.full_name(),
+                by.full_name()
+            )),
+        }
+    }
+
+    /// 53000.
+    pub(super) fn too_many_views() -> Self {
+        let max = limits::DEMO_CREATED_VIEWS_MAX;
+        let message = format!("creating view would violate max_objects_per_schema limit ({max})");
+        Self::new("53000", message)
+    }
+
+    /// How a modern server ends the streams of what was dropped.
+    pub(super) fn dropped(relation: &Relation) -> Self {
+        Self::internal(format!(
+            "subscribe has been terminated because underlying relation \"{}\" was dropped",
+            relation.full_name()
+        ))
+    }
+}
+
 impl From<SqlError> for PgWireError {
     fn from(error: SqlError) -> Self {
         let mut info = ErrorInfo::new("ERROR".to_owned(), error.code.to_owned(), error.message);
         info.detail = error.detail;
+        info.hint = error.hint;
         info.position = error.position.map(|position| position.to_string());
         Self::UserError(Box::new(info))
     }

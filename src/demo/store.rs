@@ -5,8 +5,8 @@
 //! is queued for it. What falls out of the history is folded into its base, and
 //! a cursor older than that base is refused.
 
-use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use tokio::sync::watch;
 
@@ -32,8 +32,22 @@ pub(super) struct Compacted {
 /// An update as the dataflow emits it: row, timestamp, diff.
 pub(super) type Update = (Row, u64, i64);
 
+/// How a relation went away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Dropped {
+    /// By its own name.
+    Itself,
+    /// With a relation that it read.
+    Cascade,
+}
+
+/// The history of one relation. Who holds it can read it to its end, also when
+/// the relation is gone.
 #[derive(Debug)]
-struct History {
+pub(super) struct History(RwLock<Contents>);
+
+#[derive(Debug)]
+struct Contents {
     /// Contents at `since`.
     base: HashMap<Row, i64>,
     since: u64,
@@ -41,9 +55,10 @@ struct History {
     log: VecDeque<Arc<Batch>>,
     /// Updates in `log`, which is bounded by them.
     updates: usize,
+    dropped: Option<Dropped>,
 }
 
-impl History {
+impl Contents {
     fn append(&mut self, mut updates: Vec<Update>) {
         updates.sort_unstable_by(|a, b| (a.1, &a.0).cmp(&(b.1, &b.0)));
         let mut batch: Vec<(Row, i64)> = Vec::new();
@@ -91,24 +106,46 @@ fn apply(contents: &mut HashMap<Row, i64>, updates: &[(Row, i64)]) {
 }
 
 impl Publisher {
-    /// Appends each relation's updates and closes all timestamps below `frontier`.
-    pub(super) fn publish(&self, updates: Vec<Vec<Update>>, frontier: u64) {
-        let since = frontier.saturating_sub(1).saturating_sub(self.kept_ms);
-        for (history, updates) in self.store.histories.iter().zip(updates) {
-            // A panic of another holder leaves a history whole: only this
-            // function writes.
-            let mut history = history.write().unwrap_or_else(PoisonError::into_inner);
-            history.append(updates);
+    /// Appends the updates of each relation, by number, up to a timestamp that
+    /// is still open to readers.
+    pub(super) fn append(&self, mut updates: BTreeMap<usize, Vec<Update>>, timestamp: u64) {
+        let since = timestamp.saturating_sub(self.kept_ms);
+        for (number, history) in &*self.store.histories() {
+            let mut history = history.write();
+            history.append(updates.remove(number).unwrap_or_default());
             history.compact(since);
         }
+    }
+
+    /// Closes all timestamps below `frontier`.
+    pub(super) fn close(&self, frontier: u64) {
         self.frontier.send_replace(frontier);
+    }
+
+    /// Adds a relation that has these contents at `since`.
+    pub(super) fn create(&self, number: usize, since: u64, contents: BTreeMap<Row, i64>) {
+        let history = History::new(since, contents.into_iter().collect());
+        let histories = &self.store.histories;
+        let mut histories = histories.write().unwrap_or_else(PoisonError::into_inner);
+        histories.insert(number, Arc::new(history));
+    }
+
+    /// Takes a relation away from all but those who read it already.
+    pub(super) fn remove(&self, number: usize, dropped: Dropped) {
+        let histories = &self.store.histories;
+        let mut histories = histories.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(history) = histories.remove(&number) {
+            history.write().dropped = Some(dropped);
+        }
     }
 }
 
-/// All histories, and the frontier up to which they are complete.
+type Histories = BTreeMap<usize, Arc<History>>;
+
+/// All histories by number, and the frontier up to which they are complete.
 #[derive(Debug)]
 pub(super) struct Store {
-    histories: Vec<RwLock<History>>,
+    histories: RwLock<Histories>,
     frontier: watch::Receiver<u64>,
 }
 
@@ -122,25 +159,20 @@ pub(super) struct Publisher {
 }
 
 impl Store {
-    /// A store of `relations` empty histories that begin at `timestamp_start`
-    /// and reach back `kept_ms`.
+    /// A store of `relations` empty histories, numbered from 0, that begin at
+    /// `timestamp_start` and reach back `kept_ms`.
     pub(super) fn new(
         relations: usize,
         timestamp_start: u64,
         kept_ms: u64,
     ) -> (Arc<Self>, Publisher) {
-        let empty = || {
-            RwLock::new(History {
-                base: HashMap::new(),
-                since: timestamp_start,
-                log: VecDeque::new(),
-                updates: 0,
-            })
+        let empty = |number| {
+            let history = History::new(timestamp_start, HashMap::new());
+            (number, Arc::new(history))
         };
-        let histories = std::iter::repeat_with(empty).take(relations).collect();
         let (sender, frontier) = watch::channel(timestamp_start);
         let store = Arc::new(Self {
-            histories,
+            histories: RwLock::new((0..relations).map(empty).collect()),
             frontier,
         });
         let publisher = Publisher {
@@ -151,9 +183,17 @@ impl Store {
         (store, publisher)
     }
 
-    fn history(&self, relation: usize) -> &RwLock<History> {
-        // Relations are numbered by the catalog that sized this store.
-        &self.histories[relation]
+    fn histories(&self) -> RwLockReadGuard<'_, Histories> {
+        // A panic of another holder leaves the map whole: it only inserts and
+        // removes.
+        self.histories
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The history of a relation, unless it was dropped.
+    pub(super) fn history(&self, number: usize) -> Option<Arc<History>> {
+        self.histories().get(&number).map(Arc::clone)
     }
 
     /// No more updates will come below this timestamp.
@@ -165,21 +205,42 @@ impl Store {
     pub(super) fn watch(&self) -> watch::Receiver<u64> {
         self.frontier.clone()
     }
+}
 
-    /// The oldest timestamp at which a relation can be read.
-    pub(super) fn since(&self, relation: usize) -> u64 {
-        self.history(relation)
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .since
+impl History {
+    fn new(since: u64, base: HashMap<Row, i64>) -> Self {
+        Self(RwLock::new(Contents {
+            base,
+            since,
+            log: VecDeque::new(),
+            updates: 0,
+            dropped: None,
+        }))
     }
 
-    /// A relation's contents at a closed timestamp, each row with its multiplicity.
-    pub(super) fn contents(&self, relation: usize, at: u64) -> Result<Vec<(Row, i64)>, Compacted> {
-        let history = self
-            .history(relation)
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
+    fn read(&self) -> RwLockReadGuard<'_, Contents> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Contents> {
+        // A panic of another holder leaves a history whole: only the publisher
+        // writes.
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The oldest timestamp at which the relation can be read.
+    pub(super) fn since(&self) -> u64 {
+        self.read().since
+    }
+
+    /// Whether the relation is gone, and how it went.
+    pub(super) fn dropped(&self) -> Option<Dropped> {
+        self.read().dropped
+    }
+
+    /// The contents at a closed timestamp, each row with its multiplicity.
+    pub(super) fn contents(&self, at: u64) -> Result<Vec<(Row, i64)>, Compacted> {
+        let history = self.read();
         if at < history.since {
             return Err(Compacted {
                 since: history.since,
@@ -201,16 +262,8 @@ impl Store {
 
     /// What changed at timestamps above `after` and below `below`: the first
     /// `limits::DEMO_COPY_TIMESTAMPS_MAX` of those timestamps.
-    pub(super) fn updates(
-        &self,
-        relation: usize,
-        after: u64,
-        below: u64,
-    ) -> Result<Vec<Arc<Batch>>, Compacted> {
-        let history = self
-            .history(relation)
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
+    pub(super) fn updates(&self, after: u64, below: u64) -> Result<Vec<Arc<Batch>>, Compacted> {
+        let history = self.read();
         if after < history.since {
             return Err(Compacted {
                 since: history.since,
@@ -243,6 +296,11 @@ mod tests {
         rows
     }
 
+    fn publish(publisher: &Publisher, updates: Vec<Update>, frontier: u64) {
+        publisher.append(BTreeMap::from([(0, updates)]), frontier - 1);
+        publisher.close(frontier);
+    }
+
     #[test]
     fn history_is_consolidated_and_read_at_any_kept_timestamp() {
         let (store, publisher) = Store::new(1, 100, 20);
@@ -252,24 +310,38 @@ mod tests {
             (row(1), 110, -1),
             (row(1), 110, 1),
         ];
-        publisher.publish(vec![first], 111);
-        publisher.publish(vec![vec![(row(2), 120, -1), (row(3), 120, 1)]], 121);
-        assert_eq!(store.since(0), 100);
+        publish(&publisher, first, 111);
+        publish(&publisher, vec![(row(2), 120, -1), (row(3), 120, 1)], 121);
+        let history = store.history(0).unwrap();
+        assert_eq!(history.since(), 100);
         assert_eq!(
-            sorted(store.contents(0, 110).unwrap()),
+            sorted(history.contents(110).unwrap()),
             [(row(1), 1), (row(2), 2)]
         );
         let expected = [(row(1), 1), (row(2), 1), (row(3), 1)];
-        assert_eq!(sorted(store.contents(0, 120).unwrap()), expected);
-        let batches = store.updates(0, 100, 121).unwrap();
+        assert_eq!(sorted(history.contents(120).unwrap()), expected);
+        let batches = history.updates(100, 121).unwrap();
         assert_eq!(batches.len(), 1, "the updates at 110 cancel out");
-        publisher.publish(vec![vec![]], 131);
-        assert_eq!(store.contents(0, 109), Err(Compacted { since: 110 }));
+        publish(&publisher, vec![], 131);
+        assert_eq!(history.contents(109), Err(Compacted { since: 110 }));
         assert_eq!(
-            store.updates(0, 109, 131).unwrap_err(),
+            history.updates(109, 131).unwrap_err(),
             Compacted { since: 110 }
         );
-        publisher.publish(vec![vec![]], 200);
-        assert_eq!(sorted(store.contents(0, 199).unwrap()), expected);
+        publish(&publisher, vec![], 200);
+        assert_eq!(sorted(history.contents(199).unwrap()), expected);
+    }
+
+    #[test]
+    fn relations_come_and_go_and_keep_their_readers() {
+        let (store, publisher) = Store::new(1, 100, 20);
+        publisher.create(5, 110, BTreeMap::from([(row(1), 2)]));
+        let held = store.history(5).unwrap();
+        assert_eq!((held.since(), held.dropped()), (110, None));
+        assert_eq!(held.contents(110).unwrap(), [(row(1), 2)]);
+        publisher.remove(5, Dropped::Itself);
+        assert!(store.history(5).is_none());
+        assert_eq!(held.dropped(), Some(Dropped::Itself));
+        assert_eq!(held.contents(110).unwrap(), [(row(1), 2)]);
     }
 }

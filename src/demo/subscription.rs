@@ -8,24 +8,25 @@ use futures::sink::{Sink, SinkExt as _};
 use pgwire::error::{PgWireError, PgWireResult};
 use pgwire::messages::PgWireBackendMessage;
 use pgwire::messages::copy::{CopyData, CopyDone, CopyOutResponse};
+use tokio::sync::watch;
 
 use super::DemoDialect;
 use super::catalog::Relation;
 use super::session::Table;
 use super::sql_error::SqlError;
-use super::store::Store;
+use super::store::{Dropped, History};
 use super::value::{Row, Value, write_copy_line};
 
 /// A subscription that was checked and can start.
 pub(super) struct Subscription {
-    /// Where the history is.
-    pub(super) store: Arc<Store>,
+    /// Tells of each new frontier.
+    pub(super) watch: watch::Receiver<u64>,
+    /// The relation's history.
+    pub(super) history: Arc<History>,
     /// Habits of progress rows differ.
     pub(super) dialect: DemoDialect,
-    /// The relation's number.
-    pub(super) number: usize,
     /// The relation.
-    pub(super) relation: Relation,
+    pub(super) relation: Arc<Relation>,
     /// Whether the contents at `as_of` are sent.
     pub(super) snapshot: bool,
     /// Whether progress rows are sent.
@@ -54,15 +55,12 @@ impl Subscription {
             writer.line(&self.progress_line(self.as_of)).await?;
             writer.flush().await?;
         }
-        let mut watch = self.store.watch();
+        let mut watch = self.watch.clone();
         let first = watch.wait_for(|frontier| *frontier > self.as_of).await;
         let mut frontier = *first.map_err(|_| SqlError::shutdown())?;
-        let start = self
-            .store
-            .contents(self.number, self.as_of)
-            .map_err(|compacted| {
-                SqlError::compacted(self.dialect, &self.relation, self.as_of, compacted.since)
-            })?;
+        let start = self.history.contents(self.as_of).map_err(|compacted| {
+            SqlError::compacted(self.dialect, &self.relation, self.as_of, compacted.since)
+        })?;
         // An old server is silent until something was there.
         let mut changed = !start.is_empty();
         if self.snapshot && self.up_to.is_none_or(|up_to| up_to > self.as_of) {
@@ -77,6 +75,13 @@ impl Subscription {
         loop {
             let end = self.up_to.map_or(frontier, |up_to| up_to.min(frontier));
             changed |= self.send_updates(&mut writer, &mut cursor, end).await?;
+            match self.history.dropped() {
+                Some(_) if modern => return Err(SqlError::dropped(&self.relation).into()),
+                // As if it were complete.
+                Some(Dropped::Cascade) => return writer.finish().await,
+                // An old server says nothing.
+                Some(Dropped::Itself) | None => {}
+            }
             if self.progress && (modern || changed) {
                 writer.line(&self.progress_line(end)).await?;
             }
@@ -105,12 +110,9 @@ impl Subscription {
     {
         let mut changed = false;
         loop {
-            let batches = self
-                .store
-                .updates(self.number, *cursor, end)
-                .map_err(|compacted| {
-                    SqlError::fell_behind(&self.relation, *cursor, compacted.since)
-                })?;
+            let batches = self.history.updates(*cursor, end).map_err(|compacted| {
+                SqlError::fell_behind(&self.relation, *cursor, compacted.since)
+            })?;
             if batches.is_empty() {
                 // Nothing more below the end, which is closed.
                 *cursor = (*cursor).max(end.saturating_sub(1));
@@ -222,17 +224,17 @@ mod tests {
     use futures::channel::mpsc;
 
     use super::super::catalog::{Catalog, number};
-    use super::super::store::Publisher;
+    use super::super::store::{Publisher, Store};
     use super::*;
 
     fn subscription() -> (Subscription, Publisher) {
         let catalog = Catalog::new(DemoDialect::Subscribe);
         let (store, publisher) = Store::new(catalog.relations.len(), 1_000, 50);
         let subscription = Subscription {
-            store,
+            watch: store.watch(),
+            history: store.history(number::COUNTER).unwrap(),
             dialect: DemoDialect::Subscribe,
-            number: number::COUNTER,
-            relation: catalog.relation(number::COUNTER).clone(),
+            relation: Arc::clone(&catalog.relations[&number::COUNTER]),
             snapshot: true,
             progress: true,
             as_of: 1_000,
@@ -244,7 +246,9 @@ mod tests {
     fn publish(publisher: &Publisher, timestamp: u64) {
         let count = i64::try_from(timestamp).unwrap();
         let row: Row = Arc::from([Value::BigInt(count), Value::Null, Value::BigInt(0)]);
-        publisher.publish(vec![vec![(row, timestamp, 1)]], timestamp + 1);
+        let updates = vec![(row, timestamp, 1)];
+        publisher.append([(number::COUNTER, updates)].into(), timestamp);
+        publisher.close(timestamp + 1);
     }
 
     fn block_on(future: impl Future<Output = ()>) {

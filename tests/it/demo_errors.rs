@@ -95,9 +95,82 @@ const ERRORS: &[(&str, &str, &str)] = &[
         "Expected end of statement, found number \"1\"",
     ),
     (
-        "DROP VIEW top10",
+        "CREATE TABLE t (a int)",
         "0A000",
-        "DROP statements are not supported by the demo's stand-in",
+        "CREATE TABLE statements are not supported by the demo's stand-in",
+    ),
+    (
+        "DROP TABLE wikis",
+        "0A000",
+        "DROP TABLE statements are not supported by the demo's stand-in",
+    ),
+    ("DROP VIEW top10", "XX000", "top10 is not a view"),
+    (
+        "DROP MATERIALIZED VIEW top10",
+        "0A000",
+        "\"materialize.public.top10\" is built into the demo's stand-in and cannot be dropped",
+    ),
+    ("DROP VIEW wikis", "XX000", "wikis is not a view"),
+    ("DROP VIEW nosuch", "XX000", "unknown catalog item 'nosuch'"),
+    (
+        "DROP VIEW IF EXISTS nosuch.v",
+        "XX000",
+        "unknown schema 'nosuch'",
+    ),
+    (
+        "CREATE VIEW top10 AS SELECT * FROM counter",
+        "42710",
+        "materialized view \"materialize.public.top10\" already exists",
+    ),
+    (
+        "CREATE OR REPLACE VIEW wikis AS SELECT * FROM counter",
+        "42710",
+        "table \"materialize.public.wikis\" already exists",
+    ),
+    (
+        "CREATE VIEW mz_catalog.v AS SELECT * FROM counter",
+        "42501",
+        "system schema 'mz_catalog' cannot be modified",
+    ),
+    (
+        "CREATE VIEW nosuch.v AS SELECT * FROM counter",
+        "XX000",
+        "unknown schema 'nosuch'",
+    ),
+    (
+        "CREATE VIEW v AS SELECT * FROM nosuch",
+        "XX000",
+        "unknown catalog item 'nosuch'",
+    ),
+    (
+        "CREATE VIEW v AS SELECT nosuch FROM counter",
+        "42703",
+        "column \"nosuch\" does not exist",
+    ),
+    (
+        "CREATE VIEW v AS SELECT * FROM counter WHERE edits = $1",
+        "42P02",
+        "views cannot have parameters",
+    ),
+    (
+        "CREATE VIEW v AS SELECT * FROM counter AS OF 1",
+        "0A000",
+        "AS OF is not supported in a view",
+    ),
+    (
+        "CREATE VIEW v AS SELECT 1",
+        "0A000",
+        "a view of constants is not supported by the demo's stand-in",
+    ),
+    (
+        "CREATE VIEW v (a) AS SELECT edits FROM counter",
+        "0A000",
+        "a list of columns is not supported by the demo's stand-in: name them with AS",
+    ),
+    (
+        "CREATE OR REPLACE MATERIALIZED v",
+        "42601",
+        "Expected VIEW, found identifier \"v\"",
     ),
     (
         "SUBSCRIBE top10",
@@ -133,6 +206,14 @@ fn errors_have_the_real_servers_codes_and_texts() {
         1,
         "the connection still works"
     );
+    client.batch_execute("BEGIN").unwrap();
+    let (code, message) = error(&mut client, "DROP VIEW v");
+    assert_eq!(code, "25001");
+    assert_eq!(
+        message,
+        "DROP VIEW cannot be run inside a transaction block"
+    );
+    client.batch_execute("ROLLBACK").unwrap();
     client.batch_execute("BEGIN").unwrap();
     assert_eq!(error(&mut client, "SELECT * FROM nosuch").0, "XX000");
     assert_eq!(error(&mut client, "SELECT 1").0, "25P02");

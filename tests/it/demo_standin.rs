@@ -15,6 +15,8 @@ pub(crate) fn options(tick_ms: u64, rate: f64, seed_edits: usize) -> Options {
         tick: Duration::from_millis(tick_ms),
         rate,
         seed_edits,
+        // Tests create their own views.
+        spotlights: false,
         ..Options::default()
     }
 }

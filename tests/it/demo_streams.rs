@@ -23,7 +23,13 @@ fn select(client: &mut Client, view: &str, at: u64) -> Contents {
 
 /// Follows a view until `progress_rows` of them have come, and compares with a
 /// SELECT at every `every`-th. Returns how many updates came.
-fn follow(demo: &Demo, view: &str, verb: &str, progress_rows: usize, every: usize) -> usize {
+pub(crate) fn follow(
+    demo: &Demo,
+    view: &str,
+    verb: &str,
+    progress_rows: usize,
+    every: usize,
+) -> usize {
     let (mut stream, mut client) = (connect(demo), connect(demo));
     let sql = format!("COPY ({verb} {view} WITH (PROGRESS)) TO STDOUT");
     let token = stream.cancel_token();

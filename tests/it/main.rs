@@ -23,6 +23,7 @@ mod demo_errors;
 mod demo_replay;
 mod demo_standin;
 mod demo_streams;
+mod demo_views;
 mod exact;
 mod faults;
 mod golden;

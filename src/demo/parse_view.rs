@@ -1,0 +1,93 @@
+//! The parser's part for CREATE VIEW and DROP VIEW.
+
+use super::ast::{CreateView, Definition, DropView, Statement};
+use super::parser::Parser;
+use super::sql_error::SqlError;
+use super::token::TokenKind;
+
+impl Parser<'_> {
+    /// What follows CREATE.
+    pub(super) fn create(&mut self) -> Result<Statement, SqlError> {
+        let or_replace = self.take_word("or");
+        if or_replace {
+            self.word("replace")?;
+        }
+        let materialized = self.view_keyword("create")?;
+        // A view cannot both be replaced and be left alone.
+        let if_not_exists = !or_replace && self.take_word("if");
+        if if_not_exists {
+            self.word("not")?;
+            self.word("exists")?;
+        }
+        let name = self.name()?;
+        if self.peek().kind == TokenKind::Symbol('(') {
+            return Err(SqlError::unsupported(
+                "a list of columns is not supported by the demo's stand-in: name them with AS"
+                    .to_owned(),
+            ));
+        }
+        self.word("as")?;
+        let position = self.peek().position;
+        self.word("select")?;
+        let Statement::Select(query) = self.select_or_constants()? else {
+            return Err(SqlError::unsupported(
+                "a view of constants is not supported by the demo's stand-in".to_owned(),
+            ));
+        };
+        if query.as_of.is_some() {
+            return Err(SqlError::unsupported(
+                "AS OF is not supported in a view".to_owned(),
+            ));
+        }
+        if query.parameters() > 0 {
+            return Err(SqlError::parameter_in_view());
+        }
+        Ok(Statement::Define(Box::new(Definition::Create(
+            CreateView {
+                name,
+                materialized,
+                or_replace,
+                if_not_exists,
+                definition: self.text_from(position),
+                query,
+            },
+        ))))
+    }
+
+    /// What follows DROP.
+    pub(super) fn drop_view(&mut self) -> Result<Statement, SqlError> {
+        let materialized = self.view_keyword("drop")?;
+        let if_exists = self.take_word("if");
+        if if_exists {
+            self.word("exists")?;
+        }
+        let mut names = vec![self.name()?];
+        while self.take_symbol(',') {
+            names.push(self.name()?);
+        }
+        let cascade = self.take_word("cascade");
+        if !cascade {
+            self.take_word("restrict");
+        }
+        Ok(Statement::Define(Box::new(Definition::Drop(DropView {
+            names,
+            materialized,
+            if_exists,
+            cascade,
+        }))))
+    }
+
+    /// Passes `[MATERIALIZED] VIEW`; the stand-in creates and drops nothing else.
+    fn view_keyword(&mut self, verb: &str) -> Result<bool, SqlError> {
+        let materialized = self.take_word("materialized");
+        if self.take_word("view") {
+            return Ok(materialized);
+        }
+        match &self.peek().kind {
+            TokenKind::Word(word) if !materialized => {
+                Err(SqlError::unsupported_statement(&format!("{verb} {word}")))
+            }
+            _ => Err(self.expected("VIEW")),
+        }
+    }
+}
