@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use crate::cli::settings::{demo, serve};
 use crate::cli::{Flags, StandIn, StandInDialect};
+use crate::connection::Session;
 use crate::limits;
 use crate::model::name::ViewName;
 
@@ -19,6 +20,7 @@ pub mod error;
 mod file;
 mod layer;
 mod merge;
+mod password;
 mod report;
 pub mod upstream;
 mod value;
@@ -34,6 +36,8 @@ use upstream::Upstream;
 pub struct Config {
     /// The Materialize to tail.
     pub upstream: Upstream,
+    /// What each session is set to.
+    pub session: Session,
     /// The views to stream: at least one, no two the same; the first is the
     /// default view.
     pub views: Vec<ViewName>,
@@ -124,7 +128,7 @@ pub fn load_demo(
     environment: &Environment<'_>,
 ) -> Result<DemoConfig, ConfigErrors> {
     let mut merge = Merge::new(flags, environment);
-    let replay_into = merge.upstream(serve::upstream);
+    let replay_into = merge.upstream(serve::upstream, serve::password_file);
     // Replaced by `DemoConfig::gateway`, the only way to this configuration.
     let upstream = Upstream::at(SocketAddr::from((
         [127, 0, 0, 1],
@@ -164,7 +168,7 @@ pub fn check(flags: &Flags, environment: &Environment<'_>) -> Result<String, Con
 }
 
 fn merge_serve(merge: &mut Merge<'_>) -> Option<Config> {
-    let upstream = merge.upstream(serve::upstream);
+    let upstream = merge.upstream(serve::upstream, serve::password_file);
     if let Some(None) = upstream {
         merge.missing(
             "upstream",
@@ -183,6 +187,7 @@ fn merge_common(
     upstream: Option<Upstream>,
     views: &[&str],
 ) -> Option<Config> {
+    let session = merge_session(merge);
     let views = merge.views(serve::view, views);
     let listen = merge.one(serve::listen, value::address());
     let workers = merge.one(
@@ -225,6 +230,7 @@ fn merge_common(
     let dialect = merge.one(serve::dialect, value::dialect());
     Some(Config {
         upstream: upstream?,
+        session: session?,
         views: views?,
         listen: listen?,
         workers: workers?,
@@ -235,6 +241,18 @@ fn merge_common(
         max_view_bytes: max_view_bytes?,
         upstream_timeout: upstream_timeout?,
         dialect: dialect?,
+    })
+}
+
+/// What each session is set to.
+fn merge_session(merge: &mut Merge<'_>) -> Option<Session> {
+    let cluster = merge.optional(serve::cluster, value::text());
+    let cluster_replica = merge.optional(serve::cluster_replica, value::text());
+    let search_path = merge.list(serve::search_path, value::schema(), limits::SCHEMAS_MAX);
+    Some(Session {
+        cluster: cluster?,
+        cluster_replica: cluster_replica?,
+        search_path: search_path?,
     })
 }
 

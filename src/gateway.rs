@@ -179,7 +179,8 @@ fn tail_settings(config: &Config, view: &ViewName) -> TailSettings {
         sql: view.to_sql(),
         parts: view.parts().to_vec(),
     };
-    let mut settings = TailSettings::new(view, config.upstream.postgres().clone());
+    let connector = config.upstream.connector(config.session.clone());
+    let mut settings = TailSettings::new(view, connector);
     settings.upstream_timeout = config.upstream_timeout;
     settings.unclosed_bytes_max = config.max_view_bytes;
     settings.dialect = match config.dialect {

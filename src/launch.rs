@@ -102,17 +102,20 @@ mod with_demo {
         // The views must be there before they are tailed: one that is not at
         // the first connection is an error that ends the program.
         let stop = Arc::new(AtomicBool::new(false));
-        demo::prepare(upstream.postgres(), &stop)?;
-        let (stopped, target) = (Arc::clone(&stop), upstream.postgres().clone());
+        let gateway = config.gateway(upstream.clone());
+        let connector = upstream.connector(gateway.session.clone());
+        let connect = move || connector.connect().map_err(|error| error.report());
+        demo::prepare(&connect, &stop)?;
+        let stopped = Arc::clone(&stop);
         std::thread::Builder::new()
             .name("demo-replay".to_owned())
             .spawn(move || {
-                if let Err(error) = demo::replay(&target, &options, &stopped) {
+                if let Err(error) = demo::replay(&connect, &options, &stopped) {
                     log::error!("the replay ended: {error}");
                 }
             })
             .map_err(DemoError::Thread)?;
-        let outcome = gateway::run(&config.gateway(upstream.clone()));
+        let outcome = gateway::run(&gateway);
         stop.store(true, Ordering::Relaxed);
         Ok(outcome?)
     }

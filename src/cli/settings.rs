@@ -87,9 +87,41 @@ settings! {
         ///
         /// A postgres URL or a key=value string. Name the port: a Materialize
         /// usually listens on 6875, while an address without one means 5432.
-        /// The user and the database default to "materialize", the password to
-        /// PGPASSWORD. Example: postgres://materialize@localhost:6875/materialize
+        /// The user and the database default to "materialize". Several hosts,
+        /// separated by commas, are tried in order. TLS is asked for by
+        /// sslmode (disable, prefer, require, verify-ca, verify-full; default
+        /// prefer), sslrootcert, sslcert and sslkey, with libpq's meaning; the
+        /// verifying modes trust the machine's CAs unless sslrootcert is given.
+        /// Example: postgres://me@db.example.com:6875/materialize?sslmode=verify-full
         upstream: Option<String>, "URL", DefaultValue::None;
+
+        /// Read the upstream's password from this file
+        ///
+        /// One line of text. The first of these that gives a password wins: the
+        /// upstream's address, this file, the variable PGPASSWORD, the password
+        /// file that PGPASSFILE names (as libpq has it: host:port:database:
+        /// user:password, read by its owner only), ~/.pgpass.
+        /// Example: /run/secrets/materialize
+        password_file: Option<String>, "FILE", DefaultValue::None;
+
+        /// Compute what is streamed on this cluster
+        ///
+        /// Set at the start of each connection; without it, the role's default.
+        /// Clusters came with Materialize 0.27. Example: quickstart
+        cluster: Option<String>, "NAME", DefaultValue::None;
+
+        /// Ask this replica of the cluster
+        ///
+        /// The relations of mz_introspection need it where a cluster has
+        /// several replicas, since each has its own. Example: r1
+        cluster_replica: Option<String>, "NAME", DefaultValue::None;
+
+        /// Look for views named without a schema in this one
+        ///
+        /// Repeat the flag for several, the first wins; the environment variable
+        /// and a string in the file separate them by commas. Without it, the
+        /// server's search path. Example: --search-path sales
+        search_path: Vec<String>, "SCHEMA", DefaultValue::Empty;
 
         /// Stream this view, as NAME, SCHEMA.NAME or DATABASE.SCHEMA.NAME
         ///

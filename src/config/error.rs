@@ -7,6 +7,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use super::upstream::files::FileProblem;
+use crate::connection::tls::TlsError;
 use crate::model::name::NameError;
 
 /// One thing that is wrong with the configuration.
@@ -70,11 +72,45 @@ pub enum ConfigError {
         /// Where the address stands.
         place: Place,
     },
-    /// An upstream address that asks for TLS.
-    #[error("TLS to the upstream, asked for by {place}, is not supported yet")]
+    /// A parameter of an upstream address that would have to be ignored.
+    #[error("parameter \"{key}\" of {place} is not supported")]
+    Parameter {
+        /// The parameter.
+        key: &'static str,
+        /// Where the address stands.
+        place: Place,
+    },
+    /// An `sslmode` that is none, or too weak for what it goes with.
+    #[error("invalid sslmode in {place}{}", if *weak { " for sslrootcert=system" } else { "" })]
+    SslMode {
+        /// It is one, but trusts more than `sslrootcert=system` allows.
+        weak: bool,
+        /// Where the address stands.
+        place: Place,
+    },
+    /// A client's certificate without its key, or the other way round.
+    #[error("only one of sslcert and sslkey given in {place}")]
+    HalfIdentity {
+        /// Where the address stands.
+        place: Place,
+    },
+    /// TLS that cannot be set up as asked for.
+    #[error("TLS cannot be set up as {place} asks: {error}")]
     Tls {
         /// Where the address stands.
         place: Place,
+        /// Why not.
+        error: Box<TlsError>,
+    },
+    /// A file with a key, a certificate or a password.
+    #[error("file {} given by {what} {problem}", path.display())]
+    SecretFile {
+        /// What it was given by.
+        what: String,
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: FileProblem,
     },
     /// A view's name that SQL would not take.
     #[error("{error} in {place}")]
@@ -154,9 +190,21 @@ impl ConfigError {
                 \"host=localhost port=6875 user=materialize\"; percent-encode special \
                 characters of a URL's password, or put the password into PGPASSWORD."
                 .into(),
-            Self::Tls { .. } => {
-                "Use sslmode=disable or sslmode=prefer, and a private network.".into()
+            Self::Parameter { .. } => {
+                "Leave it out; TLS is ruled by sslmode, sslrootcert, sslcert and sslkey.".into()
             }
+            Self::SslMode { weak: true, .. } => "Use sslmode=verify-full with it.".into(),
+            Self::SslMode { .. } => {
+                "Give disable, prefer, require, verify-ca or verify-full.".into()
+            }
+            Self::HalfIdentity { .. } => "Give both, or none.".into(),
+            Self::Tls { error, .. } => match **error {
+                TlsError::NoPlatformRoots => {
+                    "Install the machine's CA certificates, or give sslrootcert=FILE.".into()
+                }
+                _ => "Check the files of sslrootcert, sslcert and sslkey.".into(),
+            },
+            Self::SecretFile { problem, .. } => problem.hint().into(),
             Self::Name { error, .. } => error.hint().into(),
             Self::UnclosedList { .. } => {
                 "Close it; inside a quoted name, write a double quote twice.".into()

@@ -2,7 +2,8 @@
 //! default; every error is kept, so that all are reported at once.
 
 use super::error::{ConfigError, ConfigErrors, Place};
-use super::layer::{Environment, Given, Layer, layers, variable};
+use super::layer::{Environment, Given, Layer, layers};
+use super::password;
 use super::upstream::Upstream;
 use super::value::{self, Kind};
 use crate::cli::Flags;
@@ -134,31 +135,46 @@ impl<'e> Merge<'e> {
     }
 
     /// The upstream: `Some(None)` if no layer gives one, `None` after an error.
-    pub fn upstream(&mut self, setting: Setting) -> Option<Option<Upstream>> {
+    pub fn upstream(
+        &mut self,
+        setting: Setting,
+        password_file: Setting,
+    ) -> Option<Option<Upstream>> {
         let Some(given) = self.given(setting) else {
             self.entry(setting, None, Place::Default(None), "");
+            self.optional(password_file, value::text());
             return Some(None);
         };
         let text = self.single(&given)?;
-        match Upstream::parse(&text, &given.place) {
+        let upstream = Upstream::parse(&text, &given.place, self.environment)
+            .and_then(|upstream| password::complete(upstream, self, password_file));
+        match upstream {
             Err(error) => {
                 self.errors.push(error);
                 None
             }
-            Ok(mut upstream) => {
-                let mut note = "";
-                // Not Unicode: no password of ours; the server will say so.
-                let password = variable(self.environment, "PGPASSWORD")
-                    .and_then(|password| password.into_string().ok());
-                if let Some(password) = password.filter(|_| !upstream.has_password()) {
-                    upstream.set_password(&password);
-                    note = ", password from PGPASSWORD";
-                }
+            Ok((upstream, note)) => {
                 let shown = value::toml_text(&upstream.to_string());
                 self.entry(setting, Some(shown), given.place, note);
+                self.optional(password_file, value::text());
                 Some(Some(upstream))
             }
         }
+    }
+
+    /// The environment.
+    pub fn environment(&self) -> &'e Environment<'e> {
+        self.environment
+    }
+
+    /// A setting of one value that may be left out: `Some(None)` if no layer
+    /// gives it, `None` after an error.
+    pub fn optional<T>(&mut self, setting: Setting, kind: Kind<T>) -> Option<Option<T>> {
+        if self.given(setting).is_none() {
+            self.entry(setting, None, Place::Default(None), "");
+            return Some(None);
+        }
+        self.one(setting, kind).map(Some)
     }
 
     /// Records that something required is in no layer.
@@ -175,7 +191,7 @@ impl<'e> Merge<'e> {
     }
 
     /// What the winning layer gives; the default's text if none does.
-    fn given(&self, setting: Setting) -> Option<Given> {
+    pub fn given(&self, setting: Setting) -> Option<Given> {
         let found = self.layers.iter().find_map(|layer| layer.get(setting.key));
         if let Some(given) = found {
             return Some(given.clone());

@@ -10,6 +10,7 @@ use ipnet::IpNet;
 use super::Dialect;
 use crate::cli::settings::size_text;
 use crate::limits;
+use crate::model::name::ViewName;
 
 /// Reads a text; `None` if it is not accepted.
 type Parse<T> = Box<dyn Fn(&str) -> Option<T>>;
@@ -110,6 +111,31 @@ pub fn address() -> Kind<SocketAddr> {
         accepts: "an IP address and a port, e.g. 127.0.0.1:8080 or [::]:8080".into(),
         parse: Box::new(|given| given.trim().parse().ok()),
         show: |address| toml_text(&address.to_string()),
+    }
+}
+
+/// A schema's name, as SQL reads it.
+pub fn schema() -> Kind<String> {
+    let part = |given: &str| match ViewName::parse(given).ok()?.parts() {
+        [part] => Some(part.clone()),
+        _ => None,
+    };
+    Kind {
+        accepts: format!(
+            "at most {} schemas, each by its name alone, e.g. sales or \"Sales\"",
+            limits::SCHEMAS_MAX
+        ),
+        parse: Box::new(part),
+        show: |schema| toml_text(&format!("\"{}\"", schema.replace('"', "\"\""))),
+    }
+}
+
+/// Any text but an empty one.
+pub fn text() -> Kind<String> {
+    Kind {
+        accepts: "a text that is not empty".into(),
+        parse: Box::new(|given| (!given.is_empty()).then(|| given.to_owned())),
+        show: |text| toml_text(text),
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use postgres::{Client, NoTls, SimpleQueryMessage};
+use postgres::{Client, SimpleQueryMessage};
 
 use super::feed::{Edit, Feed, Pace, Recording, minute_expiry_ms};
 use super::value::Value;
@@ -21,13 +21,30 @@ const SCHEMA: &str = include_str!("../../config/wikipedia.sql");
 /// How long a wait may last before `stop` is looked at again.
 const STOP_CHECK: Duration = Duration::from_millis(50);
 
-/// Creates the demo's tables and views at `upstream` where they are missing;
+/// Makes a connection; the error is for the log, and names no secret.
+pub type Connect<'c> = dyn Fn() -> Result<Client, String> + 'c;
+
+/// Why a session ended.
+pub(super) enum Ended {
+    /// There was none.
+    Connect(String),
+    /// The server refused something, or went away.
+    Server(postgres::Error),
+}
+
+impl From<postgres::Error> for Ended {
+    fn from(error: postgres::Error) -> Self {
+        Ended::Server(error)
+    }
+}
+
+/// Creates the demo's tables and views at the upstream where they are missing;
 /// waits for a server that is not up yet, until `stop` is set.
-pub fn prepare(upstream: &postgres::Config, stop: &AtomicBool) -> Result<(), DemoError> {
+pub fn prepare(connect: &Connect<'_>, stop: &AtomicBool) -> Result<(), DemoError> {
     let recording = Recording::load()?;
-    persist("the replay", stop, || {
-        let mut client = upstream.connect(NoTls)?;
-        create(&mut client, &recording)
+    persist("the replay", stop, || -> Result<(), Ended> {
+        let mut client = connect().map_err(Ended::Connect)?;
+        Ok(create(&mut client, &recording)?)
     });
     Ok(())
 }
@@ -35,32 +52,35 @@ pub fn prepare(upstream: &postgres::Config, stop: &AtomicBool) -> Result<(), Dem
 /// Inserts edits at the options' rate until `stop` is set, creating first what
 /// is missing. Reconnects with backoff; fails only if the options are wrong.
 pub fn replay(
-    upstream: &postgres::Config,
+    connect: &Connect<'_>,
     options: &Options,
     stop: &AtomicBool,
 ) -> Result<(), DemoError> {
     validate(options)?;
     let recording = Arc::new(Recording::load()?);
     persist("the replay", stop, || {
-        session(upstream, &recording, options, stop)
+        session(connect, &recording, options, stop)
     });
     Ok(())
 }
 
 /// Tries until it succeeds or `stop` is set, with growing pauses.
-pub(super) fn persist(
+pub(super) fn persist<E: Into<Ended>>(
     who: &str,
     stop: &AtomicBool,
-    mut attempt: impl FnMut() -> Result<(), postgres::Error>,
+    mut attempt: impl FnMut() -> Result<(), E>,
 ) {
     let mut pause = limits::DEMO_REPLAY_BACKOFF_MIN;
     while !stop.load(Ordering::Relaxed) {
         let started = Instant::now();
         let Err(error) = attempt() else { return };
-        // The server's own text, which names no password.
-        let reason = error
-            .as_db_error()
-            .map_or_else(|| error.to_string(), ToString::to_string);
+        let reason = match error.into() {
+            Ended::Connect(reason) => reason,
+            // The server's own text, which names no password.
+            Ended::Server(error) => error
+                .as_db_error()
+                .map_or_else(|| error.to_string(), ToString::to_string),
+        };
         if stop.load(Ordering::Relaxed) {
             return;
         }
@@ -99,12 +119,12 @@ fn create(client: &mut Client, recording: &Recording) -> Result<(), postgres::Er
 
 /// One connection's life.
 fn session(
-    config: &postgres::Config,
+    connect: &Connect<'_>,
     recording: &Arc<Recording>,
     options: &Options,
     stop: &AtomicBool,
-) -> Result<(), postgres::Error> {
-    let mut client = config.connect(NoTls)?;
+) -> Result<(), Ended> {
+    let mut client = connect().map_err(Ended::Connect)?;
     create(&mut client, recording)?;
     let done = number(&mut client, "SELECT max(edit_id) FROM edits")?.map_or(0, |id| id + 1);
     // A usize is no wider than a u64 on any platform.

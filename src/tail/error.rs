@@ -4,6 +4,8 @@ use std::error::Error as _;
 use std::fmt::Write as _;
 use std::io;
 
+use crate::connection::ConnectError;
+
 use super::assembler::AssemblerError;
 use super::dialect::DialectError;
 use super::message::MessageError;
@@ -13,8 +15,8 @@ use super::message::MessageError;
 #[derive(Debug, thiserror::Error)]
 pub enum TailError {
     /// No connection.
-    #[error("connecting to Materialize failed")]
-    Connect(#[source] postgres::Error),
+    #[error(transparent)]
+    Connect(ConnectError),
     /// A question was refused or the connection broke during it.
     #[error("asking Materialize for {what} failed")]
     Query {
@@ -80,9 +82,7 @@ impl TailError {
     /// What the operator can do, if anything.
     pub fn hint(&self) -> Option<String> {
         match self {
-            TailError::Connect(_) => {
-                Some("Check the upstream's address and that it is up.".to_string())
-            }
+            TailError::Connect(error) => Some(error.hint().to_string()),
             TailError::UnknownView { near, .. } if near.is_empty() => Some(
                 "Check the name, its schema and database, and your privileges on it.".to_string(),
             ),

@@ -9,7 +9,6 @@
 
 pub mod assembler;
 mod backoff;
-mod connect;
 pub mod copy_text;
 pub mod describe;
 pub mod dialect;
@@ -28,6 +27,7 @@ pub use dialect::Dialect;
 pub use error::TailError;
 pub use handle::{TailHandle, spawn};
 
+use crate::connection::Connector;
 use crate::limits::{UNCLOSED_BYTES_DEFAULT, UPSTREAM_TIMEOUT_DEFAULT};
 
 /// The relation to tail, as the catalog knows it.
@@ -43,13 +43,13 @@ pub struct TailView {
 }
 
 /// What a tail needs to know.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct TailSettings {
     /// What to tail.
     pub view: TailView,
     /// Where; what it leaves open of application name, timeouts and TCP
     /// keep-alive is set by the tail.
-    pub config: postgres::Config,
+    pub connector: Connector,
     /// `None` asks the server.
     pub dialect: Option<Dialect>,
     /// Silence after which the upstream is asked on a second connection.
@@ -60,10 +60,10 @@ pub struct TailSettings {
 
 impl TailSettings {
     /// The defaults for a view of an upstream.
-    pub fn new(view: TailView, config: postgres::Config) -> Self {
+    pub fn new(view: TailView, connector: impl Into<Connector>) -> Self {
         TailSettings {
             view,
-            config,
+            connector: connector.into(),
             dialect: None,
             upstream_timeout: UPSTREAM_TIMEOUT_DEFAULT,
             unclosed_bytes_max: UNCLOSED_BYTES_DEFAULT,

@@ -8,11 +8,11 @@ use postgres::Client;
 use crate::model::event::TailEvent;
 
 use super::assembler::Unclosed;
+use super::describe;
 use super::dialect::Dialect;
 use super::error::TailError;
 use super::gate::Stale;
 use super::shared::{Phase, Shared};
-use super::{connect, describe};
 
 /// Starts asking, unless a probe is under way; whether one was started.
 pub(super) fn start(shared: &Arc<Shared>, generation: u64) -> bool {
@@ -35,7 +35,8 @@ fn ask(shared: &Arc<Shared>, generation: u64) -> Result<(), Stale> {
         let entered = shared.gate.enter(generation)?;
         (entered.held.description.clone(), entered.held.dialect)
     };
-    let found = connect::connect(&shared.config).and_then(|mut client| {
+    let connected = shared.connector.connect().map_err(TailError::Connect);
+    let found = connected.and_then(|mut client| {
         let found = describe::describe(&mut client, &shared.settings.view)?;
         Ok((client, found))
     });

@@ -19,7 +19,7 @@ use super::error::TailError;
 use super::gate::{Entered, Stale};
 use super::message::{Message, MessageError, Messages};
 use super::shared::{Phase, Shared};
-use super::{backoff, connect, describe};
+use super::{backoff, describe};
 
 /// How a connection ended.
 enum End {
@@ -120,7 +120,7 @@ fn failed(
 fn connection(shared: &Arc<Shared>, generation: u64) -> Result<(), End> {
     shared.set_phase(generation, Phase::Setup);
     shared.gate.enter(generation)?;
-    let mut client = connect::connect(&shared.config)?;
+    let mut client = shared.connector.connect().map_err(TailError::Connect)?;
     let result = on_connection(shared, generation, &mut client);
     match &result {
         // The COPY may still be running.

@@ -6,13 +6,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
-use postgres::{CancelToken, Client, Config};
+use postgres::{CancelToken, Client};
 
+use crate::connection::Connector;
 use crate::limits::TAIL_THREADS_MAX;
 
 use super::error::TailError;
 use super::gate::Gate;
-use super::{TailSettings, connect, reader};
+use super::{TailSettings, reader};
 
 /// What the reader is doing, for the watch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,8 +53,8 @@ pub(super) struct Probing {
 /// Everything the threads of one view share.
 pub(super) struct Shared {
     pub settings: TailSettings,
-    /// The configuration that is connected with.
-    pub config: Config,
+    /// What connects, with nothing left open.
+    pub connector: Connector,
     pub gate: Gate,
     /// Where a view that does not exist at the start is told.
     pub fatal: Sender<TailError>,
@@ -75,7 +76,7 @@ pub(super) struct Shared {
 impl Shared {
     pub fn new(settings: TailSettings, gate: Gate, fatal: Sender<TailError>) -> Self {
         Shared {
-            config: connect::completed(&settings.config, settings.upstream_timeout),
+            connector: settings.connector.completed(settings.upstream_timeout),
             settings,
             gate,
             fatal,
@@ -183,7 +184,7 @@ impl Shared {
     pub fn cancel_in_background(self: &Arc<Self>) {
         if let Some(token) = self.take_token() {
             // Best effort: the server ends the query with its connection too.
-            let _ = self.start_thread("cancel", move |_| connect::cancel(&token));
+            let _ = self.start_thread("cancel", move |shared| shared.connector.cancel(&token));
         }
     }
 
@@ -195,8 +196,8 @@ impl Shared {
         if client.is_closed() {
             return;
         }
-        let left = self.start_thread("leave", move |_| {
-            connect::cancel(&token);
+        let left = self.start_thread("leave", move |shared| {
+            shared.connector.cancel(&token);
             drop(client);
         });
         if let Err(error) = left {

@@ -15,7 +15,8 @@ use scan::{blank_prose, blank_tests, functions, imports, numbered};
 /// import itself. `config` may import `model` for the names of views alone.
 const IMPORTS: &[(&str, &[&str])] = &[
     ("cli", &["limits", "process"]),
-    ("config", &["cli", "limits", "model"]),
+    ("config", &["cli", "connection", "limits", "model"]),
+    ("connection", &["limits"]),
     // Replaceable by the real server, and so knows nothing of the gateway.
     ("demo", &["limits"]),
     (
@@ -33,7 +34,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("process", &[]),
     ("relay", &["limits", "model"]),
-    ("tail", &["limits", "model"]),
+    ("tail", &["connection", "limits", "model"]),
 ];
 
 const FILE_LINES_MAX: usize = 400;

@@ -75,8 +75,9 @@ fn replay_creates_seeds_inserts_and_goes_on_after_a_lost_connection() {
     );
     let stop = AtomicBool::new(false);
     let (heard, statements) = sync_channel(1_024);
+    let connect = || postgres::Client::connect(&url, postgres::NoTls).map_err(|e| e.to_string());
     thread::scope(|scope| {
-        scope.spawn(|| replay(&url.parse().unwrap(), &options(10, 1_000.0, 1_200), &stop).unwrap());
+        scope.spawn(|| replay(&connect, &options(10, 1_000.0, 1_200), &stop).unwrap());
         scope.spawn(move || {
             // Empty at first, then with what the first connection has taken in.
             for max in [None, Some("1699")] {

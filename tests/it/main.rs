@@ -17,6 +17,7 @@ mod architecture;
 mod cli;
 mod clients;
 mod config;
+mod connections;
 mod crowd;
 mod demo_clients;
 mod demo_errors;

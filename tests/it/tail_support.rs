@@ -39,7 +39,8 @@ pub fn settings(server: &Materialize, name: &str) -> TailSettings {
         sql: format!("\"{}\"", name.replace('"', "\"\"")),
         parts: vec![name.to_string()],
     };
-    let mut settings = TailSettings::new(view, server.url().parse().unwrap());
+    let connector: postgres::Config = server.url().parse().unwrap();
+    let mut settings = TailSettings::new(view, connector);
     settings.upstream_timeout = Duration::from_millis(700);
     settings
 }

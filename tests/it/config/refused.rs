@@ -255,12 +255,6 @@ fn config_bad_upstream_is_refused_without_repeating_it() {
         );
         assert!(!report.contains("hunter2"), "{report}");
     }
-    Given::least()
-        .flag("upstream", &["postgres://h/d?sslmode=require"])
-        .refused(
-            "error: TLS to the upstream, asked for by --upstream, is not supported yet\n\
-         hint: Use sslmode=disable or sslmode=prefer, and a private network.",
-        );
     let missing = Given::default().flag("view", &["a"]);
     assert!(
         missing

@@ -32,13 +32,20 @@ impl Process {
     /// Starts `viewcast` with these arguments and nothing of our environment
     /// that it reads.
     pub fn start(arguments: &[&str]) -> Self {
+        Process::start_with(arguments, &[])
+    }
+
+    /// The same with these environment variables.
+    pub fn start_with(arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_viewcast"));
         command.args(arguments).env_remove("RUST_LOG");
         for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("VIEWCAST_") {
+            let text = name.to_string_lossy();
+            if text.starts_with("VIEWCAST_") || text.starts_with("PG") {
                 command.env_remove(name);
             }
         }
+        command.envs(variables.iter().copied());
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::null())

@@ -14,9 +14,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 mod answers;
+mod auth;
 mod faults;
 mod sessions;
 mod stream;
+
+pub use auth::Auth;
 
 /// A row as text values; `None` is NULL.
 pub type Values = Vec<Option<String>>;
@@ -98,6 +101,10 @@ struct State {
     /// Each connection that is open, by process id.
     connections: BTreeMap<i32, Connection>,
     next_process: i32,
+    /// What is asked for at the start of a session, and how.
+    password: Option<(Auth, String)>,
+    /// The parameters of each session so far.
+    startups: Vec<Vec<(String, String)>>,
     statements: Vec<String>,
     cancels: usize,
     is_over: bool,
@@ -160,6 +167,8 @@ impl Materialize {
             copy_errors: Vec::new(),
             connections: BTreeMap::new(),
             next_process: 1,
+            password: None,
+            startups: Vec::new(),
             statements: Vec::new(),
             cancels: 0,
             is_over: false,
@@ -176,6 +185,11 @@ impl Materialize {
     /// How to connect to it.
     pub fn url(&self) -> String {
         format!("postgres://materialize@{}/materialize", self.address)
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// Creates a view, in place of one of that name.

@@ -7,3 +7,4 @@ pub mod pgwire;
 pub mod sse;
 pub mod standin;
 pub mod table;
+pub mod tls_front;

@@ -4,14 +4,16 @@ use std::io::{Error, ErrorKind, Read, Result};
 
 /// How a connection begins.
 pub enum Startup {
-    /// Like any client.
-    Session,
+    /// Like any client, with these parameters.
+    Session(Vec<(String, String)>),
     /// Only to cancel what this process does.
     Cancel(i32),
 }
 
 /// What a client says.
 pub enum Frontend {
+    /// A password, or a step of SASL.
+    Password(Vec<u8>),
     /// A simple query.
     Query(String),
     /// A statement to prepare.
@@ -59,9 +61,19 @@ pub fn startup(socket: &mut (impl Read + std::io::Write)) -> Result<Startup> {
                 let process = body[4..8].try_into().map_err(Error::other)?;
                 return Ok(Startup::Cancel(i32::from_be_bytes(process)));
             }
-            _ => return Ok(Startup::Session),
+            _ => return Ok(Startup::Session(parameters(&body[4..]))),
         }
     }
+}
+
+/// Names and values, each with a NUL after it.
+fn parameters(body: &[u8]) -> Vec<(String, String)> {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let texts: Vec<String> = body.split(|byte| *byte == 0).map(text).collect();
+    let pairs = texts.chunks_exact(2).filter(|pair| !pair[0].is_empty());
+    pairs
+        .map(|pair| (pair[0].clone(), pair[1].clone()))
+        .collect()
 }
 
 /// Reads a later message.
@@ -69,6 +81,9 @@ pub fn read(socket: &mut impl Read) -> Result<Frontend> {
     let mut kind = [0];
     socket.read_exact(&mut kind)?;
     let body = read_body(socket)?;
+    if kind[0] == b'p' {
+        return Ok(Frontend::Password(body));
+    }
     let mut texts = body.split(|byte| *byte == 0);
     let mut text = || String::from_utf8_lossy(texts.next().unwrap_or_default()).into_owned();
     Ok(match kind[0] {

@@ -27,6 +27,17 @@ pub(super) fn answer(state: &mut State, sql: &str) -> Vec<u8> {
     let old = state.generation == Generation::Old;
     let text =
         |column: &str, value: &str| pgwire::rows(&[column], &[vec![Some(value.to_string())]]);
+    if let Some(setting) = sql.strip_prefix("SET ") {
+        let known = setting.starts_with("search_path") || !old;
+        let name = setting.split(' ').next().unwrap_or_default();
+        return match known {
+            true => pgwire::complete("SET"),
+            false => pgwire::error(
+                "42704",
+                &format!("unrecognized configuration parameter \"{name}\""),
+            ),
+        };
+    }
     match sql {
         "SELECT mz_version()" if old => return text("mz_version", "v0.7.0 (953d2279d)"),
         "SELECT mz_version()" => return text("mz_version", "v26.17.0-dev.0 (892cf626b)"),

@@ -1,11 +1,22 @@
 //! What a test does to the scripted server.
 
-use super::{Generation, Materialize, Step};
+use super::{Auth, Generation, Materialize, Step};
 
 impl Materialize {
     /// Nothing before this time is readable any more.
     pub fn compact(&self, since: u64) {
         self.shared.with(|state| state.since = since);
+    }
+
+    /// Asks every new session for this password.
+    pub fn require_password(&self, auth: Auth, password: &str) {
+        let password = (auth, password.to_string());
+        self.shared.with(|state| state.password = Some(password));
+    }
+
+    /// The parameters that each session so far has begun with.
+    pub fn startups(&self) -> Vec<Vec<(String, String)>> {
+        self.shared.lock().startups.clone()
     }
 
     /// Closes every connection.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::thread;
 
 use super::super::pgwire::{self, Frontend};
-use super::{Connection, Io, Shared, answers, stream};
+use super::{Connection, Io, Shared, answers, auth, stream};
 
 /// Serves whoever comes, until the server is dropped.
 pub(super) fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
@@ -42,9 +42,10 @@ fn serve(mut socket: TcpStream, shared: &Arc<Shared>) -> Io<()> {
             });
             return Ok(());
         }
-        pgwire::Startup::Session => {
+        pgwire::Startup::Session(parameters) => {
             let clone = socket.try_clone()?;
             shared.with(|state| {
+                state.startups.push(parameters);
                 let process = state.next_process;
                 state.next_process += 1;
                 let connection = Connection {
@@ -72,6 +73,12 @@ fn hang_while_silent(shared: &Shared) {
 
 fn session(socket: &mut TcpStream, shared: &Arc<Shared>, process: i32) -> Io<()> {
     hang_while_silent(shared);
+    let password = shared.lock().password.clone();
+    if let Some((auth, password)) = password
+        && !auth::demand(socket, auth, &password)?
+    {
+        return Ok(());
+    }
     socket.write_all(&pgwire::welcome(process))?;
     let mut prepared = String::new();
     loop {
@@ -106,7 +113,7 @@ fn session(socket: &mut TcpStream, shared: &Arc<Shared>, process: i32) -> Io<()>
             }
             Frontend::Sync => socket.write_all(&pgwire::ready())?,
             Frontend::Close => socket.write_all(&pgwire::message(b'3', &[]))?,
-            Frontend::Flush => {}
+            Frontend::Flush | Frontend::Password(_) => {}
             Frontend::Terminate => return Ok(()),
         }
     }

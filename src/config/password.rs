@@ -1,0 +1,80 @@
+//! Where an upstream's password comes from, if its address has none.
+
+use std::path::PathBuf;
+
+use super::error::{ConfigError, Place};
+use super::layer::variable;
+use super::merge::Merge;
+use super::upstream::Upstream;
+use super::upstream::files::{self, FileProblem};
+use crate::cli::settings::Setting;
+
+/// The upstream with a password from the first place that gives one: the
+/// address, the file of `--password-file`, PGPASSWORD, the password file of
+/// libpq. Also what `check-config` notes about it.
+pub fn complete(
+    mut upstream: Upstream,
+    merge: &Merge<'_>,
+    password_file: Setting,
+) -> Result<(Upstream, &'static str), ConfigError> {
+    let given = merge.given(password_file);
+    if let Some(given) = given {
+        // Read in any case: a file that is not there is worth knowing.
+        let path = PathBuf::from(given.values.first().map(String::as_str).unwrap_or_default());
+        let password = files::password(&path)
+            .map_err(|problem| secret_file(given.place.to_string(), path, problem))?;
+        if !upstream.has_password() {
+            upstream.set_password(&password);
+            return Ok((upstream, ", password from password_file"));
+        }
+    }
+    if upstream.has_password() {
+        return Ok((upstream, ""));
+    }
+    if let Some(password) = variable(merge.environment(), "PGPASSWORD") {
+        let place = || Place::Environment("PGPASSWORD".into());
+        let password = password
+            .into_string()
+            .map_err(|_| ConfigError::NotUnicode { place: place() })?;
+        upstream.set_password(&password);
+        return Ok((upstream, ", password from PGPASSWORD"));
+    }
+    passfile(upstream, merge)
+}
+
+/// From libpq's password file: the one that was named must be there and
+/// readable; the one in the home directory is taken if it is.
+fn passfile(
+    mut upstream: Upstream,
+    merge: &Merge<'_>,
+) -> Result<(Upstream, &'static str), ConfigError> {
+    let of_variable = || variable(merge.environment(), "PGPASSFILE").map(PathBuf::from);
+    let (named, what, note) = match upstream.passfile() {
+        Some(path) => (Some(path), "passfile", ", password from passfile"),
+        None => (of_variable(), "PGPASSFILE", ", password from PGPASSFILE"),
+    };
+    if let Some(path) = named {
+        let text = files::passfile(&path)
+            .map_err(|problem| secret_file(what.to_owned(), path, problem))?;
+        let found = upstream.take_passwords(&text);
+        return Ok((upstream, if found { note } else { "" }));
+    }
+    let Some(home) = variable(merge.environment(), "HOME") else {
+        return Ok((upstream, ""));
+    };
+    let note = match files::passfile(&PathBuf::from(home).join(".pgpass")) {
+        Ok(text) if upstream.take_passwords(&text) => ", password from ~/.pgpass",
+        Ok(_) | Err(FileProblem::Read(_)) => "",
+        Err(FileProblem::Exposed) => ", ~/.pgpass is not used since others may read it",
+        Err(_) => ", ~/.pgpass cannot be used",
+    };
+    Ok((upstream, note))
+}
+
+fn secret_file(what: String, path: PathBuf, problem: FileProblem) -> ConfigError {
+    ConfigError::SecretFile {
+        what,
+        path,
+        problem,
+    }
+}

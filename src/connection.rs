@@ -1,0 +1,284 @@
+//! Connections to a Materialize: several hosts in order, TLS, what the session
+//! is set to. Blocking.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use postgres::config::{Host, LoadBalanceHosts, SslMode as Negotiated};
+use postgres::{CancelToken, Client, Config, NoTls};
+
+use crate::limits::{CONNECT_TIMEOUT, KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, KEEPALIVE_RETRIES};
+
+mod error;
+mod session;
+pub mod tls;
+
+pub use error::ConnectError;
+pub use session::Session;
+use tls::Tls;
+
+/// What connects to a Materialize, as often as it is asked to. Cheap to clone.
+#[derive(Clone)]
+pub struct Connector {
+    /// One configuration for each host, in the order they are tried.
+    hosts: Arc<[Config]>,
+    shuffled: bool,
+    tls: Tls,
+    session: Session,
+    /// Whether going on without TLS was said already.
+    fell_back: Arc<AtomicBool>,
+}
+
+impl Connector {
+    /// A connector to the hosts of a configuration; `passwords` are those of
+    /// single hosts, in their order, where the configuration has none.
+    pub fn new(config: &Config, passwords: &[Option<String>], tls: Tls, session: Session) -> Self {
+        let count = config.get_hosts().len().max(config.get_hostaddrs().len());
+        let hosts = (0..count).map(|at| {
+            let mut host = of_host(config, at);
+            if let Some(Some(password)) = passwords.get(at)
+                && host.get_password().is_none()
+            {
+                host.password(password);
+            }
+            host.ssl_mode(tls.negotiated());
+            host
+        });
+        Connector {
+            hosts: hosts.collect(),
+            shuffled: config.get_load_balance_hosts() == LoadBalanceHosts::Random,
+            tls,
+            session,
+            fell_back: Arc::default(),
+        }
+    }
+
+    /// The connector with what its configuration leaves open filled in:
+    /// application name, timeouts, TCP keep-alive.
+    pub fn completed(&self, upstream_timeout: Duration) -> Self {
+        let hosts = self.hosts.iter();
+        Connector {
+            hosts: hosts
+                .map(|host| completed(host, upstream_timeout))
+                .collect(),
+            ..self.clone()
+        }
+    }
+
+    /// What the session is set to.
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// What each host is connected to with, passwords included.
+    pub fn configurations(&self) -> &[Config] {
+        &self.hosts
+    }
+
+    /// A new connection to the first host that takes it.
+    pub fn connect(&self) -> Result<Client, ConnectError> {
+        let mut order: Vec<&Config> = self.hosts.iter().collect();
+        if self.shuffled {
+            fastrand::shuffle(&mut order);
+        }
+        let mut failure = None;
+        for host in order {
+            let source = match self.connect_to(host) {
+                Ok(mut client) => {
+                    self.session.apply(&mut client)?;
+                    return Ok(client);
+                }
+                Err(source) => source,
+            };
+            let several = self.hosts.len() > 1;
+            let error = ConnectError::host(several.then(|| place(host)), source);
+            if error.is_refused_login() {
+                // The server is well, and the next one would hear it all the same.
+                return Err(error);
+            }
+            if let Some(earlier) = failure.replace(error) {
+                log::debug!("{earlier}; trying the next host");
+            }
+        }
+        Err(failure.unwrap_or(ConnectError::NoHost))
+    }
+
+    fn connect_to(&self, host: &Config) -> Result<Client, postgres::Error> {
+        let Some(maker) = self.tls.maker() else {
+            return host.connect(NoTls);
+        };
+        match host.connect(maker) {
+            Err(error) if self.tls.falls_back() && error::is_of_tls(&error) => {
+                let first = !self.fell_back.swap(true, Ordering::Relaxed);
+                let level = if first {
+                    log::Level::Warn
+                } else {
+                    log::Level::Debug
+                };
+                log::log!(
+                    level,
+                    "no TLS with {}: {}; going on without it, as sslmode=prefer allows",
+                    place(host),
+                    error::chain(&error)
+                );
+                host.clone().ssl_mode(Negotiated::Disable).connect(NoTls)
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// Asks the server to end what a connection is doing. Says nothing about
+    /// the outcome, since the server does not either.
+    pub fn cancel(&self, token: &CancelToken) {
+        // The token knows whether its connection is encrypted.
+        let sent = match self.tls.maker() {
+            Some(maker) => token.cancel_query(maker),
+            None => token.cancel_query(NoTls),
+        };
+        if let Err(error) = sent {
+            log::debug!("cancelling a query failed: {}", error::chain(&error));
+        }
+    }
+}
+
+/// A connector without TLS or session settings.
+impl From<Config> for Connector {
+    fn from(config: Config) -> Self {
+        Connector::new(&config, &[], Tls::off(), Session::default())
+    }
+}
+
+/// The configuration of one of several hosts. The crate would try them all by
+/// itself, but with one password and without saying which of them failed.
+fn of_host(config: &Config, at: usize) -> Config {
+    let mut host = Config::new();
+    match config.get_hosts().get(at) {
+        Some(Host::Tcp(name)) => drop(host.host(name)),
+        #[cfg(unix)]
+        Some(Host::Unix(path)) => drop(host.host_path(path)),
+        None => {}
+    }
+    if let Some(address) = config.get_hostaddrs().get(at) {
+        host.hostaddr(*address);
+    }
+    // One port given counts for every host.
+    let ports = config.get_ports();
+    if let Some(port) = ports.get(at).or(ports.first()) {
+        host.port(*port);
+    }
+    if let Some(user) = config.get_user() {
+        host.user(user);
+    }
+    if let Some(password) = config.get_password() {
+        host.password(password);
+    }
+    if let Some(database) = config.get_dbname() {
+        host.dbname(database);
+    }
+    if let Some(options) = config.get_options() {
+        host.options(options);
+    }
+    if let Some(name) = config.get_application_name() {
+        host.application_name(name);
+    }
+    if let Some(timeout) = config.get_connect_timeout() {
+        host.connect_timeout(*timeout);
+    }
+    if let Some(timeout) = config.get_tcp_user_timeout() {
+        host.tcp_user_timeout(*timeout);
+    }
+    host.keepalives(config.get_keepalives())
+        .keepalives_idle(config.get_keepalives_idle());
+    if let Some(interval) = config.get_keepalives_interval() {
+        host.keepalives_interval(interval);
+    }
+    if let Some(retries) = config.get_keepalives_retries() {
+        host.keepalives_retries(retries);
+    }
+    host.ssl_negotiation(config.get_ssl_negotiation())
+        .target_session_attrs(config.get_target_session_attrs())
+        .channel_binding(config.get_channel_binding());
+    host
+}
+
+/// The configuration with what the operator left open filled in.
+fn completed(config: &Config, upstream_timeout: Duration) -> Config {
+    let mut config = config.clone();
+    if config.get_application_name().is_none() {
+        config.application_name(concat!("viewcast/", env!("CARGO_PKG_VERSION")));
+    }
+    if config.get_connect_timeout().is_none() {
+        config.connect_timeout(CONNECT_TIMEOUT.min(upstream_timeout));
+    }
+    if config.get_tcp_user_timeout().is_none() {
+        config.tcp_user_timeout(upstream_timeout);
+    }
+    let keepalives_left_open = config.get_keepalives()
+        && config.get_keepalives_interval().is_none()
+        && config.get_keepalives_retries().is_none();
+    if keepalives_left_open {
+        config
+            .keepalives_idle(KEEPALIVE_IDLE)
+            .keepalives_interval(KEEPALIVE_INTERVAL)
+            .keepalives_retries(KEEPALIVE_RETRIES);
+    }
+    config.notice_callback(|notice| log::debug!("notice from Materialize: {}", notice.message()));
+    config
+}
+
+/// A host and its port, for logs.
+fn place(config: &Config) -> String {
+    let host = match (config.get_hosts().first(), config.get_hostaddrs().first()) {
+        (Some(Host::Tcp(name)), _) => name.clone(),
+        #[cfg(unix)]
+        (Some(Host::Unix(path)), _) => path.display().to_string(),
+        (None, Some(address)) => address.to_string(),
+        (None, None) => String::new(),
+    };
+    match config.get_ports().first() {
+        Some(port) => format!("{host}:{port}"),
+        None => host,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connector_tries_each_host_with_its_port_and_password() {
+        let config: Config = "postgres://u@a:1,b:2/d?options=-c%20x%3D1".parse().unwrap();
+        let passwords = [None, Some("of b".to_string())];
+        let connector = Connector::new(&config, &passwords, Tls::off(), Session::default());
+        let listed: Vec<_> = connector.hosts.iter().map(place).collect();
+        assert_eq!(listed, ["a:1", "b:2"]);
+        let [a, b] = connector.configurations() else {
+            panic!("two hosts")
+        };
+        assert_eq!(a.get_password(), None);
+        assert_eq!(b.get_password(), Some(b"of b".as_slice()));
+        assert_eq!(b.get_options(), Some("-c x=1"));
+        assert_eq!((b.get_user(), b.get_dbname()), (Some("u"), Some("d")));
+    }
+
+    #[test]
+    fn connector_completed_fills_in_only_what_is_left_open() {
+        let given = "postgres://u@h:1/d?application_name=own&tcp_user_timeout=7&keepalives=0";
+        for (url, name, timeout, keepalives) in [
+            ("postgres://u@h:1/d", None, 3, Some(KEEPALIVE_INTERVAL)),
+            (given, Some("own"), 7, None),
+        ] {
+            let config: Config = url.parse().unwrap();
+            let connector = Connector::from(config).completed(Duration::from_secs(3));
+            let host = connector.configurations().first().unwrap();
+            let viewcast = concat!("viewcast/", env!("CARGO_PKG_VERSION"));
+            assert_eq!(host.get_application_name(), Some(name.unwrap_or(viewcast)));
+            let user_timeout = Duration::from_secs(timeout);
+            assert_eq!(host.get_tcp_user_timeout(), Some(&user_timeout));
+            assert_eq!(host.get_keepalives(), keepalives.is_some());
+            assert_eq!(host.get_keepalives_interval(), keepalives);
+            assert_eq!(host.get_connect_timeout(), Some(&Duration::from_secs(3)));
+        }
+    }
+}

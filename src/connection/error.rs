@@ -1,0 +1,188 @@
+//! Why there is no connection, and what the operator can do about it.
+
+use std::error::Error;
+use std::fmt::Write as _;
+use std::io;
+
+use rustls::{AlertDescription, CertificateError};
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// The address names no host.
+    #[error("the upstream's address names no host")]
+    NoHost,
+    /// No connection to the only host.
+    #[error("connecting to Materialize failed")]
+    One(#[source] postgres::Error),
+    /// No connection to the last of several hosts that was tried.
+    #[error("connecting to Materialize at {host} failed")]
+    OfSeveral {
+        /// The host and its port.
+        host: String,
+        /// What happened.
+        #[source]
+        source: postgres::Error,
+    },
+    /// The server does not take one of the session's settings.
+    #[error("setting {parameter} of the session failed")]
+    Session {
+        /// Which.
+        parameter: &'static str,
+        /// What the server says.
+        #[source]
+        source: postgres::Error,
+    },
+}
+
+impl ConnectError {
+    /// A failure with a host, which is named if it is one of several.
+    pub(super) fn host(host: Option<String>, source: postgres::Error) -> Self {
+        match host {
+            Some(host) => ConnectError::OfSeveral { host, source },
+            None => ConnectError::One(source),
+        }
+    }
+
+    fn cause(&self) -> Option<&postgres::Error> {
+        match self {
+            ConnectError::NoHost => None,
+            ConnectError::One(source)
+            | ConnectError::OfSeveral { source, .. }
+            | ConnectError::Session { source, .. } => Some(source),
+        }
+    }
+
+    /// Whether the server knows who we are and does not let us in: SQLSTATE
+    /// class 28, or it wants a password and there is none.
+    pub(super) fn is_refused_login(&self) -> bool {
+        self.cause().is_some_and(is_refused_login)
+    }
+
+    /// The error and its causes on one line, with what can be done about it.
+    pub fn report(&self) -> String {
+        format!("{}. {}", chain(self), self.hint())
+    }
+
+    /// What the operator can do.
+    pub fn hint(&self) -> &'static str {
+        let Some(cause) = self.cause() else {
+            return "Name at least one host.";
+        };
+        if let ConnectError::Session { .. } = self {
+            return "Check the name, and that this server has such a setting: clusters came with \
+                Materialize 0.27, and before it the search path is fixed.";
+        }
+        if is_password_missing(cause) {
+            return "The server asks for a password: give one by --password-file, PGPASSWORD or \
+                PGPASSFILE.";
+        }
+        if is_refused_login(cause) {
+            return "Check the user and the password; it is taken from the address, \
+                --password-file, PGPASSWORD or the password file of PGPASSFILE, the first that \
+                gives one.";
+        }
+        if says(cause, "server does not support TLS") {
+            return "The server has no TLS: sslmode=prefer goes on without, sslmode=disable does \
+                not ask.";
+        }
+        match rustls_error(cause) {
+            Some(error) => hint_of_tls(error),
+            None => "Check the upstream's address and that it is up.",
+        }
+    }
+}
+
+fn hint_of_tls(error: &rustls::Error) -> &'static str {
+    use rustls::Error as Tls;
+    match error {
+        Tls::InvalidCertificate(
+            CertificateError::UnknownIssuer | CertificateError::BadSignature,
+        ) => {
+            "The server's certificate is not from a CA that is trusted: give the CA's certificate \
+             by sslrootcert=FILE in the upstream's address."
+        }
+        Tls::InvalidCertificate(
+            CertificateError::Expired
+            | CertificateError::ExpiredContext { .. }
+            | CertificateError::NotValidYet
+            | CertificateError::NotValidYetContext { .. },
+        ) => "Renew the server's certificate, or set the clock of this machine right.",
+        Tls::InvalidCertificate(
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+        ) => {
+            "Connect by a name that the certificate is for; sslmode=verify-ca does not look at \
+             the name."
+        }
+        Tls::InvalidCertificate(_) => {
+            "The server needs a certificate of its own that a CA has signed."
+        }
+        Tls::AlertReceived(
+            AlertDescription::CertificateRequired
+            | AlertDescription::HandshakeFailure
+            | AlertDescription::BadCertificate
+            | AlertDescription::DecryptError
+            | AlertDescription::UnknownCA
+            | AlertDescription::CertificateUnknown
+            | AlertDescription::AccessDenied,
+        ) => {
+            "The server may want a client's certificate: give sslcert=FILE and sslkey=FILE, of a \
+             CA that it trusts, in the upstream's address."
+        }
+        _ => "Check that this port speaks TLS for PostgreSQL, version 1.2 or later.",
+    }
+}
+
+fn is_refused_login(error: &postgres::Error) -> bool {
+    let refused = error
+        .code()
+        .is_some_and(|code| code.code().starts_with("28"));
+    refused || is_password_missing(error)
+}
+
+fn is_password_missing(error: &postgres::Error) -> bool {
+    says(error, "password missing")
+}
+
+/// Whether the cause of an error is this text, as the crate has it.
+fn says(error: &postgres::Error, text: &str) -> bool {
+    error
+        .source()
+        .is_some_and(|cause| cause.to_string() == text)
+}
+
+/// Whether TLS is what failed.
+pub(super) fn is_of_tls(error: &postgres::Error) -> bool {
+    rustls_error(error).is_some() || error.to_string().contains("TLS handshake")
+}
+
+/// The error of TLS among the causes of an error.
+fn rustls_error(error: &postgres::Error) -> Option<&rustls::Error> {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
+        }
+        // One that is wrapped into an error of I/O is not among its causes.
+        let inner = error
+            .downcast_ref::<io::Error>()
+            .and_then(io::Error::get_ref);
+        if let Some(found) = inner.and_then(|inner| inner.downcast_ref()) {
+            return Some(found);
+        }
+        cause = error.source();
+    }
+    None
+}
+
+/// An error and its causes on one line.
+pub(super) fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        // Writing to a String cannot fail.
+        let _ = write!(text, ": {error}");
+        cause = error.source();
+    }
+    text
+}
