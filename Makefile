@@ -49,5 +49,13 @@ advisories: ## Ask the advisory database about our dependencies (needs the netwo
 	@command -v cargo-deny > /dev/null || { echo "make advisories: installing cargo-deny, some minutes"; $(CARGO) install --locked cargo-deny; }
 	$(CARGO) deny --locked check
 
-bench: ## Measure; benches/README.md says what
-	$(CARGO) bench --locked --bench core
+# Where results are kept, e.g. benches/runs/2026-11-25-2-cores.
+RUN ?= benches/runs/$(shell date +%F)-$(shell nproc)-cores
+BENCHES ?= core fanout
+
+bench: ## Measure, some six minutes; benches/README.md says what
+	@mkdir -p $(RUN)
+	@for bench in $(BENCHES); do \
+		{ echo "commit $$(git describe --always --dirty --exclude '*'), $$(nproc) cores, $$(uname -srm), load $$(cut -d' ' -f1-3 /proc/loadavg) before"; \
+		  $(CARGO) bench --locked --bench $$bench; } | tee $(RUN)/$$bench.txt; \
+	done

@@ -1,0 +1,123 @@
+//! The references' role: what fan-out costs if there is nothing but fan-out.
+//!
+//! One thread. Each event is encoded once, chunk header included, appended to
+//! one log of bytes, and written to every socket without blocking. `bare`
+//! calls `write` once per socket and event; `gathering` once per socket for
+//! all that has come since, which is as cheap as it gets under a burst.
+
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::time::Duration;
+
+use crate::Io;
+
+const HEAD: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\
+                    cache-control: no-store\r\ntransfer-encoding: chunked\r\n\r\n";
+
+/// Everything that was ever said, and where each event ends in it.
+#[derive(Default)]
+struct Log {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl Log {
+    fn push(&mut self, event: &str, id: u64, data: &str) {
+        let text = format!("event: {event}\nid: {id}-5f3a9c01b2d4\ndata: [{data}]\n\n");
+        let chunk = format!("{:X}\r\n{text}\r\n", text.len());
+        self.bytes.extend_from_slice(chunk.as_bytes());
+        self.ends.push(self.bytes.len());
+    }
+}
+
+struct Peer {
+    socket: TcpStream,
+    /// Bytes of the log it has.
+    sent: usize,
+}
+
+/// `reference bare|gathering SUBSCRIBERS ROWS PAD FEED-PORT`
+pub fn run(arguments: &[String]) -> Io<()> {
+    let number = |at: usize| -> u64 { arguments[at].parse().unwrap() };
+    let gathers = arguments[0] == "gathering";
+    let pad = "x".repeat(usize::try_from(number(3)).unwrap());
+    let row = |seq: u64, at: u64| format!("{{\"seq\":{seq},\"at\":{at},\"pad\":\"{pad}\"}}");
+    let mut log = Log::default();
+    let base: Vec<String> = (0..number(2)).map(|at| row(0, at)).collect();
+    log.push("base", 1_700_000_000_000, &base.join(","));
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    println!("listening on http://{}", listener.local_addr()?);
+    let mut feed = TcpStream::connect(("127.0.0.1", u16::try_from(number(4)).unwrap()))?;
+    let mut peers = (0..number(1))
+        .map(|_| accept(&listener, &log))
+        .collect::<Io<Vec<_>>>()?;
+
+    let mut buffer = vec![0; 64 * 1024];
+    let mut filled = 0;
+    loop {
+        match feed.read(&mut buffer[filled..]) {
+            Ok(0) => return Ok(()),
+            Ok(length) => filled += length,
+            Err(error) if would_block(&error) => {}
+            Err(error) => return Err(error),
+        }
+        let first = log.ends.len();
+        let whole = filled - filled % 16;
+        for record in buffer[..whole].chunks(16) {
+            let word = |at: usize| u64::from_be_bytes(record[at..at + 8].try_into().unwrap());
+            let data = format!("{{\"insert\":{}}}", row(word(0), word(8)));
+            log.push("delta", 1_700_000_000_000 + word(0), &data);
+        }
+        buffer.copy_within(whole..filled, 0);
+        filled -= whole;
+        let ends = match gathers {
+            true => &log.ends[log.ends.len() - 1..],
+            // Also without news: what did not fit before.
+            false => &log.ends[first.min(log.ends.len() - 1)..],
+        };
+        let mut is_behind = false;
+        for end in ends {
+            is_behind = false;
+            for peer in &mut peers {
+                is_behind |= !write(peer, &log, *end)?;
+            }
+        }
+        // Whoever had no room is looked at again soon.
+        feed.set_read_timeout(is_behind.then_some(Duration::from_millis(1)))?;
+    }
+}
+
+fn accept(listener: &TcpListener, log: &Log) -> Io<Peer> {
+    let (mut socket, _) = listener.accept()?;
+    socket.set_nodelay(true)?;
+    let mut request = Vec::new();
+    let mut buffer = [0; 1024];
+    while !request.ends_with(b"\r\n\r\n") {
+        let length = socket.read(&mut buffer)?;
+        request.extend_from_slice(&buffer[..length]);
+    }
+    socket.write_all(HEAD.as_bytes())?;
+    socket.write_all(&log.bytes)?;
+    socket.set_nonblocking(true)?;
+    Ok(Peer {
+        socket,
+        sent: log.bytes.len(),
+    })
+}
+
+/// Writes up to `end`, as far as there is room; whether there was.
+fn write(peer: &mut Peer, log: &Log, end: usize) -> Io<bool> {
+    if peer.sent >= end {
+        return Ok(true);
+    }
+    match peer.socket.write(&log.bytes[peer.sent..end]) {
+        Ok(length) => peer.sent += length,
+        Err(error) if would_block(&error) => {}
+        Err(error) => return Err(error),
+    }
+    Ok(peer.sent >= end)
+}
+
+fn would_block(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
+}

@@ -1,0 +1,201 @@
+//! The upstream's role: enough of Materialize to stream one view, and a plain
+//! feed of the same events for the reference loops.
+//!
+//! Every event is one row that carries its number and the moment it was
+//! written, so that whoever reads it last knows what it missed and how long it
+//! took.
+
+use std::io::{BufRead as _, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::pgwire::{self, Frontend};
+use crate::{Io, now_us};
+
+/// The first timestamp; only growth matters.
+const BEGIN: u64 = 1_700_000_000_000;
+
+/// What to emit, once the order has come.
+#[derive(Clone, Copy)]
+struct Order {
+    events: u64,
+    rate: f64,
+}
+
+struct Shared {
+    order: Mutex<Option<Order>>,
+    given: Condvar,
+    /// Rows of the snapshot.
+    rows: u64,
+    /// Filling of each row's last column.
+    pad: String,
+}
+
+impl Shared {
+    fn await_order(&self) -> Order {
+        let mut order = self.order.lock().unwrap();
+        loop {
+            if let Some(order) = *order {
+                return order;
+            }
+            order = self.given.wait(order).unwrap();
+        }
+    }
+}
+
+/// `upstream ROWS PAD`: says its two ports, waits for `go EVENTS RATE`.
+pub fn run(arguments: &[String]) -> Io<()> {
+    let number = |at: usize| -> u64 { arguments[at].parse().unwrap() };
+    let shared = Arc::new(Shared {
+        order: Mutex::new(None),
+        given: Condvar::new(),
+        rows: number(0),
+        pad: "x".repeat(usize::try_from(number(1)).unwrap()),
+    });
+    let view = TcpListener::bind("127.0.0.1:0")?;
+    let feed = TcpListener::bind("127.0.0.1:0")?;
+    let port = |listener: &TcpListener| listener.local_addr().unwrap().port();
+    println!("ports {} {}", port(&view), port(&feed));
+    let for_feed = Arc::clone(&shared);
+    thread::spawn(move || serve_feed(&feed, &for_feed));
+    let for_view = Arc::clone(&shared);
+    thread::spawn(move || {
+        for socket in view.incoming().map_while(Result::ok) {
+            let shared = Arc::clone(&for_view);
+            thread::spawn(move || {
+                let _ = serve_view(socket, &shared);
+            });
+        }
+    });
+    for line in std::io::stdin().lock().lines() {
+        let line = line?;
+        let words: Vec<&str> = line.split(' ').collect();
+        *shared.order.lock().unwrap() = Some(Order {
+            events: words[1].parse().unwrap(),
+            rate: words[2].parse().unwrap(),
+        });
+        shared.given.notify_all();
+    }
+    Ok(())
+}
+
+/// Calls `write` with each event's number at its time, from 1 on.
+fn emit(order: Order, mut write: impl FnMut(u64) -> Io<()>) -> Io<()> {
+    let begin = Instant::now();
+    for event in 1..=order.events {
+        let due = begin + Duration::from_secs_f64((event - 1) as f64 / order.rate);
+        let wait = due.saturating_duration_since(Instant::now());
+        if !wait.is_zero() {
+            thread::sleep(wait);
+        }
+        write(event)?;
+    }
+    Ok(())
+}
+
+/// The reference loops' feed: the number and the moment, sixteen bytes each.
+fn serve_feed(listener: &TcpListener, shared: &Shared) {
+    let (mut socket, _) = listener.accept().unwrap();
+    socket.set_nodelay(true).unwrap();
+    let order = shared.await_order();
+    let _ = emit(order, |event| {
+        let mut record = [0; 16];
+        record[..8].copy_from_slice(&event.to_be_bytes());
+        record[8..].copy_from_slice(&now_us().to_be_bytes());
+        socket.write_all(&record)
+    });
+    let _ = socket.read(&mut [0]);
+}
+
+fn serve_view(mut socket: TcpStream, shared: &Shared) -> Io<()> {
+    socket.set_nodelay(true)?;
+    if let pgwire::Startup::Cancel(_) = pgwire::startup(&mut socket)? {
+        return Ok(());
+    }
+    socket.write_all(&pgwire::welcome(1))?;
+    let mut prepared = String::new();
+    loop {
+        match pgwire::read(&mut socket)? {
+            Frontend::Query(sql) => {
+                let mut answer = answer(&sql);
+                answer.extend(pgwire::ready());
+                socket.write_all(&answer)?;
+            }
+            Frontend::Parse(sql) => {
+                prepared = sql;
+                socket.write_all(&pgwire::message(b'1', &[]))?;
+            }
+            Frontend::Describe => {
+                let no_parameters = pgwire::message(b't', &[0, 0]);
+                socket.write_all(&no_parameters)?;
+                socket.write_all(&pgwire::message(b'n', &[]))?;
+            }
+            Frontend::Bind => socket.write_all(&pgwire::message(b'2', &[]))?,
+            Frontend::Execute => {
+                assert!(prepared.starts_with("COPY (SUBSCRIBE "), "{prepared}");
+                copy(&mut socket, shared)?;
+            }
+            Frontend::Sync => socket.write_all(&pgwire::ready())?,
+            Frontend::Close => socket.write_all(&pgwire::message(b'3', &[]))?,
+            Frontend::Flush => {}
+            Frontend::Terminate => return Ok(()),
+        }
+    }
+}
+
+fn answer(sql: &str) -> Vec<u8> {
+    let text = |value: &str| Some(value.to_string());
+    match sql {
+        "SELECT mz_version()" => {
+            pgwire::rows(&["mz_version"], &[vec![text("v26.17.0 (892cf626b)")]])
+        }
+        "SELECT mz_environment_id()" => {
+            pgwire::rows(&["mz_environment_id"], &[vec![text("bench")]])
+        }
+        _ if sql.starts_with("SELECT id, schema_id, type FROM") => pgwire::rows(
+            &["id", "schema_id", "type"],
+            &[vec![text("u1"), text("u3"), text("view")]],
+        ),
+        _ if sql.ends_with(" LIMIT 0") => pgwire::rows(&["seq", "at", "pad"], &[]),
+        _ if sql.starts_with("SHOW COLUMNS FROM ") => pgwire::rows(
+            &["name", "nullable", "type"],
+            &[("seq", "bigint"), ("at", "bigint"), ("pad", "text")]
+                .map(|(name, kind)| vec![text(name), text("t"), text(kind)]),
+        ),
+        _ => pgwire::error("42601", "the bench has no answer to this"),
+    }
+}
+
+fn update(out: &mut Vec<u8>, timestamp: u64, seq: u64, at: u64, pad: &str) {
+    let line = format!("{timestamp}\tf\t1\t{seq}\t{at}\t{pad}\n");
+    out.extend(pgwire::message(b'd', line.as_bytes()));
+}
+
+fn progress(out: &mut Vec<u8>, timestamp: u64) {
+    let line = format!("{timestamp}\tt\t\\N\t\\N\t\\N\t\\N\n");
+    out.extend(pgwire::message(b'd', line.as_bytes()));
+}
+
+/// A snapshot of rows with the number 0, then an event per timestamp.
+fn copy(socket: &mut TcpStream, shared: &Shared) -> Io<()> {
+    let mut out = pgwire::copy_out(6);
+    progress(&mut out, BEGIN);
+    for row in 0..shared.rows {
+        update(&mut out, BEGIN, 0, row, &shared.pad);
+    }
+    progress(&mut out, BEGIN + 1);
+    socket.write_all(&out)?;
+    let order = shared.await_order();
+    emit(order, |event| {
+        out.clear();
+        update(&mut out, BEGIN + event, event, now_us(), &shared.pad);
+        progress(&mut out, BEGIN + event + 1);
+        socket.write_all(&out)
+    })?;
+    loop {
+        // Until the gateway leaves.
+        pgwire::read(socket)?;
+    }
+}
