@@ -139,7 +139,8 @@ fn serve_view(mut socket: TcpStream, shared: &Shared) -> Io<()> {
             }
             Frontend::Sync => socket.write_all(&pgwire::ready())?,
             Frontend::Close => socket.write_all(&pgwire::message(b'3', &[]))?,
-            Frontend::Flush => {}
+            // Nobody is asked for a password.
+            Frontend::Flush | Frontend::Password(_) => {}
             Frontend::Terminate => return Ok(()),
         }
     }
