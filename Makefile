@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo build test prepare format lint lean unit doc web advisories bench
+.PHONY: help demo build test prepare format lint lean unit doc web advisories bench stalled
 
 # Arguments for the demo, e.g. make demo ARGS="--rate 100 --listen 127.0.0.1:9000"
 ARGS ?=
@@ -59,3 +59,6 @@ bench: ## Measure, some six minutes; benches/README.md says what
 		{ echo "commit $$(git describe --always --dirty --exclude '*'), $$(nproc) cores, $$(uname -srm), load $$(cut -d' ' -f1-3 /proc/loadavg) before"; \
 		  $(CARGO) bench --locked --bench $$bench; } | tee $(RUN)/$$bench.txt; \
 	done
+
+stalled: ## Hold 1,000 stalled subscribers for five minutes
+	VIEWCAST_STALLED_SECONDS=300 $(CARGO) test --locked --test it stalled_thousand -- --nocapture

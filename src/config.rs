@@ -25,7 +25,7 @@ mod report;
 pub mod upstream;
 mod value;
 
-use connections::Connections;
+use connections::{Connections, Patience};
 use error::ConfigErrors;
 pub use layer::Environment;
 use merge::Merge;
@@ -47,6 +47,8 @@ pub struct Config {
     pub workers: usize,
     /// How many streams are served, and to whom.
     pub connections: Connections,
+    /// How long connections are waited for.
+    pub patience: Patience,
     /// Silence after which an idle view sends an empty delta.
     pub heartbeat: Duration,
     /// Bytes of deltas kept per view for resume.
@@ -199,6 +201,7 @@ fn merge_common(
         serve::heartbeat,
         value::duration(limits::HEARTBEAT_MIN, limits::HEARTBEAT_MAX, "15s"),
     );
+    let patience = connections::merge_patience(merge);
     let retention_bytes = merge.one(
         serve::retention_bytes,
         value::size(
@@ -235,6 +238,7 @@ fn merge_common(
         listen: listen?,
         workers: workers?,
         connections: connections?,
+        patience: patience?,
         heartbeat: heartbeat?,
         retention_bytes: retention_bytes?,
         retention_age: retention_age?,

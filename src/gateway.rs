@@ -8,28 +8,28 @@ use std::time::Duration;
 
 use actix::{Actor, Arbiter};
 use actix_web::HttpServer;
-use actix_web::dev::ServerHandle;
-use actix_web::rt::time::{sleep, timeout};
+use actix_web::rt::time::sleep;
 use actix_web::rt::{System, spawn};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use log::{info, warn};
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::{Config, Dialect};
 use crate::http::client_address::TrustedProxies;
 use crate::http::limit::{Admission, Limits};
 use crate::http::routes::app;
+use crate::http::socket;
 use crate::http::views::{Gateway, Source};
-use crate::limits::{
-    FILES_RESERVED, LISTEN_BACKLOG, REQUEST_HEAD_TIMEOUT, SHUTDOWN_FLUSH, SHUTDOWN_STREAMS_MAX,
-    SHUTDOWN_WORKERS_MAX, TAIL_CHANNEL_EVENTS,
-};
+use crate::limits::{FILES_RESERVED, LISTEN_BACKLOG, REQUEST_HEAD_TIMEOUT, TAIL_CHANNEL_EVENTS};
 use crate::model::name::ViewName;
 use crate::model::retention::RetentionLimits;
 use crate::process;
 use crate::relay::publisher::{Publisher, Settings, Wake};
 use crate::relay::shared::{SharedView, WakeFlag};
 use crate::tail::{self, TailError, TailHandle, TailSettings, TailView};
+
+mod shutdown;
+
+use shutdown::Signals;
 
 /// Why the gateway stopped though nobody asked it to.
 #[derive(Debug, thiserror::Error)]
@@ -76,9 +76,11 @@ pub fn run(config: &Config) -> Result<(), GatewayError> {
 
 /// Waits for a signal and does nothing else.
 pub fn until_signal() -> Result<(), GatewayError> {
-    System::new()
-        .block_on(shutdown_signal())
-        .map_err(GatewayError::Start)
+    System::new().block_on(async {
+        let mut signals = Signals::new().map_err(GatewayError::Start)?;
+        signals.next().await;
+        Ok(())
+    })
 }
 
 async fn serve(config: &Config) -> Result<(), GatewayError> {
@@ -97,10 +99,12 @@ async fn serve(config: &Config) -> Result<(), GatewayError> {
         )),
     };
     let for_workers = gateway.clone();
+    let stall_timeout = config.patience.stall_timeout;
     let server = HttpServer::new(move || app(for_workers.clone()))
         .workers(config.workers)
         .backlog(LISTEN_BACKLOG)
         .client_request_timeout(REQUEST_HEAD_TIMEOUT)
+        .on_connect(move |connection, _| socket::on_connect(connection, stall_timeout))
         // A browser that closed its tab is noticed at once, not at the next write.
         .h1_allow_half_closed(false)
         .disable_signals()
@@ -116,8 +120,9 @@ async fn serve(config: &Config) -> Result<(), GatewayError> {
     let server = server.run();
     let handle = server.handle();
     let server = spawn(server);
+    let mut signals = Signals::new().map_err(GatewayError::Start)?;
     let outcome = tokio::select! {
-        signal = shutdown_signal() => signal.map_err(GatewayError::Start),
+        () = signals.next() => Ok(()),
         error = fatal_error(fatal) => Err(GatewayError::Tail(error)),
         ended = server => match ended {
             Ok(Ok(())) => Ok(()),
@@ -125,7 +130,10 @@ async fn serve(config: &Config) -> Result<(), GatewayError> {
             Err(error) => Err(GatewayError::Serve(io::Error::other(error))),
         },
     };
-    shut_down(&gateway, &tails, &handle).await;
+    if outcome.is_ok() {
+        shutdown::drain(&gateway, config.patience.drain, &mut signals).await;
+    }
+    shutdown::end(&gateway, &tails, &handle).await;
     outcome
 }
 
@@ -220,17 +228,6 @@ fn warn_if_open(address: SocketAddr) {
     }
 }
 
-async fn shutdown_signal() -> io::Result<()> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let name = tokio::select! {
-        _ = interrupt.recv() => "SIGINT",
-        _ = terminate.recv() => "SIGTERM",
-    };
-    info!("{name}: ending all streams");
-    Ok(())
-}
-
 /// Waits for a tail to give up. Tails are plain threads, so the channel is
 /// looked at now and then; they give up at the start or never.
 async fn fatal_error(fatal: Receiver<TailError>) -> TailError {
@@ -239,45 +236,5 @@ async fn fatal_error(fatal: Receiver<TailError>) -> TailError {
             return error;
         }
         sleep(Duration::from_millis(50)).await;
-    }
-}
-
-/// Ends the streams between two events, then the server, each within a bound:
-/// neither a client that does not read nor a blocked upstream holds us up.
-async fn shut_down(gateway: &Gateway, tails: &[TailSlot], server: &ServerHandle) {
-    for (shared, publisher) in gateway.sources.iter() {
-        shared.close();
-        publisher.do_send(Wake);
-    }
-    for tail in tails {
-        // Dropping it ends it without waiting for its threads: one of them may
-        // hang on a dead connection.
-        drop(tail.lock().unwrap_or_else(PoisonError::into_inner).take());
-    }
-    let streams = || -> usize {
-        let counts = gateway
-            .sources
-            .iter()
-            .map(|(shared, _)| shared.subscriber_count());
-        counts.sum()
-    };
-    let all_ended = async {
-        while streams() > 0 {
-            sleep(Duration::from_millis(5)).await;
-        }
-        // The last bytes are handed to the kernel after the body has ended.
-        sleep(SHUTDOWN_FLUSH).await;
-    };
-    if timeout(SHUTDOWN_STREAMS_MAX, all_ended).await.is_err() {
-        warn!(
-            "{} streams did not take their last event in time",
-            streams()
-        );
-    }
-    if timeout(SHUTDOWN_WORKERS_MAX, server.stop(false))
-        .await
-        .is_err()
-    {
-        warn!("HTTP workers did not stop in time");
     }
 }

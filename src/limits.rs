@@ -111,6 +111,38 @@ pub const TRUSTED_PROXIES_MAX: usize = 256;
 /// back at once.
 pub const LISTEN_BACKLOG: u32 = 1_024;
 
+/// Time without progress after which a peer is dead: it acknowledges nothing,
+/// or has room for nothing. Longer than a phone is in a tunnel.
+pub const STALL_TIMEOUT_DEFAULT: Duration = Duration::from_secs(60);
+
+/// Shortest stall timeout: TCP itself takes that long to be sure of anything.
+pub const STALL_TIMEOUT_MIN: Duration = Duration::from_secs(1);
+
+/// Longest stall timeout.
+pub const STALL_TIMEOUT_MAX: Duration = Duration::from_secs(3600);
+
+/// Shortest time between two questions whether an idle peer still is there;
+/// the kernel counts in seconds.
+pub const KEEPALIVE_INTERVAL_MIN: Duration = Duration::from_secs(1);
+
+/// Bytes that the kernel takes for a peer before it has sent them: enough for
+/// a fast one to go on while the process is busy elsewhere, and small enough
+/// to be held for every stalled one.
+pub const SOCKET_UNSENT_BYTES_MAX: u32 = 32 * 1024;
+
+/// Time over which a shutdown spreads the ends of streams, so that a fleet
+/// does not come to the other gateways all at once.
+pub const DRAIN_DEFAULT: Duration = Duration::from_secs(5);
+
+/// Longest drain; none at all is allowed, too.
+pub const DRAIN_MAX: Duration = Duration::from_secs(3600);
+
+/// Steps in which a drain ends streams: each wakes all that are left.
+pub const DRAIN_STEPS: u16 = 25;
+
+/// How often a shutdown looks whether streams are left.
+pub const SHUTDOWN_LOOK_EVERY: Duration = Duration::from_millis(10);
+
 /// How long a shutdown waits for streams to end between two events.
 pub const SHUTDOWN_STREAMS_MAX: Duration = Duration::from_millis(1_200);
 

@@ -9,6 +9,34 @@ pub fn open_files_max() -> Option<usize> {
     parse_open_files_max(&limits)
 }
 
+/// Files that the process has open, if the system says so.
+pub fn open_files() -> Option<u64> {
+    // Since 6.2 the size says how many there are; before it, they are counted.
+    let said = fs::metadata("/proc/self/fd").ok()?.len();
+    if said > 0 {
+        return Some(said);
+    }
+    // One of them is the folder that is being read.
+    let counted = fs::read_dir("/proc/self/fd")
+        .ok()?
+        .count()
+        .saturating_sub(1);
+    u64::try_from(counted).ok()
+}
+
+/// Bytes of memory of the process that are in RAM, if the system says so.
+pub fn resident_bytes() -> Option<u64> {
+    parse_resident_bytes(&fs::read_to_string("/proc/self/status").ok()?)
+}
+
+fn parse_resident_bytes(status: &str) -> Option<u64> {
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kibibytes = line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?;
+    kibibytes.checked_mul(1024)
+}
+
 fn parse_open_files_max(limits: &str) -> Option<usize> {
     let line = limits
         .lines()
@@ -19,6 +47,13 @@ fn parse_open_files_max(limits: &str) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn resident_bytes_are_read_with_their_unit() {
+        let text = "Name:\tviewcast\nVmHWM:\t   60000 kB\nVmRSS:\t   52608 kB\n";
+        assert_eq!(parse_resident_bytes(text), Some(52_608 * 1024));
+        assert_eq!(parse_resident_bytes("VmRSS:\t 5 MB\n"), None);
+    }
 
     #[test]
     fn open_files_max_is_the_soft_limit() {

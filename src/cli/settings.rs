@@ -177,6 +177,17 @@ settings! {
         /// Example: 30s
         heartbeat: Option<String>, "DURATION", duration(limits::HEARTBEAT_DEFAULT);
 
+        /// Close a connection whose peer makes no progress for so long, 1s to 1h
+        ///
+        /// A peer that is gone without a word, or that never reads. Example: 30s
+        stall_timeout: Option<String>, "DURATION", duration(limits::STALL_TIMEOUT_DEFAULT);
+
+        /// Spread the ends of streams at shutdown over this time, 0s to 1h
+        ///
+        /// So that browsers do not reach the other gateways all at once; a
+        /// second signal ends all streams now. Example: 30s
+        drain: Option<String>, "DURATION", duration(limits::DRAIN_DEFAULT);
+
         /// Keep at most this many bytes of deltas per view for resume, 1KiB to 64GiB
         ///
         /// A browser that comes back within what is kept gets only the deltas

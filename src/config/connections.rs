@@ -1,5 +1,7 @@
 //! The settings of connections: how many, from where, for how long.
 
+use std::time::Duration;
+
 use ipnet::IpNet;
 
 use super::merge::Merge;
@@ -39,5 +41,30 @@ pub(super) fn merge(merge: &mut Merge<'_>) -> Option<Connections> {
         max_per_address: max_per_address?,
         max_per_view: max_per_view?,
         trusted_proxies: trusted_proxies?,
+    })
+}
+
+/// How long connections are waited for.
+#[derive(Clone, Debug)]
+pub struct Patience {
+    /// Time without progress after which a peer is dead.
+    pub stall_timeout: Duration,
+    /// Time over which a shutdown spreads the ends of streams.
+    pub drain: Duration,
+}
+
+/// Reads both, so that every error is found.
+pub(super) fn merge_patience(merge: &mut Merge<'_>) -> Option<Patience> {
+    let stall_timeout = merge.one(
+        serve::stall_timeout,
+        value::duration(limits::STALL_TIMEOUT_MIN, limits::STALL_TIMEOUT_MAX, "60s"),
+    );
+    let drain = merge.one(
+        serve::drain,
+        value::duration(Duration::ZERO, limits::DRAIN_MAX, "5s"),
+    );
+    Some(Patience {
+        stall_timeout: stall_timeout?,
+        drain: drain?,
     })
 }

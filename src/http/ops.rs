@@ -24,7 +24,15 @@ pub async fn readyz(gateway: Data<Gateway>) -> HttpResponse {
         let status = shared.status();
         closing |= shared.is_closing();
         if !is_served(&status) {
-            waiting.push(json!({ "view": shared.name, "upstream": status.upstream.word() }));
+            waiting.push(json!({
+                "view": shared.name,
+                "upstream": status.upstream.word(),
+                "reason": if shared.counters.is_connected() {
+                    "its rows are being read from the upstream"
+                } else {
+                    "the upstream has not answered yet"
+                },
+            }));
         }
     }
     let (mut response, word) = match (closing, waiting.is_empty()) {

@@ -13,7 +13,7 @@ use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
 
 use crate::limits::{OVER_LIMIT_RETRY_MS, RETRY_MS};
-use crate::relay::frame::farewell;
+use crate::relay::frame::{REASON_CLOSING, farewell};
 
 use super::error::HttpError;
 use super::limit::Limit;
@@ -33,7 +33,7 @@ impl Refusal {
     pub fn respond(self, request: &HttpRequest) -> HttpResponse {
         let (retry_ms, reason) = match self {
             Refusal::Over(limit) => (fastrand::u64(OVER_LIMIT_RETRY_MS), limit.reason()),
-            Refusal::Closing => (fastrand::u64(RETRY_MS), "this gateway is shutting down"),
+            Refusal::Closing => (fastrand::u64(RETRY_MS), REASON_CLOSING),
         };
         if !accepts_events(request) {
             let error = match self {

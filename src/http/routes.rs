@@ -15,7 +15,7 @@ use crate::limits::REQUEST_HEAD_BYTES_MAX;
 
 use super::error::HttpError;
 use super::views::{Gateway, WorkerViews};
-use super::{ops, page, snapshot, stream};
+use super::{metrics, ops, page, snapshot, stream};
 
 /// The application of one worker; call it on the worker's thread.
 ///
@@ -45,6 +45,7 @@ pub fn app(
         .route("/views", web::route().to(snapshot::views))
         .route("/healthz", web::route().to(ops::healthz))
         .route("/readyz", web::route().to(ops::readyz))
+        .route("/metrics", web::route().to(metrics::metrics))
         .route("/{view}", web::route().to(snapshot::snapshot))
         .default_service(web::route().to(unknown_path))
 }

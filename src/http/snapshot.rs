@@ -20,6 +20,7 @@ use crate::relay::relay::{Local, Waiter};
 use crate::relay::shared::{SharedView, Status, Upstream};
 
 use super::error::HttpError;
+use super::lag::{lag_seconds, now_ms};
 use super::views::{Gateway, WorkerViews};
 
 /// Answers with the view's rows as of now.
@@ -91,17 +92,18 @@ fn reaches(base: &Base, changed: Position) -> bool {
 
 /// Answers with what is known of each view.
 pub async fn views(gateway: Data<Gateway>) -> HttpResponse {
+    let now_ms = now_ms();
     let views: Vec<Value> = gateway
         .sources
         .iter()
-        .map(|(shared, _)| describe(shared))
+        .map(|(shared, _)| describe(shared, now_ms))
         .collect();
     HttpResponse::Ok()
         .insert_header((CACHE_CONTROL, "no-store"))
         .json(json!({ "views": views }))
 }
 
-fn describe(shared: &SharedView) -> Value {
+fn describe(shared: &SharedView, now_ms: u64) -> Value {
     let status = shared.status();
     let column = |column: &crate::model::row::Column| json!({ "name": column.name, "type": column.sql_type });
     json!({
@@ -109,6 +111,7 @@ fn describe(shared: &SharedView) -> Value {
         "columns": status.columns.iter().map(column).collect::<Vec<_>>(),
         "rows": status.rows,
         "position": status.position.map(|position| position.to_string()),
+        "lag_seconds": lag_seconds(&status, now_ms),
         "subscribers": shared.subscriber_count(),
         "upstream": status.upstream.word(),
         "stream": format!("/{}/stream", super::routes::encode_segment(&shared.name)),

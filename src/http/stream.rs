@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::http::Method;
@@ -12,11 +12,11 @@ use actix_web::web::{Bytes, Data, Query};
 use actix_web::{HttpRequest, HttpResponse};
 use actix_web_lab::extract::{LocalData, Path};
 
+use crate::limits::BASE_SLICE_BYTES;
 use crate::model::position::Position;
 use crate::relay::subscriber::Subscriber;
 
 use super::error::HttpError;
-use super::limit::Permit;
 use super::views::{Gateway, WorkerViews};
 
 /// A stream's type; no charset, since the format has no other than UTF-8.
@@ -54,10 +54,10 @@ pub async fn stream(
         Ok(permit) => permit,
         Err(refusal) => return Ok(refusal.respond(&request)),
     };
-    let subscriber = Subscriber::new(local, last_position(&request));
+    let subscriber = Subscriber::new(local, last_position(&request), permit);
     Ok(response.body(Body {
         subscriber,
-        _permit: permit,
+        rest: Bytes::new(),
     }))
 }
 
@@ -74,10 +74,13 @@ fn last_position(request: &HttpRequest) -> Option<Position> {
 }
 
 /// A subscriber as a body of unknown length.
+///
+/// The HTTP stack copies what it is given into a buffer of the connection, so a
+/// large frame is given in slices: one stalled peer must not hold a copy of it.
 struct Body {
     subscriber: Subscriber,
-    /// Its place, given back with the body.
-    _permit: Permit,
+    /// What is left of a frame.
+    rest: Bytes,
 }
 
 impl MessageBody for Body {
@@ -91,8 +94,13 @@ impl MessageBody for Body {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, Infallible>>> {
-        self.subscriber
-            .poll_next(context)
-            .map(|bytes| bytes.map(Ok))
+        if self.rest.is_empty() {
+            match ready!(self.subscriber.poll_next(context)) {
+                Some(bytes) => self.rest = bytes,
+                None => return Poll::Ready(None),
+            }
+        }
+        let length = self.rest.len().min(BASE_SLICE_BYTES);
+        Poll::Ready(Some(Ok(self.rest.split_to(length))))
     }
 }

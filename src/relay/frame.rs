@@ -124,6 +124,9 @@ pub fn retry(milliseconds: u64) -> Bytes {
     Bytes::from(format!("retry: {milliseconds}\n\n"))
 }
 
+/// Why a gateway that shuts down serves no stream; a comment to the client.
+pub const REASON_CLOSING: &str = "this gateway is shutting down";
+
 /// The last words of a stream that ends though its view goes on: when to come
 /// back, and why; the reason is one line.
 pub fn farewell(milliseconds: u64, reason: &str) -> Bytes {

@@ -5,6 +5,7 @@
 //! pointers for its thread. A subscriber is a cursor into that copy.
 
 pub mod contents;
+pub mod counters;
 pub mod frame;
 pub mod publisher;
 #[allow(clippy::module_inception, reason = "the actor is named for what it is")]

@@ -124,6 +124,7 @@ impl Publisher {
             self.gone("the view was created anew or its columns changed");
             self.distrusted = None;
         }
+        self.shared.counters.count_connection();
         let columns = description.columns.clone();
         self.shared.update_status(|status| status.columns = columns);
         self.described = Some(description);
@@ -237,6 +238,7 @@ impl Publisher {
         let held = self.held.as_ref();
         let changed = held.filter(|_| is_published).map(Contents::position);
         if changed.is_some() {
+            self.shared.counters.count_delta();
             self.last_frame = Instant::now();
             self.shared.update_status(|status| status.changed = changed);
         }

@@ -15,6 +15,7 @@ use crate::model::delta::Delta;
 use crate::model::position::{Incarnation, Position};
 use crate::model::retention::{Cursor, Retention};
 
+use super::counters::StreamCounters;
 use super::frame::{Base, Frame, Kind, encode_delta};
 use super::publisher::{Attach, Publisher, Wake as WakePublisher};
 use super::shared::{Log, SharedView, WakeFlag};
@@ -168,6 +169,8 @@ pub struct Local {
     pub log: Option<Rc<RefCell<LocalLog>>>,
     /// Silent intervals so far.
     pub silences: u64,
+    /// What this thread counts.
+    pub counters: Arc<StreamCounters>,
     /// Tells the publisher that a base is wanted.
     publisher: Addr<Publisher>,
     /// Who waits for news; a place each, so that polling twice costs no more.
@@ -279,6 +282,7 @@ impl Relay {
             shared: Arc::clone(shared),
             log: None,
             silences: 0,
+            counters: shared.new_counters(),
             publisher: publisher.clone(),
             waiters: Vec::new(),
             free: Vec::new(),

@@ -3,7 +3,7 @@
 //! Everything here is short-lived locking of small things: pointers are copied
 //! out and the lock is dropped before any byte is encoded or written.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -11,6 +11,7 @@ use crate::model::position::{Incarnation, Position, Timestamp};
 use crate::model::retention::Retention;
 use crate::model::row::Column;
 
+use super::counters::{StreamCounters, StreamTotals, ViewCounters};
 use super::frame::{Base, Frame};
 
 /// One incarnation's log: what every relay of the view copies from.
@@ -133,14 +134,23 @@ pub struct SharedView {
     status: Mutex<Status>,
     /// Set by a subscriber that lacks a base, cleared by the publisher.
     pub base_wanted: AtomicBool,
-    /// Set once, at shutdown: streams end at the next frame's end.
+    /// Set once, at shutdown: no stream begins any more.
     closing: AtomicBool,
+    /// Of a thousand streams, those that are to end; grows during a shutdown.
+    ending: AtomicU16,
     /// Streams that are being served.
     subscribers: AtomicUsize,
     /// Silent intervals, for streams without a base.
     silences: AtomicU64,
+    /// What the publisher counts.
+    pub counters: ViewCounters,
+    /// What the workers count, one entry each.
+    stream_counters: Mutex<Vec<Arc<StreamCounters>>>,
     started: Instant,
 }
+
+/// What streams draw their lot from: who ends when at a shutdown.
+pub const LOTS: std::ops::Range<u16> = 0..1_000;
 
 impl SharedView {
     /// A view nothing is known of yet.
@@ -158,8 +168,11 @@ impl SharedView {
             }),
             base_wanted: AtomicBool::new(false),
             closing: AtomicBool::new(false),
+            ending: AtomicU16::new(0),
             subscribers: AtomicUsize::new(0),
             silences: AtomicU64::new(0),
+            counters: ViewCounters::default(),
+            stream_counters: Mutex::default(),
             started: Instant::now(),
         }
     }
@@ -189,14 +202,37 @@ impl SharedView {
         self.base_wanted.load(Ordering::Acquire)
     }
 
-    /// Ends every stream at the end of the frame it is sending.
-    pub fn close(&self) {
+    /// No stream begins any more, and this many of a thousand end at the end of
+    /// the frame they are sending; those of an earlier call stay ended.
+    pub fn close(&self, per_mille: u16) {
         self.closing.store(true, Ordering::Release);
+        self.ending.fetch_max(per_mille, Ordering::AcqRel);
     }
 
     /// Whether `close` was called.
     pub fn is_closing(&self) -> bool {
         self.closing.load(Ordering::Acquire)
+    }
+
+    /// Whether the stream with this lot, drawn from `LOTS`, is to end.
+    pub fn ends(&self, lot: u16) -> bool {
+        lot < self.ending.load(Ordering::Acquire)
+    }
+
+    /// A worker's counters, which from now on are part of `stream_totals`.
+    pub fn new_counters(&self) -> Arc<StreamCounters> {
+        let counters = Arc::new(StreamCounters::default());
+        lock(&self.stream_counters).push(Arc::clone(&counters));
+        counters
+    }
+
+    /// What was counted of the view's streams, by all workers.
+    pub fn stream_totals(&self) -> StreamTotals {
+        let mut totals = StreamTotals::default();
+        for counters in lock(&self.stream_counters).iter() {
+            totals.add(counters);
+        }
+        totals
     }
 
     /// Silent intervals without a base so far.

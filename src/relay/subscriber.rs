@@ -3,6 +3,7 @@
 //! Nothing is queued for a subscriber. It is asked for bytes when its socket
 //! has room, and answers from where it stands; nobody ever waits for it.
 
+use std::any::Any;
 use std::cell::RefCell;
 use std::future::Future;
 use std::pin::Pin;
@@ -17,9 +18,10 @@ use crate::limits::{AHEAD_WAIT, BASE_SLICE_BYTES, RETRY_MS};
 use crate::model::position::Position;
 use crate::model::retention::{Cursor, Resume};
 
-use super::frame::{Base, COMMENT, Frame, retry};
+use super::counters::{End, Outcome, StreamCounters};
+use super::frame::{Base, COMMENT, Frame, REASON_CLOSING, farewell, retry};
 use super::relay::{Local, LocalLog, Next, Waiter};
-use super::shared::SharedView;
+use super::shared::{LOTS, SharedView};
 
 /// Where a stream is in its life.
 enum Stage {
@@ -53,14 +55,23 @@ pub struct Subscriber {
     ahead: Option<Pin<Box<Sleep>>>,
     /// Silent intervals already answered with a comment.
     silences: u64,
+    /// Drawn at random: when it ends at a shutdown.
+    lot: u16,
+    counters: Arc<StreamCounters>,
+    /// Why it ended, once it has.
+    end: End,
+    /// Whatever is to be let go when the stream has ended.
+    _kept: Box<dyn Any>,
 }
 
 impl Subscriber {
-    /// A stream of the view, from a position if it can be resumed.
-    pub fn new(local: &Rc<RefCell<Local>>, resume: Option<Position>) -> Self {
-        let (shared, silences) = {
+    /// A stream of the view, from a position if it can be resumed; it keeps
+    /// what it is given until it has ended.
+    pub fn new(local: &Rc<RefCell<Local>>, resume: Option<Position>, kept: impl Any) -> Self {
+        let (shared, silences, counters) = {
             let local = local.borrow();
-            (Arc::clone(&local.shared), local.silences)
+            let counters = Arc::clone(&local.counters);
+            (Arc::clone(&local.shared), local.silences, counters)
         };
         shared.subscribe();
         Subscriber {
@@ -70,12 +81,24 @@ impl Subscriber {
             resume,
             ahead: None,
             silences,
+            lot: fastrand::u16(LOTS),
+            counters,
+            end: End::Left,
+            _kept: Box::new(kept),
         }
     }
 
     /// The next bytes of the stream; `None` at its end, which is always between
     /// two events.
     pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        let next = self.poll_stage(context);
+        if let Poll::Ready(Some(bytes)) = &next {
+            self.counters.count_bytes(bytes.len());
+        }
+        next
+    }
+
+    fn poll_stage(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
         loop {
             match &mut self.stage {
                 Stage::Opening => {
@@ -90,6 +113,9 @@ impl Subscriber {
                 Stage::Base { log, base, sent } => {
                     let end = base.bytes.len().min(sent.saturating_add(BASE_SLICE_BYTES));
                     if *sent < end {
+                        if *sent == 0 {
+                            self.counters.count_frame();
+                        }
                         let slice = base.bytes.slice(*sent..end);
                         *sent = end;
                         return Poll::Ready(Some(slice));
@@ -101,24 +127,39 @@ impl Subscriber {
                     }
                 }
                 Stage::Following { log, cursor } => {
-                    let closing = self.shared.is_closing();
-                    let next = if closing {
-                        Next::Ended
-                    } else {
-                        log.borrow_mut().next(*cursor)
-                    };
+                    if self.shared.ends(self.lot) {
+                        return Poll::Ready(Some(self.say_farewell()));
+                    }
+                    let next = log.borrow_mut().next(*cursor);
                     match next {
                         Next::Bytes(bytes, place) => {
+                            self.counters.count_frame();
+                            if place != cursor.next() {
+                                self.counters.count_compacted();
+                            }
                             *cursor = place;
                             return Poll::Ready(Some(bytes));
                         }
                         Next::Nothing => return self.wait(context),
-                        Next::Ended | Next::Forgotten => self.stage = Stage::Ended,
+                        Next::Ended => self.finish(End::Gone),
+                        Next::Forgotten => self.finish(End::Slow),
                     }
                 }
                 Stage::Ended => return Poll::Ready(None),
             }
         }
+    }
+
+    fn finish(&mut self, end: End) {
+        self.end = end;
+        self.stage = Stage::Ended;
+    }
+
+    /// The last words at a shutdown: another gateway may answer whoever comes
+    /// back, but not all of them at once.
+    fn say_farewell(&mut self) -> Bytes {
+        self.finish(End::Shutdown);
+        farewell(fastrand::u64(RETRY_MS), REASON_CLOSING)
     }
 
     fn wait(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
@@ -128,9 +169,8 @@ impl Subscriber {
 
     /// Finds the place to begin. `Ready(None)` where the stage has changed.
     fn join(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
-        if self.shared.is_closing() {
-            self.stage = Stage::Ended;
-            return Poll::Ready(None);
+        if self.shared.ends(self.lot) {
+            return Poll::Ready(Some(self.say_farewell()));
         }
         let log = self.waiter.local().log.clone();
         let Some(log) = log else {
@@ -140,12 +180,23 @@ impl Subscriber {
             let found = resume(&log, position);
             match found {
                 Resume::UpToDate(_) | Resume::Deltas(_) => {
+                    self.counters.count_resume(match found {
+                        Resume::UpToDate(_) => Outcome::UpToDate,
+                        _ => Outcome::Deltas,
+                    });
                     return Poll::Ready(self.follow(log, found));
                 }
                 Resume::Ahead if !self.patience_is_over(context) => {
                     return self.wait_with_comments(context);
                 }
-                Resume::Ahead | Resume::Base => self.resume = None,
+                Resume::Ahead => {
+                    self.counters.count_resume(Outcome::Ahead);
+                    self.resume = None;
+                }
+                Resume::Base => {
+                    self.counters.count_resume(Outcome::Base);
+                    self.resume = None;
+                }
             }
         }
         let base = log.borrow().base.clone();
@@ -169,7 +220,7 @@ impl Subscriber {
         let (Resume::UpToDate(cursor) | Resume::Deltas(cursor)) = found else {
             // The base is not continued by the log any more: the client was
             // too slow for it, and comes back for another one.
-            self.stage = Stage::Ended;
+            self.finish(End::Slow);
             return None;
         };
         let lost = log.borrow_mut().is_lost_at(cursor);
@@ -210,5 +261,6 @@ fn resume(log: &Rc<RefCell<LocalLog>>, position: Position) -> Resume {
 impl Drop for Subscriber {
     fn drop(&mut self) {
         self.shared.unsubscribe();
+        self.counters.count_end(self.end);
     }
 }

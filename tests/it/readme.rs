@@ -92,6 +92,9 @@ fn fetched(command: &str, gateway: &Gateway, id: &str) {
             !command.contains("Last-Event-ID"),
             "{command}: {text}"
         );
+    } else if command.contains("/metrics") {
+        assert!(output.status.success(), "{command}: {output:?}");
+        assert!(text.starts_with("# HELP viewcast_"), "{command}: {text}");
     } else {
         assert!(output.status.success(), "{command}: {output:?}");
         assert!(

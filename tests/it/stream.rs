@@ -1,9 +1,10 @@
 //! What a stream says, in which order, and how it is gone on with.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::support::gateway::{Gateway, PATIENCE};
 use crate::support::http::request;
+use crate::support::materialize::{Generation, Materialize, row};
 use crate::support::sse::Stream;
 use crate::support::table::{Table, position};
 
@@ -114,10 +115,28 @@ fn resume_of_anything_else_sends_a_base() {
     stream.expect("base");
 }
 
+/// A gateway on a view whose time goes on, but that never changes.
+fn silent(heartbeat: &str) -> (Materialize, Gateway) {
+    let upstream = Materialize::start(Generation::Modern);
+    upstream.create_view("silent", &[("id", "integer")]);
+    upstream.commit("silent", vec![(row(["1"]), 1)]);
+    upstream.tick_every(Duration::from_millis(20));
+    let url = upstream.url();
+    let gateway = Gateway::start(&[
+        "--upstream",
+        &url,
+        "--view",
+        "silent",
+        "--heartbeat",
+        heartbeat,
+    ]);
+    (upstream, gateway)
+}
+
 #[test]
 fn heartbeat_moves_the_position_of_a_silent_view() {
-    let gateway = Gateway::demo(&["--view", "mz_catalog.mz_views", "--heartbeat", "200ms"]);
-    let mut stream = Stream::open(gateway.address, "/mz_catalog.mz_views/stream");
+    let (_upstream, gateway) = silent("200ms");
+    let mut stream = Stream::open(gateway.address, "/silent/stream");
     let mut table = Table::default();
     table.apply(&stream.expect("base"));
     let first = table.timestamp;
@@ -131,15 +150,15 @@ fn heartbeat_moves_the_position_of_a_silent_view() {
     assert!(table.timestamp > first);
     // And a resume from a heartbeat's position is as good as any.
     let id = stream.last_id.clone().unwrap();
-    let mut stream = Stream::resume(gateway.address, "/mz_catalog.mz_views/stream", &id);
+    let mut stream = Stream::resume(gateway.address, "/silent/stream", &id);
     assert_eq!(stream.expect("delta").data, "[]");
 }
 
 #[test]
 fn stream_client_that_leaves_is_noticed_without_a_write() {
     // Nothing will be written to this view before the test is over.
-    let gateway = Gateway::demo(&["--view", "mz_catalog.mz_views", "--heartbeat", "1h"]);
-    let mut stream = Stream::open(gateway.address, "/mz_catalog.mz_views/stream");
+    let (_upstream, gateway) = silent("1h");
+    let mut stream = Stream::open(gateway.address, "/silent/stream");
     stream.expect("base");
     let count =
         || request(gateway.address, "GET", "/views", &[]).json()["views"][0]["subscribers"].clone();

@@ -58,6 +58,16 @@ fn config_bad_value_of_each_kind_is_refused_with_what_is_accepted() {
             "an address or a network, 256 at the most, e.g. 192.0.2.7 or 10.0.0.0/8",
         ),
         (
+            "stall_timeout",
+            "0s",
+            "a duration from 1s to 1h with its unit, e.g. 60s",
+        ),
+        (
+            "drain",
+            "2h",
+            "a duration from 0s to 1h with its unit, e.g. 5s",
+        ),
+        (
             "retention_bytes",
             "1023",
             "a size from 1KiB to 64GiB, e.g. 64MiB",

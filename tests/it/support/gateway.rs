@@ -87,6 +87,11 @@ impl Process {
         self.log.state.lock().unwrap().lines.clone()
     }
 
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends a signal by its name, e.g. `TERM`.
     pub fn signal(&self, name: &str) {
         let sent = Command::new("kill")

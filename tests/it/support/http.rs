@@ -74,6 +74,12 @@ impl Response {
         response
     }
 
+    /// The port of our end of the connection.
+    pub fn local_port(&self) -> u16 {
+        let address = self.reader.get_ref().local_addr();
+        address.expect("connected").port()
+    }
+
     /// A header's value.
     pub fn header(&self, name: &str) -> Option<&str> {
         let found = self.headers.iter().find(|(known, _)| known == name);

@@ -1,0 +1,216 @@
+//! `GET /metrics`: what is counted, as Prometheus text.
+//!
+//! Names and help are a contract, kept by a golden test and explained in
+//! docs/OPERATIONS.md. Everything is looked up and labelled here, when somebody
+//! asks; those who count only add.
+
+use actix_web::HttpResponse;
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use actix_web::web::Data;
+use log::error;
+use prometheus::core::Collector;
+use prometheus::{
+    GaugeVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TEXT_FORMAT, TextEncoder,
+};
+
+use crate::process;
+use crate::relay::counters::{End, Outcome};
+use crate::relay::shared::{SharedView, Upstream};
+
+use super::lag::{lag_seconds, now_ms};
+use super::limit::Limit;
+use super::views::Gateway;
+
+/// Answers with all metrics.
+pub async fn metrics(gateway: Data<Gateway>) -> HttpResponse {
+    match render(&gateway) {
+        Ok(text) => HttpResponse::Ok()
+            .insert_header((CONTENT_TYPE, TEXT_FORMAT))
+            .insert_header((CACHE_CONTROL, "no-store"))
+            .body(text),
+        Err(error) => {
+            error!("metrics could not be rendered: {error}");
+            HttpResponse::InternalServerError().finish()
+        }
+    }
+}
+
+fn render(gateway: &Gateway) -> prometheus::Result<String> {
+    let registry = Registry::new();
+    let views = Views::new(&registry)?;
+    let now_ms = now_ms();
+    for (shared, _) in gateway.sources.iter() {
+        views.set_status(shared, now_ms);
+        views.set_counts(shared);
+    }
+    let refusals = Register(&registry).counters(
+        "viewcast_refusals_total",
+        "Streams refused for a limit, by the limit.",
+        &["limit"],
+    )?;
+    for limit in Limit::ALL {
+        refusals
+            .with_label_values(&[limit.word()])
+            .inc_by(gateway.admission.refused(limit));
+    }
+    set_process(&registry)?;
+    TextEncoder::new().encode_to_string(&registry.gather())
+}
+
+/// What Linux says of the process; elsewhere these metrics are not there.
+fn set_process(registry: &Registry) -> prometheus::Result<()> {
+    let gauges = [
+        (
+            "viewcast_process_resident_bytes",
+            "Memory of the process that is in RAM, in bytes.",
+            process::resident_bytes(),
+        ),
+        (
+            "viewcast_process_open_files",
+            "Files that the process has open, connections among them.",
+            process::open_files(),
+        ),
+        (
+            "viewcast_process_open_files_max",
+            "Files that the process may have open.",
+            process::open_files_max().and_then(|files| u64::try_from(files).ok()),
+        ),
+    ];
+    for (name, help, value) in gauges {
+        if let Some(value) = value {
+            let gauge = IntGauge::new(name, help)?;
+            gauge.set(signed(value));
+            registry.register(Box::new(gauge))?;
+        }
+    }
+    Ok(())
+}
+
+struct Register<'r>(&'r Registry);
+
+impl Register<'_> {
+    fn add<C: Collector + Clone + 'static>(&self, collector: C) -> prometheus::Result<C> {
+        self.0.register(Box::new(collector.clone()))?;
+        Ok(collector)
+    }
+
+    fn counters(&self, name: &str, help: &str, by: &[&str]) -> prometheus::Result<IntCounterVec> {
+        self.add(IntCounterVec::new(Opts::new(name, help), by)?)
+    }
+
+    fn gauges(&self, name: &str, help: &str) -> prometheus::Result<IntGaugeVec> {
+        self.add(IntGaugeVec::new(Opts::new(name, help), &["view"])?)
+    }
+}
+
+/// The metrics that there is one of for each view.
+struct Views {
+    rows: IntGaugeVec,
+    bytes: IntGaugeVec,
+    lag: GaugeVec,
+    up: IntGaugeVec,
+    subscribers: IntGaugeVec,
+    deltas: IntCounterVec,
+    reconnects: IntCounterVec,
+    frames: IntCounterVec,
+    sent: IntCounterVec,
+    compacted: IntCounterVec,
+    resumes: IntCounterVec,
+    ends: IntCounterVec,
+}
+
+impl Views {
+    fn new(registry: &Registry) -> prometheus::Result<Self> {
+        let register = Register(registry);
+        let gauges = |name, help| register.gauges(name, help);
+        let counters = |name, help| register.counters(name, help, &["view"]);
+        let lag = Opts::new(
+            "viewcast_view_lag_seconds",
+            "Wall clock minus the timestamp up to which the view is known, in seconds.",
+        );
+        Ok(Views {
+            rows: gauges(
+                "viewcast_view_rows",
+                "Rows held of the view, copies counted.",
+            )?,
+            bytes: gauges("viewcast_view_bytes", "JSON held of the view, in bytes.")?,
+            lag: register.add(GaugeVec::new(lag, &["view"])?)?,
+            up: gauges(
+                "viewcast_upstream_up",
+                "Whether the view is loaded and fresh: 1, or 0.",
+            )?,
+            subscribers: gauges("viewcast_subscribers", "Streams that are being served.")?,
+            deltas: counters(
+                "viewcast_deltas_total",
+                "Deltas with changes published, each once for all subscribers.",
+            )?,
+            reconnects: counters(
+                "viewcast_upstream_reconnects_total",
+                "Connections to the upstream after the first.",
+            )?,
+            frames: counters(
+                "viewcast_sent_frames_total",
+                "Events handed to connections, a base being one.",
+            )?,
+            sent: counters(
+                "viewcast_sent_bytes_total",
+                "Bytes of streams handed to connections.",
+            )?,
+            compacted: counters(
+                "viewcast_laggards_compacted_total",
+                "Backlogs that a slow subscriber was sent as one delta.",
+            )?,
+            resumes: register.counters(
+                "viewcast_resumes_total",
+                "Positions that clients came back with, by what became of them.",
+                &["view", "outcome"],
+            )?,
+            ends: register.counters(
+                "viewcast_streams_ended_total",
+                "Streams that ended, by reason.",
+                &["view", "reason"],
+            )?,
+        })
+    }
+
+    fn set_status(&self, shared: &SharedView, now_ms: u64) {
+        let status = shared.status();
+        let view = &[shared.name.as_str()];
+        self.rows.with_label_values(view).set(signed(status.rows));
+        self.bytes.with_label_values(view).set(signed(status.bytes));
+        // Not known is not zero: the series is not there then.
+        if let Some(lag) = lag_seconds(&status, now_ms) {
+            self.lag.with_label_values(view).set(lag);
+        }
+        let up = matches!(status.upstream, Upstream::Live | Upstream::Complete);
+        self.up.with_label_values(view).set(i64::from(up));
+        let subscribers = i64::try_from(shared.subscriber_count()).unwrap_or(i64::MAX);
+        self.subscribers.with_label_values(view).set(subscribers);
+    }
+
+    fn set_counts(&self, shared: &SharedView) {
+        let totals = shared.stream_totals();
+        let name = shared.name.as_str();
+        for (counter, count) in [
+            (&self.deltas, shared.counters.deltas()),
+            (&self.reconnects, shared.counters.reconnects()),
+            (&self.frames, totals.frames),
+            (&self.sent, totals.bytes),
+            (&self.compacted, totals.compacted),
+        ] {
+            counter.with_label_values(&[name]).inc_by(count);
+        }
+        for (outcome, count) in Outcome::ALL.iter().zip(totals.resumes) {
+            let labels = &[name, outcome.word()];
+            self.resumes.with_label_values(labels).inc_by(count);
+        }
+        for (end, count) in End::ALL.iter().zip(totals.ends) {
+            let labels = &[name, end.word()];
+            self.ends.with_label_values(labels).inc_by(count);
+        }
+    }
+}
+
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}

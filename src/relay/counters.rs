@@ -1,0 +1,212 @@
+//! What happened to a view's streams, for whoever watches the process.
+//!
+//! Counting costs an addition: each HTTP worker counts for itself, in numbers
+//! that no other thread writes, and they are added up when somebody asks.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What became of a position that a client brought back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Nothing had changed since.
+    UpToDate,
+    /// It was sent what it lacked.
+    Deltas,
+    /// It was ahead of this gateway, which did not get there in time: a base.
+    Ahead,
+    /// Too old, or of another incarnation: a base.
+    Base,
+}
+
+impl Outcome {
+    /// All of them.
+    pub const ALL: [Outcome; 4] = [
+        Outcome::UpToDate,
+        Outcome::Deltas,
+        Outcome::Ahead,
+        Outcome::Base,
+    ];
+
+    /// The word for it in metrics.
+    pub fn word(self) -> &'static str {
+        match self {
+            Outcome::UpToDate => "up_to_date",
+            Outcome::Deltas => "deltas",
+            Outcome::Ahead => "ahead",
+            Outcome::Base => "base",
+        }
+    }
+}
+
+/// Why a stream ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The client closed it, the connection broke, or the peer stalled.
+    Left,
+    /// The view is gone.
+    Gone,
+    /// The client was so slow that what it lacked was forgotten.
+    Slow,
+    /// The gateway shuts down.
+    Shutdown,
+}
+
+impl End {
+    /// All of them.
+    pub const ALL: [End; 4] = [End::Left, End::Gone, End::Slow, End::Shutdown];
+
+    /// The word for it in metrics.
+    pub fn word(self) -> &'static str {
+        match self {
+            End::Left => "left",
+            End::Gone => "gone",
+            End::Slow => "slow",
+            End::Shutdown => "shutdown",
+        }
+    }
+}
+
+/// The counts of one view on one HTTP worker.
+#[derive(Debug, Default)]
+pub struct StreamCounters {
+    frames: AtomicU64,
+    bytes: AtomicU64,
+    compacted: AtomicU64,
+    resumes: [AtomicU64; Outcome::ALL.len()],
+    ends: [AtomicU64; End::ALL.len()],
+}
+
+/// Only the worker's own thread writes, so nothing is lost between the two,
+/// and neither costs more than a plain load and store.
+fn add(counter: &AtomicU64, count: u64) {
+    let before = counter.load(Ordering::Relaxed);
+    counter.store(before.wrapping_add(count), Ordering::Relaxed);
+}
+
+impl StreamCounters {
+    /// Bytes were handed to a connection.
+    pub fn count_bytes(&self, count: usize) {
+        add(&self.bytes, u64::try_from(count).unwrap_or(u64::MAX));
+    }
+
+    /// They were, or began, one frame.
+    pub fn count_frame(&self) {
+        add(&self.frames, 1);
+    }
+
+    /// A subscriber that was behind is sent one delta in place of many.
+    pub fn count_compacted(&self) {
+        add(&self.compacted, 1);
+    }
+
+    /// A client came back with a position.
+    pub fn count_resume(&self, outcome: Outcome) {
+        let all = Outcome::ALL.iter().zip(&self.resumes);
+        for (_, counter) in all.filter(|(known, _)| **known == outcome) {
+            add(counter, 1);
+        }
+    }
+
+    /// A stream has ended.
+    pub fn count_end(&self, end: End) {
+        let all = End::ALL.iter().zip(&self.ends);
+        for (_, counter) in all.filter(|(known, _)| **known == end) {
+            add(counter, 1);
+        }
+    }
+}
+
+/// A view's counts, all workers together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StreamTotals {
+    /// Frames handed to connections: events, a base being one.
+    pub frames: u64,
+    /// Bytes handed to connections.
+    pub bytes: u64,
+    /// Deltas that stood for many.
+    pub compacted: u64,
+    /// Positions brought back, in the order of `Outcome::ALL`.
+    pub resumes: [u64; Outcome::ALL.len()],
+    /// Streams ended, in the order of `End::ALL`.
+    pub ends: [u64; End::ALL.len()],
+}
+
+impl StreamTotals {
+    /// Adds one worker's counts.
+    pub fn add(&mut self, counters: &StreamCounters) {
+        let add = |total: &mut u64, counter: &AtomicU64| {
+            *total = total.wrapping_add(counter.load(Ordering::Relaxed));
+        };
+        add(&mut self.frames, &counters.frames);
+        add(&mut self.bytes, &counters.bytes);
+        add(&mut self.compacted, &counters.compacted);
+        for (total, counter) in self.resumes.iter_mut().zip(&counters.resumes) {
+            add(total, counter);
+        }
+        for (total, counter) in self.ends.iter_mut().zip(&counters.ends) {
+            add(total, counter);
+        }
+    }
+}
+
+/// What a view's publisher counts.
+#[derive(Debug, Default)]
+pub struct ViewCounters {
+    deltas: AtomicU64,
+    connections: AtomicU64,
+}
+
+impl ViewCounters {
+    /// A delta with changes was published.
+    pub fn count_delta(&self) {
+        self.deltas.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The upstream answered on a new connection.
+    pub fn count_connection(&self) {
+        self.connections.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Whether the upstream has answered at all.
+    pub fn is_connected(&self) -> bool {
+        self.connections.load(Ordering::Relaxed) > 0
+    }
+
+    /// Deltas with changes so far.
+    pub fn deltas(&self) -> u64 {
+        self.deltas.load(Ordering::Relaxed)
+    }
+
+    /// Connections to the upstream after the first.
+    pub fn reconnects(&self) -> u64 {
+        self.connections.load(Ordering::Relaxed).saturating_sub(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn totals_add_up_all_workers() {
+        let workers = [StreamCounters::default(), StreamCounters::default()];
+        for worker in &workers {
+            worker.count_frame();
+            worker.count_bytes(10);
+            worker.count_compacted();
+            worker.count_resume(Outcome::Ahead);
+            worker.count_end(End::Shutdown);
+            worker.count_end(End::Shutdown);
+        }
+        let mut totals = StreamTotals::default();
+        workers.iter().for_each(|worker| totals.add(worker));
+        let expected = StreamTotals {
+            frames: 2,
+            bytes: 20,
+            compacted: 2,
+            resumes: [0, 0, 2, 0],
+            ends: [0, 0, 0, 4],
+        };
+        assert_eq!(totals, expected);
+    }
+}
