@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo build test prepare format lint lean unit doc web advisories bench stalled
+.PHONY: help demo build test prepare format lint lean unit doc web advisories bench stalled soak
 
 # Arguments for the demo, e.g. make demo ARGS="--rate 100 --listen 127.0.0.1:9000"
 ARGS ?=
@@ -62,3 +62,13 @@ bench: ## Measure, some six minutes; benches/README.md says what
 
 stalled: ## Hold 1,000 stalled subscribers for five minutes
 	VIEWCAST_STALLED_SECONDS=300 $(CARGO) test --locked --test it stalled_thousand -- --nocapture
+
+# How long the soak takes, in seconds, and where its summary goes.
+SOAK_SECONDS ?= 600
+SOAK_REPORT ?= $(RUN)/soak.txt
+
+soak: ## Run the oracle, the kill loops and the fuzzing for SOAK_SECONDS; keeps a summary
+	@mkdir -p $(dir $(SOAK_REPORT))
+	@printf '# Soak of %s s, %s, %s cores, commit %s\n\n' $(SOAK_SECONDS) "$$(date -u +%FT%TZ)" "$$(nproc)" "$$(git rev-parse --short HEAD)" > $(SOAK_REPORT)
+	SOAK_SECONDS=$(SOAK_SECONDS) SOAK_REPORT=$(CURDIR)/$(SOAK_REPORT) $(CARGO) test --locked --test it -- oracle_random oracle_gateways processes_ fuzz_ --nocapture --test-threads 2
+	@echo "The summary is in $(SOAK_REPORT)"

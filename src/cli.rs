@@ -138,6 +138,9 @@ pub struct StandIn {
     /// Behave like a server of before (tail) or after (subscribe) version 0.27
     #[arg(long, hide = true, value_name = "DIALECT")]
     pub demo_dialect: Option<StandInDialect>,
+    /// Be the environment of this id, also after a restart
+    #[arg(long, hide = true, value_name = "ID")]
+    pub demo_environment: Option<String>,
 }
 
 /// The generation of Materialize that the stand-in behaves like.

@@ -59,6 +59,8 @@ pub struct Config {
     pub max_view_bytes: u64,
     /// Silence of the upstream after which it is looked after.
     pub upstream_timeout: Duration,
+    /// The longest wait between two attempts to connect to the upstream.
+    pub reconnect_max: Duration,
     /// How to ask the upstream for a view's changes.
     pub dialect: Dialect,
 }
@@ -81,6 +83,8 @@ pub struct DemoConfig {
     pub listen_upstream: Option<SocketAddr>,
     /// The generation that the stand-in behaves like; `None` for its own choice.
     pub stand_in_dialect: Option<StandInDialect>,
+    /// The stand-in's environment; `None` for a new one.
+    pub stand_in_environment: Option<String>,
 }
 
 impl DemoConfig {
@@ -152,6 +156,7 @@ pub fn load_demo(
             only_upstream: stand_in.only_upstream,
             listen_upstream: stand_in.listen_upstream,
             stand_in_dialect: stand_in.demo_dialect,
+            stand_in_environment: stand_in.demo_environment.clone(),
         }),
         _ => None,
     };
@@ -230,6 +235,10 @@ fn merge_common(
             "10s",
         ),
     );
+    let reconnect_max = merge.one(
+        serve::reconnect_max,
+        value::duration(limits::RECONNECT_MAX_MIN, limits::RECONNECT_MAX_MAX, "10s"),
+    );
     let dialect = merge.one(serve::dialect, value::dialect());
     Some(Config {
         upstream: upstream?,
@@ -244,6 +253,7 @@ fn merge_common(
         retention_age: retention_age?,
         max_view_bytes: max_view_bytes?,
         upstream_timeout: upstream_timeout?,
+        reconnect_max: reconnect_max?,
         dialect: dialect?,
     })
 }

@@ -190,6 +190,7 @@ fn tail_settings(config: &Config, view: &ViewName) -> TailSettings {
     let connector = config.upstream.connector(config.session.clone());
     let mut settings = TailSettings::new(view, connector);
     settings.upstream_timeout = config.upstream_timeout;
+    settings.reconnect_max = config.reconnect_max;
     settings.unclosed_bytes_max = config.max_view_bytes;
     settings.dialect = match config.dialect {
         Dialect::Auto => None,

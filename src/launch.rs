@@ -131,6 +131,7 @@ mod with_demo {
                 Some(StandInDialect::Tail) => DemoDialect::Tail,
                 Some(StandInDialect::Subscribe) | None => DemoDialect::Subscribe,
             },
+            environment: config.stand_in_environment.clone(),
         }
     }
 }

@@ -248,8 +248,13 @@ pub const SETUP_SILENCES: u32 = 3;
 /// Ceiling of the first wait before connecting anew; the wait is drawn from
 /// zero to the ceiling, so that a fleet does not come back all at once.
 pub const BACKOFF_FIRST: Duration = Duration::from_millis(100);
-/// Ceiling of every later wait, reached by doubling.
-pub const BACKOFF_MAX: Duration = Duration::from_secs(10);
+/// Ceiling of every later wait, reached by doubling, unless set: an upstream
+/// that is back is found soon, and not trampled by its gateways.
+pub const RECONNECT_MAX_DEFAULT: Duration = Duration::from_secs(10);
+/// Shortest such ceiling: below it, a refused connection is a busy loop.
+pub const RECONNECT_MAX_MIN: Duration = Duration::from_millis(10);
+/// Longest such ceiling: after an hour nobody waits for the data any more.
+pub const RECONNECT_MAX_MAX: Duration = Duration::from_secs(3600);
 /// A tail that has run this long was healthy: the next wait is a first one.
 pub const BACKOFF_RESET_AFTER: Duration = Duration::from_secs(10);
 

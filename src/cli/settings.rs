@@ -212,6 +212,13 @@ settings! {
         /// is still the same. Example: 30s
         upstream_timeout: Option<String>, "DURATION", duration(limits::UPSTREAM_TIMEOUT_DEFAULT);
 
+        /// Wait at most this long between two attempts to connect, 10ms to 1h
+        ///
+        /// The waits begin below 100 ms and double with each failure, each
+        /// drawn at random up to that. Lower it where an upstream that was
+        /// restarted shall be found at once. Example: 2s
+        reconnect_max: Option<String>, "DURATION", duration(limits::RECONNECT_MAX_DEFAULT);
+
         /// Ask the upstream with this statement: auto, tail or subscribe
         ///
         /// TAIL is what Materialize before 0.27 understands, SUBSCRIBE what

@@ -99,6 +99,8 @@ pub struct Options {
     /// Whether a client of its own creates and replaces views now and then, so
     /// that `mz_views` changes though nobody types.
     pub spotlights: bool,
+    /// The environment's id; `None` makes one up, as a new database has.
+    pub environment: Option<String>,
 }
 
 impl Default for Options {
@@ -110,6 +112,7 @@ impl Default for Options {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             dialect: DemoDialect::default(),
             spotlights: true,
+            environment: None,
         }
     }
 }
@@ -250,7 +253,10 @@ pub fn start(options: Options) -> Result<Demo, DemoError> {
         catalog,
         store,
         requests,
-        environment_id: environment_id(options.dialect),
+        environment_id: options
+            .environment
+            .clone()
+            .unwrap_or_else(|| environment_id(options.dialect)),
     });
     let (runtime, listener) = runtime(address, listener)?;
     demo.spawn("demo-server", move || {

@@ -2,19 +2,18 @@
 
 use std::time::Duration;
 
-use crate::limits::{BACKOFF_FIRST, BACKOFF_MAX};
+use crate::limits::BACKOFF_FIRST;
 
 /// The longest wait after so many failures in a row.
-fn ceiling(failures: u32) -> Duration {
+fn ceiling(failures: u32, max: Duration) -> Duration {
     let doublings = failures.saturating_sub(1).min(16);
-    BACKOFF_FIRST
-        .saturating_mul(1 << doublings)
-        .min(BACKOFF_MAX)
+    BACKOFF_FIRST.saturating_mul(1 << doublings).min(max)
 }
 
-/// A wait with full jitter: anything from zero to the ceiling.
-pub(super) fn wait(failures: u32) -> Duration {
-    ceiling(failures).mul_f64(fastrand::f64())
+/// A wait with full jitter: anything from zero to the ceiling, which never is
+/// above `max`.
+pub(super) fn wait(failures: u32, max: Duration) -> Duration {
+    ceiling(failures, max).mul_f64(fastrand::f64())
 }
 
 #[cfg(test)]
@@ -23,11 +22,14 @@ mod tests {
 
     #[test]
     fn backoff_doubles_up_to_its_maximum() {
-        assert_eq!(ceiling(1), BACKOFF_FIRST);
-        assert_eq!(ceiling(3), BACKOFF_FIRST * 4);
-        assert_eq!(ceiling(40), BACKOFF_MAX);
+        let max = Duration::from_secs(10);
+        assert_eq!(ceiling(1, max), BACKOFF_FIRST);
+        assert_eq!(ceiling(3, max), BACKOFF_FIRST * 4);
+        assert_eq!(ceiling(40, max), max);
+        let short = BACKOFF_FIRST / 10;
+        assert_eq!(ceiling(1, short), short);
         for failures in 0..50 {
-            assert!(wait(failures) <= ceiling(failures));
+            assert!(wait(failures, max) <= ceiling(failures, max));
         }
     }
 }

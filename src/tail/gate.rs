@@ -42,6 +42,8 @@ pub(super) struct Held {
     /// The next connection must start with a snapshot, since what the
     /// publisher holds is in doubt.
     pub must_snapshot: bool,
+    /// The connection before this one ended as that of a constant view does.
+    pub looked_constant: bool,
     /// Failures in a row.
     pub failures: u32,
     /// The last failure in the log, not to log it again and again.
@@ -229,6 +231,7 @@ impl Entered<'_> {
     /// Tells that the view is gone, once.
     pub fn gone(&mut self, reason: &str) -> Result<(), Stale> {
         self.held.assembler = None;
+        self.held.looked_constant = false;
         self.held.closed = None;
         if self.held.description.take().is_none() {
             return Ok(());
@@ -241,6 +244,7 @@ impl Entered<'_> {
     /// the publisher once per outage.
     pub fn failed(&mut self, view: &str, error: &TailError) -> Result<(), Stale> {
         self.held.assembler = None;
+        self.held.looked_constant = false;
         self.held.failures = self.held.failures.saturating_add(1);
         let reason = error.chain();
         if self.held.logged.as_ref() == Some(&reason) {

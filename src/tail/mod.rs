@@ -28,7 +28,7 @@ pub use error::TailError;
 pub use handle::{TailHandle, spawn};
 
 use crate::connection::Connector;
-use crate::limits::{UNCLOSED_BYTES_DEFAULT, UPSTREAM_TIMEOUT_DEFAULT};
+use crate::limits::{RECONNECT_MAX_DEFAULT, UNCLOSED_BYTES_DEFAULT, UPSTREAM_TIMEOUT_DEFAULT};
 
 /// The relation to tail, as the catalog knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +54,8 @@ pub struct TailSettings {
     pub dialect: Option<Dialect>,
     /// Silence after which the upstream is asked on a second connection.
     pub upstream_timeout: Duration,
+    /// The longest wait between two attempts to connect.
+    pub reconnect_max: Duration,
     /// Bytes of rows held before their timestamp is closed.
     pub unclosed_bytes_max: u64,
 }
@@ -66,6 +68,7 @@ impl TailSettings {
             connector: connector.into(),
             dialect: None,
             upstream_timeout: UPSTREAM_TIMEOUT_DEFAULT,
+            reconnect_max: RECONNECT_MAX_DEFAULT,
             unclosed_bytes_max: UNCLOSED_BYTES_DEFAULT,
         }
     }

@@ -12,11 +12,11 @@ use crate::limits::{
 };
 use crate::model::position::Timestamp;
 
-use super::assembler::{Assembler, Start};
+use super::assembler::{Assembler, Start, Unclosed};
 use super::copy_text::{CopyTextError, Lines};
 use super::dialect::{Dialect, From};
 use super::error::TailError;
-use super::gate::{Entered, Stale};
+use super::gate::{Entered, Held, Stale};
 use super::message::{Message, MessageError, Messages};
 use super::shared::{Phase, Shared};
 use super::{backoff, describe};
@@ -27,6 +27,8 @@ enum End {
     Stale,
     /// The view is constant and told whole.
     Complete,
+    /// The view looks constant; a second look decides.
+    LooksConstant,
     /// The view's history is not readable yet.
     NotReadable(TailError),
     /// All else.
@@ -70,7 +72,7 @@ pub(super) fn run(shared: &Arc<Shared>, generation: u64, cause: Option<TailError
             End::Complete => return shared.set_phase(generation, Phase::Complete),
             End::NotReadable(error) => (error, not_readable < NOT_READABLE_RETRIES_MAX),
             // The next connection tells what there is now.
-            End::Failed(TailError::Replaced) => continue,
+            End::LooksConstant | End::Failed(TailError::Replaced) => continue,
             End::Failed(error) => (error, false),
         };
         shared.set_phase(generation, Phase::Waiting);
@@ -82,7 +84,10 @@ pub(super) fn run(shared: &Arc<Shared>, generation: u64, cause: Option<TailError
         }
         not_readable = 0;
         match failed(shared, generation, error, began) {
-            Ok(Some(failures)) => shared.pause(generation, backoff::wait(failures)),
+            Ok(Some(failures)) => {
+                let wait = backoff::wait(failures, shared.settings.reconnect_max);
+                shared.pause(generation, wait);
+            }
             Ok(None) | Err(Stale) => return,
         }
     }
@@ -237,6 +242,41 @@ impl Reading<'_> {
     }
 }
 
+/// Whether a count of the view finds no more rows than came. A server that
+/// refuses to count says nothing against it.
+fn is_all(
+    client: &mut Client,
+    shared: &Shared,
+    unclosed: Option<Unclosed>,
+) -> Result<bool, TailError> {
+    let Some(Unclosed { timestamp, copies }) = unclosed else {
+        return Ok(true);
+    };
+    match describe::count(client, &shared.settings.view, Some(timestamp)) {
+        Ok((rows, _)) => Ok(rows == copies),
+        Err(TailError::Query { source, .. }) if source.as_db_error().is_some() => Ok(true),
+        Err(error) => Err(error),
+    }
+}
+
+impl Held {
+    /// A newer server has ended a COPY: whether the view is constant, as far as
+    /// this connection and the one before it can tell.
+    fn looks_constant(&mut self) -> Result<bool, End> {
+        let is_snapshot = self
+            .assembler
+            .as_ref()
+            .is_some_and(Assembler::awaits_snapshot);
+        // Should it not be constant, only a snapshot is worth looking at.
+        self.must_snapshot = true;
+        if is_snapshot && !self.looked_constant {
+            self.looked_constant = true;
+            return Err(End::LooksConstant);
+        }
+        Ok(is_snapshot)
+    }
+}
+
 /// Takes one line: what it closes is told.
 fn take(entered: &mut Entered<'_>, messages: &mut Messages, line: &[u8]) -> Result<(), End> {
     let message = messages.read(line).map_err(TailError::Message)?;
@@ -257,7 +297,11 @@ fn take(entered: &mut Entered<'_>, messages: &mut Messages, line: &[u8]) -> Resu
 }
 
 /// The server has ended the COPY without an error. That is how a constant
-/// view ends, but on an old server also a dropped one and a cancelled query.
+/// view ends, but on an old server also a dropped one and a cancelled query;
+/// and to take a view that changes for a constant one would silence it for
+/// good. So what a newer server ends is believed at the second time in a row,
+/// only if it ended within the snapshot, as a constant view does, and if a
+/// count of the view finds as many rows.
 fn ended(
     shared: &Arc<Shared>,
     generation: u64,
@@ -265,19 +309,25 @@ fn ended(
     dialect: Dialect,
 ) -> Result<(), End> {
     let found = describe::describe(client, &shared.settings.view)?;
-    let (at_end_of_time, untouched) = {
-        let entered = shared.gate.enter(generation)?;
+    let (at_end_of_time, untouched, confirmed, unclosed) = {
+        let mut entered = shared.gate.enter(generation)?;
         let known = entered.held.description.as_ref();
         if known.map(|known| known.incarnation) != Some(found.incarnation) {
             return Err(End::Failed(TailError::Replaced));
         }
+        let confirmed = dialect == Dialect::Subscribe && entered.held.looks_constant()?;
         match &entered.held.assembler {
-            Some(it) => (it.is_at_end_of_time(), it.is_untouched()),
-            None => (false, false),
+            Some(it) => (
+                it.is_at_end_of_time(),
+                it.is_untouched(),
+                confirmed,
+                it.unclosed(),
+            ),
+            None => (false, false, false, None),
         }
     };
     let is_final = match dialect {
-        Dialect::Subscribe => true,
+        Dialect::Subscribe => confirmed && is_all(client, shared, unclosed)?,
         // A constant view without rows shows nothing; a SELECT of it is valid
         // to the end of time.
         Dialect::Tail if untouched => {

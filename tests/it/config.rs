@@ -123,13 +123,12 @@ fn samples(key: &str) -> [(&'static str, &'static str); 3] {
             ("fd00::/8,192.0.2.2", "[\"fd00::/8\", \"192.0.2.2/32\"]"),
         ],
         "workers" => [("101", "101"), ("102", "102"), ("103", "103")],
-        "heartbeat" | "stall_timeout" | "drain" | "retention_age" | "upstream_timeout" | "tick" => {
-            [
-                ("21s", "\"21s\""),
-                ("1m 2s", "\"1m 2s\""),
-                ("23m", "\"23m\""),
-            ]
-        }
+        "heartbeat" | "stall_timeout" | "drain" | "retention_age" | "upstream_timeout"
+        | "reconnect_max" | "tick" => [
+            ("21s", "\"21s\""),
+            ("1m 2s", "\"1m 2s\""),
+            ("23m", "\"23m\""),
+        ],
         "retention_bytes" | "max_view_bytes" => [
             ("4096", "\"4KiB\""),
             ("1MB", "\"1000000B\""),

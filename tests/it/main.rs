@@ -14,6 +14,7 @@
 )]
 
 mod architecture;
+mod behind;
 mod cli;
 mod clients;
 mod config;
@@ -27,12 +28,16 @@ mod demo_streams;
 mod demo_views;
 mod exact;
 mod faults;
+mod fuzz;
 mod golden;
 mod limits;
 mod metrics;
+mod oracle;
+mod processes;
 mod readme;
 mod requests;
 mod shutdown;
+mod soak;
 mod stalled;
 mod stream;
 mod supply;

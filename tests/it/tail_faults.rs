@@ -224,6 +224,25 @@ fn tail_of_old_server_ended_by_cascade_or_cancel_is_not_complete() {
 }
 
 #[test]
+fn tail_of_modern_server_ended_out_of_nowhere_is_not_complete() {
+    // After the snapshot, and within one.
+    let (server, mut tailed) = started(Generation::Modern);
+    server.end_streams("v");
+    tailed.until("lost", |it| it.is_lost);
+    let at = server.commit("v", vec![(row(["3", "z"]), 1)]);
+    tailed.same_as(&server, "v", at);
+    let began = server.copies().len();
+    server.end_next_copy(2);
+    server.restart();
+    server.wait_until("another stream", |server| {
+        server.copies().len() >= began + 2
+    });
+    let at = server.commit("v", vec![(row(["4", "u"]), 1)]);
+    tailed.same_as(&server, "v", at);
+    assert!(!tailed.told.contains(&"complete"));
+}
+
+#[test]
 fn tail_view_that_fails_is_lost_and_comes_back() {
     let (server, mut tailed) = started(Generation::Modern);
     let message = "Evaluation error: division by zero";

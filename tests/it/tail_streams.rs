@@ -81,7 +81,10 @@ fn tail_of_constant_view_is_complete() {
         server.set_constant("v");
         let mut tailed = Tailed::start(&server, "v");
         tailed.until("complete", |it| it.told.contains(&"complete"));
-        assert_eq!(tailed.told, ["described", "snapshot", "complete"]);
+        // A newer server is asked twice before it is believed.
+        let mut told = tailed.told.clone();
+        told.dedup();
+        assert_eq!(told, ["described", "snapshot", "complete"]);
         assert_eq!(tailed.rows(), server.contents_at("v", server.now()));
         let end = tailed.timestamp() == Timestamp::MAX.get();
         assert_eq!(end, generation == Generation::Old);

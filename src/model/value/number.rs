@@ -49,7 +49,8 @@ pub(super) fn push_exact(text: &str, out: &mut String) {
 /// Appends a `real` or `double precision`.
 pub(super) fn push_float(text: &str, out: &mut String) {
     match Parts::of(text) {
-        Some(parts) => parts.push(out),
+        Some(parts) if parts.is_finite(text) => parts.push(out),
+        Some(_) => push_string(text, out),
         None => push_special(text, out),
     }
 }
@@ -130,6 +131,13 @@ impl<'a> Parts<'a> {
             whole => whole.len() + self.fraction.len(),
         };
         significant <= EXACT_DIGITS
+    }
+
+    /// Whether `text`, whose parts these are, is within a float's range: beyond
+    /// it, JavaScript reads infinity, and other parsers refuse the whole event.
+    fn is_finite(&self, text: &str) -> bool {
+        let is_short = self.exponent.is_none() && self.whole.len() <= EXACT_DIGITS;
+        is_short || text.parse().is_ok_and(f64::is_finite)
     }
 
     /// The same digits in JSON's grammar, which knows no `+1`, `.5` and `5.`.

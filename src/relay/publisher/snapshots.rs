@@ -37,8 +37,10 @@ impl Publisher {
         let reach = Timestamp::new(to.get().saturating_add(SNAPSHOT_BEHIND_MS_MAX));
         if reach < from {
             // Far back: positions already given out mean nothing here, and
-            // will look as if they did once time has come so far again.
-            self.distrusted = self.distrusted.max(Some(from));
+            // will look as if they did once time has come so far again. Those
+            // of another gateway may be a little ahead of ours.
+            let others = from.get().saturating_add(SNAPSHOT_BEHIND_MS_MAX);
+            self.distrusted = self.distrusted.max(Some(Timestamp::new(others)));
             self.gone("the upstream's time went back");
             return self.begin(view);
         }

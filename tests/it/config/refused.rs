@@ -93,6 +93,11 @@ fn config_bad_value_of_each_kind_is_refused_with_what_is_accepted() {
             "a size from 1KiB to 512GiB, e.g. 4GiB",
         ),
         (
+            "reconnect_max",
+            "1ms",
+            "a duration from 10ms to 1h with its unit, e.g. 10s",
+        ),
+        (
             "upstream_timeout",
             "1ms",
             "a duration from 100ms to 1h with its unit, e.g. 10s",

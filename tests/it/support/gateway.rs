@@ -32,11 +32,20 @@ impl Process {
     /// Starts `viewcast` with these arguments and nothing of our environment
     /// that it reads.
     pub fn start(arguments: &[&str]) -> Self {
-        Process::start_with(arguments, &[])
+        Process::launch(arguments, &[], true)
     }
 
     /// The same with these environment variables.
     pub fn start_with(arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+        Process::launch(arguments, variables, true)
+    }
+
+    /// The same; `is_echoed` is whether its log is part of the test's output.
+    pub fn start_heard(arguments: &[&str], is_echoed: bool) -> Self {
+        Process::launch(arguments, &[], is_echoed)
+    }
+
+    fn launch(arguments: &[&str], variables: &[(&str, &str)], is_echoed: bool) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_viewcast"));
         command.args(arguments).env_remove("RUST_LOG");
         for (name, _) in std::env::vars_os() {
@@ -57,7 +66,9 @@ impl Process {
         let writer = Arc::clone(&log);
         std::thread::spawn(move || {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-                eprintln!("[viewcast] {line}");
+                if is_echoed {
+                    eprintln!("[viewcast] {line}");
+                }
                 writer.state.lock().unwrap().lines.push(line);
                 writer.news.notify_all();
             }
@@ -132,10 +143,15 @@ pub struct Gateway {
 impl Gateway {
     /// Starts a gateway on a port of the system's choice.
     pub fn start(arguments: &[&str]) -> Self {
+        Gateway::start_heard(arguments, true)
+    }
+
+    /// The same; `is_echoed` is whether its log is part of the test's output.
+    pub fn start_heard(arguments: &[&str], is_echoed: bool) -> Self {
         let mut all = vec![];
         all.extend_from_slice(arguments);
         all.extend_from_slice(&["--listen", "127.0.0.1:0"]);
-        let process = Process::start(&all);
+        let process = Process::start_heard(&all, is_echoed);
         let line = process.await_log("listening on http://");
         let (_, address) = line.split_once("http://").unwrap();
         let address = address.trim().parse().expect("an address");

@@ -15,11 +15,13 @@ use std::time::{Duration, Instant};
 
 mod answers;
 mod auth;
+mod chaos;
 mod faults;
 mod sessions;
 mod stream;
 
 pub use auth::Auth;
+pub use stream::encode_row;
 
 /// A row as text values; `None` is NULL.
 pub type Values = Vec<Option<String>>;
@@ -57,17 +59,24 @@ enum Step {
 struct View {
     id: String,
     columns: Vec<(String, String)>,
-    steps: Vec<Step>,
+    /// Shared with the streams, which keep what they began with.
+    steps: Vec<Arc<Step>>,
+    /// Not readable before.
+    born: u64,
     /// Whether the catalog still has it; an old server streams on if not.
     exists: bool,
     constant: bool,
 }
 
 impl View {
+    fn push(&mut self, step: Step) {
+        self.steps.push(Arc::new(step));
+    }
+
     fn contents_at(&self, timestamp: u64) -> BTreeMap<Values, i64> {
         let mut rows = BTreeMap::new();
         for step in &self.steps {
-            if let Step::Commit(at, changes) = step
+            if let Step::Commit(at, changes) = step.as_ref()
                 && *at <= timestamp
             {
                 for (row, diff) in changes {
@@ -96,6 +105,11 @@ struct State {
     streams_silent: bool,
     /// No progress is sent.
     withholds_progress: bool,
+    /// New streams begin so much before the present.
+    lag: u64,
+    /// The next COPYs break after so many messages: with an error, or as if
+    /// they were finished.
+    copy_breaks: Vec<(usize, Break)>,
     /// The next COPYs fail: how many, code and message.
     copy_errors: Vec<(String, String)>,
     /// Each connection that is open, by process id.
@@ -114,6 +128,13 @@ struct Connection {
     socket: TcpStream,
     streams: Option<String>,
     is_cancelled: bool,
+}
+
+/// How a COPY breaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Break {
+    Error,
+    Done,
 }
 
 type Io<T> = std::io::Result<T>;
@@ -164,6 +185,8 @@ impl Materialize {
             is_silent: false,
             streams_silent: false,
             withholds_progress: false,
+            lag: 0,
+            copy_breaks: Vec::new(),
             copy_errors: Vec::new(),
             connections: BTreeMap::new(),
             next_process: 1,
@@ -202,6 +225,7 @@ impl Materialize {
                 id,
                 columns: columns.iter().map(owned).collect(),
                 steps: Vec::new(),
+                born: state.now,
                 exists: true,
                 constant: false,
             };
@@ -217,30 +241,12 @@ impl Materialize {
 
     /// Commits changes to a view at a new timestamp, which it returns.
     pub fn commit(&self, name: &str, changes: Vec<(Values, i64)>) -> u64 {
-        self.shared.with(|state| {
-            state.now += 1000;
-            let now = state.now;
-            for (view_name, view) in &mut state.views {
-                if view_name == name {
-                    view.steps.push(Step::Commit(now, changes.clone()));
-                } else {
-                    view.steps.push(Step::Tick(now));
-                }
-            }
-            now
-        })
+        self.commit_after(1000, name, changes)
     }
 
     /// Moves time without changes; the new time.
     pub fn tick(&self) -> u64 {
-        self.shared.with(|state| {
-            state.now += 1000;
-            let now = state.now;
-            for (_, view) in &mut state.views {
-                view.steps.push(Step::Tick(now));
-            }
-            now
-        })
+        self.tick_after(1000)
     }
 
     /// Ticks by itself every so often until dropped.
@@ -253,7 +259,7 @@ impl Materialize {
                     state.now += 1;
                     let now = state.now;
                     for (_, view) in &mut state.views {
-                        view.steps.push(Step::Tick(now));
+                        view.push(Step::Tick(now));
                     }
                     state.is_over
                 });

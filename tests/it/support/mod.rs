@@ -1,9 +1,11 @@
 //! What the tests drive: real binaries, real sockets, an independent client.
 
+pub mod dice;
 pub mod gateway;
 pub mod http;
 pub mod materialize;
 pub mod pgwire;
+pub mod proxy;
 pub mod sse;
 pub mod standin;
 pub mod table;

@@ -71,7 +71,7 @@ impl Materialize {
                 let message = format!(
                     "subscribe has been terminated because underlying relation \"materialize.public.{name}\" was dropped"
                 );
-                view.steps.push(Step::Error("XX000".to_string(), message));
+                view.push(Step::Error("XX000".to_string(), message));
             }
         });
     }
@@ -86,7 +86,7 @@ impl Materialize {
     /// Ends the view's streams with CopyDone.
     pub fn end_streams(&self, name: &str) {
         self.shared.with(|state| {
-            state.view(name).steps.push(Step::Done);
+            state.view(name).push(Step::Done);
         });
     }
 
@@ -94,7 +94,7 @@ impl Materialize {
     pub fn fail_streams(&self, name: &str, code: &str, message: &str) {
         self.shared.with(|state| {
             let step = Step::Error(code.to_string(), message.to_string());
-            state.view(name).steps.push(step);
+            state.view(name).push(step);
         });
     }
 
@@ -109,7 +109,7 @@ impl Materialize {
     /// Sends bytes as one CopyData message to the view's open streams.
     pub fn inject(&self, name: &str, bytes: &[u8]) {
         self.shared.with(|state| {
-            state.view(name).steps.push(Step::Raw(bytes.to_vec()));
+            state.view(name).push(Step::Raw(bytes.to_vec()));
         });
     }
 

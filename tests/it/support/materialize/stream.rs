@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::super::pgwire;
 use super::answers::{unknown, view_name};
-use super::{Generation, Io, Shared, Step, Values, View};
+use super::{Break, Generation, Io, Shared, Step, Values, View};
 
 /// A parsed `COPY (TAIL v WITH (...) [AS OF t]) TO STDOUT`.
 struct Copy {
@@ -55,7 +55,12 @@ pub(super) fn copy(
     let Some(view) = state.existing(&copy.name).cloned() else {
         return socket.write_all(&unknown(&copy.name));
     };
-    let as_of = copy.as_of.unwrap_or(state.now);
+    let recent = state.now.saturating_sub(state.lag);
+    let now = state.now;
+    let as_of = match copy.as_of {
+        Some(as_of) => as_of,
+        None => recent.max(view.born).max(state.since),
+    };
     if as_of < state.since {
         let message = "could not find a valid timestamp for the query";
         return socket.write_all(&pgwire::error("22000", message));
@@ -65,6 +70,7 @@ pub(super) fn copy(
         connection.is_cancelled = false;
     }
     let withholds_progress = state.withholds_progress;
+    let left = state.copy_breaks.pop();
     drop(state);
     shared.changed.notify_all();
     let width = view.columns.len();
@@ -74,12 +80,20 @@ pub(super) fn copy(
         generation,
         width,
         withholds_progress,
+        left,
     };
-    stream.begin(&view, &copy, as_of)?;
-    if view.constant {
-        return stream.done();
+    let mut run = || {
+        stream.begin(&view, &copy, as_of, now)?;
+        if view.constant {
+            return stream.done();
+        }
+        stream.follow(shared, process, &view, as_of)
+    };
+    match run() {
+        // The error was sent; the connection goes on.
+        Err(error) if error.kind() == std::io::ErrorKind::Interrupted => Ok(()),
+        result => result,
     }
-    stream.follow(shared, process, &view, as_of)
 }
 
 struct Stream<'a> {
@@ -87,13 +101,19 @@ struct Stream<'a> {
     generation: Generation,
     width: usize,
     withholds_progress: bool,
+    /// Messages until the COPY breaks, and how.
+    left: Option<(usize, Break)>,
 }
 
 impl Stream<'_> {
-    fn begin(&mut self, view: &View, copy: &Copy, as_of: u64) -> Io<()> {
+    fn begin(&mut self, view: &View, copy: &Copy, as_of: u64, now: u64) -> Io<()> {
         let modern = self.generation == Generation::Modern;
         if modern {
             self.progress(as_of)?;
+        }
+        if as_of > now {
+            // Whatever comes then; until that time there is silence.
+            return Ok(());
         }
         let rows = match copy.snapshot {
             true => view.contents_at(as_of),
@@ -116,7 +136,11 @@ impl Stream<'_> {
         // Steps that were there when the stream began are history: only
         // commits after the start count, and none that was injected.
         let began = view.steps.len();
-        let mut next = 0;
+        let is_later = |step: &Arc<Step>| match step.as_ref() {
+            Step::Commit(at, _) | Step::Tick(at) => *at > as_of,
+            _ => false,
+        };
+        let mut next = view.steps.iter().position(is_later).unwrap_or(began);
         loop {
             let step = {
                 let mut state = shared.lock();
@@ -139,21 +163,21 @@ impl Stream<'_> {
             };
             let live = next >= began;
             next += 1;
-            match step {
-                Step::Commit(at, changes) if at > as_of => {
-                    for (row, diff) in &changes {
-                        self.update(at, *diff, row)?;
+            match step.as_ref() {
+                Step::Commit(at, changes) if *at > as_of => {
+                    for (row, diff) in changes {
+                        self.update(*at, *diff, row)?;
                     }
                     if !changes.is_empty() || self.generation == Generation::Modern {
                         self.progress(at + 1)?;
                     }
                 }
-                Step::Tick(at) if at > as_of && self.generation == Generation::Modern => {
+                Step::Tick(at) if *at > as_of && self.generation == Generation::Modern => {
                     self.progress(at + 1)?;
                 }
-                Step::Raw(bytes) if live => self.data(&bytes)?,
+                Step::Raw(bytes) if live => self.data(bytes)?,
                 Step::Error(code, message) if live => {
-                    return self.socket.write_all(&pgwire::error(&code, &message));
+                    return self.socket.write_all(&pgwire::error(code, message));
                 }
                 Step::Done if live => return self.done(),
                 _ => {}
@@ -177,12 +201,7 @@ impl Stream<'_> {
     }
 
     fn update(&mut self, at: u64, diff: i64, row: &Values) -> Io<()> {
-        let mut line = format!("{at}\tf\t{diff}");
-        for value in row {
-            line.push('\t');
-            line.push_str(&encode(value.as_deref()));
-        }
-        line.push('\n');
+        let line = format!("{at}\tf\t{diff}\t{}\n", encode_row(row));
         self.data(line.as_bytes())
     }
 
@@ -195,12 +214,32 @@ impl Stream<'_> {
     }
 
     fn data(&mut self, bytes: &[u8]) -> Io<()> {
+        match &mut self.left {
+            Some((0, how)) => {
+                match how {
+                    Break::Done => self.done()?,
+                    Break::Error => {
+                        let message = "internal error: the query ended early";
+                        self.socket.write_all(&pgwire::error("XX000", message))?;
+                    }
+                }
+                return Err(std::io::ErrorKind::Interrupted.into());
+            }
+            Some((left, _)) => *left -= 1,
+            None => {}
+        }
         self.socket.write_all(&pgwire::message(b'd', bytes))
     }
 }
 
+/// A row as COPY text, without its end.
+pub fn encode_row(row: &Values) -> String {
+    let values = row.iter().map(|value| encode(value.as_deref()));
+    values.collect::<Vec<_>>().join("\t")
+}
+
 /// A value as COPY text.
-pub fn encode(value: Option<&str>) -> String {
+fn encode(value: Option<&str>) -> String {
     let Some(value) = value else {
         return "\\N".to_string();
     };

@@ -1,0 +1,94 @@
+//! What random histories need: steps of any length, restarts with other data,
+//! time that goes back.
+
+use std::sync::Arc;
+
+use super::{Break, Materialize, Step, Values};
+
+/// Changes of a view by its name.
+pub type Changes = Vec<(Values, i64)>;
+
+impl Materialize {
+    /// Commits changes to a view so many milliseconds later; the time.
+    pub fn commit_after(&self, ms: u64, name: &str, changes: Changes) -> u64 {
+        let commit = Arc::new(changes);
+        self.shared.with(|state| {
+            state.now += ms;
+            let now = state.now;
+            for (view_name, view) in &mut state.views {
+                view.push(match view_name == name {
+                    true => Step::Commit(now, Vec::clone(&commit)),
+                    false => Step::Tick(now),
+                });
+            }
+            now
+        })
+    }
+
+    /// Moves time so many milliseconds without changes; the new time.
+    pub fn tick_after(&self, ms: u64) -> u64 {
+        self.shared.with(|state| {
+            state.now += ms;
+            let now = state.now;
+            for (_, view) in &mut state.views {
+                view.push(Step::Tick(now));
+            }
+            now
+        })
+    }
+
+    /// New streams with a snapshot begin so many milliseconds in the past, as
+    /// far as it is readable.
+    pub fn lag(&self, ms: u64) {
+        self.shared.with(|state| state.lag = ms);
+    }
+
+    /// Lets the next COPY break with an error after so many messages.
+    pub fn break_next_copy(&self, messages: usize) {
+        let broken = (messages, Break::Error);
+        self.shared.with(|state| state.copy_breaks.push(broken));
+    }
+
+    /// Lets the next COPY end after so many messages as if it was finished.
+    pub fn end_next_copy(&self, messages: usize) {
+        let broken = (messages, Break::Done);
+        self.shared.with(|state| state.copy_breaks.push(broken));
+    }
+
+    /// Restarts the server so many milliseconds later with these changes to its
+    /// data and nothing readable from before.
+    pub fn restart_with(&self, ms: u64, changes: &[(String, Changes)]) -> u64 {
+        self.shared.with(|state| {
+            state.now += ms;
+            let now = state.now;
+            state.since = now;
+            for (name, view) in &mut state.views {
+                let found = changes.iter().find(|(changed, _)| changed == name);
+                view.push(match found {
+                    Some((_, changes)) => Step::Commit(now, changes.clone()),
+                    None => Step::Tick(now),
+                });
+            }
+            state.cut_all();
+            now
+        })
+    }
+
+    /// Restarts the server from a backup: at this earlier time, with these
+    /// contents instead of its own.
+    pub fn rewind(&self, to: u64, contents: &[(String, Changes)]) {
+        self.shared.with(|state| {
+            assert!(to < state.now, "time goes back");
+            state.now = to;
+            state.since = to;
+            for (name, view) in &mut state.views {
+                view.steps.clear();
+                view.born = to;
+                if let Some((_, rows)) = contents.iter().find(|(known, _)| known == name) {
+                    view.push(Step::Commit(to, rows.clone()));
+                }
+            }
+            state.cut_all();
+        });
+    }
+}
