@@ -11,7 +11,7 @@ use crate::model::view::View;
 
 use super::frame::{Base, Frame};
 use super::settling::Settling;
-use super::shared::Log;
+use super::shared::{Log, LogState};
 
 /// The clock and the limits of the moment, for everything that is appended.
 #[derive(Clone, Copy, Debug)]
@@ -121,13 +121,17 @@ impl Contents {
     /// Publishes that nothing changed: with the position if it has moved.
     pub fn publish_heartbeat(&mut self, keeping: Keeping) {
         let timestamp = self.view.timestamp();
-        let frame = if timestamp > self.sent {
+        // One lock, so that nobody goes on from here between the look and the
+        // frame: an id is never sent to who has it.
+        let shared = Arc::clone(&self.log);
+        let mut log = shared.lock();
+        let frame = if timestamp > self.sent.max(log.resumed) {
             self.sent = timestamp;
             Frame::delta(Delta::new(timestamp, Vec::new()), self.log.incarnation)
         } else {
             Frame::heartbeat_in_place(timestamp)
         };
-        self.push(frame, timestamp, keeping);
+        self.push_into(&mut log, frame, timestamp, keeping);
     }
 
     /// Publishes the last frame of all.
@@ -138,7 +142,11 @@ impl Contents {
 
     /// Appends a frame; `after` is the time its changes are later than.
     fn push(&mut self, frame: Frame, after: Timestamp, keeping: Keeping) {
-        let mut log = self.log.lock();
+        let shared = Arc::clone(&self.log);
+        self.push_into(&mut shared.lock(), frame, after, keeping);
+    }
+
+    fn push_into(&self, log: &mut LogState, frame: Frame, after: Timestamp, keeping: Keeping) {
         log.retention.push(Entry {
             after,
             timestamp: self.view.timestamp(),

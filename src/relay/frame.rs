@@ -45,6 +45,8 @@ pub enum Kind {
 /// One SSE event, ready to be written.
 #[derive(Clone, Debug)]
 pub struct Frame {
+    /// Whether it moves the position of who is sent it.
+    pub has_id: bool,
     /// The event as it goes over the wire.
     pub bytes: Bytes,
     /// What it is.
@@ -59,6 +61,7 @@ impl Frame {
             incarnation,
         };
         Frame {
+            has_id: true,
             bytes: encode_delta(&delta, position),
             kind: Kind::Delta(delta),
         }
@@ -68,6 +71,7 @@ impl Frame {
     /// id of the last event stays in force, and ids go on to grow strictly.
     pub fn heartbeat_in_place(timestamp: Timestamp) -> Frame {
         Frame {
+            has_id: false,
             bytes: Bytes::from(format!("event: {EVENT_DELTA}\ndata: []\n\n")),
             kind: Kind::Delta(Delta::new(timestamp, Vec::new())),
         }
@@ -77,6 +81,7 @@ impl Frame {
     pub fn upstream(live: bool) -> Frame {
         let state = if live { "live" } else { "lost" };
         Frame {
+            has_id: false,
             bytes: Bytes::from(format!("event: {EVENT_UPSTREAM}\ndata: \"{state}\"\n\n")),
             kind: Kind::Upstream { live },
         }
@@ -86,6 +91,7 @@ impl Frame {
     pub fn gone(reason: &str) -> Frame {
         let data = serde_json::json!({ "reason": reason });
         Frame {
+            has_id: false,
             bytes: Bytes::from(format!("event: {EVENT_GONE}\ndata: {data}\n\n")),
             kind: Kind::Gone,
         }

@@ -295,8 +295,12 @@ impl Publisher {
 
     /// Encodes the base if a subscriber lacks one.
     fn provide_base(&mut self) {
-        let Some(held) = &mut self.held else { return };
-        if self.shared.base_wanted.swap(false, Ordering::AcqRel) {
+        if self.held.is_none() || !self.shared.base_wanted.swap(false, Ordering::AcqRel) {
+            return;
+        }
+        // A base of what the log does not have yet could not be followed.
+        self.settle(true);
+        if let Some(held) = &mut self.held {
             held.provide_base();
         }
     }
@@ -351,7 +355,8 @@ impl Handler<Wake> for Publisher {
                 break;
             }
         }
-        self.settle(self.shared.is_base_wanted());
+        self.settle(false);
+        self.provide_base();
         if let Some(wait) = self.settle_in.filter(|_| !self.is_timer_set) {
             self.is_timer_set = true;
             context.run_later(wait, |publisher, context| {
@@ -359,7 +364,6 @@ impl Handler<Wake> for Publisher {
                 publisher.handle(Wake, context);
             });
         }
-        self.provide_base();
         self.wake_relays();
     }
 }

@@ -13,12 +13,12 @@ use bytes::Bytes;
 use crate::limits::CATCH_UP_FRAMES_MAX;
 use crate::model::delta::Delta;
 use crate::model::position::{Incarnation, Position};
-use crate::model::retention::{Cursor, Retention};
+use crate::model::retention::{Cursor, Resume, Retention};
 
 use super::counters::StreamCounters;
 use super::frame::{Base, Frame, Kind, encode_delta};
 use super::publisher::{Attach, Publisher, Wake as WakePublisher};
-use super::shared::{Log, SharedView, WakeFlag};
+use super::shared::{Log, LogState, SharedView, WakeFlag};
 
 /// There is news in the shared view. Carries nothing: the log has it all, so
 /// one pending wake is as good as a thousand.
@@ -89,7 +89,28 @@ impl LocalLog {
     }
 
     fn follow(&mut self) {
-        let state = self.source.lock();
+        let source = Arc::clone(&self.source);
+        self.copy(&source.lock());
+    }
+
+    /// What a position that a client brings back is worth. One that needs
+    /// nothing is told to the publisher under the same lock, so that no
+    /// heartbeat carries that position as its id again.
+    pub fn resume(&mut self, position: Position) -> Resume {
+        if self.incarnation() != position.incarnation {
+            return Resume::Base;
+        }
+        let source = Arc::clone(&self.source);
+        let mut state = source.lock();
+        self.copy(&state);
+        let found = self.frames.resume(position.timestamp);
+        if let Resume::UpToDate(_) = found {
+            state.resumed = state.resumed.max(position.timestamp);
+        }
+        found
+    }
+
+    fn copy(&mut self, state: &LogState) {
         self.frames.follow(&state.retention);
         self.base.clone_from(&state.base);
         self.live = state.live;
@@ -123,9 +144,15 @@ impl LocalLog {
                 None => Next::Nothing,
             };
         }
-        let run: Vec<&Delta> = entries.map_while(|entry| entry.frame.changes()).collect();
-        if run.is_empty() {
-            // A control frame stands first: it goes out as it is.
+        let mut has_id = false;
+        let changes = entries.map_while(|entry| {
+            has_id |= entry.frame.has_id;
+            entry.frame.changes()
+        });
+        let run: Vec<&Delta> = changes.collect();
+        if run.is_empty() || !has_id {
+            // A control frame, or a heartbeat that moves nothing: merged with
+            // its like it would carry an id that was sent before.
             return match self
                 .frames
                 .from(cursor)

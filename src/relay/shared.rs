@@ -29,6 +29,8 @@ pub struct LogState {
     pub retention: Retention<Arc<Frame>>,
     /// The base for who joins; absent until someone asks for one.
     pub base: Option<Arc<Base>>,
+    /// The latest position that a client has gone on from with nothing to send.
+    pub resumed: Timestamp,
     /// Whether the upstream can be reached.
     pub live: bool,
     /// Whether the last frame is in: nothing will follow.
@@ -44,6 +46,7 @@ impl Log {
             state: Mutex::new(LogState {
                 retention: Retention::new(position.timestamp, distrusted),
                 base: None,
+                resumed: Timestamp::MIN,
                 live: true,
                 ended: false,
             }),
@@ -195,11 +198,6 @@ impl SharedView {
     /// Changes the status.
     pub fn update_status(&self, change: impl FnOnce(&mut Status)) {
         change(&mut lock(&self.status));
-    }
-
-    /// Whether a subscriber lacks a base.
-    pub fn is_base_wanted(&self) -> bool {
-        self.base_wanted.load(Ordering::Acquire)
     }
 
     /// No stream begins any more, and this many of a thousand end at the end of

@@ -177,7 +177,7 @@ impl Subscriber {
             return self.wait_with_comments(context);
         };
         if let Some(position) = self.resume {
-            let found = resume(&log, position);
+            let found = log.borrow_mut().resume(position);
             match found {
                 Resume::UpToDate(_) | Resume::Deltas(_) => {
                     self.counters.count_resume(match found {
@@ -245,16 +245,6 @@ impl Subscriber {
             return Poll::Ready(Some(Bytes::from_static(COMMENT)));
         }
         self.wait(context)
-    }
-}
-
-/// What a position is worth in this log.
-fn resume(log: &Rc<RefCell<LocalLog>>, position: Position) -> Resume {
-    let log = log.borrow();
-    if log.incarnation() == position.incarnation {
-        log.frames.resume(position.timestamp)
-    } else {
-        Resume::Base
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::oracle::wire::{Event, How, Read, Wire};
 use crate::support::gateway::{Gateway, PATIENCE};
+use crate::support::http::get;
 use crate::support::materialize::{Generation, Materialize, row};
 use crate::support::proxy::Proxy;
 use crate::support::sse::{self, Stream};
@@ -204,4 +205,38 @@ fn behind_a_client_a_gateway_waits_until_it_has_reached_it() {
     let (stream, _) = joined(&ahead, at);
     let id = stream.last_id.clone().expect("an id");
     Stream::resume(lagging.address, "/v/stream", &id).expect("base");
+}
+
+/// A client brings a position that the gateway has reached, but has not sent as
+/// an id itself: its heartbeats must not give that id again [P5].
+#[test]
+fn behind_nothing_a_client_of_another_gateway_is_not_sent_its_own_id() {
+    let server = server();
+    let url = server.url();
+    let here = gateway(&url, &["--heartbeat", "1h"]);
+    let there = gateway(&url, &["--heartbeat", "300ms"]);
+    for _ in 0..3 {
+        // Time moves and stands: only heartbeats tell.
+        let at = server.tick();
+        let position = |gateway: &Gateway| {
+            let views = get(gateway.address, "/views").json();
+            views["views"][0]["position"].as_str().map(str::to_owned)
+        };
+        let reached = |id: Option<String>| id.is_some_and(|id| id.starts_with(&at.to_string()));
+        let deadline = Instant::now() + PATIENCE;
+        while !reached(position(&here)) || !reached(position(&there)) {
+            assert!(Instant::now() < deadline, "not there in time");
+            thread::park_timeout(Duration::from_millis(2));
+        }
+        // A base at this time from the one that sends no heartbeats.
+        let id = Stream::open(here.address, "/v/stream")
+            .expect("base")
+            .id
+            .expect("an id");
+        let mut stream = Stream::resume(there.address, "/v/stream", &id);
+        for _ in 0..2 {
+            let beat = stream.expect("delta");
+            assert_ne!(beat.id.as_deref(), Some(id.as_str()), "an id twice");
+        }
+    }
 }

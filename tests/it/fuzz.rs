@@ -162,6 +162,20 @@ fn lines(chunks: &[&[u8]]) -> (Vec<Vec<u8>>, Result<(), CopyTextError>) {
     (found, end)
 }
 
+/// A value as another project reads it; `None` where that has limits of its
+/// own, in depth and in the size of a number within jsonb.
+fn parsed(json: &str) -> Option<serde_json::Value> {
+    match serde_json::from_str(json) {
+        Ok(value) => Some(value),
+        Err(error) => {
+            let text = error.to_string();
+            let is_limit = text.contains("recursion limit") || text.contains("out of range");
+            assert!(is_limit, "{text}: {json}");
+            None
+        }
+    }
+}
+
 #[test]
 fn fuzz_copy_text_is_read_the_same_in_any_pieces() {
     fuzz("copy", |input, dice| {
@@ -178,12 +192,10 @@ fn fuzz_copy_text_is_read_the_same_in_any_pieces() {
                 continue;
             };
             assert!(diff != 0);
-            if row.matches(['[', '{']).count() > 100 {
-                // The reader of this test has a limit of depth.
-                continue;
-            }
             // One object on one line, whatever the values were.
-            let value: serde_json::Value = serde_json::from_str(row).expect("JSON");
+            let Some(value) = parsed(row) else {
+                continue;
+            };
             assert_eq!(value.as_object().expect("an object").len(), TYPES.len());
             assert!(
                 !row.bytes().any(|byte| byte < 0x20),
@@ -215,17 +227,14 @@ fn fuzz_values_are_json_and_numbers_keep_their_digits() {
     let encoder = Encoder::new(&columns);
     fuzz("values", |input, _| {
         let text = String::from_utf8_lossy(input);
-        // The reader of this test, not what it reads, has a limit of depth.
-        if text.matches(['[', '{', '(']).count() > 100 {
-            return;
-        }
         for (at, kind) in types.iter().enumerate() {
             let mut out = String::new();
             encoder.value(at, Some(&text), &mut out);
             // What stands before a value is its name and punctuation.
             let (_, value) = out.split_once(':').expect("a name first");
-            let shown: serde_json::Value = serde_json::from_str(value)
-                .unwrap_or_else(|error| panic!("{kind}: {error}: {value}"));
+            let Some(shown) = parsed(value) else {
+                continue;
+            };
             assert!(
                 !value.bytes().any(|byte| byte < 0x20),
                 "{kind}: a raw control character"
