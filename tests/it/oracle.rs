@@ -37,7 +37,7 @@ const SHORT: Size = Size {
 /// In `make soak`.
 const LONG: Size = Size {
     steps: 1_200,
-    clients: 60,
+    clients: 110,
     views: 8,
     faults: 9,
     pause_ms: 14,
