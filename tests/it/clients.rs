@@ -26,6 +26,7 @@ fn node(script: &str, gateway: &Gateway) {
         .args(["--test", "--test-reporter=spec", script])
         .current_dir(project("tests/browser"))
         .env("VIEWCAST_URL", format!("http://{}", gateway.address))
+        .env("VIEWCAST_BIN", env!("CARGO_BIN_EXE_viewcast"))
         .env("SCREENSHOT_DIR", project("target/screenshots")));
 }
 
@@ -39,6 +40,12 @@ fn chromium_shows_every_view_changing_without_an_error() {
 fn chromium_and_npm_eventsource_agree_at_every_common_id() {
     let gateway = Gateway::start(&["demo", "--tick", "100ms", "--rate", "200"]);
     node("clients.test.mjs", &gateway);
+}
+
+#[test]
+fn chromium_tabs_share_one_connection() {
+    let gateway = Gateway::start(&["demo", "--tick", "100ms", "--rate", "200"]);
+    node("shared.test.mjs", &gateway);
 }
 
 #[test]
@@ -59,6 +66,13 @@ fn chromium_comes_back_after_being_over_a_limit() {
     let gateway = Gateway::demo(&["--max-connections-per-view", "1"]);
     gateway.await_ready();
     node("limits.test.mjs", &gateway);
+}
+
+#[test]
+fn chromium_page_outlives_gateway_and_upstream() {
+    // Starts and kills processes of its own.
+    let gateway = Gateway::demo(&[]);
+    node("processes.test.mjs", &gateway);
 }
 
 #[test]
