@@ -15,6 +15,7 @@ use crate::connection::Session;
 use crate::limits;
 use crate::model::name::ViewName;
 
+pub mod access;
 pub mod connections;
 pub mod error;
 mod file;
@@ -25,6 +26,7 @@ mod report;
 pub mod upstream;
 mod value;
 
+use access::Access;
 use connections::{Connections, Patience};
 use error::ConfigErrors;
 pub use layer::Environment;
@@ -43,6 +45,8 @@ pub struct Config {
     pub views: Vec<ViewName>,
     /// Where to serve HTTP; port 0 picks a free one.
     pub listen: SocketAddr,
+    /// Who may ask for what.
+    pub access: Access,
     /// HTTP threads, 1 to [`limits::WORKERS_MAX`].
     pub workers: usize,
     /// How many streams are served, and to whom.
@@ -197,6 +201,7 @@ fn merge_common(
     let session = merge_session(merge);
     let views = merge.views(serve::view, views);
     let listen = merge.one(serve::listen, value::address());
+    let access = access::merge(merge);
     let workers = merge.one(
         serve::workers,
         value::number("a whole number", 1, limits::WORKERS_MAX),
@@ -245,6 +250,7 @@ fn merge_common(
         session: session?,
         views: views?,
         listen: listen?,
+        access: access?,
         workers: workers?,
         connections: connections?,
         patience: patience?,

@@ -7,6 +7,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use super::access::AccessError;
 use super::upstream::files::FileProblem;
 use crate::connection::tls::TlsError;
 use crate::model::name::NameError;
@@ -112,6 +113,9 @@ pub enum ConfigError {
         /// What is wrong with it.
         problem: FileProblem,
     },
+    /// Who may ask for what.
+    #[error(transparent)]
+    Access(#[from] AccessError),
     /// A view's name that SQL would not take.
     #[error("{error} in {place}")]
     Name {
@@ -205,6 +209,7 @@ impl ConfigError {
                 _ => "Check the files of sslrootcert, sslcert and sslkey.".into(),
             },
             Self::SecretFile { problem, .. } => problem.hint().into(),
+            Self::Access(error) => error.hint().into(),
             Self::Name { error, .. } => error.hint().into(),
             Self::UnclosedList { .. } => {
                 "Close it; inside a quoted name, write a double quote twice.".into()
