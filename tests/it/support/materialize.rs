@@ -7,7 +7,7 @@
 //! independently of `src/`, its COPY encoder too: two implementations of one
 //! format test each other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
@@ -16,10 +16,12 @@ use std::time::{Duration, Instant};
 mod answers;
 mod auth;
 mod faults;
+mod play;
 mod sessions;
 mod stream;
 
 pub use auth::Auth;
+pub use play::Play;
 
 /// A row as text values; `None` is NULL.
 pub type Values = Vec<Option<String>>;
@@ -90,12 +92,20 @@ struct State {
     since: u64,
     /// Connections are closed as soon as they come.
     refuses: bool,
+    /// New connections are answered with this error.
+    refusal: Option<(String, String)>,
+    /// How many were.
+    refusals: usize,
     /// Nothing is answered or streamed.
     is_silent: bool,
     /// Nothing is streamed.
     streams_silent: bool,
     /// No progress is sent.
     withholds_progress: bool,
+    /// What the next COPYs of a view send, in place of what it holds.
+    scripts: BTreeMap<String, VecDeque<Vec<Play>>>,
+    /// How many gates of the scripts are open.
+    gates: usize,
     /// The next COPYs fail: how many, code and message.
     copy_errors: Vec<(String, String)>,
     /// Each connection that is open, by process id.
@@ -161,9 +171,13 @@ impl Materialize {
             now: 1_000_000,
             since: 0,
             refuses: false,
+            refusal: None,
+            refusals: 0,
             is_silent: false,
             streams_silent: false,
             withholds_progress: false,
+            scripts: BTreeMap::new(),
+            gates: 0,
             copy_errors: Vec::new(),
             connections: BTreeMap::new(),
             next_process: 1,
