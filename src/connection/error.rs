@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt::Write as _;
 use std::io;
 
+use postgres::error::SqlState;
 use rustls::{AlertDescription, CertificateError};
 
 /// Why there is no connection.
@@ -59,6 +60,12 @@ impl ConnectError {
         self.cause().is_some_and(is_refused_login)
     }
 
+    /// Whether a server that is well has no room for one more connection.
+    pub fn is_no_room(&self) -> bool {
+        let code = self.cause().and_then(postgres::Error::code);
+        code == Some(&SqlState::TOO_MANY_CONNECTIONS)
+    }
+
     /// The error and its causes on one line, with what can be done about it.
     pub fn report(&self) -> String {
         format!("{}. {}", chain(self), self.hint())
@@ -81,6 +88,10 @@ impl ConnectError {
             return "Check the user and the password; it is taken from the address, \
                 --password-file, PGPASSWORD or the password file of PGPASSFILE, the first that \
                 gives one.";
+        }
+        if self.is_no_room() {
+            return "The server has as many connections as it allows: raise its max_connections, \
+                or let others go.";
         }
         if says(cause, "server does not support TLS") {
             return "The server has no TLS: sslmode=prefer goes on without, sslmode=disable does \

@@ -256,7 +256,13 @@ impl Parser<'_> {
             }
             self.symbol(')', "right parenthesis")?;
         }
-        subscribe.as_of = self.as_of()?;
+        subscribe.as_of = match self.as_of() {
+            Err(error) if tail && error.position.is_none() => {
+                let message = "can't use text as a timestamp for AS OF";
+                return Err(SqlError::internal(message.to_owned()));
+            }
+            other => other?,
+        };
         if self.take_word("up") {
             self.word("to")?;
             subscribe.up_to = Some(self.timestamp()?);

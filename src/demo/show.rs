@@ -57,12 +57,12 @@ impl Database {
             }
             "mz_environment_id" if modern => self.environment_id.clone(),
             "mz_cluster_id" if !modern => self.environment_id.clone(),
-            "current_database" | "current_catalog" => DATABASE.to_owned(),
-            "current_schema" => "public".to_owned(),
-            "current_user" | "current_role" | "session_user" => "materialize".to_owned(),
+            "current_database" | "current_catalog" if modern => DATABASE.to_owned(),
+            "current_schema" if modern => "public".to_owned(),
+            "current_user" | "current_role" | "session_user" if modern => "materialize".to_owned(),
             "mz_now" if modern => return Ok((ColumnType::MzTimestamp, frontier)),
             "mz_logical_timestamp" if !modern => return Ok((ColumnType::Numeric, frontier)),
-            _ => return Err(SqlError::unknown_function(name)),
+            _ => return Err(SqlError::unknown_function(self.dialect(), name)),
         };
         Ok((ColumnType::Text, Value::text(text)))
     }

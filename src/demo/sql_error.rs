@@ -78,9 +78,14 @@ impl SqlError {
         )
     }
 
-    /// 42883.
-    pub(super) fn unknown_function(name: &str) -> Self {
-        Self::new("42883", format!("function \"{name}\" does not exist"))
+    /// 42883, on old servers XX000.
+    pub(super) fn unknown_function(dialect: DemoDialect, name: &str) -> Self {
+        match dialect {
+            DemoDialect::Subscribe => {
+                Self::new("42883", format!("function \"{name}\" does not exist"))
+            }
+            DemoDialect::Tail => Self::internal(format!("function {name}() does not exist")),
+        }
     }
 
     /// 25P02.

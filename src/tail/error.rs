@@ -103,6 +103,11 @@ impl TailError {
         }
     }
 
+    /// Whether a server that is well has no room for one more connection.
+    pub(super) fn is_no_room(&self) -> bool {
+        matches!(self, TailError::Connect(error) if error.is_no_room())
+    }
+
     /// Whether the data was at fault, not the connection.
     pub(super) fn is_bad_data(&self) -> bool {
         matches!(

@@ -42,6 +42,12 @@ fn ask(shared: &Arc<Shared>, generation: u64) -> Result<(), Stale> {
     });
     let (mut client, found) = match found {
         Ok(found) => found,
+        Err(error) if dialect == Some(Dialect::Tail) && error.is_no_room() => {
+            // The server lives and says why it does not answer; an old one's
+            // silence alone means nothing. The next probe may find room.
+            log::debug!("view \"{}\": {}", shared.name(), error.chain());
+            return Ok(());
+        }
         Err(error) => {
             // Also a view that is gone: the next reader finds that and says so.
             shared.replace(generation, error);

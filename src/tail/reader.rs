@@ -1,6 +1,6 @@
 //! The life of a view's connections: connect, describe, stream, fail, wait.
 
-use std::io::BufRead;
+use std::io::{self, BufRead};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -29,7 +29,8 @@ enum End {
     Complete,
     /// The view looks constant; a second look decides.
     LooksConstant,
-    /// The view's history is not readable yet.
+    /// The view's history is not readable yet, or the view may be gone: the
+    /// next connection tells, and until then there is nothing to be told.
     NotReadable(TailError),
     /// All else.
     Failed(TailError),
@@ -204,6 +205,22 @@ fn says_not_readable(error: &postgres::Error) -> bool {
     })
 }
 
+/// What it means that a COPY broke.
+fn stream_error(error: io::Error) -> End {
+    let source = error.get_ref().and_then(|it| it.downcast_ref());
+    let says_dropped = source
+        .and_then(postgres::Error::as_db_error)
+        .is_some_and(|it| {
+            it.message()
+                .starts_with("subscribe has been terminated because")
+        });
+    let error = TailError::Stream(error);
+    match says_dropped {
+        true => End::NotReadable(error),
+        false => End::Failed(error),
+    }
+}
+
 /// The reading of one COPY.
 struct Reading<'a> {
     shared: &'a Arc<Shared>,
@@ -228,7 +245,7 @@ impl Reading<'_> {
         let mut lines = Lines::new(COPY_LINE_BYTES_MAX);
         loop {
             // One message of the server, most often one line.
-            let chunk = copy.fill_buf().map_err(TailError::Stream)?;
+            let chunk = copy.fill_buf().map_err(stream_error)?;
             if chunk.is_empty() {
                 break;
             }

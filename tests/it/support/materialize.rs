@@ -7,7 +7,7 @@
 //! independently of `src/`, its COPY encoder too: two implementations of one
 //! format test each other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
@@ -17,11 +17,13 @@ mod answers;
 mod auth;
 mod chaos;
 mod faults;
+mod play;
 mod sessions;
 mod stream;
 
 pub use auth::Auth;
 pub use stream::encode_row;
+pub use play::Play;
 
 /// A row as text values; `None` is NULL.
 pub type Values = Vec<Option<String>>;
@@ -99,6 +101,10 @@ struct State {
     since: u64,
     /// Connections are closed as soon as they come.
     refuses: bool,
+    /// New connections are answered with this error.
+    refusal: Option<(String, String)>,
+    /// How many were.
+    refusals: usize,
     /// Nothing is answered or streamed.
     is_silent: bool,
     /// Nothing is streamed.
@@ -110,6 +116,10 @@ struct State {
     /// The next COPYs break after so many messages: with an error, or as if
     /// they were finished.
     copy_breaks: Vec<(usize, Break)>,
+    /// What the next COPYs of a view send, in place of what it holds.
+    scripts: BTreeMap<String, VecDeque<Vec<Play>>>,
+    /// How many gates of the scripts are open.
+    gates: usize,
     /// The next COPYs fail: how many, code and message.
     copy_errors: Vec<(String, String)>,
     /// Each connection that is open, by process id.
@@ -182,11 +192,15 @@ impl Materialize {
             now: 1_000_000,
             since: 0,
             refuses: false,
+            refusal: None,
+            refusals: 0,
             is_silent: false,
             streams_silent: false,
             withholds_progress: false,
             lag: 0,
             copy_breaks: Vec::new(),
+            scripts: BTreeMap::new(),
+            gates: 0,
             copy_errors: Vec::new(),
             connections: BTreeMap::new(),
             next_process: 1,

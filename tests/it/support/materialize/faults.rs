@@ -29,6 +29,17 @@ impl Materialize {
         self.shared.with(|state| state.refuses = refuses);
     }
 
+    /// Whether new connections are answered with an error, code and message.
+    pub fn refuse_with(&self, error: Option<(&str, &str)>) {
+        let owned = |(code, message): (&str, &str)| (code.to_string(), message.to_string());
+        self.shared.with(|state| state.refusal = error.map(owned));
+    }
+
+    /// How many connections were answered with an error.
+    pub fn refusals(&self) -> usize {
+        self.shared.lock().refusals
+    }
+
     /// Whether everything hangs: no answer, no stream, no close.
     pub fn silence(&self, is_silent: bool) {
         self.shared.with(|state| state.is_silent = is_silent);

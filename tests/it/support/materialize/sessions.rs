@@ -43,6 +43,13 @@ fn serve(mut socket: TcpStream, shared: &Arc<Shared>) -> Io<()> {
             return Ok(());
         }
         pgwire::Startup::Session(parameters) => {
+            let refusal = shared.with(|state| {
+                state.refusals += usize::from(state.refusal.is_some());
+                state.refusal.clone()
+            });
+            if let Some((code, message)) = refusal {
+                return socket.write_all(&pgwire::error(&code, &message));
+            }
             let clone = socket.try_clone()?;
             shared.with(|state| {
                 state.startups.push(parameters);

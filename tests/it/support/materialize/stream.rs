@@ -52,6 +52,11 @@ pub(super) fn copy(
     let Some(copy) = parse_copy(generation, sql) else {
         return socket.write_all(&pgwire::error("42601", "not in the script"));
     };
+    let scripts = state.scripts.get_mut(&copy.name);
+    if let Some(script) = scripts.and_then(|scripts| scripts.pop_front()) {
+        drop(state);
+        return super::play::run(socket, shared, process, script);
+    }
     let Some(view) = state.existing(&copy.name).cloned() else {
         return socket.write_all(&unknown(&copy.name));
     };
