@@ -13,7 +13,6 @@ use crate::cli::settings::{demo, serve};
 use crate::cli::{Flags, StandIn, StandInDialect};
 use crate::connection::Session;
 use crate::limits;
-use crate::model::name::ViewName;
 
 pub mod connections;
 pub mod error;
@@ -24,12 +23,14 @@ mod password;
 mod report;
 pub mod upstream;
 mod value;
+pub mod views;
 
 use connections::{Connections, Patience};
 use error::ConfigErrors;
 pub use layer::Environment;
 use merge::Merge;
 use upstream::Upstream;
+use views::ViewChoice;
 
 /// What a gateway runs with.
 #[derive(Clone, Debug)]
@@ -40,7 +41,7 @@ pub struct Config {
     pub session: Session,
     /// The views to stream: at least one, no two the same; the first is the
     /// default view.
-    pub views: Vec<ViewName>,
+    pub views: Vec<ViewChoice>,
     /// Where to serve HTTP; port 0 picks a free one.
     pub listen: SocketAddr,
     /// HTTP threads, 1 to [`limits::WORKERS_MAX`].

@@ -8,6 +8,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use super::upstream::files::FileProblem;
+use super::views::ViewProblem;
 use crate::connection::tls::TlsError;
 use crate::model::name::NameError;
 
@@ -112,6 +113,14 @@ pub enum ConfigError {
         /// What is wrong with it.
         problem: FileProblem,
     },
+    /// A table of a view that makes none.
+    #[error("{place} {problem}")]
+    ViewTable {
+        /// Where it stands.
+        place: Place,
+        /// Why not.
+        problem: ViewProblem,
+    },
     /// A view's name that SQL would not take.
     #[error("{error} in {place}")]
     Name {
@@ -205,6 +214,7 @@ impl ConfigError {
                 _ => "Check the files of sslrootcert, sslcert and sslkey.".into(),
             },
             Self::SecretFile { problem, .. } => problem.hint().into(),
+            Self::ViewTable { problem, .. } => problem.hint().into(),
             Self::Name { error, .. } => error.hint().into(),
             Self::UnclosedList { .. } => {
                 "Close it; inside a quoted name, write a double quote twice.".into()

@@ -12,6 +12,7 @@ use viewcast::limits;
 
 mod refused;
 mod upstream;
+mod views;
 
 /// One configuration in the making: flags, variables, a file.
 #[derive(Default)]

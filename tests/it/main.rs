@@ -14,6 +14,7 @@
 )]
 
 mod architecture;
+mod choices;
 mod cli;
 mod clients;
 mod config;
