@@ -13,7 +13,6 @@ use crate::cli::settings::{demo, serve};
 use crate::cli::{Flags, StandIn, StandInDialect};
 use crate::connection::Session;
 use crate::limits;
-use crate::model::name::ViewName;
 
 pub mod access;
 pub mod connections;
@@ -25,6 +24,7 @@ mod password;
 mod report;
 pub mod upstream;
 mod value;
+pub mod views;
 
 use access::Access;
 use connections::{Connections, Patience};
@@ -32,6 +32,7 @@ use error::ConfigErrors;
 pub use layer::Environment;
 use merge::Merge;
 use upstream::Upstream;
+use views::ViewChoice;
 
 /// What a gateway runs with.
 #[derive(Clone, Debug)]
@@ -42,7 +43,7 @@ pub struct Config {
     pub session: Session,
     /// The views to stream: at least one, no two the same; the first is the
     /// default view.
-    pub views: Vec<ViewName>,
+    pub views: Vec<ViewChoice>,
     /// Where to serve HTTP; port 0 picks a free one.
     pub listen: SocketAddr,
     /// Who may ask for what.

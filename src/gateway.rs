@@ -13,6 +13,7 @@ use actix_web::rt::{System, spawn};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use log::{info, warn};
 
+use crate::config::views::{ViewChoice, What};
 use crate::config::{Config, Dialect};
 use crate::http::client_address::TrustedProxies;
 use crate::http::limit::{Admission, Limits};
@@ -22,7 +23,6 @@ use crate::http::socket;
 use crate::http::tls::TlsError;
 use crate::http::views::{Gateway, Source};
 use crate::limits::{FILES_RESERVED, LISTEN_BACKLOG, REQUEST_HEAD_TIMEOUT, TAIL_CHANNEL_EVENTS};
-use crate::model::name::ViewName;
 use crate::model::retention::RetentionLimits;
 use crate::process;
 use crate::relay::publisher::{Publisher, Settings, Wake};
@@ -156,10 +156,12 @@ async fn serve(config: &Config) -> Result<(), GatewayError> {
 /// Starts one view: its publisher on a thread of its own, and its tail.
 fn start_view(
     config: &Config,
-    view: &ViewName,
+    view: &ViewChoice,
     fatal: &Sender<TailError>,
 ) -> Result<(Source, TailSlot), GatewayError> {
-    let shared = Arc::new(SharedView::new(view.text().to_owned()));
+    let mut shared = SharedView::new(view.name.clone());
+    shared.description.clone_from(&view.description);
+    let shared = Arc::new(shared);
     let (sender, events) = bounded(TAIL_CHANNEL_EVENTS);
     let pending = Arc::new(WakeFlag::default());
     let tail = TailSlot::default();
@@ -197,12 +199,8 @@ fn start_view(
     Ok(((shared, publisher), tail))
 }
 
-fn tail_settings(config: &Config, view: &ViewName) -> TailSettings {
-    let view = TailView {
-        name: view.text().to_owned(),
-        sql: view.to_sql(),
-        parts: view.parts().to_vec(),
-    };
+fn tail_settings(config: &Config, view: &ViewChoice) -> TailSettings {
+    let view = tail_view(config, view);
     let connector = config.upstream.connector(config.session.clone());
     let mut settings = TailSettings::new(view, connector);
     settings.upstream_timeout = config.upstream_timeout;
@@ -214,6 +212,27 @@ fn tail_settings(config: &Config, view: &ViewName) -> TailSettings {
         Dialect::Subscribe => Some(tail::Dialect::Subscribe),
     };
     settings
+}
+
+fn tail_view(config: &Config, view: &ViewChoice) -> TailView {
+    let mut tailed = TailView {
+        name: view.name.clone(),
+        columns: view.columns.clone(),
+        ..TailView::default()
+    };
+    match &view.what {
+        What::Query(query) => tailed.query = Some(query.clone()),
+        What::Relation(relation) => {
+            tailed.sql = relation.to_sql();
+            tailed.parts = relation.parts().to_vec();
+            if tail::is_of_one_replica(&tailed) {
+                let session = &config.session;
+                let facts = [&session.cluster, &session.cluster_replica];
+                tailed.facts = facts.map(|fact| fact.clone().unwrap_or_default()).to_vec();
+            }
+        }
+    }
+    tailed
 }
 
 /// Who may open a stream; a limit that the system will not let us reach is

@@ -322,6 +322,9 @@ pub const RETENTION_AGE_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Bytes of a configuration file: a larger one is some other file.
 pub const CONFIG_FILE_BYTES_MAX: u64 = 1024 * 1024;
 
+/// Columns that a view may be cut down to: more than any relation has.
+pub const COLUMNS_MAX: usize = 1600;
+
 /// Schemas of a search path: nobody looks through more by name.
 pub const SCHEMAS_MAX: usize = 64;
 

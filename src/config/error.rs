@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use super::access::AccessError;
 use super::upstream::files::FileProblem;
+use super::views::ViewProblem;
 use crate::connection::tls::TlsError;
 use crate::model::name::NameError;
 
@@ -116,6 +117,14 @@ pub enum ConfigError {
     /// Who may ask for what.
     #[error(transparent)]
     Access(#[from] AccessError),
+    /// A table of a view that makes none.
+    #[error("{place} {problem}")]
+    ViewTable {
+        /// Where it stands.
+        place: Place,
+        /// Why not.
+        problem: ViewProblem,
+    },
     /// A view's name that SQL would not take.
     #[error("{error} in {place}")]
     Name {
@@ -210,6 +219,7 @@ impl ConfigError {
             },
             Self::SecretFile { problem, .. } => problem.hint().into(),
             Self::Access(error) => error.hint().into(),
+            Self::ViewTable { problem, .. } => problem.hint().into(),
             Self::Name { error, .. } => error.hint().into(),
             Self::UnclosedList { .. } => {
                 "Close it; inside a quoted name, write a double quote twice.".into()

@@ -9,6 +9,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::error::{ConfigError, Place};
 use super::layer::{Given, Layer};
+use super::views::{self, ViewTable};
 use crate::cli::settings::{self, DefaultValue, Setting, serve};
 use crate::limits;
 
@@ -17,12 +18,12 @@ use crate::limits;
 const SIMILARITY_MIN: f64 = 0.7;
 
 /// Reads a file; whatever is wrong with it is added to `errors`.
-pub fn layer(path: &Path, errors: &mut Vec<ConfigError>) -> Layer {
+pub fn layer(path: &Path, errors: &mut Vec<ConfigError>) -> (Layer, Vec<ViewTable>) {
     match read(path) {
         Ok(text) => parse(&text, path, errors),
         Err(error) => {
             errors.push(error);
-            Layer::new()
+            (Layer::new(), Vec::new())
         }
     }
 }
@@ -50,9 +51,10 @@ fn read(path: &Path) -> Result<String, ConfigError> {
     })
 }
 
-/// The layer that a file's text gives.
-pub fn parse(text: &str, path: &Path, errors: &mut Vec<ConfigError>) -> Layer {
+/// The layer that a file's text gives, and its tables of views.
+pub fn parse(text: &str, path: &Path, errors: &mut Vec<ConfigError>) -> (Layer, Vec<ViewTable>) {
     let mut layer = Layer::new();
+    let mut tables = Vec::new();
     let table = match DeTable::parse(text) {
         Ok(table) => table.into_inner(),
         Err(error) => {
@@ -61,7 +63,7 @@ pub fn parse(text: &str, path: &Path, errors: &mut Vec<ConfigError>) -> Layer {
                 line: line_at(text, error.span().map_or(0, |span| span.start)),
                 message: error.message().to_owned(),
             });
-            return layer;
+            return (layer, tables);
         }
     };
     let mut entries: Vec<_> = table.into_iter().collect();
@@ -84,12 +86,23 @@ pub fn parse(text: &str, path: &Path, errors: &mut Vec<ConfigError>) -> Layer {
             path: path.to_owned(),
             line,
         };
+        if setting.key == serve::view.key
+            && let DeValue::Table(_) = value.get_ref()
+        {
+            let DeValue::Table(views) = value.into_inner() else {
+                continue;
+            };
+            let (given, found) = views::read(views, place, (path, text), errors);
+            layer.insert(setting.key, given);
+            tables = found;
+            continue;
+        }
         match given(setting, value, place) {
             Ok(given) => drop(layer.insert(setting.key, given)),
             Err(error) => errors.push(error),
         }
     }
-    layer
+    (layer, tables)
 }
 
 /// The values of one key: a text or a number, or a list of texts where a setting takes several.
@@ -140,7 +153,8 @@ fn given(
     })
 }
 
-fn kind(value: &DeValue<'_>) -> &'static str {
+/// What kind of value it is, with its article.
+pub fn kind(value: &DeValue<'_>) -> &'static str {
     match value {
         DeValue::String(_) => "a text",
         DeValue::Integer(_) => "an integer",
@@ -154,16 +168,25 @@ fn kind(value: &DeValue<'_>) -> &'static str {
 
 /// The setting whose key looks most like this one, if any does.
 fn nearest(key: &str) -> Option<&'static str> {
+    nearest_of(key, settings::all().map(|setting| setting.key))
+}
+
+/// The key that looks most like this one, if any of them does.
+pub fn nearest_of(
+    key: &str,
+    known: impl IntoIterator<Item = &'static str>,
+) -> Option<&'static str> {
     let key = key.to_lowercase().replace('-', "_");
-    settings::all()
-        .map(|setting| (strsim::jaro_winkler(&key, setting.key), setting.key))
+    known
+        .into_iter()
+        .map(|known| (strsim::jaro_winkler(&key, known), known))
         .filter(|(similarity, _)| *similarity >= SIMILARITY_MIN)
         .max_by(|left, right| left.0.total_cmp(&right.0))
         .map(|(_, key)| key)
 }
 
 /// The line, from 1, that an offset into a text lies on.
-fn line_at(text: &str, offset: usize) -> usize {
+pub fn line_at(text: &str, offset: usize) -> usize {
     let before = text.bytes().take(offset);
     before
         .filter(|byte| *byte == b'\n')

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use super::error::{ConfigError, Place};
 use super::file;
+use super::views::ViewTable;
 use crate::cli::settings;
 use crate::cli::{CONFIG_VARIABLE, Flags};
 
@@ -27,9 +28,13 @@ pub struct Given {
 /// The settings that one layer gives, by key.
 pub type Layer = BTreeMap<&'static str, Given>;
 
-/// All layers, the one that wins first; and what was wrong with them already.
-pub fn layers(flags: &Flags, environment: &Environment<'_>) -> (Vec<Layer>, Vec<ConfigError>) {
+/// All layers, the one that wins first; the file's tables of views; and what was wrong with them already.
+pub fn layers(
+    flags: &Flags,
+    environment: &Environment<'_>,
+) -> (Vec<Layer>, Vec<ViewTable>, Vec<ConfigError>) {
     let mut errors = Vec::new();
+    let mut tables = Vec::new();
     let mut found = vec![
         flag_layer(flags),
         environment_layer(environment, &mut errors),
@@ -39,9 +44,11 @@ pub fn layers(flags: &Flags, environment: &Environment<'_>) -> (Vec<Layer>, Vec<
         .clone()
         .or_else(|| variable(environment, CONFIG_VARIABLE).map(PathBuf::from));
     if let Some(path) = path {
-        found.push(file::layer(&path, &mut errors));
+        let (layer, of_file) = file::layer(&path, &mut errors);
+        found.push(layer);
+        tables = of_file;
     }
-    (found, errors)
+    (found, tables, errors)
 }
 
 /// A variable's value; one that is set to nothing counts as not set, as

@@ -6,6 +6,7 @@ use super::layer::{Environment, Given, Layer, layers};
 use super::password;
 use super::upstream::Upstream;
 use super::value::{self, Kind};
+use super::views::{self, ViewChoice, ViewTable};
 use crate::cli::Flags;
 use crate::cli::settings::{DefaultValue, Setting};
 use crate::limits;
@@ -27,6 +28,8 @@ pub struct Entry {
 pub struct Merge<'e> {
     environment: &'e Environment<'e>,
     layers: Vec<Layer>,
+    /// What the file says of single views, whichever layer names them.
+    tables: Vec<ViewTable>,
     errors: Vec<ConfigError>,
     entries: Vec<Entry>,
 }
@@ -34,10 +37,11 @@ pub struct Merge<'e> {
 impl<'e> Merge<'e> {
     /// Reads the layers.
     pub fn new(flags: &Flags, environment: &'e Environment<'e>) -> Self {
-        let (layers, errors) = layers(flags, environment);
+        let (layers, tables, errors) = layers(flags, environment);
         Self {
             environment,
             layers,
+            tables,
             errors,
             entries: Vec::new(),
         }
@@ -60,7 +64,7 @@ impl<'e> Merge<'e> {
     }
 
     /// The views, at least one; `defaults` if no layer names any.
-    pub fn views(&mut self, setting: Setting, defaults: &[&str]) -> Option<Vec<ViewName>> {
+    pub fn views(&mut self, setting: Setting, defaults: &[&str]) -> Option<Vec<ViewChoice>> {
         let given = self.given(setting).unwrap_or_else(|| Given {
             values: defaults.iter().map(ToString::to_string).collect(),
             separated: false,
@@ -68,17 +72,22 @@ impl<'e> Merge<'e> {
         });
         let place = given.place.clone();
         let names = self.names(given)?;
-        let mut views: Vec<ViewName> = Vec::new();
+        let mut views: Vec<ViewChoice> = Vec::new();
         let before = self.errors.len();
         for name in &names {
-            let place = place.clone();
-            match ViewName::parse(name) {
-                Err(error) => self.errors.push(ConfigError::Name { place, error }),
-                Ok(view) if views.contains(&view) => {
-                    let name = view.text().to_owned();
-                    self.errors.push(ConfigError::DuplicateView { name, place });
+            match self.choice(name, &place) {
+                Err(error) => self.errors.push(error),
+                Ok(view) => {
+                    let twice =
+                        |other: &ViewChoice| other.name == view.name || other.is_same_stream(&view);
+                    match views.iter().any(twice) {
+                        true => self.errors.push(ConfigError::DuplicateView {
+                            name: view.name,
+                            place: place.clone(),
+                        }),
+                        false => views.push(view),
+                    }
                 }
-                Ok(view) => views.push(view),
             }
         }
         if views.len() > limits::VIEWS_MAX {
@@ -97,12 +106,24 @@ impl<'e> Merge<'e> {
             });
             return None;
         }
-        let texts: Vec<_> = views
-            .iter()
-            .map(|view| value::toml_text(view.text()))
-            .collect();
-        self.entry(setting, Some(format!("[{}]", texts.join(", "))), place, "");
+        self.entry(setting, Some(views::to_toml(&views)), place, "");
         Some(views)
+    }
+
+    /// The view of a name: as the file's table of that name says, if there is
+    /// one.
+    fn choice(&self, name: &str, place: &Place) -> Result<ViewChoice, ConfigError> {
+        let mut tables = self.tables.iter();
+        match tables.find(|table| table.key == name.trim()) {
+            Some(table) => table.choice(),
+            None => match ViewName::parse(name) {
+                Ok(name) => Ok(ViewChoice::relation(name)),
+                Err(error) => Err(ConfigError::Name {
+                    place: place.clone(),
+                    error,
+                }),
+            },
+        }
     }
 
     /// A setting of any number of values, `max` at the most; none if no layer

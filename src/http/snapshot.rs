@@ -111,6 +111,7 @@ fn describe(shared: &SharedView, now_ms: u64) -> Value {
     let column = |column: &crate::model::row::Column| json!({ "name": column.name, "type": column.sql_type });
     json!({
         "name": shared.name,
+        "description": shared.description,
         "columns": status.columns.iter().map(column).collect::<Vec<_>>(),
         "rows": status.rows,
         "position": status.position.map(|position| position.to_string()),

@@ -10,8 +10,36 @@ use super::view::View;
 pub struct Description {
     /// The columns in the view's order.
     pub columns: Vec<Column>,
+    /// Which of the columns that the upstream sends these are.
+    pub kept: Kept,
     /// Fingerprint of the view and its columns.
     pub incarnation: Incarnation,
+}
+
+/// Which columns of a relation are shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept(Vec<bool>);
+
+impl Kept {
+    /// For each column in the relation's order, whether it is shown.
+    pub fn new(shown: Vec<bool>) -> Self {
+        Kept(shown)
+    }
+
+    /// All of so many.
+    pub fn all(columns: usize) -> Self {
+        Kept(vec![true; columns])
+    }
+
+    /// Columns of the relation.
+    pub fn sent(&self) -> usize {
+        self.0.len()
+    }
+
+    /// For each column in the relation's order, whether it is shown.
+    pub fn iter(&self) -> impl Iterator<Item = bool> {
+        self.0.iter().copied()
+    }
 }
 
 /// One step of a tail, in order. Facts that once told stay true.

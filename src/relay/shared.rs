@@ -132,6 +132,8 @@ impl WakeFlag {
 pub struct SharedView {
     /// The name given by the operator, and the path of its streams.
     pub name: String,
+    /// What the operator says it is, if anything.
+    pub description: Option<String>,
     /// The current log; `None` until there is a base.
     log: Mutex<Option<Arc<Log>>>,
     status: Mutex<Status>,
@@ -160,6 +162,7 @@ impl SharedView {
     pub fn new(name: String) -> Self {
         SharedView {
             name,
+            description: None,
             log: Mutex::new(None),
             status: Mutex::new(Status {
                 columns: Vec::new(),

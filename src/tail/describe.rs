@@ -6,13 +6,15 @@
 use postgres::{Client, SimpleQueryMessage};
 
 use crate::limits::NEAR_NAMES_MAX;
-use crate::model::event::Description;
+use crate::model::event::{Description, Kept};
 use crate::model::position::{Incarnation, Timestamp};
 use crate::model::row::Column;
 
 use super::TailView;
 use super::dialect::{Dialect, VERSION_SQL};
 use super::error::TailError;
+
+mod query;
 
 /// One row of an answer, as text.
 type TextRow = Vec<Option<String>>;
@@ -44,11 +46,44 @@ pub fn dialect(client: &mut Client) -> Result<Dialect, TailError> {
     Ok(Dialect::of_version(version)?)
 }
 
+/// Whether a server of this dialect can stream the view.
+pub(super) fn check_dialect(view: &TailView, dialect: Dialect) -> Result<(), TailError> {
+    match dialect {
+        Dialect::Tail if view.query.is_some() => Err(TailError::QueryOnOldServer {
+            name: view.name.clone(),
+        }),
+        _ => Ok(()),
+    }
+}
+
 /// The view's columns in order, and its fingerprint.
 pub fn describe(client: &mut Client, view: &TailView) -> Result<Description, TailError> {
-    let id = object_id(client, view)?;
-    let names = column_names(client, view)?;
-    let sql = format!("SHOW COLUMNS FROM {}", view.sql);
+    let (all, what) = match &view.query {
+        Some(query) => (query::columns_of(client, view, query)?, query.clone()),
+        None => {
+            let id = object_id(client, view)?;
+            (columns(client, view, &view.sql)?, id)
+        }
+    };
+    let (columns, kept) = chosen(view, all)?;
+    let environment = environment(client);
+    let facts = [environment.as_str(), what.as_str()].into_iter();
+    let facts = facts.chain(view.facts.iter().map(String::as_str));
+    let of_columns = columns
+        .iter()
+        .flat_map(|column| [column.name.as_str(), column.sql_type.as_str()]);
+    let incarnation = Incarnation::of(facts.chain(of_columns));
+    Ok(Description {
+        columns,
+        kept,
+        incarnation,
+    })
+}
+
+/// All columns of a relation in order.
+fn columns(client: &mut Client, view: &TailView, sql: &str) -> Result<Vec<Column>, TailError> {
+    let names = column_names(client, view, sql)?;
+    let sql = format!("SHOW COLUMNS FROM {sql}");
     let types: Vec<(String, String)> = ask(client, &sql, "the view's column types")?
         .into_iter()
         // Name, nullable, type and on newer servers a comment.
@@ -57,17 +92,27 @@ pub fn describe(client: &mut Client, view: &TailView) -> Result<Description, Tai
             _ => None,
         })
         .collect();
-    let columns: Vec<Column> = names.into_iter().map(|name| typed(name, &types)).collect();
-    let environment = environment(client);
-    let facts = [environment.as_str(), id.as_str()].into_iter();
-    let of_columns = columns
-        .iter()
-        .flat_map(|column| [column.name.as_str(), column.sql_type.as_str()]);
-    let incarnation = Incarnation::of(facts.chain(of_columns));
-    Ok(Description {
-        columns,
-        incarnation,
-    })
+    Ok(names.into_iter().map(|name| typed(name, &types)).collect())
+}
+
+/// The columns that are shown, in the view's order.
+fn chosen(view: &TailView, all: Vec<Column>) -> Result<(Vec<Column>, Kept), TailError> {
+    let Some(wanted) = &view.columns else {
+        let kept = Kept::all(all.len());
+        return Ok((all, kept));
+    };
+    let is_there = |name: &&String| all.iter().any(|column| column.name == **name);
+    if let Some(column) = wanted.iter().find(|name| !is_there(name)) {
+        let names = all.iter().map(|column| column.name.clone()).collect();
+        return Err(TailError::UnknownColumn {
+            name: view.name.clone(),
+            column: column.clone(),
+            near: near(column, names),
+        });
+    }
+    let is_wanted = |column: &Column| wanted.contains(&column.name);
+    let kept = Kept::new(all.iter().map(is_wanted).collect());
+    Ok((all.into_iter().filter(is_wanted).collect(), kept))
 }
 
 /// The column with its type taken from the list. An old server lists by name,
@@ -82,9 +127,9 @@ fn typed(name: String, types: &[(String, String)]) -> Column {
     Column { name, sql_type }
 }
 
-fn column_names(client: &mut Client, view: &TailView) -> Result<Vec<String>, TailError> {
+fn column_names(client: &mut Client, view: &TailView, sql: &str) -> Result<Vec<String>, TailError> {
     let what = "the view's columns";
-    let sql = format!("SELECT * FROM {} LIMIT 0", view.sql);
+    let sql = format!("SELECT * FROM {sql} LIMIT 0");
     let answer = match client.simple_query(&sql) {
         Ok(answer) => answer,
         Err(error) if says_unknown(&error) => return Err(unknown_view(client, view)),

@@ -40,6 +40,31 @@ pub enum TailError {
         /// Names the catalog has that look like it, best first.
         near: Vec<String>,
     },
+    /// The view lacks a column that is to be shown.
+    #[error("view \"{name}\" has no column \"{column}\"")]
+    UnknownColumn {
+        /// The view, as given.
+        name: String,
+        /// The column, as given.
+        column: String,
+        /// Its columns that look like it, best first.
+        near: Vec<String>,
+    },
+    /// The server does not take the query.
+    #[error("the query of view \"{name}\" was refused")]
+    BadQuery {
+        /// The view, as given.
+        name: String,
+        /// What the server says.
+        #[source]
+        source: postgres::Error,
+    },
+    /// TAIL takes relations.
+    #[error("view \"{name}\" is a query, and this Materialize streams relations only")]
+    QueryOnOldServer {
+        /// The view, as given.
+        name: String,
+    },
     /// The server's version.
     #[error(transparent)]
     Dialect(#[from] DialectError),
@@ -90,6 +115,23 @@ impl TailError {
                 let quoted: Vec<_> = near.iter().map(|name| format!("\"{name}\"")).collect();
                 Some(format!("Similar names are {}.", quoted.join(", ")))
             }
+            TailError::UnknownColumn { near, .. } if near.is_empty() => {
+                Some("Name columns as they are; upper and lower case count.".to_string())
+            }
+            TailError::UnknownColumn { near, .. } => {
+                let quoted: Vec<_> = near.iter().map(|name| format!("\"{name}\"")).collect();
+                Some(format!("Similar columns are {}.", quoted.join(", ")))
+            }
+            TailError::BadQuery { .. } => {
+                Some("Try it in psql as the same user, and correct it in the file.".to_string())
+            }
+            TailError::QueryOnOldServer { .. } => Some(
+                "Queries can be streamed since 0.27: create a materialized view of it here."
+                    .to_string(),
+            ),
+            TailError::Refused(error) if says_replica(error) => {
+                Some("Name the replica by --cluster-replica.".to_string())
+            }
             TailError::Dialect(_) => {
                 Some("Set the dialect to \"tail\" or \"subscribe\" if you know it.".to_string())
             }
@@ -106,6 +148,18 @@ impl TailError {
     /// Whether a server that is well has no room for one more connection.
     pub(super) fn is_no_room(&self) -> bool {
         matches!(self, TailError::Connect(error) if error.is_no_room())
+    }
+
+    /// Whether what was chosen to be streamed is at fault: not there, or not
+    /// what the operator thinks.
+    pub(super) fn is_of_the_choice(&self) -> bool {
+        matches!(
+            self,
+            TailError::UnknownView { .. }
+                | TailError::UnknownColumn { .. }
+                | TailError::BadQuery { .. }
+                | TailError::QueryOnOldServer { .. }
+        )
     }
 
     /// Whether the data was at fault, not the connection.
@@ -128,4 +182,12 @@ impl TailError {
         // A server's text may have line breaks; a log line has none.
         text.replace(['\n', '\r'], " ")
     }
+}
+
+/// Whether the server wants to know which replica is meant: each has its own
+/// introspection relations.
+fn says_replica(error: &postgres::Error) -> bool {
+    error
+        .as_db_error()
+        .is_some_and(|error| error.message().contains("must target a replica"))
 }

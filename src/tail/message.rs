@@ -1,6 +1,7 @@
 //! One line of a tail: a row's change, or progress. Pure.
 
 use crate::limits::DIFF_MAX;
+use crate::model::event::Kept;
 use crate::model::position::Timestamp;
 use crate::model::row::Column;
 use crate::model::value::Encoder;
@@ -63,6 +64,8 @@ pub enum MessageError {
 pub struct Messages {
     encoder: Encoder,
     names: Vec<String>,
+    /// Which of the columns that come these are.
+    kept: Kept,
     /// The row being built; kept, so that no row allocates.
     row: String,
     scratch: Vec<u8>,
@@ -71,7 +74,15 @@ pub struct Messages {
 impl Messages {
     /// A reader of lines whose rows have these columns.
     pub fn new(columns: &[Column]) -> Self {
+        Messages::keeping(columns, Kept::all(columns.len()))
+    }
+
+    /// A reader of lines of which only these columns are kept. Rows that
+    /// differ in the others alone become one: whoever collects them adds their
+    /// multiplicities up.
+    pub fn keeping(columns: &[Column], kept: Kept) -> Self {
         Messages {
+            kept,
             encoder: Encoder::new(columns),
             names: columns.iter().map(|column| column.name.clone()).collect(),
             row: String::new(),
@@ -96,7 +107,7 @@ impl Messages {
                     row: &self.row,
                 })
             }
-            b"t" => match fields.count() == self.encoder.columns() {
+            b"t" => match fields.count() == self.kept.sent() {
                 true => Ok(Message::Progress(timestamp)),
                 false => Err(self.wrong_columns(line)),
             },
@@ -106,10 +117,14 @@ impl Messages {
 
     fn read_row(&mut self, mut fields: Fields<'_>, line: &[u8]) -> Result<(), MessageError> {
         self.row.clear();
-        for at in 0..self.encoder.columns() {
+        let mut at = 0;
+        for is_kept in self.kept.iter() {
             let Some(field) = fields.next() else {
                 return Err(self.wrong_columns(line));
             };
+            if !is_kept {
+                continue;
+            }
             match copy_text::value(field, &mut self.scratch) {
                 Ok(text) => self.encoder.value(at, text, &mut self.row),
                 Err(CopyTextError::InvalidUtf8) => {
@@ -118,6 +133,7 @@ impl Messages {
                 }
                 Err(other) => return Err(other.into()),
             }
+            at += 1;
         }
         if fields.next().is_some() {
             return Err(self.wrong_columns(line));
@@ -128,7 +144,7 @@ impl Messages {
 
     fn wrong_columns(&self, line: &[u8]) -> MessageError {
         MessageError::Columns {
-            expected: LEADING + self.encoder.columns(),
+            expected: LEADING + self.kept.sent(),
             found: Fields::of(line).count(),
         }
     }

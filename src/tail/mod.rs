@@ -31,15 +31,38 @@ use crate::connection::Connector;
 use crate::limits::{RECONNECT_MAX_DEFAULT, UNCLOSED_BYTES_DEFAULT, UPSTREAM_TIMEOUT_DEFAULT};
 
 /// The relation to tail, as the catalog knows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TailView {
     /// As it was given, for logs and thread names.
     pub name: String,
+    /// The query that is tailed in place of a relation, without a semicolon.
+    pub query: Option<String>,
+    /// The columns that are shown, by name; all, if `None`.
+    pub columns: Option<Vec<String>>,
+    /// What else tells what is tailed from another; part of the incarnation.
+    pub facts: Vec<String>,
     /// As an identifier path in SQL, quoted.
     pub sql: String,
     /// Its parts, unquoted: name, or schema and name, or database, schema and
     /// name.
     pub parts: Vec<String>,
+}
+
+impl TailView {
+    /// What stands after TAIL or SUBSCRIBE.
+    pub(crate) fn tailed_sql(&self) -> String {
+        match &self.query {
+            // On a line of its own: the query may end in a comment.
+            Some(query) => format!("({query}\n)"),
+            None => self.sql.clone(),
+        }
+    }
+}
+
+/// Whether each replica of a cluster has contents of its own for the relation.
+pub fn is_of_one_replica(view: &TailView) -> bool {
+    let schema = view.parts.iter().rev().nth(1);
+    schema.is_some_and(|schema| schema == "mz_introspection")
 }
 
 /// What a tail needs to know.

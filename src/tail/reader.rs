@@ -106,14 +106,17 @@ fn failed(
     if began.elapsed() >= BACKOFF_RESET_AFTER {
         entered.held.failures = 0;
     }
-    if let TailError::UnknownView { .. } = &error {
+    if error.is_of_the_choice() {
         if !entered.held.was_found {
             shared.set_phase(generation, Phase::Over);
             // Full means that another view's fatal error is on its way.
             let _ = shared.fatal.try_send(error);
             return Ok(None);
         }
-        entered.gone("the view was dropped")?;
+        entered.gone(match &error {
+            TailError::UnknownColumn { .. } => "the view's columns have changed",
+            _ => "the view was dropped",
+        })?;
         entered.held.failures = entered.held.failures.saturating_add(1);
         log::info!("view \"{}\": {}", shared.name(), error.chain());
         return Ok(Some(entered.held.failures));
@@ -143,8 +146,9 @@ fn on_connection(shared: &Arc<Shared>, generation: u64, client: &mut Client) -> 
         Some(dialect) => dialect,
         None => describe::dialect(client)?,
     };
+    describe::check_dialect(&shared.settings.view, dialect)?;
     let description = describe::describe(client, &shared.settings.view)?;
-    let messages = Messages::new(&description.columns);
+    let messages = Messages::keeping(&description.columns, description.kept.clone());
     let start = {
         let mut entered = shared.gate.enter(generation)?;
         entered.describe(description)?;
@@ -164,7 +168,7 @@ fn stream(
     start: Start,
     messages: Messages,
 ) -> Result<(), End> {
-    let relation = &shared.settings.view.sql;
+    let relation = &shared.settings.view.tailed_sql();
     let mut reading = Reading {
         shared,
         generation,

@@ -13,6 +13,7 @@ use viewcast::limits;
 mod access;
 mod refused;
 mod upstream;
+mod views;
 
 /// One configuration in the making: flags, variables, a file.
 #[derive(Default)]

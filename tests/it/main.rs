@@ -16,6 +16,7 @@
 mod access;
 mod architecture;
 mod behind;
+mod choices;
 mod cli;
 mod clients;
 mod config;

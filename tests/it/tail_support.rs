@@ -38,6 +38,7 @@ pub fn settings(server: &Materialize, name: &str) -> TailSettings {
         name: name.to_string(),
         sql: format!("\"{}\"", name.replace('"', "\"\"")),
         parts: vec![name.to_string()],
+        ..TailView::default()
     };
     let connector: postgres::Config = server.url().parse().unwrap();
     let mut settings = TailSettings::new(view, connector);

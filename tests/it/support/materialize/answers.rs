@@ -5,8 +5,18 @@ use super::{Generation, State, Values};
 
 /// The last part of an identifier path, without its quotes.
 pub(super) fn view_name(path: &str) -> String {
-    let last = path.rsplit('.').next().unwrap_or(path).trim();
-    last.trim_matches('"').replace("\"\"", "\"")
+    if let Some(query) = path.strip_prefix('(') {
+        // The script knows a query as a view of that name.
+        return query.trim_end_matches(')').trim().to_string();
+    }
+    let path = path.trim();
+    let Some(inside) = path.strip_suffix('"') else {
+        return path.rsplit('.').next().unwrap_or(path).to_string();
+    };
+    // A quoted part begins at a quote that is not one of a pair.
+    let masked = inside.replace("\"\"", "\0\0");
+    let begin = masked.rfind('"').map_or(0, |at| at + 1);
+    inside[begin..].replace("\"\"", "\"")
 }
 
 /// What stands after `start` and up to `end`.
@@ -37,6 +47,18 @@ pub(super) fn answer(state: &mut State, sql: &str) -> Vec<u8> {
                 &format!("unrecognized configuration parameter \"{name}\""),
             ),
         };
+    }
+    if let Some(query) = between(sql, "CREATE TEMPORARY VIEW \"viewcast_query\" AS ", "") {
+        let name = query.trim().to_string();
+        let Some(view) = state.existing(&name).cloned() else {
+            return pgwire::error("42601", "the script has no such query");
+        };
+        state.views.insert(0, ("viewcast_query".to_string(), view));
+        return pgwire::complete("CREATE VIEW");
+    }
+    if sql == "DROP VIEW \"viewcast_query\"" {
+        state.views.retain(|(name, _)| name != "viewcast_query");
+        return pgwire::complete("DROP VIEW");
     }
     match sql {
         "SELECT mz_version()" if old => return text("mz_version", "v0.7.0 (953d2279d)"),

@@ -1,0 +1,269 @@
+//! What is streamed: names of every kind, queries, some columns only, and what
+//! makes two gateways' ids equal.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::support::gateway::{Gateway, Process};
+use crate::support::http::get;
+use crate::support::materialize::{Generation, Materialize, Values, row};
+use crate::support::sse::Stream;
+use crate::support::standin::{TextRows, text_rows};
+use crate::support::table::Table;
+
+const COLUMNS: [(&str, &str); 3] = [("id", "integer"), ("Secret", "text"), ("n", "bigint")];
+const QUERY: &str = "SELECT b, count(*) AS n FROM t GROUP BY b -- all of it";
+
+/// A gateway with a configuration file.
+struct Configured {
+    gateway: Gateway,
+    _directory: TempDir,
+}
+
+fn write(file: &str) -> (TempDir, String) {
+    let directory = tempfile::tempdir().expect("directory");
+    let path = directory.path().join("viewcast.toml");
+    std::fs::write(&path, file).expect("write");
+    let path = path.display().to_string();
+    (directory, path)
+}
+
+impl Configured {
+    fn start(server: &Materialize, file: &str, more: &[&str]) -> Self {
+        let (directory, path) = write(file);
+        let url = server.url();
+        let mut arguments = vec![
+            "--upstream",
+            &url,
+            "--config",
+            &path,
+            "--heartbeat",
+            "200ms",
+        ];
+        arguments.extend(more);
+        Configured {
+            gateway: Gateway::start(&arguments),
+            _directory: directory,
+        }
+    }
+
+    fn open(&self, path: &str) -> (Stream, Table) {
+        let mut stream = Stream::open(self.gateway.address, path);
+        let mut table = Table::default();
+        table.apply(&stream.expect("base"));
+        (stream, table)
+    }
+
+    /// The incarnation of a view.
+    fn incarnation(&self, path: &str) -> String {
+        self.open(path).1.incarnation
+    }
+}
+
+/// Starts a gateway that does not come up; its log.
+fn refused(server: &Materialize, file: &str) -> String {
+    let (_directory, path) = write(file);
+    let url = server.url();
+    let arguments = [
+        "--upstream",
+        &url,
+        "--config",
+        &path,
+        "--listen",
+        "127.0.0.1:0",
+    ];
+    let mut process = Process::start(&arguments);
+    assert_eq!(process.await_exit().code(), Some(1));
+    process.log().join("\n")
+}
+
+fn read_to(stream: &mut Stream, table: &mut Table, timestamp: u64) {
+    table.read_until(stream, |table| table.timestamp >= Some(timestamp));
+}
+
+#[test]
+fn query_of_the_file_is_streamed_on_a_modern_server() {
+    let server = Materialize::start(Generation::Modern);
+    server.create_view(QUERY, &[("b", "text"), ("n", "bigint")]);
+    server.commit(QUERY, vec![(row(["x", "2"]), 1)]);
+    let file = format!("[view.\"big spenders\"]\nquery = \"{QUERY} ; \"\n");
+    let configured = Configured::start(&server, &file, &[]);
+    let (mut stream, mut table) = configured.open("/big%20spenders/stream");
+    let base: TextRows = [(row(["x", "2"]), 1)].into();
+    assert_eq!(text_rows(&table.rows), base);
+    let change = vec![(row(["x", "2"]), -1), (row(["x", "3"]), 1)];
+    let at = server.commit(QUERY, change);
+    read_to(&mut stream, &mut table, at);
+    assert_eq!(text_rows(&table.rows), [(row(["x", "3"]), 1)].into());
+    let copies = server.copies();
+    let copy = format!("COPY (SUBSCRIBE ({QUERY}\n) WITH (PROGRESS)) TO STDOUT");
+    assert_eq!(copies, [copy]);
+
+    // The same text and columns are the same view; another text is another.
+    let again = Configured::start(&server, &file, &[]);
+    assert_eq!(again.incarnation("/view/stream"), table.incarnation);
+    let other = QUERY.replace("all", "some");
+    server.create_view(&other, &[("b", "text"), ("n", "bigint")]);
+    let file = file.replace(QUERY, &other);
+    let another = Configured::start(&server, &file, &[]);
+    assert_ne!(another.incarnation("/view/stream"), table.incarnation);
+}
+
+#[test]
+fn query_that_cannot_be_streamed_ends_the_program_with_a_reason() {
+    let server = Materialize::start(Generation::Modern);
+    let log = refused(&server, "[view.q]\nquery = \"SELECT 1 FRM t\"");
+    assert!(
+        log.contains("error: the query of view \"q\" was refused"),
+        "{log}"
+    );
+    assert!(log.contains("the script has no such query"), "{log}");
+    assert!(log.contains("hint: Try it in psql"), "{log}");
+    let server = Materialize::start(Generation::Old);
+    let log = refused(&server, "[view.q]\nquery = \"SELECT 1\"");
+    assert!(log.contains("streams relations only"), "{log}");
+    assert!(
+        log.contains("hint: Queries can be streamed since 0.27"),
+        "{log}"
+    );
+}
+
+/// The oracle's rows without their second column.
+fn projected(rows: BTreeMap<Values, i64>) -> TextRows {
+    let mut shown = TextRows::new();
+    for (row, copies) in rows {
+        let kept = vec![row[0].clone(), row[2].clone()];
+        *shown.entry(kept).or_default() += u64::try_from(copies).expect("positive");
+    }
+    shown
+}
+
+#[test]
+fn oracle_columns_that_are_hidden_leave_rows_added_up() {
+    for generation in [Generation::Modern, Generation::Old] {
+        let server = Materialize::start(generation);
+        server.create_view("v", &COLUMNS);
+        let one = |secret: &str, diff: i64| (row(["1", secret, "5"]), diff);
+        server.commit(
+            "v",
+            vec![one("a", 2), one("b", 1), (row(["2", "c", "6"]), 1)],
+        );
+        let file = "[view.v]\nas = \"orders\"\ndescription = \"What was \\\"sold\\\"\"\n\
+            columns = [\"n\", \"id\"]";
+        let configured = Configured::start(&server, file, &[]);
+        let (mut stream, mut table) = configured.open("/orders/stream");
+        let check = |table: &Table| {
+            let at = table.timestamp.expect("a position");
+            let expected = projected(server.contents_at("v", at));
+            assert_eq!(text_rows(&table.rows), expected, "{generation:?} at {at}");
+        };
+        check(&table);
+        for changes in [
+            // Only what is hidden changes: nothing to tell.
+            vec![one("a", -1), one("z", 1)],
+            vec![one("a", -1), one("b", 1)],
+            vec![one("b", -2), one("z", 1), (row(["3", "x", "7"]), 3)],
+            vec![(row(["3", "x", "7"]), -3), (row(["3", "y", "7"]), 1)],
+        ] {
+            let at = server.commit("v", changes);
+            read_to(&mut stream, &mut table, at);
+            check(&table);
+        }
+        let events = table.deltas;
+        assert!(events >= 2, "{events}");
+        let list = get(configured.gateway.address, "/views").json();
+        let view = &list["views"][0];
+        assert_eq!(view["name"], "orders");
+        assert_eq!(view["description"], "What was \"sold\"");
+        let columns = json!([
+            { "name": "id", "type": "integer" },
+            { "name": "n", "type": "bigint" },
+        ]);
+        assert_eq!(view["columns"], columns);
+        let whole = get(configured.gateway.address, "/orders").text();
+        assert!(!whole.contains("Secret"), "{whole}");
+        // Other columns, another view.
+        let all = Configured::start(&server, "view = ['v']", &[]);
+        assert_ne!(all.incarnation("/v/stream"), table.incarnation);
+    }
+}
+
+#[test]
+fn column_that_the_view_lacks_ends_the_program_with_the_nearest() {
+    let server = Materialize::start(Generation::Modern);
+    server.create_view("v", &COLUMNS);
+    let log = refused(&server, "[view.v]\ncolumns = [\"id\", \"secret\"]");
+    assert!(
+        log.contains("error: view \"v\" has no column \"secret\""),
+        "{log}"
+    );
+    assert!(
+        log.contains("hint: Similar columns are \"Secret\"."),
+        "{log}"
+    );
+}
+
+#[test]
+fn name_of_any_characters_is_streamed_under_its_path() {
+    let name = "My.View/ü \"%41\"?#";
+    let server = Materialize::start(Generation::Modern);
+    server.create_view(name, &[("n", "integer")]);
+    server.commit(name, vec![(row(["1"]), 1)]);
+    let url = server.url();
+    let quoted = format!("public.\"{}\"", name.replace('"', "\"\""));
+    let gateway = Gateway::start(&["--upstream", &url, "--view", &quoted]);
+    let list = get(gateway.address, "/views").json();
+    let path = list["views"][0]["stream"]
+        .as_str()
+        .expect("a path")
+        .to_owned();
+    let mut stream = Stream::open(gateway.address, &path);
+    assert_eq!(stream.expect("base").data, "[{\"n\":1}]");
+    let copies = server.copies();
+    assert!(
+        copies[0].contains(&format!("SUBSCRIBE \"public\".{}", &quoted[7..])),
+        "{copies:?}"
+    );
+}
+
+#[test]
+fn gateways_of_equal_configuration_have_equal_ids_until_the_view_is_another() {
+    for generation in [Generation::Modern, Generation::Old] {
+        let server = Materialize::start(generation);
+        let file = "[view.v]\n[view.some]\nrelation = \"v\"\ncolumns = [\"id\"]";
+        let create = || {
+            server.create_view("v", &COLUMNS);
+            server.commit("v", vec![(row(["1", "a", "5"]), 1)]);
+        };
+        create();
+        let ids = || {
+            let configured = Configured::start(&server, file, &[]);
+            ["/v/stream", "/some/stream"].map(|path| configured.incarnation(path))
+        };
+        let before = ids();
+        assert_eq!(ids(), before, "{generation:?}: another gateway");
+        assert_ne!(before[0], before[1]);
+        server.restart();
+        assert_eq!(ids(), before, "{generation:?}: another start of the server");
+        server.drop_view("v");
+        create();
+        let after = ids();
+        assert!(
+            before.iter().all(|id| !after.contains(id)),
+            "{generation:?}: {after:?}"
+        );
+    }
+}
+
+#[test]
+fn introspection_of_another_replica_is_another_view() {
+    let server = Materialize::start(Generation::Modern);
+    server.create_view("mz_dataflow_operators", &COLUMNS);
+    let file = "view = ['mz_introspection.mz_dataflow_operators']";
+    let id = |more: &[&str]| Configured::start(&server, file, more).incarnation("/view/stream");
+    let one = ["--cluster", "c", "--cluster-replica", "r1"];
+    assert_eq!(id(&one), id(&one));
+    assert_ne!(id(&one), id(&["--cluster", "c", "--cluster-replica", "r2"]));
+}
