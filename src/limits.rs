@@ -5,6 +5,10 @@
 
 use std::time::Duration;
 
+mod gathering;
+
+pub use gathering::*;
+
 /// Where the gateway listens unless told otherwise: loopback, since streams
 /// are served to whoever reaches the port.
 pub const LISTEN_DEFAULT: &str = "127.0.0.1:8080";

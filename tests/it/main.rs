@@ -17,6 +17,7 @@ mod architecture;
 mod cli;
 mod clients;
 mod config;
+mod conflation;
 mod connections;
 mod crowd;
 mod demo_clients;
