@@ -56,6 +56,8 @@ pub struct Config {
     pub patience: Patience,
     /// Silence after which an idle view sends an empty delta.
     pub heartbeat: Duration,
+    /// The shortest time between two deltas with changes.
+    pub min_interval: Duration,
     /// Bytes of deltas kept per view for resume.
     pub retention_bytes: u64,
     /// Age of the oldest delta kept per view for resume.
@@ -213,6 +215,10 @@ fn merge_common(
         value::duration(limits::HEARTBEAT_MIN, limits::HEARTBEAT_MAX, "15s"),
     );
     let patience = connections::merge_patience(merge);
+    let min_interval = merge.one(
+        serve::min_interval,
+        value::duration(Duration::ZERO, limits::MIN_INTERVAL_MAX, "100ms"),
+    );
     let retention_bytes = merge.one(
         serve::retention_bytes,
         value::size(
@@ -256,6 +262,7 @@ fn merge_common(
         connections: connections?,
         patience: patience?,
         heartbeat: heartbeat?,
+        min_interval: min_interval?,
         retention_bytes: retention_bytes?,
         retention_age: retention_age?,
         max_view_bytes: max_view_bytes?,

@@ -168,6 +168,7 @@ fn start_view(
 
     let settings = Settings {
         heartbeat: config.heartbeat,
+        min_interval: config.min_interval,
         retention: RetentionLimits {
             bytes_max: config.retention_bytes,
             age_ms_max: u64::try_from(config.retention_age.as_millis()).unwrap_or(u64::MAX),

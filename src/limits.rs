@@ -6,8 +6,10 @@
 use std::time::Duration;
 
 mod access;
+mod gathering;
 
 pub use access::*;
+pub use gathering::*;
 
 /// Where the gateway listens unless told otherwise: loopback, since streams
 /// are served to whoever reaches the port.

@@ -268,6 +268,13 @@ settings! {
         /// So that browsers do not reach the other gateways all at once; a
         /// second signal ends all streams now. Example: 30s
         drain: Option<String>, "DURATION", duration(limits::DRAIN_DEFAULT);
+        /// Send at most one delta with changes in this time, 0s to 10s
+        ///
+        /// The first change after a quiet time goes out at once; those that
+        /// follow within the time are sent as one, so a row that changes back
+        /// and forth costs nobody anything. A heartbeat that is due, a lost
+        /// upstream or a new base does not wait for it. Example: 100ms
+        min_interval: Option<String>, "DURATION", duration(limits::MIN_INTERVAL_DEFAULT);
 
         /// Keep at most this many bytes of deltas per view for resume, 1KiB to 64GiB
         ///

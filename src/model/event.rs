@@ -36,6 +36,11 @@ impl Kept {
         self.0.len()
     }
 
+    /// Whether the relation's column at this place is shown.
+    pub fn is_shown(&self, column: usize) -> bool {
+        self.0.get(column).copied().unwrap_or(false)
+    }
+
     /// For each column in the relation's order, whether it is shown.
     pub fn iter(&self) -> impl Iterator<Item = bool> {
         self.0.iter().copied()

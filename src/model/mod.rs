@@ -3,9 +3,12 @@
 //! No I/O, no clock, no threads and no logging here, so that every rule about
 //! views, deltas and positions can be tested as arithmetic.
 
+mod arena;
 pub mod delta;
 pub mod event;
+mod index;
 pub mod json;
+mod multiset;
 pub mod name;
 pub mod position;
 pub mod retention;

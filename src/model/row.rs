@@ -1,6 +1,5 @@
 //! A row as its JSON text, built once and shared by everything that holds it.
 
-use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -16,7 +15,8 @@ pub struct Column {
 /// A row: the text of one JSON object, columns in the view's order.
 ///
 /// The text is the row's identity: two equal rows have byte-equal text. It is
-/// shared, so the view, a delta and the retention hold it once in memory.
+/// shared, so all deltas and frames hold it once in memory; a view has its own
+/// copy, without the allocation.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Row(Arc<str>);
 
@@ -30,12 +30,6 @@ impl Row {
 impl From<&str> for Row {
     fn from(text: &str) -> Self {
         Row(text.into())
-    }
-}
-
-impl Borrow<str> for Row {
-    fn borrow(&self) -> &str {
-        &self.0
     }
 }
 

@@ -1,10 +1,7 @@
 //! A view's contents: a multiset of rows at one closed timestamp.
 
-use foldhash::fast::RandomState;
-use hashbrown::HashMap;
-use hashbrown::hash_map::Entry;
-
 use super::delta::{Change, Delta};
+use super::multiset::{Filling, Multiset, Refusal};
 use super::position::Timestamp;
 use super::row::Row;
 
@@ -33,18 +30,32 @@ pub enum ViewError {
         /// Where.
         timestamp: Timestamp,
     },
+    /// More rows than can be held, or one that is too long.
+    #[error("the rows at timestamp {timestamp} are too many or too long to be held")]
+    Full {
+        /// Where.
+        timestamp: Timestamp,
+    },
+}
+
+impl ViewError {
+    fn of(refusal: Refusal, timestamp: Timestamp) -> Self {
+        match refusal {
+            Refusal::Negative(multiplicity) => ViewError::NegativeMultiplicity {
+                timestamp,
+                multiplicity,
+            },
+            Refusal::Overflow => ViewError::Overflow { timestamp },
+            Refusal::Full => ViewError::Full { timestamp },
+        }
+    }
 }
 
 /// A multiset of rows at one closed timestamp.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct View {
     timestamp: Timestamp,
-    /// Every multiplicity is positive, except inside a `ViewBuilder`.
-    rows: HashMap<Row, i64, RandomState>,
-    /// Rows, copies counted; the same number of elements a base has.
-    copies: u64,
-    /// Bytes of the rows' JSON, copies counted.
-    bytes: u64,
+    rows: Multiset,
 }
 
 impl View {
@@ -52,9 +63,7 @@ impl View {
     pub fn empty(timestamp: Timestamp) -> Self {
         View {
             timestamp,
-            rows: HashMap::default(),
-            copies: 0,
-            bytes: 0,
+            rows: Multiset::default(),
         }
     }
 
@@ -63,32 +72,39 @@ impl View {
         self.timestamp
     }
 
-    /// Rows, copies counted.
+    /// Rows, copies counted; the same number of elements a base has.
     pub fn copies(&self) -> u64 {
-        self.copies
+        self.rows.rows()
     }
 
     /// Bytes of its rows' JSON, copies counted.
     pub fn bytes(&self) -> u64 {
-        self.bytes
+        self.rows.bytes()
     }
 
     /// Bytes of a base's array: the rows' JSON with a comma each.
     pub fn listed_bytes(&self) -> u64 {
-        self.bytes.saturating_add(self.copies)
+        self.bytes().saturating_add(self.copies())
     }
 
-    /// The distinct rows, each with its multiplicity, in no particular order.
-    pub fn rows(&self) -> impl Iterator<Item = (&Row, u64)> {
-        self.rows
-            .iter()
-            .map(|(row, copies)| (row, copies.unsigned_abs()))
+    /// The distinct rows' JSON, each with its multiplicity, in no particular
+    /// order.
+    pub fn rows(&self) -> impl Iterator<Item = (&str, u64)> {
+        let rows = self.rows.iter();
+        rows.map(|(row, copies)| (row, copies.unsigned_abs()))
+    }
+
+    /// Appends the JSON of every copy of every row, each with a comma behind
+    /// it; little more than a copy of so many bytes.
+    pub fn write_listed(&self, out: &mut Vec<u8>) {
+        self.rows.write(out);
     }
 
     /// Moves to a later timestamp at which nothing changed; an earlier one is
     /// ignored, since the view already includes it.
     pub fn advance(&mut self, timestamp: Timestamp) {
         self.timestamp = self.timestamp.max(timestamp);
+        self.rows.tidy();
     }
 
     /// Applies a delta whole, or on an error not at all.
@@ -100,65 +116,24 @@ impl View {
             });
         }
         for (done, change) in delta.changes().iter().enumerate() {
-            if let Err(error) = self.add(change, delta.timestamp()) {
+            if let Err(refusal) = self.rows.add(change.row.text(), change.diff) {
                 self.undo(delta.changes().iter().take(done));
-                return Err(error);
+                return Err(ViewError::of(refusal, delta.timestamp()));
             }
         }
         self.timestamp = delta.timestamp();
+        self.rows.tidy();
         Ok(())
     }
 
     /// Takes back changes that `apply` has just made.
     fn undo<'a>(&mut self, changes: impl Iterator<Item = &'a Change>) {
         for change in changes {
-            let reverse = Change {
-                row: change.row.clone(),
-                diff: change.diff.saturating_neg(),
-            };
             // The state before these changes was a valid view, and they go
             // back to it one by one, so none of these can fail.
-            let _ = self.add(&reverse, self.timestamp);
-        }
-    }
-
-    fn add(&mut self, change: &Change, timestamp: Timestamp) -> Result<(), ViewError> {
-        let negative = |multiplicity| ViewError::NegativeMultiplicity {
-            timestamp,
-            multiplicity,
-        };
-        match self.rows.entry(change.row.clone()) {
-            Entry::Occupied(mut entry) => {
-                let copies = entry
-                    .get()
-                    .checked_add(change.diff)
-                    .ok_or(ViewError::Overflow { timestamp })?;
-                match copies {
-                    0 => drop(entry.remove()),
-                    1.. => *entry.get_mut() = copies,
-                    _ => return Err(negative(copies)),
-                }
-            }
-            Entry::Vacant(entry) => match change.diff {
-                1.. => drop(entry.insert(change.diff)),
-                diff => return Err(negative(diff)),
-            },
-        }
-        self.count(change);
-        Ok(())
-    }
-
-    /// Keeps the totals; called for changes that were made.
-    fn count(&mut self, change: &Change) {
-        let copies = change.diff.unsigned_abs();
-        let length = u64::try_from(change.row.text().len()).unwrap_or(u64::MAX);
-        let bytes = copies.saturating_mul(length);
-        if change.diff > 0 {
-            self.copies = self.copies.saturating_add(copies);
-            self.bytes = self.bytes.saturating_add(bytes);
-        } else {
-            self.copies = self.copies.saturating_sub(copies);
-            self.bytes = self.bytes.saturating_sub(bytes);
+            let _ = self
+                .rows
+                .add(change.row.text(), change.diff.saturating_neg());
         }
     }
 
@@ -166,28 +141,24 @@ impl View {
     /// a new snapshot is shown to those who hold the old contents.
     pub fn difference(&self, next: &View) -> Delta {
         let mut changes = Vec::new();
-        for (row, copies) in &next.rows {
-            let diff = copies - self.rows.get(row).copied().unwrap_or(0);
+        let mut push = |row: &str, diff: i64| {
             changes.push(Change {
-                row: row.clone(),
+                row: Row::from(row),
                 diff,
             });
+        };
+        for (row, copies) in next.rows.iter() {
+            let diff = copies - self.rows.get(row);
+            if diff != 0 {
+                push(row, diff);
+            }
         }
-        for (row, copies) in &self.rows {
-            if !next.rows.contains_key(row) {
-                changes.push(Change {
-                    row: row.clone(),
-                    diff: -copies,
-                });
+        for (row, copies) in self.rows.iter() {
+            if next.rows.get(row) == 0 {
+                push(row, -copies);
             }
         }
         Delta::new(next.timestamp, changes)
-    }
-}
-
-impl PartialEq for View {
-    fn eq(&self, other: &Self) -> bool {
-        self.timestamp == other.timestamp && self.rows == other.rows
     }
 }
 
@@ -195,8 +166,7 @@ impl PartialEq for View {
 /// sums may be negative until the last one is in.
 #[derive(Debug, Default)]
 pub struct ViewBuilder {
-    rows: HashMap<Row, i64, RandomState>,
-    overflow: bool,
+    rows: Filling,
 }
 
 impl ViewBuilder {
@@ -207,19 +177,7 @@ impl ViewBuilder {
 
     /// Adds one update of the snapshot; `text` is the row's JSON text.
     pub fn add(&mut self, text: &str, diff: i64) {
-        // Looked up by text first: most repetitions need no new allocation.
-        match self.rows.get_mut(text) {
-            Some(copies) => match copies.checked_add(diff) {
-                Some(sum) => *copies = sum,
-                None => self.overflow = true,
-            },
-            None => drop(self.rows.insert(Row::from(text), diff)),
-        }
-    }
-
-    /// Distinct rows so far.
-    pub fn len(&self) -> usize {
-        self.rows.len()
+        self.rows.add(text, diff);
     }
 
     /// Whether no row has come.
@@ -228,33 +186,9 @@ impl ViewBuilder {
     }
 
     /// The whole view, now that its timestamp is closed.
-    pub fn finish(mut self, timestamp: Timestamp) -> Result<View, ViewError> {
-        if self.overflow {
-            return Err(ViewError::Overflow { timestamp });
-        }
-        let (mut copies, mut bytes) = (0u64, 0u64);
-        let mut negative = None;
-        self.rows.retain(|row, multiplicity| {
-            if *multiplicity < 0 {
-                negative = Some(*multiplicity);
-            }
-            let length = u64::try_from(row.text().len()).unwrap_or(u64::MAX);
-            let here = multiplicity.unsigned_abs();
-            copies = copies.saturating_add(here);
-            bytes = bytes.saturating_add(here.saturating_mul(length));
-            *multiplicity != 0
-        });
-        if let Some(multiplicity) = negative {
-            return Err(ViewError::NegativeMultiplicity {
-                timestamp,
-                multiplicity,
-            });
-        }
-        Ok(View {
-            timestamp,
-            rows: self.rows,
-            copies,
-            bytes,
-        })
+    pub fn finish(self, timestamp: Timestamp) -> Result<View, ViewError> {
+        let rows = self.rows.finish();
+        let rows = rows.map_err(|refusal| ViewError::of(refusal, timestamp))?;
+        Ok(View { timestamp, rows })
     }
 }

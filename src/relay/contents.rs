@@ -20,6 +20,8 @@ pub struct Keeping {
     pub now_ms: u64,
     /// What the log keeps.
     pub limits: RetentionLimits,
+    /// The shortest time between two deltas with changes.
+    pub min_interval: Duration,
 }
 
 /// The contents of one incarnation, and the log of how they came to be so.
@@ -32,8 +34,11 @@ pub struct Contents {
     sent: Timestamp,
     /// Bytes of frames since the cached base.
     surplus: u64,
-    /// Runs from the first word of an upstream that was lost.
+    /// Runs from the first word of an upstream that was lost, or from a change
+    /// that came too soon after the last delta.
     settling: Option<Settling>,
+    /// When changes were published last.
+    changed: Option<Instant>,
 }
 
 impl Contents {
@@ -45,6 +50,7 @@ impl Contents {
             log,
             surplus: 0,
             settling: None,
+            changed: None,
         }
     }
 
@@ -68,13 +74,27 @@ impl Contents {
     /// Publishes a delta of one timestamp that the view already includes,
     /// unless it is gathered with others; whether it was published.
     pub fn follow(&mut self, delta: Delta, keeping: Keeping) -> bool {
-        if let Some(settling) = &mut self.settling {
-            settling.push(delta, Instant::now());
-            return false;
-        }
+        let now = Instant::now();
         // Of one timestamp, so nothing changed before it.
         let after = delta.timestamp().closed_below().unwrap_or(Timestamp::MIN);
-        self.publish(delta, after, keeping)
+        if self.settling.is_none() {
+            // After a quiet time the first change goes out at once.
+            let due = self.changed.map(|changed| changed + keeping.min_interval);
+            match due.filter(|due| now < *due) {
+                Some(due) => self.settling = Some(Settling::until(after, due)),
+                None => return self.publish(delta, after, keeping),
+            }
+        }
+        if let Some(settling) = &mut self.settling {
+            settling.push(delta, now);
+        }
+        false
+    }
+
+    /// How long what is held back has to wait, if there is something.
+    pub fn held_back(&self) -> Option<Duration> {
+        let settling = self.settling.as_ref().filter(|it| it.is_conflation());
+        settling.map(|settling| settling.wait(Instant::now()))
     }
 
     /// The upstream is back: what it tells from now on is gathered. How long
@@ -103,6 +123,7 @@ impl Contents {
             return false;
         }
         self.sent = delta.timestamp();
+        self.changed = Some(Instant::now());
         let frame = Frame::delta(delta, self.log.incarnation);
         self.surplus = self.surplus.saturating_add(frame.bytes_kept());
         self.push(frame, from, keeping);

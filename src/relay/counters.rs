@@ -208,7 +208,7 @@ mod tests {
             bytes: 20,
             compacted: 2,
             resumes: [0, 0, 2, 0],
-            ends: [0, 0, 0, 4],
+            ends: [0, 0, 0, 4, 0],
         };
         assert_eq!(totals, expected);
     }

@@ -214,12 +214,7 @@ impl Base {
         let mut out = head(EVENT_BASE, position, usize::try_from(room).unwrap_or(0));
         let begin = out.len();
         out.push(b'[');
-        for (row, copies) in view.rows() {
-            for _ in 0..copies {
-                out.extend_from_slice(row.text().as_bytes());
-                out.push(b',');
-            }
-        }
+        view.write_listed(&mut out);
         // The last comma becomes the bracket that closes.
         if out.last() == Some(&b',') {
             out.pop();

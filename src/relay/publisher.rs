@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use actix::{Actor, AsyncContext, Context, Handler, Message};
+use actix::{Actor, AsyncContext, Context, Handler, Message, SpawnHandle};
 use crossbeam_channel::{Receiver, TryRecvError};
 use log::{error, info, warn};
 
@@ -21,6 +21,7 @@ use super::relay::RelayAddr;
 use super::shared::{SharedView, Upstream, WakeFlag};
 use snapshots::Step;
 
+mod gathering;
 mod snapshots;
 
 /// There are events in the channel, or a base is wanted, or it is time to
@@ -38,6 +39,8 @@ pub struct Attach(pub RelayAddr);
 pub struct Settings {
     /// Silence after which an empty delta is published.
     pub heartbeat: Duration,
+    /// The shortest time between two deltas with changes.
+    pub min_interval: Duration,
     /// What is kept for resume.
     pub retention: RetentionLimits,
     /// Bytes of JSON the view may have.
@@ -62,10 +65,12 @@ pub struct Publisher {
     behind: Option<View>,
     /// Positions up to here were given out before time went back.
     distrusted: Option<Timestamp>,
-    /// When to publish what is gathered since the upstream is back.
+    /// When to publish what is gathered, since the upstream is back or since
+    /// changes came too soon.
     settle_in: Option<Duration>,
-    /// A timer for that runs; one is enough, since it looks again.
-    is_timer_set: bool,
+    /// The timer that runs for that, and when it goes off; one is enough, since
+    /// it looks again.
+    timer: Option<(SpawnHandle, Instant)>,
     /// An error was found: nothing counts until the next snapshot.
     out_of_step: bool,
     last_frame: Instant,
@@ -92,7 +97,7 @@ impl Publisher {
             behind: None,
             distrusted: None,
             settle_in: None,
-            is_timer_set: false,
+            timer: None,
             out_of_step: false,
             last_frame: Instant::now(),
         }
@@ -148,6 +153,7 @@ impl Publisher {
             return self.refuse(bytes);
         }
         let is_published = held.follow(delta, keeping);
+        self.settle_in = held.held_back().or(self.settle_in);
         self.note(is_published);
     }
 
@@ -160,34 +166,6 @@ impl Publisher {
             held.advance(timestamp);
         }
         self.report();
-    }
-
-    /// The first word after an outage: from now on changes are gathered, until
-    /// the upstream has told what was missed.
-    fn welcome_back(&mut self) {
-        if self.shared.status().upstream == Upstream::Lost
-            && let Some(held) = &mut self.held
-        {
-            self.settle_in = Some(held.gather());
-        }
-    }
-
-    /// Publishes what was gathered since the upstream is back, if it is time.
-    fn settle(&mut self, at_once: bool) {
-        if self.settle_in.is_none() {
-            return;
-        }
-        let keeping = self.keeping();
-        let Some(held) = &mut self.held else { return };
-        let wait = held.gather();
-        if !at_once && !wait.is_zero() {
-            self.settle_in = Some(wait);
-            return;
-        }
-        self.settle_in = None;
-        let is_published = held.settle(keeping);
-        self.note(is_published);
-        self.set_upstream(Upstream::Live);
     }
 
     /// An upstream that contradicts itself: what is held stays, and nothing
@@ -222,6 +200,7 @@ impl Publisher {
         Keeping {
             now_ms: self.shared.now_ms(),
             limits: self.settings.retention,
+            min_interval: self.settings.min_interval,
         }
     }
 
@@ -307,9 +286,22 @@ impl Publisher {
 
     /// Breaks a silence: with an empty delta, or a comment if there is no base.
     fn beat(&mut self) {
+        if self.last_frame.elapsed() < self.settings.heartbeat {
+            return;
+        }
         // While changes are gathered the view is ahead of the log, and an empty
         // delta would claim that nothing happened up to where the view stands.
-        if self.last_frame.elapsed() < self.settings.heartbeat || self.settle_in.is_some() {
+        // What is only held back breaks the silence better.
+        if self
+            .held
+            .as_ref()
+            .is_some_and(|held| held.held_back().is_some())
+        {
+            self.settle(true);
+            self.wake_relays();
+        }
+        let is_over = self.last_frame.elapsed() < self.settings.heartbeat;
+        if is_over || self.settle_in.is_some() {
             return;
         }
         let keeping = self.keeping();
@@ -357,13 +349,7 @@ impl Handler<Wake> for Publisher {
         }
         self.settle(false);
         self.provide_base();
-        if let Some(wait) = self.settle_in.filter(|_| !self.is_timer_set) {
-            self.is_timer_set = true;
-            context.run_later(wait, |publisher, context| {
-                publisher.is_timer_set = false;
-                publisher.handle(Wake, context);
-            });
-        }
+        self.set_timer(context);
         self.wake_relays();
     }
 }

@@ -1,47 +1,97 @@
-//! What an upstream tells when it is back, gathered into one delta (rule P8).
+//! Deltas of several timestamps, gathered into one.
 //!
 //! A server that still has the history answers a resume with every timestamp
-//! that was missed, one after the other. A subscriber is to see them as one.
+//! that was missed, one after the other: a subscriber is to see them as one
+//! (rule P8). And where the operator wants no more than one delta an interval,
+//! what comes within it is gathered too.
 
 use std::time::{Duration, Instant};
 
-use crate::limits::{SETTLING_MAX, SETTLING_QUIET};
+use crate::limits::{SETTLING_CHANGES_MIN, SETTLING_MAX, SETTLING_QUIET};
 use crate::model::delta::Delta;
 use crate::model::position::Timestamp;
 
-/// Deltas since the upstream came back. The view includes them already; the
-/// log does not.
+/// Deltas that are gathered. The view includes them already; the log does not.
 #[derive(Debug)]
 pub struct Settling {
     deltas: Vec<Delta>,
+    /// Changes in the first of them, which is the net effect of all that came
+    /// before the others.
+    merged: usize,
+    /// Changes in the others.
+    loose: usize,
     /// The changes are later than this.
     from: Timestamp,
-    began: Instant,
-    last: Instant,
+    end: End,
+}
+
+/// When to publish what is gathered.
+#[derive(Debug)]
+enum End {
+    /// When it was quiet for a moment.
+    Quiet { began: Instant, last: Instant },
+    /// At this moment.
+    Due(Instant),
 }
 
 impl Settling {
     /// The upstream is back at this moment; changes are later than `from`.
     pub fn new(from: Timestamp, now: Instant) -> Self {
-        Settling {
-            deltas: Vec::new(),
-            from,
+        let end = End::Quiet {
             began: now,
             last: now,
+        };
+        Settling::ending(from, end)
+    }
+
+    /// Changes that are later than `from` are held back until this moment.
+    pub fn until(from: Timestamp, due: Instant) -> Self {
+        Settling::ending(from, End::Due(due))
+    }
+
+    fn ending(from: Timestamp, end: End) -> Self {
+        Settling {
+            deltas: Vec::new(),
+            merged: 0,
+            loose: 0,
+            from,
+            end,
         }
     }
 
     /// One more delta.
     pub fn push(&mut self, delta: Delta, now: Instant) {
+        self.loose += delta.changes().len();
         self.deltas.push(delta);
-        self.last = now;
+        if let End::Quiet { last, .. } = &mut self.end {
+            *last = now;
+        }
+        // Merged whenever as much again has come: what is held is at most twice
+        // the net effect and this bound, and each change is looked at a few
+        // times only.
+        if self.loose > self.merged.max(SETTLING_CHANGES_MIN) {
+            self.deltas = Vec::from_iter(Delta::merge(&self.deltas));
+            self.merged = self.deltas.first().map_or(0, |net| net.changes().len());
+            self.loose = 0;
+        }
     }
 
-    /// How long to wait yet: until it was quiet for a moment, but not for ever.
+    /// How long to wait yet: until it was quiet for a moment, but not for ever,
+    /// or until it is due.
     pub fn wait(&self, now: Instant) -> Duration {
-        let quiet = SETTLING_QUIET.saturating_sub(now.duration_since(self.last));
-        let patience = SETTLING_MAX.saturating_sub(now.duration_since(self.began));
-        quiet.min(patience)
+        match self.end {
+            End::Quiet { began, last } => {
+                let quiet = SETTLING_QUIET.saturating_sub(now.duration_since(last));
+                let patience = SETTLING_MAX.saturating_sub(now.duration_since(began));
+                quiet.min(patience)
+            }
+            End::Due(due) => due.saturating_duration_since(now),
+        }
+    }
+
+    /// Whether the changes are only held back, of an upstream that is there.
+    pub fn is_conflation(&self) -> bool {
+        matches!(self.end, End::Due(_))
     }
 
     /// The net effect of all of them, closed through `timestamp`, and the time
@@ -76,6 +126,41 @@ mod tests {
             (Timestamp::new(9), Timestamp::new(4))
         );
         assert_eq!(delta.changes().len(), 1);
+    }
+
+    #[test]
+    fn settling_of_many_changes_holds_their_net_effect() {
+        let begin = Instant::now();
+        let mut settling = Settling::until(Timestamp::new(0), begin);
+        let change = |row: u64, diff| Change {
+            row: Row::from(format!("{{\"a\":{row}}}").as_str()),
+            diff,
+        };
+        // One row stays of each ten thousand that come and go.
+        for time in 1..100_000 {
+            let mut changes = vec![change(time, 1)];
+            if !time.is_multiple_of(10_000) {
+                changes.push(change(time - 1, -1));
+            }
+            settling.push(Delta::new(Timestamp::new(time), changes), begin);
+            assert!(settling.deltas.len() <= SETTLING_CHANGES_MIN + 2);
+        }
+        let (delta, _) = settling.finish(Timestamp::new(100_000));
+        // The first of all was there before.
+        let inserted = delta.changes().iter().filter(|it| it.diff == 1).count();
+        assert_eq!((inserted, delta.changes().len()), (10, 11));
+    }
+
+    #[test]
+    fn settling_that_is_due_does_not_wait_for_quiet() {
+        let begin = Instant::now();
+        let due = begin + SETTLING_QUIET * 30;
+        let mut settling = Settling::until(Timestamp::new(4), due);
+        assert_eq!(settling.wait(begin), SETTLING_QUIET * 30);
+        settling.push(Delta::new(Timestamp::new(5), Vec::new()), due);
+        assert_eq!(settling.wait(due), Duration::ZERO);
+        assert!(settling.is_conflation());
+        assert!(!Settling::new(Timestamp::new(4), begin).is_conflation());
     }
 
     #[test]

@@ -67,7 +67,7 @@ pub struct Unclosed {
 #[derive(Debug)]
 enum State {
     Snapshot {
-        builder: ViewBuilder,
+        builder: Box<ViewBuilder>,
         floor: Option<Timestamp>,
     },
     Deltas,
@@ -100,7 +100,7 @@ impl Assembler {
     pub fn new(start: Start, bytes_max: u64) -> Self {
         let (state, closed, copies) = match start {
             Start::Snapshot { floor } => {
-                let builder = ViewBuilder::new();
+                let builder = Box::default();
                 (State::Snapshot { builder, floor }, None, Some(0))
             }
             Start::Resume(closed) => (State::Deltas, Some(closed), None),

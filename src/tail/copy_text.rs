@@ -101,6 +101,11 @@ impl<'a> Fields<'a> {
     pub fn of(line: &'a [u8]) -> Self {
         Fields { rest: Some(line) }
     }
+
+    /// What has not been cut into fields yet; `None` after the last one.
+    pub fn rest(&self) -> Option<&'a [u8]> {
+        self.rest
+    }
 }
 
 impl<'a> Iterator for Fields<'a> {

@@ -208,6 +208,11 @@ fn samples(key: &str) -> [(&'static str, &'static str); 3] {
             ("1m 2s", "\"1m 2s\""),
             ("23m", "\"23m\""),
         ],
+        "min_interval" => [
+            ("250ms", "\"250ms\""),
+            ("1s 500ms", "\"1s 500ms\""),
+            ("7s", "\"7s\""),
+        ],
         "retention_bytes" | "max_view_bytes" => [
             ("4096", "\"4KiB\""),
             ("1MB", "\"1000000B\""),

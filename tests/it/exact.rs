@@ -79,3 +79,26 @@ fn oracle_every_view_of_the_demo_is_exact_at_every_id() {
     println!("{compared} comparisons");
     assert!(compared >= 7 * TICKS + DEFINITIONS);
 }
+
+#[test]
+fn oracle_conflated_views_of_the_demo_are_exact_at_every_id() {
+    let standin = StandIn::start(&["--tick", "40ms", "--rate", "500"]);
+    let gateway = Gateway::start(&[
+        "--upstream",
+        &standin.url,
+        "--view",
+        "counter",
+        "--view",
+        "user_edits",
+        "--heartbeat",
+        "400ms",
+        "--min-interval",
+        "150ms",
+    ]);
+    std::thread::scope(|scope| {
+        for view in ["counter", "user_edits"] {
+            let (gateway, standin) = (&gateway, &standin);
+            scope.spawn(move || follow(gateway, standin, view, (TICKS / 4, TICKS / 8)));
+        }
+    });
+}

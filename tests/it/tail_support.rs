@@ -175,7 +175,7 @@ impl Tailed {
             self.columns.iter().map(value).collect()
         };
         view.rows()
-            .map(|(row, copies)| (parse(row.text()), i64::try_from(copies).unwrap()))
+            .map(|(row, copies)| (parse(row), i64::try_from(copies).unwrap()))
             .collect()
     }
 

@@ -307,10 +307,7 @@ fn tail_transcripts_show_what_their_raw_lines_sum_to() {
                 .unwrap();
                 let mut rows: Vec<String> = match &view {
                     None => vec!["(no snapshot)".to_string()],
-                    Some(view) => view
-                        .rows()
-                        .map(|(row, n)| format!("{n} {}", row.text()))
-                        .collect(),
+                    Some(view) => view.rows().map(|(row, n)| format!("{n} {row}")).collect(),
                 };
                 rows.sort();
                 for row in rows {

@@ -20,17 +20,26 @@ pub(super) fn push_small(text: &str, out: &mut String) {
 /// Up to 15 digits without a leading zero: all that 32 bits print, checked in
 /// one pass.
 fn is_small_integer(bytes: &[u8]) -> bool {
-    let digits = match bytes {
-        [b'-', digits @ ..] => digits,
-        digits => digits,
+    small_integer_prefix(bytes) == Some(bytes.len())
+}
+
+/// The length of the whole number of up to 15 digits, without a leading zero,
+/// that stands first and before something else than a digit.
+pub(super) fn small_integer_prefix(bytes: &[u8]) -> Option<usize> {
+    let (sign, digits) = match bytes {
+        [b'-', digits @ ..] => (1, digits),
+        digits => (0, digits),
     };
-    match digits {
-        [b'0'] => true,
-        [b'1'..=b'9', rest @ ..] => {
-            rest.len() < EXACT_DIGITS && rest.iter().all(u8::is_ascii_digit)
-        }
-        _ => false,
-    }
+    let count = digits
+        .iter()
+        .take(EXACT_DIGITS + 1)
+        .take_while(|byte| byte.is_ascii_digit())
+        .count();
+    let is_plain = match digits {
+        [b'0', ..] => count == 1,
+        _ => (1..=EXACT_DIGITS).contains(&count),
+    };
+    is_plain.then_some(sign + count)
 }
 
 /// Appends a `bigint`, `uint8` or `numeric`: a number if JavaScript holds it

@@ -41,9 +41,22 @@ fn hex_digit(value: u8) -> char {
     char::from_digit(u32::from(value), 16).unwrap_or('0')
 }
 
-/// Whether a byte of text needs an escape in a JSON string.
-const fn is_special(byte: u8) -> bool {
-    byte < 0x20 || byte == b'"' || byte == b'\\'
+/// Appends the beginning of `text`, up to its first tab or backslash, as the
+/// inside of a JSON string. What is left begins with that byte, or is empty.
+///
+/// So one pass over COPY text finds the ends of values, the escapes of COPY and
+/// what JSON wants escaped.
+pub(super) fn push_until_mark<'a>(text: &'a str, out: &mut String) -> &'a str {
+    let mut rest = text;
+    loop {
+        let (plain, tail) = rest.split_at(plain_prefix(rest.as_bytes()));
+        out.push_str(plain);
+        match tail.as_bytes().first() {
+            None | Some(b'\t' | b'\\') => return tail,
+            Some(&byte) => push_escape(byte, out),
+        }
+        rest = tail.split_at(1).1;
+    }
 }
 
 /// The length of the longest prefix without a byte that needs an escape.
@@ -53,20 +66,32 @@ const fn is_special(byte: u8) -> bool {
 pub(super) fn plain_prefix(bytes: &[u8]) -> usize {
     let (words, rest) = bytes.as_chunks::<8>();
     for (at, word) in words.iter().enumerate() {
-        if has_special(u64::from_le_bytes(*word)) {
-            let within = word.iter().position(|byte| is_special(*byte));
-            return at * 8 + within.unwrap_or(0);
+        let marks = first_special(u64::from_le_bytes(*word));
+        if marks != 0 {
+            return at * 8 + first_marked(marks);
         }
     }
-    let within = rest.iter().position(|byte| is_special(*byte));
-    words.len() * 8 + within.unwrap_or(rest.len())
+    // The last bytes as one more word, filled up with what needs no escape.
+    let mut last = [b' '; 8];
+    for (to, from) in last.iter_mut().zip(rest) {
+        *to = *from;
+    }
+    let marks = first_special(u64::from_le_bytes(last));
+    words.len() * 8 + first_marked(marks).min(rest.len())
 }
 
-/// Whether any of a word's eight bytes is special. For each of the three
-/// conditions the top bit of a byte gets set if the byte meets it, by
-/// subtraction with borrow; a borrow can only run on from a byte that meets it
-/// itself, so "any" is exact.
-const fn has_special(word: u64) -> bool {
+/// The place of the lowest byte whose top bit is set; 8 if there is none.
+fn first_marked(marks: u64) -> usize {
+    // At most 8, which every integer holds.
+    usize::try_from(marks.trailing_zeros() / 8).unwrap_or(8)
+}
+
+/// The top bit of the lowest special byte of a word, and perhaps of later
+/// bytes; zero if and only if none is special. For each of the three conditions
+/// the top bit of a byte gets set if the byte meets it, by subtraction with
+/// borrow; a borrow can only run on from a byte that meets it itself, so the
+/// lowest mark is exact.
+const fn first_special(word: u64) -> u64 {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const TOPS: u64 = 0x8080_8080_8080_8080;
     let control = word.wrapping_sub(ONES * 0x20) & !word;
@@ -75,5 +100,5 @@ const fn has_special(word: u64) -> bool {
     let quote = quotes.wrapping_sub(ONES) & !quotes;
     let slashes = word ^ (ONES * 0x5c);
     let slash = slashes.wrapping_sub(ONES) & !slashes;
-    (control | quote | slash) & TOPS != 0
+    (control | quote | slash) & TOPS
 }

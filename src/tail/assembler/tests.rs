@@ -15,10 +15,7 @@ fn shown(event: Option<TailEvent>) -> String {
     match event {
         None => "-".to_string(),
         Some(TailEvent::Snapshot(view)) => {
-            let mut rows: Vec<_> = view
-                .rows()
-                .map(|(row, n)| format!("{n}{}", row.text()))
-                .collect();
+            let mut rows: Vec<_> = view.rows().map(|(row, n)| format!("{n}{}", row)).collect();
             rows.sort();
             format!("snapshot {} {}", view.timestamp(), rows.join(" "))
         }

@@ -66,3 +66,101 @@ proptest! {
         }
     }
 }
+
+/// Rows with a column of each way to read one.
+fn of_every_kind() -> Messages {
+    let types = ["text", "bigint", "boolean", "double precision", "jsonb"];
+    let columns: Vec<Column> = types
+        .iter()
+        .map(|sql_type| Column {
+            name: format!("a \"{sql_type}\""),
+            sql_type: sql_type.to_string(),
+        })
+        .collect();
+    Messages::new(&columns)
+}
+
+/// The row, read value by value as if there were no shorter way.
+fn read_plainly(messages: &mut Messages, line: &[u8]) -> Result<String, MessageError> {
+    let mut fields = Fields::of(line);
+    fields.by_ref().take(LEADING).for_each(drop);
+    messages.row.clear();
+    messages.read_fields(fields.rest(), line)?;
+    Ok(messages.row.clone())
+}
+
+/// Whether both ways give the same row or error, also right after another row
+/// with the same leading fields; the answer.
+#[track_caller]
+fn agree(row: &[u8]) -> Result<String, MessageError> {
+    let line = [b"7\tf\t1\t", row].concat();
+    let (mut one, mut other) = (of_every_kind(), of_every_kind());
+    let expected = read_plainly(&mut other, &line);
+    for _ in 0..2 {
+        let read = one.read(&line).map(|message| match message {
+            Message::Update { row, .. } => row.to_string(),
+            Message::Progress(_) => "progress".to_string(),
+        });
+        assert_eq!(read, expected, "{:?}", String::from_utf8_lossy(row));
+        one.read(b"7\tf\t1\tx\t1\tt\t1.5\t{}").unwrap();
+    }
+    expected
+}
+
+/// What hostile, escaped and odd values are made of.
+#[rustfmt::skip]
+const PIECES: [&[u8]; 30] = [
+    b"", b"\"", b"\\\\", b"\\t", b"\\n", b"\\", b"\\N", b"\\q", b"\\x41", b"\\101", b"\\303\\251",
+    b"\xc3\\251", b"\\xc3\xa9", b"\xc3\xa9", b"\xf0\x9d\x84\x9e", b"\xff", b"\xc3", b"\xed\xa0\x80",
+    b"\x01", b"\x1f", b"\x7f", b"\0", b"\r", b" ", b"0", b"-12", b"9007199254740993", b"t", b"f",
+    b"{\"a\":1}",
+];
+
+#[test]
+fn differential_message_every_piece_at_every_place_reads_alike() {
+    let fill = b"abcdefghijklmnopqrst";
+    for piece in PIECES {
+        for before in 0..fill.len() {
+            for after in [0, 1, 9] {
+                let value = [&fill[..before], piece, &fill[..after]].concat();
+                for column in 0..5 {
+                    let mut row: Vec<&[u8]> = vec![b"x\"", b"1", b"t", b"1.5", b"null"];
+                    row[column] = &value;
+                    let _ = agree(&row.join(&b'\t'));
+                    // Too few and too many values, cut at this one.
+                    let _ = agree(&row[..=column].join(&b'\t'));
+                    row.push(&value);
+                    agree(&row.join(&b'\t')).unwrap_err();
+                }
+            }
+        }
+    }
+    let row = agree(b"\\303\\251\\t\"\t-12\tf\t1e5\t[1]").unwrap();
+    let names: Vec<_> = row.matches("a \\\"").collect();
+    assert_eq!(names.len(), 5);
+    assert!(
+        row.contains(r#":"é\t\"","#) && row.contains(":-12,"),
+        "{row}"
+    );
+}
+
+proptest! {
+    #[test]
+    fn differential_message_any_pieces_read_alike(
+        fields in prop::collection::vec(
+            prop::collection::vec((0..PIECES.len(), 0usize..12), 0..4), 0..7),
+        raw in prop::collection::vec(any::<u8>(), 0..60),
+    ) {
+        let fields: Vec<Vec<u8>> = fields
+            .iter()
+            .map(|pieces| {
+                let bytes = pieces.iter().flat_map(|(piece, fill)| {
+                    [PIECES[*piece], &b"some filling"[..*fill]].concat()
+                });
+                bytes.collect()
+            })
+            .collect();
+        let _ = agree(&fields.join(&b'\t'));
+        let _ = agree(&raw);
+    }
+}

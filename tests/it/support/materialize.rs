@@ -22,8 +22,8 @@ mod sessions;
 mod stream;
 
 pub use auth::Auth;
-pub use stream::encode_row;
 pub use play::Play;
+pub use stream::encode_row;
 
 /// A row as text values; `None` is NULL.
 pub type Values = Vec<Option<String>>;
