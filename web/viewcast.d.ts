@@ -30,7 +30,20 @@ export interface ViewStreamOptions<R = Row> {
   limit?: number;
   /** Sends cookies to another origin, as for `EventSource`. Default: false. */
   withCredentials?: boolean;
-  /** The implementation to use. Default: `globalThis.EventSource`; without either the constructor throws a TypeError. */
+  /**
+   * An access token, or what gives one for each connection (tokens expire). It is sent as
+   * `Authorization: Bearer`, and so the stream is read by `fetch` instead of `EventSource`. Default: none.
+   */
+  token?: string | (() => string | Promise<string>);
+  /**
+   * In browsers with SharedWorker, all tabs of an origin that ask for the same URL with the same token
+   * use one connection. Elsewhere each has its own, as without it. A tab that comes back gets a `base`. Default: false.
+   */
+  shared?: boolean;
+  /**
+   * The implementation to use. Default: `globalThis.EventSource`, or `fetch` where there is none (Node 20, Bun)
+   * and with a `token`. Anything but a class makes the constructor throw a TypeError.
+   */
   EventSource?: EventSourceLike;
   /** Silence in ms after which the data is stale and the connection is made anew; two heartbeats should fit. Default: 40000. */
   staleAfterMs?: number;
@@ -68,6 +81,8 @@ export interface ViewStreamEvents<R = Row> {
   status: CustomEvent<{ status: Status; reason: string }>;
   /** The stream broke its contract; nothing of the event was applied and a fresh base was asked for. */
   error: CustomEvent<{ message: string; position: string }>;
+  /** An event as it came over the wire, before anything was made of it: for logs and debugging. */
+  wire: CustomEvent<{ type: string; data: string; lastEventId: string }>;
 }
 
 /** The names that the wire uses, as in docs/PROTOCOL.md. */
@@ -93,6 +108,8 @@ export declare class ViewStream<R = Row> extends EventTarget {
   rows(): R[];
   /** Each distinct row with its multiplicity, without the copying that `rows()` does. */
   entries(): IterableIterator<[row: R, multiplicity: number]>;
+  /** The rows as one JSON array with the very text of the wire, or null while a base is waited for. */
+  json(): string | null;
   /** Lets go of the connection and keeps the rows; the status is `stale` then. */
   pause(): void;
   /** Connects again after `pause()` and goes on where it stood, if the gateway still can. */

@@ -1,17 +1,15 @@
 /**
  * viewcast: a Materialize view, live in JavaScript.
  *
- * One file, no dependency, no build step: an ES module for browsers and for
- * Node 20+, Deno and Bun (given an EventSource). It follows the client rules
- * C1-C3 of docs/PROTOCOL.md, and its types stand in viewcast.d.ts.
+ * One file, no dependency, no build step: an ES module for browsers, Node 20+,
+ * Deno and Bun. It follows the client rules C1-C3 of docs/PROTOCOL.md, and its
+ * types stand in viewcast.d.ts.
  *
  *     const view = new ViewStream("/top10/stream");
  *     view.addEventListener("change", () => console.table(view.rows()));
  *
- * A row's identity is its JSON *text*, cut out of the event as it came (P4),
- * not the parsed value: JSON.parse makes 1.0 and 1, 0 and -0 one number and
- * puts integer-like keys first, so going through values could take two
- * different rows for one.
+ * A row's identity is its JSON *text* as it came (P4): as values, 1.0 and 1
+ * would be one row.
  */
 
 /** The wire's names; the same ones stand in src/relay/frame.rs. */
@@ -25,12 +23,14 @@ export const WIRE = Object.freeze({
 const STALE_AFTER_MS = 40_000;
 /** Changes kept while the base has not come; more of them than this cost more than asking anew. */
 const BUFFERED_CHANGES_MAX = 200_000;
-/** Our own reconnects, where EventSource has given up: from, up to, in ms. */
+/** Our own reconnects: from, up to, in ms. */
 const REOPEN_MS_MIN = 1_000;
 const REOPEN_MS_MAX = 30_000;
-/** EventSource.CLOSED; the constant is missing from some implementations. */
+/** EventSource.CLOSED, which some lack. */
 const CLOSED = 2;
 const PAGE_EVENTS = ["pagehide", "pageshow"];
+/** To be changed with what tabs and worker say to each other: an old worker may outlive its page. */
+const WORKER_NAME = "viewcast-1";
 
 /** The end of the JSON string that opens at `at`: the next quote that is not escaped. */
 function stringEnd(text, at) {
@@ -43,10 +43,9 @@ function stringEnd(text, at) {
   }
 }
 
-/** The texts of all values at one depth of a JSON text that is known to be valid. */
+/** The texts of all values at one depth of a valid JSON text. */
 function cut(text, level) {
-  // Engines share a slice's memory with its whole: without this copy one
-  // surviving row would keep the whole event it came in.
+  // Without this copy, one row that is kept would keep its whole event's text.
   const copy = (start, end) => ` ${text.slice(start, end)}`.slice(1);
   const parts = [];
   let depth = 0;
@@ -105,7 +104,7 @@ function repeat(list, row, times) {
   for (let n = 0; n < times; n += 1) list.push(row);
 }
 
-/** The detail of a `change` event. With key columns, a delete and an insert of one key are an update. */
+/** The detail of a `change` event. */
 function describe(changes, position, key) {
   const detail = { inserted: [], deleted: [], position };
   for (const { row, count } of changes.values()) repeat(count > 0 ? detail.inserted : detail.deleted, row, Math.abs(count));
@@ -141,6 +140,107 @@ class Changes {
   }
 }
 
+/** What looks like an EventSource to a ViewStream. */
+class Source extends EventTarget {
+  readyState = 0;
+  /** Tells of an event; nothing is told after the end. */
+  tell(type, fields = {}) {
+    if (this.readyState === CLOSED) return;
+    if (type === "open") this.readyState = 1;
+    this.dispatchEvent(Object.assign(new Event(type), fields));
+  }
+}
+
+/** Reads SSE piece by piece, wherever it is cut. */
+class SseParser {
+  #tell; #line = ""; #afterCr = false; #type = ""; #data = null; #id = "";
+  retryMs = 0;
+
+  constructor(tell) { this.#tell = tell; }
+
+  push(text) {
+    const lines = (this.#afterCr && text[0] === "\n" ? text.slice(1) : text).split(/\r\n|\n|\r/);
+    if (text !== "") this.#afterCr = text.endsWith("\r");
+    lines[0] = this.#line + lines[0];
+    this.#line = lines.pop();
+    for (const line of lines) this.#read(line);
+  }
+
+  #read(line) {
+    if (line === "") {
+      if (this.#data !== null) this.#tell(this.#type || "message", { data: this.#data, lastEventId: this.#id });
+      [this.#type, this.#data] = ["", null];
+      return;
+    }
+    const colon = line.indexOf(":");
+    const name = colon < 0 ? line : line.slice(0, colon);
+    const value = colon < 0 ? "" : line.slice(colon + (line[colon + 1] === " " ? 2 : 1));
+    if (name === "data") this.#data = this.#data === null ? value : `${this.#data}\n${value}`;
+    else if (name === "event") this.#type = value;
+    else if (name === "id" && !value.includes("\0")) this.#id = value;
+    else if (name === "retry" && /^\d{1,9}$/.test(value)) this.retryMs = Number(value);
+  }
+}
+
+/** One connection by fetch, which can send a token. It does not come back by itself. */
+class FetchSource extends Source {
+  #abort = new AbortController();
+  #parser = new SseParser((type, fields) => this.tell(type, fields));
+
+  constructor(url, init) {
+    super();
+    this.#run(url, init).catch(() => {}).then(() => this.close("error"));
+  }
+
+  get retryMs() { return this.#parser.retryMs; }
+
+  close(type) {
+    if (this.readyState === CLOSED) return;
+    this.#abort.abort();
+    this.readyState = CLOSED;
+    if (type) this.dispatchEvent(new Event(type));
+  }
+
+  async #run(url, { withCredentials, token, lastEventId }) {
+    const headers = { accept: "text/event-stream" };
+    if (token) headers.authorization = `Bearer ${typeof token === "function" ? await token() : token}`;
+    if (lastEventId) headers["last-event-id"] = lastEventId;
+    const credentials = withCredentials ? "include" : "same-origin";
+    const { signal } = this.#abort;
+    const response = await fetch(url, { headers, credentials, cache: "no-store", signal });
+    if (response.status !== 200 || !/^text\/event-stream\b/i.test(response.headers.get("content-type"))) return;
+    this.tell("open");
+    const reader = response.body.getReader();
+    const decoder = new TextDecoder();
+    for (let next; !(next = await reader.read()).done; ) this.#parser.push(decoder.decode(next.value, { stream: true }));
+  }
+}
+
+/** A view's connection in the worker of all tabs. */
+class SharedSource extends Source {
+  #port;
+
+  constructor(url, { withCredentials, token }) {
+    super();
+    const worker = new SharedWorker(import.meta.url, { type: "module", name: WORKER_NAME });
+    const { port } = worker;
+    this.#port = port;
+    const send = async (message) => {
+      const known = typeof token === "function" ? await token() : token;
+      if (this.readyState !== CLOSED) port.postMessage({ ...message, token: known });
+    };
+    const fail = () => { this.close(); this.dispatchEvent(new Event("error")); };
+    port.onmessage = ({ data: [type, fields] }) => (type === "token" ? send({}).catch(fail) : this.tell(type, fields));
+    worker.onerror = () => this.tell("failed");
+    send({ url, withCredentials }).catch(fail);
+  }
+
+  close() {
+    this.readyState = CLOSED;
+    this.#port.postMessage(null);
+  }
+}
+
 export class ViewStream extends EventTarget {
   #url; #options; #key; #staleAfterMs;
   #source = null;
@@ -149,20 +249,20 @@ export class ViewStream extends EventTarget {
   /** Deltas wait in #buffer for a base: at the start, and when a delta is of another incarnation. */
   #awaitingBase = true; #buffer = []; #bufferedChanges = 0;
   #status = "connecting"; #reason = "";
-  /** The gateway said that it lost Materialize: heartbeats go on, but tell nothing about the data. */
-  #upstreamLost = false;
+  /** A status that heartbeats do not end, or null. */
+  #held = null;
   #staleTimer; #reopenTimer; #failures = 0; #paused = false;
+  /** No worker could be had. */
+  #alone = false;
   #loops = new Set();
-  /** The listener on the page's coming and going, in a browser. */
   #page = null;
 
   constructor(url, options = {}) {
     super();
     const { key = null, staleAfterMs = STALE_AFTER_MS } = options;
-    if (typeof (options.EventSource ?? globalThis.EventSource) !== "function") {
-      throw new TypeError('no EventSource here: pass one as an option, e.g. from the npm package "eventsource"');
-    }
-    this.#url = String(url);
+    if (options.EventSource !== undefined && typeof options.EventSource !== "function") throw new TypeError("option EventSource is not a class");
+    // A worker has another base address.
+    this.#url = globalThis.document ? new URL(url, document.baseURI).href : String(url);
     this.#options = options;
     this.#key = key === null ? null : [key].flat();
     this.#staleAfterMs = staleAfterMs;
@@ -182,6 +282,13 @@ export class ViewStream extends EventTarget {
     const { sort, limit } = this.#options;
     if (sort) rows.sort(sort);
     return limit === undefined ? rows : rows.slice(0, limit);
+  }
+
+  json() {
+    if (this.#awaitingBase) return null;
+    const texts = [];
+    for (const [text, { count }] of this.#rows) repeat(texts, text, count);
+    return `[${texts}]`;
   }
 
   *entries() { for (const { row, count } of this.#rows.values()) yield [row, count]; }
@@ -221,7 +328,7 @@ export class ViewStream extends EventTarget {
     for (const loop of this.#loops) loop.end();
   }
 
-  /** An open connection keeps a page out of the back/forward cache: let go of it, come back on return. */
+  /** An open connection keeps a page out of the back/forward cache. */
   #watchPage() {
     if (typeof globalThis.document === "undefined") return;
     let left = false;
@@ -243,52 +350,74 @@ export class ViewStream extends EventTarget {
 
   /** Opens a connection: one that goes on after the position held, or one that begins with a base. */
   #open(resume) {
-    const { EventSource = globalThis.EventSource, withCredentials = false } = this.#options;
     this.#drop();
     [this.#buffer, this.#bufferedChanges] = [[], 0];
     const from = resume && this.#position !== null ? this.#position.id : "";
     this.#awaitingBase = from === "";
-    const [path, hash] = this.#url.split("#", 2);
-    const query = `${path.includes("?") ? "&" : "?"}${WIRE.lastEventId}=${encodeURIComponent(from)}`;
-    const source = new EventSource(`${path}${from && query}${hash === undefined ? "" : `#${hash}`}`, { withCredentials });
+    const source = this.#connect(from);
     this.#source = source;
     const listen = (name, handle) => source.addEventListener(name, (event) => source === this.#source && handle(event));
     // The gateway says again that it has lost its upstream, if that is still so.
-    listen("open", () => { this.#upstreamLost = false; this.#heard(); });
+    listen("open", () => { this.#held = null; this.#heard(); });
     listen("error", () => this.#onError(source));
-    listen(WIRE.base, (event) => this.#checked(event, () => this.#onBase(event)));
-    listen(WIRE.delta, (event) => this.#checked(event, () => this.#onDelta(event)));
-    listen(WIRE.upstream, (event) => this.#onUpstream(event));
-    listen(WIRE.gone, (event) => this.#checked(event, () => this.#setStatus("gone", JSON.parse(event.data).reason)));
+    listen("held", ({ status, reason }) => this.#hold(status, reason));
+    listen("failed", () => { this.#alone = true; this.#open(true); });
+    const events = {
+      [WIRE.base]: (event) => this.#onBase(event),
+      [WIRE.delta]: (event) => this.#onDelta(event),
+      [WIRE.upstream]: (event) => this.#onUpstream(event),
+      [WIRE.gone]: (event) => this.#setStatus("gone", JSON.parse(event.data).reason),
+    };
+    for (const [name, handle] of Object.entries(events)) listen(name, (event) => this.#checked(event, handle));
     this.#heard();
+  }
+
+  /** The connection of the kind that the options ask for and this place has. */
+  #connect(lastEventId) {
+    const { EventSource, withCredentials = false, token, shared } = this.#options;
+    const init = { withCredentials, token, lastEventId };
+    if (shared && globalThis.SharedWorker && !this.#alone) {
+      try {
+        return new SharedSource(this.#url, init);
+      } catch {
+        this.#alone = true; // a module of another origin
+      }
+    }
+    const Native = EventSource ?? (token ? undefined : globalThis.EventSource);
+    if (Native === undefined) return new FetchSource(this.#url, init);
+    const [path, hash] = this.#url.split("#", 2);
+    const query = `${path.includes("?") ? "&" : "?"}${WIRE.lastEventId}=${encodeURIComponent(lastEventId)}`;
+    return new Native(`${path}${lastEventId && query}${hash === undefined ? "" : `#${hash}`}`, { withCredentials });
   }
 
   /** EventSource comes back by itself from a broken connection, but not from a wrong answer. */
   #onError(source) {
-    // It comes back with the last id it saw; if that was a delta's before its
-    // base, the gateway would go on from there and the base would never come.
+    // It would go on after a delta that came before the base, which then never came.
     const baseIsMissing = this.#awaitingBase && this.#buffer.length > 0;
     if (source.readyState === CLOSED || baseIsMissing) this.#reopen(!this.#awaitingBase);
     if (this.#status !== "gone") this.#setStatus("connecting", "connection lost");
   }
 
-  /** Opens anew after a while: longer each time, and at random, so that a fleet does not come at once. */
+  /** Opens anew after a while, longer each time, at random. */
   #reopen(resume) {
+    const wished = this.#source?.retryMs ?? 0;
     this.#drop();
     const ceiling = Math.min(REOPEN_MS_MAX, REOPEN_MS_MIN * 2 ** Math.min(this.#failures, 10));
     this.#failures += 1;
-    this.#reopenTimer = setTimeout(() => this.#open(resume), ceiling * (0.5 + Math.random() / 2));
+    this.#reopenTimer = setTimeout(() => this.#open(resume), Math.max(wished, ceiling * (0.5 + Math.random() / 2)));
   }
 
-  /** Runs a handler; data that breaks the contract asks for a fresh base and never makes a wrong table. */
+  /** Runs a handler; data that breaks the contract asks for a fresh base. */
   #checked(event, handle) {
     this.#heard();
+    const { type, data, lastEventId } = event;
+    this.#emit("wire", { type, data, lastEventId });
     try {
-      handle();
+      if (this.#source !== null) handle(event);
     } catch (error) {
       this.#reopen(false);
       this.#setStatus("stale", error.message);
-      this.#emit("error", { message: error.message, position: event.lastEventId });
+      this.#emit("error", { message: error.message, position: lastEventId });
     }
   }
 
@@ -327,15 +456,14 @@ export class ViewStream extends EventTarget {
     const last = this.#buffer.at(-1);
     if (last?.position.incarnation !== position.incarnation) [this.#buffer, this.#bufferedChanges] = [[], 0];
     else if (position.timestamp <= last.position.timestamp) return;
-    // Which of them the base holds already is not known yet, so those with
-    // changes stay apart; of a run of empty ones the last one tells all.
+    // Those that the base will hold are not known yet, so only empty ones can be merged.
     else if (last.changes.size === 0) this.#buffer.pop();
     this.#buffer.push({ position, changes });
     this.#bufferedChanges += changes.size;
     if (this.#bufferedChanges > BUFFERED_CHANGES_MAX) throw new Error("base did not come");
   }
 
-  /** C1 and C2: applies a delta above the position, all of it or, where a row to delete is absent, nothing. */
+  /** C1 and C2: applies a delta above the position, all of it or nothing. */
   #apply(position, changes) {
     const known = this.#position;
     if (position.incarnation !== known.incarnation) return;
@@ -343,7 +471,7 @@ export class ViewStream extends EventTarget {
     if (above) {
       this.#add(changes);
       this.#position = position;
-      this.#upstreamLost = false;
+      this.#held = null;
     }
     this.#failures = 0;
     this.#fresh();
@@ -364,20 +492,24 @@ export class ViewStream extends EventTarget {
   }
 
   #onUpstream(event) {
-    this.#heard();
     const state = event.data.trim().replace(/^"(.*)"$/, "$1");
-    if (state !== WIRE.lost && state !== WIRE.live) return;
-    this.#upstreamLost = state === WIRE.lost;
-    if (this.#status === "gone") return;
-    if (this.#upstreamLost) this.#setStatus("stale", "upstream lost");
-    else if (!this.#awaitingBase) this.#setStatus("live", "");
+    const known = this.#status !== "gone";
+    if (state === WIRE.lost) this.#hold("stale", "upstream lost", known);
+    else if (state === WIRE.live) this.#hold("live", "", known);
   }
 
-  /** A sign of life; without the next one the connection is taken for dead, whatever TCP thinks of it. */
+  /** What gateway or worker says of its own connection. */
+  #hold(status, reason, known = true) {
+    this.#held = status === "live" ? null : [status, reason];
+    if (known && (this.#held !== null || !this.#awaitingBase)) this.#fresh();
+  }
+
+  /** A sign of life; without the next one the connection is taken for dead. */
   #heard() {
     clearTimeout(this.#staleTimer);
     // Longer after each failure, for a base that takes long to come.
-    const allowedMs = this.#staleAfterMs * 2 ** Math.min(this.#failures, 5);
+    // The worker looks after the connection first.
+    const allowedMs = this.#staleAfterMs * 2 ** Math.min(this.#failures, 5) * (this.#source instanceof SharedSource ? 2 : 1);
     this.#staleTimer = setTimeout(() => {
       if (this.#status === "live") this.#setStatus("stale", "nothing heard");
       this.#failures += 1;
@@ -387,7 +519,7 @@ export class ViewStream extends EventTarget {
   }
 
   /** What is held is what the gateway holds. */
-  #fresh() { this.#setStatus(...(this.#upstreamLost ? ["stale", "upstream lost"] : ["live", ""])); }
+  #fresh() { this.#setStatus(...(this.#held ?? ["live", ""])); }
 
   #setStatus(status, reason) {
     if (this.#status === "closed" || (status === this.#status && reason === this.#reason)) return;
@@ -396,4 +528,76 @@ export class ViewStream extends EventTarget {
   }
 
   #emit(type, detail) { this.dispatchEvent(new CustomEvent(type, { detail })); }
+}
+
+/** In the worker: one stream, and the tabs that follow it. */
+class Hub {
+  static all = new Map();
+  /** Tabs that have had a base and get every event, and tabs that wait for theirs. */
+  #served = new Set(); #waiting = new Set();
+  #key; #view; #answered = null;
+
+  static join(port, { url, withCredentials, token }) {
+    const key = JSON.stringify([url, withCredentials, token]);
+    const hub = Hub.all.get(key) ?? new Hub(key, url, withCredentials, token);
+    hub.#waiting.add(port);
+    hub.#post([port], "held", { status: hub.#view.status, reason: hub.#view.reason });
+    hub.#serve();
+    return hub;
+  }
+
+  constructor(key, url, withCredentials, token) {
+    this.#key = key;
+    let first = token;
+    // Tokens expire: for further connections the tabs are asked for new ones.
+    const ask = async () => {
+      if (first === undefined) return new Promise((resolve) => { this.#answered = resolve; this.#toAll("token"); });
+      const known = first;
+      first = undefined;
+      return known;
+    };
+    this.#view = new ViewStream(url, { withCredentials, token: token && ask });
+    this.#view.addEventListener("wire", ({ detail: { type, ...fields } }) => {
+      this.#post(this.#served, type, fields);
+      // Once the event is taken in.
+      queueMicrotask(() => this.#serve());
+    });
+    this.#view.addEventListener("status", ({ detail }) => this.#toAll("held", detail));
+    Hub.all.set(key, this);
+  }
+
+  answer(token) { this.#answered?.(token); }
+
+  leave(port) {
+    this.#served.delete(port);
+    this.#waiting.delete(port);
+    if (this.#served.size + this.#waiting.size > 0) return;
+    this.#view.close();
+    Hub.all.delete(this.#key);
+  }
+
+  #post(ports, type, fields) { for (const port of ports) port.postMessage([type, fields]); }
+  #toAll(type, fields) { this.#post([...this.#served, ...this.#waiting], type, fields); }
+
+  /** Gives a base to those who wait. */
+  #serve() {
+    const data = this.#waiting.size > 0 ? this.#view.json() : null;
+    if (data === null) return;
+    this.#post(this.#waiting, WIRE.base, { data, lastEventId: this.#view.position });
+    for (const port of this.#waiting) this.#served.add(port);
+    this.#waiting.clear();
+  }
+}
+
+if (globalThis.SharedWorkerGlobalScope && globalThis.name === WORKER_NAME) {
+  globalThis.onconnect = ({ ports: [port] }) => {
+    let hub = null;
+    const leave = () => { hub?.leave(port); hub = null; };
+    port.onmessage = ({ data }) => {
+      if (data === null) leave();
+      else if (data.url) hub = Hub.join(port, data);
+      else hub?.answer(data.token);
+    };
+    port.onclose = leave;
+  };
 }

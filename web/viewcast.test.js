@@ -328,8 +328,8 @@ test("closed_is_final", () => {
   assert.deepEqual(of("status").at(-1), { status: "closed", reason: "" });
 });
 
-test("missing_event_source_is_said", () => {
-  assert.throws(() => new ViewStream("/v/stream", { EventSource: 7 }), /eventsource/);
+test("event_source_that_is_no_class_is_refused", () => {
+  assert.throws(() => new ViewStream("/v/stream", { EventSource: 7 }), TypeError);
 });
 
 test("module_is_small", () => {

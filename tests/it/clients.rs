@@ -42,6 +42,12 @@ fn chromium_and_npm_eventsource_agree_at_every_common_id() {
 }
 
 #[test]
+fn chromium_tabs_share_one_connection() {
+    let gateway = Gateway::start(&["demo", "--tick", "100ms", "--rate", "200"]);
+    node("shared.test.mjs", &gateway);
+}
+
+#[test]
 fn chromium_runs_the_examples_of_the_readme() {
     let gateway = Gateway::start(&["demo", "--tick", "100ms", "--rate", "200"]);
     node("readme.test.mjs", &gateway);

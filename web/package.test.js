@@ -1,0 +1,63 @@
+// node --test web/package.test.js
+// What npm would publish: packed, unpacked into an empty project, used there
+// by Node and by TypeScript. Needs tests/browser/node_modules (`make prepare`).
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { before, after, test } from "node:test";
+import { fileURLToPath } from "node:url";
+
+const WEB = fileURLToPath(new URL(".", import.meta.url));
+const TYPES = fileURLToPath(new URL("../tests/browser/viewcast.types.ts", import.meta.url));
+const TSC = fileURLToPath(new URL("../tests/browser/node_modules/typescript/bin/tsc", import.meta.url));
+
+let project;
+let packed;
+/** Runs a program in the project; what it says comes with the failure. */
+function run(program, ...args) {
+  try {
+    return execFileSync(program, args, { cwd: project, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
+  } catch (error) {
+    throw new Error(`${program} ${args.join(" ")}\n${error.stdout}\n${error.stderr}`);
+  }
+}
+
+before(() => {
+  project = mkdtempSync(join(tmpdir(), "viewcast-"));
+  [packed] = JSON.parse(run("npm", "pack", WEB, "--json", "--silent", "--offline"));
+  const home = join(project, "node_modules", "viewcast");
+  mkdirSync(home, { recursive: true });
+  run("tar", "xzf", packed.filename, "-C", home, "--strip-components=1");
+  writeFileSync(join(project, "package.json"), '{"type":"module"}');
+});
+after(() => rmSync(project, { recursive: true }));
+
+test("package_has_what_it_needs_and_nothing_else", () => {
+  assert.deepEqual(packed.files.map(({ path }) => path).sort(), ["README.md", "package.json", "viewcast.d.ts", "viewcast.js"]);
+  const manifest = JSON.parse(readFileSync(join(WEB, "package.json"), "utf8"));
+  assert.equal(manifest.dependencies, undefined);
+  const version = readFileSync(join(WEB, "../Cargo.toml"), "utf8").match(/^version = "(.*)"/m)[1];
+  assert.equal(manifest.version, version, "the gateway's version");
+});
+
+test("package_is_imported_by_its_name", () => {
+  const script = 'import { ViewStream, WIRE } from "viewcast"; console.log(typeof ViewStream, WIRE.base)';
+  assert.equal(run(process.execPath, "--input-type=module", "--eval", script), "function base\n");
+});
+
+test("types_hold_what_they_promise", () => {
+  writeFileSync(join(project, "use.ts"), readFileSync(TYPES));
+  const strict = ["--noEmit", "--strict", "--exactOptionalPropertyTypes", "--noUncheckedIndexedAccess", "--target", "es2022", "--lib", "es2022,dom,dom.iterable"];
+  for (const [module, resolution] of [["esnext", "bundler"], ["nodenext", "nodenext"]]) {
+    run(process.execPath, TSC, ...strict, "--module", module, "--moduleResolution", resolution, "use.ts");
+  }
+});
+
+test("types_and_module_name_the_same_members", async () => {
+  const { ViewStream } = await import("./viewcast.js");
+  const declared = readFileSync(join(WEB, "viewcast.d.ts"), "utf8").match(/declare class ViewStream[^]*/)[0];
+  const members = Object.getOwnPropertyNames(ViewStream.prototype).filter((name) => name !== "constructor");
+  for (const name of members) assert.match(declared, new RegExp(`(readonly |^  )${name}[(:]`, "m"), name);
+});

@@ -1,0 +1,153 @@
+// node --test web/viewcast.shared.test.js
+// Ten tabs, one connection: the module's two sides, joined by real message
+// ports, over a fake EventSource. Chromium's own worker is tried in
+// tests/browser/shared.test.mjs.
+import assert from "node:assert/strict";
+import { after, beforeEach, test } from "node:test";
+import { MessageChannel } from "node:worker_threads";
+import { FakeEventSource } from "../tests/browser/fake-eventsource.mjs";
+
+const ports = new Set();
+/** Whether a worker can be had. */
+let workers = "work";
+class FakeSharedWorker {
+  constructor(url, { type, name }) {
+    if (workers === "forbidden") throw new Error("SecurityError");
+    assert.equal(type, "module");
+    assert.equal(name, globalThis.name);
+    const { port1, port2 } = new MessageChannel();
+    ports.add(port1).add(port2);
+    this.port = port1;
+    if (workers === "work") globalThis.onconnect({ ports: [port2] });
+    else setTimeout(() => this.onerror(new Event("error")));
+  }
+}
+Object.assign(globalThis, { SharedWorkerGlobalScope: class {}, name: "viewcast-1", EventSource: FakeEventSource });
+await import("./viewcast.js?worker");
+Object.assign(globalThis, { SharedWorker: FakeSharedWorker, SharedWorkerGlobalScope: undefined });
+const { ViewStream } = await import("./viewcast.js");
+
+after(() => ports.forEach((port) => port.close()));
+beforeEach(() => {
+  FakeEventSource.opened = [];
+  workers = "work";
+});
+
+const open = (path, options) => new ViewStream(`http://x/${path}`, { shared: true, ...options });
+const sources = () => FakeEventSource.opened;
+async function until(test) {
+  for (let n = 0; !test(); n += 1) {
+    assert.ok(n < 10_000, `waited for ${test}`);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+test("tabs_share_a_connection_and_a_late_one_gets_the_rows", async () => {
+  const tabs = [open("a"), open("a")];
+  await until(() => sources().length > 0);
+  const [source] = sources();
+  source.open();
+  source.send("base", "1-a", [{ n: 1 }, { n: 1 }]);
+  await until(() => tabs.every(({ status }) => status === "live"));
+  source.send("delta", "2-a", '[{"insert":{"n":1.0}}]');
+  const late = open("a");
+  await until(() => late.size === 3 && tabs.every(({ size }) => size === 3));
+  for (const tab of [...tabs, late]) assert.deepEqual([tab.position, tab.status], ["2-a", "live"]);
+  // The late one's identities are the wire's, too: 1.0 is not 1.
+  source.send("delta", "3-a", '[{"delete":{"n":1.0}},{"delete":{"n":1}}]');
+  await until(() => [...tabs, late].every(({ size }) => size === 1));
+  assert.equal(sources().length, 1);
+  [...tabs, late].forEach((tab) => tab.close());
+  await until(() => source.readyState === 2);
+});
+
+test("tab_that_comes_while_a_base_is_awaited_misses_nothing", async () => {
+  const first = open("b");
+  await until(() => sources().length > 0);
+  const [source] = sources();
+  source.send("base", "1-a", [{ n: 1 }]);
+  source.send("delta", "7-b", [{ insert: { m: 2 } }]);
+  await until(() => first.status === "stale");
+  const late = open("b");
+  await until(() => late.status === "stale");
+  source.send("base", "6-b", [{ m: 1 }]);
+  await until(() => first.position === "7-b" && late.position === "7-b");
+  assert.deepEqual(late.rows(), [{ m: 1 }, { m: 2 }]);
+  assert.deepEqual(first.rows(), late.rows());
+  first.close();
+  late.close();
+});
+
+test("what_the_worker_lacks_every_tab_says", async () => {
+  const tab = open("c");
+  await until(() => sources().length > 0);
+  const [source] = sources();
+  source.send("base", "1-a", [{ n: 1 }]);
+  await until(() => tab.status === "live");
+  source.fail();
+  await until(() => tab.status === "connecting");
+  const late = open("c");
+  await until(() => late.size === 1);
+  assert.equal(late.status, "connecting", "old rows are not passed off as live ones");
+  source.open();
+  source.send("delta", "2-a", []);
+  await until(() => tab.status === "live" && late.status === "live");
+  source.send("upstream", "2-a", '"lost"');
+  await until(() => tab.reason === "upstream lost" && late.reason === "upstream lost");
+  source.send("gone", "2-a", { reason: "view was dropped" });
+  await until(() => tab.status === "gone" && late.status === "gone");
+  const last = open("c");
+  await until(() => last.size === 1);
+  assert.equal(last.status, "gone");
+  source.fail();
+  source.open();
+  source.send("base", "1-b", []);
+  await until(() => [tab, late, last].every(({ status, size }) => status === "live" && size === 0));
+  [tab, late, last].forEach((each) => each.close());
+});
+
+test("paused_tab_leaves_and_comes_back_with_a_base", async () => {
+  const [tab, other] = [open("d"), open("d")];
+  await until(() => sources().length > 0);
+  const [source] = sources();
+  source.send("base", "1-a", [{ n: 1 }]);
+  await until(() => tab.size === 1 && other.size === 1);
+  tab.pause();
+  source.send("delta", "2-a", [{ insert: { n: 2 } }]);
+  await until(() => other.size === 2);
+  assert.equal(tab.size, 1);
+  tab.resume();
+  await until(() => tab.size === 2 && tab.status === "live");
+  assert.equal(sources().length, 1);
+  tab.close();
+  other.close();
+  await until(() => source.readyState === 2);
+});
+
+test("tokens_and_urls_that_differ_are_not_shared", async (t) => {
+  const asked = [];
+  t.mock.method(globalThis, "fetch", async (url, { headers }) => {
+    asked.push(`${new URL(url).pathname} ${headers.authorization}`);
+    return new Response(`event: base\nid: 1-a\ndata: [{"for":"${headers.authorization}"}]\n\n`, { headers: { "content-type": "text/event-stream" } });
+  });
+  let fresh = 0;
+  const tabs = [open("e", { token: "t1" }), open("e", { token: "t1" }), open("e", { token: "t2" }), open("f", { token: () => `u${(fresh += 1)}` })];
+  await until(() => tabs.every(({ size }) => size === 1));
+  assert.deepEqual(asked.slice(0, 3).sort(), ["/e Bearer t1", "/e Bearer t2", "/f Bearer u1"]);
+  assert.deepEqual(tabs.map((tab) => tab.rows()[0].for), ["Bearer t1", "Bearer t1", "Bearer t2", "Bearer u1"]);
+  // Each answer ended, so the worker connects again, with a token asked for anew.
+  await new Promise((resolve) => tabs[3].addEventListener("base", resolve));
+  assert.ok(asked.includes("/f Bearer u2"), asked.join());
+  tabs.forEach((tab) => tab.close());
+});
+
+for (const how of ["forbidden", "broken"]) {
+  test(`worker_${how}_leaves_each_its_own_connection`, async () => {
+    workers = how;
+    const tab = open("g");
+    await until(() => sources().length === 1);
+    sources()[0].send("base", "1-a", [{ n: 1 }]);
+    assert.equal(tab.status, "live");
+    tab.close();
+  });
+}
