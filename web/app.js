@@ -1,20 +1,26 @@
-// The page: asks which views there are and shows each in the way that fits it.
+// The page: `/` shows the views that have a chart and a list of all, `/#/NAME` one view as a table.
 import { Catalog } from "./catalog.js";
 import { Counter } from "./counter.js";
-import { setText } from "./dom.js";
+import { announce, setText } from "./dom.js";
 import { Panel } from "./panel.js";
 import { Ranking } from "./ranking.js";
+import { nameIn } from "./routes.js";
 import { Streams } from "./streams.js";
 import { Timeline } from "./timeline.js";
 import { Treemap } from "./treemap.js";
-import { decimal, number, toInstant } from "./values.js";
+import { decimal, milliseconds, number, timestampOf, toInstant } from "./values.js";
+import { ViewPage } from "./viewpage.js";
 
 /** How often the list of views is asked for, in ms. */
-const VIEWS_MS = 10_000;
+const VIEWS_MS = 3_000;
+/** How long an answer may take, in ms. */
+const ANSWER_MS = 10_000;
 /** Rates are means over this time, in seconds. */
 const RATE_SECONDS = 5;
 /** A lag beyond a day is a clock of another kind, not a delay, in ms. */
 const LAG_MS_MAX = 86_400_000;
+/** The gateway says its time in whole seconds: a difference below this tells nothing, in ms. */
+const SKEW_MS_MIN = 1_500;
 
 /** The views that have a chart of their own, if they have these columns. */
 const CHARTS = [
@@ -24,40 +30,57 @@ const CHARTS = [
     chart: () => new Ranking({ key: ["user"], order: ["count"], value: "count", unit: "edits", label: ({ user }) => user ?? "anonymous" }) },
   { name: "edits_by_language", title: "Edits by language", kind: "treemap", columns: ["language", "family", "edits"], chart: () => new Treemap() },
   { name: "hot_pages", title: "Hot pages", kind: "ranking", columns: ["page", "wiki", "editors", "edits"],
-    chart: () => new Ranking({ key: ["page", "wiki"], order: ["editors", "edits"], value: "editors", unit: "editors",
+    chart: () => new Ranking({ key: ["page", "wiki"], order: ["editors", "edits"], value: "editors", unit: "editors", fades: true,
       label: ({ page }) => String(page), detail: ({ wiki, edits }) => `${wiki} · ${number(edits)} edits` }) },
 ];
 
 const byId = (id) => document.getElementById(id);
 const streams = new Streams();
-const catalog = new Catalog((name) => choose(name));
+const catalog = new Catalog();
 /** View name -> its panel on the dashboard. */
 const charts = new Map();
-/** The view that the reader chose to see as a table. */
-let chosen = null;
+/** The page of one view, while it is open. */
+let viewPage = null;
 let views = [];
+/** The views as the list has them, as if each had a panel. */
+let listed = [];
+/** Whether the gateway answered last time. */
+let answers = false;
 /** [ms, row changes] of each event heard lately. */
 let heard = [];
-/** View name -> ms between a delta's timestamp and its arrival. */
+/** Panel -> ms between its last delta's timestamp and the arrival. */
 const lags = new Map();
+/** The gateway's clock minus ours, in ms. */
+let skew = 0;
+let scrolled = 0;
+let routed = false;
 
-function onActivity(panel, changes) {
-  if (changes === null) return showVitals();
-  const now = Date.now();
-  heard.push([now, changes]);
-  const instant = toInstant(panel.timestamp);
-  const lag = instant === null ? LAG_MS_MAX : now - instant;
-  if (lag < LAG_MS_MAX) lags.set(panel.view.name, Math.max(0, lag));
+const now = () => Date.now() + skew;
+/** The panels that the reader has before him. */
+const shown = () => (viewPage !== null ? [viewPage] : [...charts.values()]);
+
+function lagOf({ stream }) {
+  const instant = toInstant(stream?.timestamp ?? null);
+  const lag = instant === null ? LAG_MS_MAX : now() - instant;
+  return lag < LAG_MS_MAX ? Math.max(0, lag) : null;
 }
 
-const touch = (panel) => streams.touch(panel);
+function onActivity(panel, changes) {
+  if (changes !== null) {
+    heard.push([Date.now(), changes]);
+    const isFirst = !lags.has(panel);
+    lags.set(panel, lagOf(panel));
+    if (isFirst) showNumbers();
+  }
+  showConnection();
+}
 
 function addCharts() {
   for (const { name, title, kind, columns, chart } of CHARTS) {
     const view = views.find((each) => each.name === name);
     const fits = view !== undefined && columns.every((column) => view.columns.some((each) => each.name === column));
     if (!fits || charts.has(name)) continue;
-    const panel = new Panel(view, { title, kind, chart: chart(), onActivity, onTouch: touch });
+    const panel = new Panel(view, { title, kind, chart: chart(), onActivity, onTouch: (each) => streams.touch(each) });
     panel.element.dataset.panel = name;
     charts.set(name, panel);
     byId("dashboard").append(panel.element);
@@ -65,98 +88,111 @@ function addCharts() {
   }
 }
 
-/** Shows a view: its chart as a table if it has one, else a table in place of the one chosen before. */
-function choose(name, { focus = true } = {}) {
+/** Shows what the address asks for. */
+function route({ byReader = true } = {}) {
+  const name = nameIn(location.hash);
   const view = views.find((each) => each.name === name);
-  if (view === undefined) return;
-  const chart = charts.get(name);
-  if (chart === undefined && chosen?.view.name !== name) {
-    closeChosen();
-    chosen = new Panel(view, { title: name, onActivity, onTouch: touch, onClose: () => { closeChosen(); byId("catalog").querySelector("button")?.focus(); } });
-    byId("selected").hidden = false;
-    byId("selected").append(chosen.element);
-    streams.add(chosen);
-    history.replaceState(null, "", `#${encodeURIComponent(name)}`);
+  showNotice();
+  if (routed && (viewPage?.view.name ?? null) === (view?.name ?? null)) return;
+  routed = true;
+  if (viewPage === null) scrolled = scrollY;
+  if (viewPage !== null) lags.delete(viewPage);
+  viewPage?.close();
+  viewPage = view === undefined ? null : new ViewPage(view, { onActivity });
+  byId("home").hidden = viewPage !== null;
+  byId("view").hidden = viewPage === null;
+  heard = [];
+  if (viewPage !== null) byId("view").append(viewPage.element);
+  streams.only(viewPage);
+  if (byReader) {
+    if (viewPage !== null) viewPage.focus();
+    scrollTo(0, viewPage === null ? scrolled : 0);
   }
-  const panel = chart ?? chosen;
-  chart?.showTable(true);
-  streams.touch(panel);
-  if (focus) panel.focus();
-  drawCatalog();
+  showTitle();
+  showNumbers();
 }
 
-function closeChosen() {
-  if (chosen === null) return;
-  streams.remove(chosen);
-  lags.delete(chosen.view.name);
-  chosen.close();
-  chosen = null;
-  byId("selected").hidden = true;
-  history.replaceState(null, "", location.pathname);
-  drawCatalog();
-}
-
-const drawCatalog = () => catalog.draw(views, new Set([...charts.keys(), chosen?.view.name]));
-
-function notice(text) {
+function showNotice() {
+  const name = nameIn(location.hash);
+  const missing = name !== null && !views.some((view) => view.name === name);
+  const text = views.length === 0 ? (answers ? "The gateway serves no view yet." : "The gateway does not answer. Trying again…")
+    : missing ? `No view named “${name}” is served here.` : "";
   setText(byId("notice"), text);
   byId("notice").hidden = text === "";
 }
 
 async function askViews() {
   try {
-    const response = await fetch("/views", { headers: { accept: "application/json" }, signal: AbortSignal.timeout(VIEWS_MS) });
+    const response = await fetch("/views", { headers: { accept: "application/json" }, signal: AbortSignal.timeout(ANSWER_MS) });
     if (!response.ok) throw new Error(`status ${response.status}`);
     const answer = await response.json();
+    const difference = Date.parse(response.headers.get("date") ?? "") + 500 - Date.now();
+    skew = Math.abs(difference) > SKEW_MS_MIN ? difference : 0;
     views = answer.views.map((view) => ({ stream: `/${encodeURIComponent(view.name)}/stream`, ...view, columns: view.columns ?? [] }));
-    notice(views.length === 0 ? "The gateway serves no view yet." : "");
-    for (const view of views) (charts.get(view.name) ?? (chosen?.view.name === view.name ? chosen : null))?.describe(view);
+    answers = true;
+    listed = views.map(({ position }) => ({ stream: { status: "listed", position, timestamp: timestampOf(position) } }));
     addCharts();
-    drawCatalog();
-    return true;
+    catalog.draw(views, now());
   } catch {
-    notice(views.length === 0 ? "The gateway does not answer. Trying again…" : "");
-    return false;
+    answers = false;
   }
+  byId("catalog").classList.toggle("is-old", !answers);
+  showNotice();
+  return answers;
 }
 
 /** One word for all streams: the worst of those that are open. */
-function showVitals() {
-  const panels = [...charts.values(), chosen].filter((panel) => panel?.isStreaming);
-  const order = ["gone", "stale", "connecting", "live"];
-  const status = order.find((each) => panels.some((panel) => panel.status === each)) ?? "connecting";
-  const node = byId("connection");
-  if (node.dataset.status !== status) {
-    const words = { live: "live", stale: "stale: the data is old", gone: "a view is gone", connecting: "connecting" };
-    setText(byId("announcement"), `Streams: ${words[status]}`);
-    document.title = status === "live" || status === "connecting" ? "viewcast" : `(${status}) viewcast`;
-  }
-  node.dataset.status = status;
-  setText(node, status);
+function worst() {
+  const open = shown().filter((panel) => panel.isStreaming);
+  const statuses = open.map((panel) => panel.stream.status);
+  // Without a stream, what is shown comes from the list of views.
+  if (statuses.length === 0) return charts.size === 0 && viewPage === null && views.length > 0 ? (answers ? "live" : "stale") : "connecting";
+  return ["gone", "stale", "connecting", "live"].find((each) => statuses.includes(each)) ?? "connecting";
 }
 
-function showRates() {
+function showConnection() {
+  const node = byId("connection");
+  const status = worst();
+  if (node.dataset.status === status) return;
+  node.dataset.status = status;
+  setText(node, status);
+  announce({ live: "live", stale: "stale: the data is old", gone: "a view is gone", connecting: "connecting" }[status]);
+  showTitle();
+}
+
+function showTitle() {
+  const { status } = byId("connection").dataset;
+  const mark = status === "stale" || status === "gone" ? `(${status}) ` : "";
+  document.title = `${mark}${viewPage === null ? "" : `${viewPage.view.name} · `}viewcast`;
+}
+
+function showNumbers() {
   const since = Date.now() - RATE_SECONDS * 1000;
   heard = heard.filter(([at]) => at > since);
   const rate = (sum) => decimal(sum / RATE_SECONDS);
   setText(byId("events-per-second"), rate(heard.length));
   setText(byId("changes-per-second"), rate(heard.reduce((sum, [, changes]) => sum + changes, 0)));
-  const sorted = [...lags.values()].sort((a, b) => a - b);
-  const middle = sorted[Math.floor(sorted.length / 2)];
-  setText(byId("lag"), middle === undefined ? "–" : middle < 1000 ? `${number(Math.round(middle))} ms` : `${decimal(middle / 1000)} s`);
-  showVitals();
+  // Without a chart, what is shown is the list.
+  const all = shown().length > 0 ? shown() : listed;
+  const panels = all.filter((panel) => panel.stream?.timestamp != null);
+  // While nothing comes, the lag is what has passed since.
+  const sorted = panels.map((panel) => (panel.stream.status === "live" ? lags.get(panel) : lagOf(panel))).filter((lag) => lag != null).sort((a, b) => a - b);
+  setText(byId("lag"), sorted.length === 0 ? "–" : milliseconds(sorted[sorted.length >> 1]));
+  const last = panels.reduce((best, { stream }) => (best === null || stream.timestamp > best.timestamp ? stream : best), null);
+  setText(byId("position"), last === null ? "–" : String(last.timestamp));
+  byId("position").title = last?.position ?? "";
+  showConnection();
 }
 
 async function main() {
   byId("catalog").append(catalog.element);
   while (!(await askViews()) || views.length === 0) await new Promise((resolve) => setTimeout(resolve, 2_000));
-  const wanted = decodeURIComponent(location.hash.slice(1));
-  if (views.some(({ name }) => name === wanted)) choose(wanted, { focus: false });
-  else if (charts.size === 0) choose(views[0].name, { focus: false });
+  route({ byReader: false });
+  addEventListener("hashchange", () => route());
   // Only now, so that it does not jump down as the panels above it come.
-  document.querySelector(".catalog").hidden = false;
-  setInterval(showRates, 1_000);
-  setInterval(() => document.hidden || askViews(), VIEWS_MS);
+  byId("catalog").hidden = false;
+  setInterval(showNumbers, 1_000);
+  setInterval(async () => document.hidden || ((await askViews()) && route({ byReader: false })), VIEWS_MS);
 }
 
 main();

@@ -1,45 +1,45 @@
-// The list of all views: what there is, how many rows, who listens, and how to read it elsewhere.
-import { arrange, el, setText } from "./dom.js";
-import { clock, number } from "./values.js";
+// The list of all views: what there is, how many rows, how late, who listens, and how to read it elsewhere.
+import { arrange, copyButton, el, setText } from "./dom.js";
+import { pathOf } from "./routes.js";
+import { clock, milliseconds, number, timestampOf, toInstant } from "./values.js";
 
-const timestampOf = (position) => (/^\d+/.test(position ?? "") ? BigInt(/^\d+/.exec(position)[0]) : null);
+const COLUMNS = ["View", "Rows", "Subscribers", "Upstream", "Lag", "As of", "Read it"];
+const NUMBERS = new Set(["Rows", "Subscribers", "Lag"]);
 
 export class Catalog {
   #lines = new Map();
   #body = el("tbody");
-  #choose;
-  element = el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "All views" },
-    el("table", {}, el("thead", {}, el("tr", {}, ...["View", "Rows", "Subscribers", "Upstream", "As of", "Read it"].map((name, at) =>
-      el("th", { scope: "col", class: at === 1 || at === 2 ? "number" : null }, name)))), this.#body));
+  element = el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Views and where they stand" },
+    el("table", {}, el("thead", {}, el("tr", {}, ...COLUMNS.map((name) =>
+      el("th", { scope: "col", class: NUMBERS.has(name) ? "number" : null }, name)))), this.#body));
 
-  /** `choose(name)` is called when the reader wants to see a view. */
-  constructor(choose) {
-    this.#choose = choose;
-  }
-
-  draw(views, shown) {
+  /** Shows the views as `/views` gave them at the gateway's time `now`, in ms. */
+  draw(views, now) {
     const lines = new Map(views.map((view) => [view.name, this.#lines.get(view.name) ?? this.#line(view)]));
     arrange(this.#body, [...lines.values()].map(({ node }) => node));
     this.#lines = lines;
-    for (const view of views) this.#update(lines.get(view.name), view, shown.has(view.name));
+    for (const view of views) this.#update(lines.get(view.name), view, now);
   }
 
   #line({ name, stream }) {
-    const button = el("button", { type: "button", onclick: () => this.#choose(name) }, name);
-    const [rows, subscribers, time] = [el("td", { class: "number" }), el("td", { class: "number" }), el("td")];
+    const [rows, subscribers, lag] = [0, 1, 2].map(() => el("td", { class: "number" }));
+    const time = el("td");
     const state = el("span", { class: "status" });
-    const curl = el("code", {}, `curl -N ${new URL(stream, location.href).href}`);
-    const node = el("tr", {}, el("th", { scope: "row" }, button), rows, subscribers, el("td", {}, state), time, el("td", { class: "curl" }, curl));
-    return { node, button, rows, subscribers, state, time };
+    const command = `curl -N ${new URL(stream, location.href).href}`;
+    const node = el("tr", {}, el("th", { scope: "row" }, el("a", { href: pathOf(name) }, name)), rows, subscribers, el("td", {}, state), lag, time,
+      el("td", { class: "curl" }, el("code", {}, command), copyButton(`Copy the curl command for ${name}`, () => command)));
+    return { node, rows, subscribers, lag, state, time };
   }
 
-  #update(line, view, isShown) {
-    line.button.setAttribute("aria-pressed", String(isShown));
-    setText(line.rows, number(view.rows));
+  #update(line, view, now) {
+    setText(line.rows, view.position ? number(view.rows) : "–");
     setText(line.subscribers, number(view.subscribers));
     setText(line.state, view.upstream);
     line.state.dataset.status = { live: "live", complete: "live", loading: "connecting", gone: "gone" }[view.upstream] ?? "stale";
-    setText(line.time, clock(timestampOf(view.position)));
+    const timestamp = timestampOf(view.position);
+    const instant = toInstant(timestamp);
+    setText(line.lag, instant === null ? "–" : milliseconds(Math.max(0, now - instant)));
+    setText(line.time, clock(timestamp));
     line.time.title = view.position ?? "";
   }
 }

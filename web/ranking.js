@@ -4,6 +4,9 @@ import { number, toNumber } from "./values.js";
 
 /** Lines shown at most. */
 const LINES_MAX = 10;
+/** A line that nothing happens to has cooled down after this, in ms. */
+const COOL_MS = 45_000;
+const LEAVE_MS = 500;
 
 export class Ranking {
   #options;
@@ -12,7 +15,10 @@ export class Ranking {
   #rest = el("p", { class: "rest" });
   element = el("div", { class: "ranking-box" }, this.#list, this.#rest);
 
-  /** `key` names the columns of a line's identity, `order` those that rank it, `label(row)` and `value(row)` what it says. */
+  /**
+   * `key` names the columns of a line's identity, `order` those that rank it, `label(row)` and `value(row)` what it
+   * says; with `fades`, a line's bar pales while its row stays the same.
+   */
   constructor(options) {
     this.#options = options;
   }
@@ -27,6 +33,8 @@ export class Ranking {
     const most = Math.max(1, ...top.map(({ row }) => toNumber(row[value])));
     const first = this.#lines.size === 0;
     const before = new Map([...this.#lines].map(([name, { node }]) => [name, node.getBoundingClientRect().top]));
+    const kept = new Set(top.map(({ key: name }) => name));
+    for (const [name, { node }] of this.#lines) if (!kept.has(name)) this.#leave(node);
     const lines = new Map(top.map(({ row, key: name }) => [name, this.#lines.get(name) ?? this.#line(row)]));
     arrange(this.#list, [...lines.values()].map(({ node }) => node));
     this.#lines = lines;
@@ -39,6 +47,18 @@ export class Ranking {
     }
     const hidden = ranked.length - top.length;
     setText(this.#rest, hidden > 0 ? `and ${number(hidden)} more` : "");
+  }
+
+  /** A line that goes fades where it stood, over those that move up. */
+  #leave(node) {
+    const ghost = node.cloneNode(true);
+    ghost.setAttribute("aria-hidden", "true");
+    ghost.classList.add("leaving");
+    ghost.style.top = `${node.offsetTop}px`;
+    this.element.append(ghost);
+    const fading = glide(ghost, { opacity: 1 }, { opacity: 0, transform: "translateX(16px)" }, LEAVE_MS);
+    if (fading === null) ghost.remove();
+    else fading.onfinish = () => ghost.remove();
   }
 
   #line(row) {
@@ -56,12 +76,18 @@ export class Ranking {
   }
 
   #update(line, row, share) {
-    const { value, unit, detail = () => "" } = this.#options;
+    const { value, unit, detail = () => "", fades = false } = this.#options;
     setText(line.detail, detail(row));
     const text = number(row[value]);
     if (line.value.firstChild?.textContent !== text) {
       const known = line.value.firstChild !== null;
       line.value.replaceChildren(text, el("span", { class: "unit" }, ` ${unit}`));
+      if (fades) {
+        line.cooling?.cancel();
+        line.cooling = glide(line.bar, { opacity: 1 }, { opacity: 0.35 }, COOL_MS);
+        if (line.cooling !== null) line.cooling.onfinish = () => (line.bar.style.opacity = 0.35);
+        line.bar.style.opacity = "";
+      }
       if (known) glide(line.value, { color: "var(--accent)" }, { color: "var(--text)" }, 1200);
     }
     if (line.share !== share) {

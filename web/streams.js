@@ -1,7 +1,8 @@
 // Which panels have a connection.
 //
 // Over HTTP/1.1 a browser opens at most six connections to one host, for all
-// its tabs together: a seventh request would wait for ever. So at most five
+// its tabs together: a seventh request would wait for ever. Tabs that show the
+// same view share its connection, but may show different ones. So at most five
 // panels stream at once, one connection is left for everything else, and a
 // page that nobody looks at lets go of all.
 
@@ -14,6 +15,8 @@ const SETTLE_MS = 200;
 
 export class Streams {
   #panels = [];
+  /** The one panel that may stream while it has the page to itself, or null. */
+  #only = null;
   #touches = 0;
   #hidden = false;
   #timer = null;
@@ -40,18 +43,17 @@ export class Streams {
     this.#observer.observe(panel.element);
   }
 
-  /** Lets a panel go. */
-  remove(panel) {
-    this.#observer.unobserve(panel.element);
-    this.#panels = this.#panels.filter((entry) => entry.panel !== panel);
-    this.#settle();
-  }
-
   /** The reader chose this panel: it comes before all others in view. */
   touch(panel) {
     const entry = this.#panels.find((each) => each.panel === panel);
     if (entry !== undefined) entry.touched = this.#touches += 1;
     this.#settle();
+  }
+
+  /** Gives the page to one panel, or back to all. */
+  only(panel) {
+    this.#only = panel;
+    this.#assign();
   }
 
   #setHidden(hidden) {
@@ -69,8 +71,10 @@ export class Streams {
     const order = [...this.#panels].sort(
       (a, b) => b.inView - a.inView || b.touched - a.touched || b.panel.isStreaming - a.panel.isStreaming,
     );
-    const room = this.#hidden ? 0 : STREAMS_MAX;
+    const room = this.#hidden || this.#only !== null ? 0 : STREAMS_MAX;
     order.slice(room).forEach(({ panel }) => panel.pause());
     order.slice(0, room).forEach(({ panel, inView }) => inView && panel.start());
+    if (this.#hidden) this.#only?.pause();
+    else this.#only?.start();
   }
 }

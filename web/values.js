@@ -14,8 +14,14 @@ const DAY_MS = 86_400_000;
 /** The last instant that a Date can hold, in ms; a constant view's timestamp lies far above. */
 const DATE_MAX = 8_640_000_000_000_000n;
 
+/** Whether a column's values are in the order of numbers. */
+export const isOrdered = ({ type }) => NUMERIC.test(type);
+
 /** Whether a column of this SQL type holds numbers to count with; ids and clocks are not among them. */
 export const isNumeric = ({ name, type }) => NUMERIC.test(type) && !/(^|_)(o?id|time)$/.test(name);
+
+/** The SQL type that a value could be of, for a view whose columns are not known. */
+export const typeOf = (value) => (typeof value === "number" ? "numeric" : "text");
 
 /** A number to draw with: the wire sends what JavaScript cannot hold exactly as text. */
 export function toNumber(value) {
@@ -31,6 +37,7 @@ export function number(value) {
 
 export const compact = (value) => COMPACT.format(toNumber(value));
 export const decimal = (value) => DECIMAL.format(value);
+export const milliseconds = (ms) => (ms < 1000 ? `${NUMBER.format(Math.round(ms))} ms` : `${DECIMAL.format(ms / 1000)} s`);
 export const minute = (ms) => MINUTE.format(ms);
 
 export function bytes(value) {
@@ -51,6 +58,9 @@ export function cell(value, column) {
 export function toInstant(timestamp) {
   return timestamp === null || timestamp > DATE_MAX || timestamp < 1_000_000_000_000n ? null : Number(timestamp);
 }
+
+/** The timestamp in a position's text, or null. */
+export const timestampOf = (position) => (/^\d+/.test(position ?? "") ? BigInt(/^\d+/.exec(position)[0]) : null);
 
 /** A position's timestamp as local time, with the date if it is not today's. */
 export function clock(timestamp) {

@@ -36,6 +36,9 @@ pub const ASSETS: &[Asset] = assets! {
     "index.html": HTML,
     "panel.js": SCRIPT,
     "ranking.js": SCRIPT,
+    "routes.js": SCRIPT,
+    "rows.js": SCRIPT,
+    "status.js": SCRIPT,
     "streams.js": SCRIPT,
     "style.css": STYLE,
     "table.js": SCRIPT,
@@ -43,6 +46,8 @@ pub const ASSETS: &[Asset] = assets! {
     "treemap.js": SCRIPT,
     "values.js": SCRIPT,
     "viewcast.js": SCRIPT,
+    "viewpage.js": SCRIPT,
+    "wire.js": SCRIPT,
 };
 
 /// Answers with the page.

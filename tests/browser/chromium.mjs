@@ -18,23 +18,27 @@ export function gatewayUrl() {
 /** A new page; `faults` fills with console errors and warnings, exceptions and violations of the policy. */
 export async function newPage(browser, { width = 1280, height = 800, colorScheme = "dark", reducedMotion = "no-preference" } = {}) {
   const context = await browser.newContext({ viewport: { width, height }, colorScheme, reducedMotion });
+  await context.grantPermissions(["clipboard-read", "clipboard-write"]);
+  return { context, ...(await newTab(context)), close: () => context.close() };
+}
+
+/** Another tab of the same browser. */
+export async function newTab(context) {
   const page = await context.newPage();
   const faults = [];
-  /** The streams that are open now, and the most that were open at once. */
-  const streams = { open: new Set(), most: 0 };
   page.on("console", (message) => ["error", "warning"].includes(message.type()) && faults.push(`console: ${message.text()}`));
   page.on("pageerror", (error) => faults.push(`exception: ${error.stack}`));
-  page.on("request", (request) => {
-    if (!new URL(request.url()).pathname.endsWith("/stream")) return;
-    streams.open.add(request);
-    streams.most = Math.max(streams.most, streams.open.size);
-  });
-  for (const end of ["requestfinished", "requestfailed"]) page.on(end, (request) => streams.open.delete(request));
   await page.exposeFunction("reportViolation", (text) => faults.push(`policy: ${text}`));
   await page.addInitScript(() => {
     document.addEventListener("securitypolicyviolation", (event) => window.reportViolation(`${event.violatedDirective} ${event.blockedURI}`));
   });
-  return { page, faults, streams, close: () => context.close() };
+  return { page, faults };
+}
+
+/** View name -> how many subscribers the gateway counts. The worker's requests are not among a page's. */
+export async function subscribers(url) {
+  const { views } = await (await fetch(`${url}/views`)).json();
+  return Object.fromEntries(views.map(({ name, subscribers: count }) => [name, count]));
 }
 
 /** Asks until `read` gives something that `accept` takes, and gives that. */
@@ -47,7 +51,7 @@ export async function until(what, read, accept = Boolean) {
   }
 }
 
-export const panel = (page, view) => page.locator(`[data-view="${view}"]`);
+export const panel = (page, view) => page.locator(`[data-view="${view}"]:visible`);
 
 /** Waits until a view's panel is live. */
 export const untilLive = (page, view) =>

@@ -73,13 +73,35 @@ class View {
   }
 }
 
+/** A view of many rows, of which each tick changes some; one row in a hundred stands three times. */
+class BigView extends View {
+  #next;
+  constructor(count) {
+    const row = (n) => JSON.stringify({ id: n, name: `row ${n % 7919}, "quoted"`, score: (n * 7919) % 1_000_003 });
+    super("big", [{ name: "id", type: "bigint" }, { name: "name", type: "text" }, { name: "score", type: "bigint" }],
+      () => Array.from({ length: count }, (_, n) => Array(n % 100 === 0 ? 3 : 1).fill(row(n))).flat());
+    this.row = row;
+    this.#next = count;
+  }
+  tick() {
+    if (this.state !== "live") return;
+    const deleted = this.rows.splice(1, 20);
+    const inserted = Array.from({ length: 20 }, () => this.row((this.#next += 1)));
+    this.rows.push(...inserted);
+    this.timestamp = Math.max(Date.now(), this.timestamp + 1);
+    const list = (key, rows) => rows.map((text) => `{"${key}":${text}}`);
+    this.send(encode("delta", this.position, `[${[...list("delete", deleted), ...list("insert", inserted)].join(",")}]`));
+  }
+}
+
 /** Starts a gateway; `lost()`, `live()` and `gone(name)` play its upstream. */
-export async function startFakeGateway({ port = 0, tickMs = 1000, edits = 25, only = null } = {}) {
+export async function startFakeGateway({ port = 0, tickMs = 1000, edits = 25, only = null, bigRows = 0 } = {}) {
   const wikipedia = new FakeWikipedia();
   const views = wikipedia
     .views()
     .filter(([name]) => only === null || only.includes(name))
     .map((view) => new View(...view));
+  if (bigRows > 0) views.push(new BigView(bigRows));
   const timer = setInterval(() => {
     wikipedia.edit(edits);
     for (const view of views) view.tick();
@@ -111,6 +133,8 @@ export async function startFakeGateway({ port = 0, tickMs = 1000, edits = 25, on
   return {
     url: `http://127.0.0.1:${server.address().port}`,
     lost: () => upstream("lost"),
+    /** The texts of a view's rows. */
+    rows: (name) => views.find((each) => each.name === name).rows,
     live: () => upstream("live"),
     gone(name) {
       const view = views.find((each) => each.name === name);

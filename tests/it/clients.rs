@@ -26,6 +26,7 @@ fn node(script: &str, gateway: &Gateway) {
         .args(["--test", "--test-reporter=spec", script])
         .current_dir(project("tests/browser"))
         .env("VIEWCAST_URL", format!("http://{}", gateway.address))
+        .env("VIEWCAST_BIN", env!("CARGO_BIN_EXE_viewcast"))
         .env("SCREENSHOT_DIR", project("target/screenshots")));
 }
 
@@ -65,6 +66,13 @@ fn chromium_comes_back_after_being_over_a_limit() {
     let gateway = Gateway::demo(&["--max-connections-per-view", "1"]);
     gateway.await_ready();
     node("limits.test.mjs", &gateway);
+}
+
+#[test]
+fn chromium_page_outlives_gateway_and_upstream() {
+    // Starts and kills processes of its own.
+    let gateway = Gateway::demo(&[]);
+    node("processes.test.mjs", &gateway);
 }
 
 #[test]

@@ -1,0 +1,67 @@
+// A stream as it comes over the wire, and how to read it elsewhere.
+import { copyButton, el } from "./dom.js";
+import { number } from "./values.js";
+
+/** Events kept in the document. */
+const EVENTS_MAX = 60;
+/** Characters of an event's data shown; a base may have millions. */
+const DATA_MAX = 600;
+/** New events shown per frame; nobody reads more, and the page stays smooth. */
+const PER_FRAME_MAX = 8;
+/** So near its end a list counts as scrolled to the end, in px. */
+const NEAR_PX = 40;
+
+export class Wire {
+  #list = el("ol", { class: "events" });
+  #scroll = el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Events" }, this.#list);
+  #waiting = [];
+  #missed = 0;
+  #asked = 0;
+  #held = false;
+  element;
+
+  /** `address` is the stream's, to be read by curl. */
+  constructor(address) {
+    const command = `curl -N ${/^[\w:/.%~-]+$/.test(address) ? address : `'${address.replaceAll("'", "'\\''")}'`}`;
+    const hold = el("button", { type: "button", class: "quiet", "aria-pressed": "false", onclick: () => {
+      this.#held = !this.#held;
+      hold.setAttribute("aria-pressed", String(this.#held));
+    } }, "Hold");
+    this.element = el("aside", { class: "wire", id: "wire", "aria-label": "The stream as it comes" },
+      el("div", { class: "curl-line" }, el("code", {}, command), copyButton("Copy the curl command", () => command)),
+      el("div", { class: "wire-tools" }, el("h3", {}, "Events as they come"), hold),
+      this.#scroll);
+  }
+
+  /** Takes an event, as the client's `wire` event has it. */
+  add(event) {
+    if (this.#held || this.element.hidden) return;
+    this.#waiting.push(event);
+    if (this.#waiting.length > PER_FRAME_MAX) {
+      this.#waiting.shift();
+      this.#missed += 1;
+    }
+    this.#asked ||= requestAnimationFrame(() => this.#draw());
+  }
+
+  #draw() {
+    this.#asked = 0;
+    // It follows the newest event, unless the reader went back to older ones.
+    const { scrollHeight, scrollTop, clientHeight } = this.#scroll;
+    const follows = scrollHeight - scrollTop - clientHeight < NEAR_PX;
+    if (this.#missed > 0) this.#list.append(el("li", { class: "more" }, `${number(this.#missed)} more events`));
+    this.#list.append(...this.#waiting.map((event) => this.#item(event)));
+    [this.#waiting, this.#missed] = [[], 0];
+    while (this.#list.childElementCount > EVENTS_MAX) this.#list.firstElementChild.remove();
+    if (follows) this.#scroll.scrollTop = this.#scroll.scrollHeight;
+  }
+
+  #item({ type, data, lastEventId }) {
+    const rest = data.length - DATA_MAX;
+    const shown = rest > 0 ? data.slice(0, DATA_MAX) : data;
+    return el("li", {},
+      el("span", { class: "field" }, "event: "), el("b", {}, type), "\n",
+      el("span", { class: "field" }, "id: "), lastEventId, "\n",
+      el("span", { class: "field" }, "data: "), shown, ...(rest > 0 ? [el("span", { class: "field" }, ` … ${number(rest)} characters more`)] : []));
+  }
+}
