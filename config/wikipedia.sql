@@ -4,8 +4,9 @@
 -- inserts the recorded edits. It may be run again at any time: what exists
 -- already is left as it is. Nothing here needs a source or a cluster of its own.
 --
--- Written for today's Materialize. A server older than 0.27 calls mz_now()
--- mz_logical_timestamp().
+-- For today's Materialize. wikipedia-before-0.27.sql is the same for older ones,
+-- which call mz_now() mz_logical_timestamp(); `viewcast demo --upstream` finds out
+-- by itself.
 
 -- One row for each edit that has come in.
 CREATE TABLE IF NOT EXISTS edits (

@@ -258,7 +258,15 @@ fn complete_help(command: clap::Command) -> clap::Command {
                 DefaultValue::Computed(_, text) => Some(text.to_owned()),
             };
             command = command.mut_arg(setting.key, |arg| {
-                with_note(arg, &setting.variable(), default.as_deref())
+                let arg = with_note(arg, &setting.variable(), default.as_deref());
+                match setting.is_switch() {
+                    // The flag alone switches it on; what follows is no value.
+                    true => arg
+                        .num_args(0..=1)
+                        .require_equals(true)
+                        .default_missing_value("true"),
+                    false => arg,
+                }
             });
         }
     }

@@ -14,6 +14,7 @@ use crate::cli::{Flags, StandIn, StandInDialect};
 use crate::connection::Session;
 use crate::limits;
 
+pub mod access;
 pub mod connections;
 pub mod error;
 mod file;
@@ -25,6 +26,7 @@ pub mod upstream;
 mod value;
 pub mod views;
 
+use access::Access;
 use connections::{Connections, Patience};
 use error::ConfigErrors;
 pub use layer::Environment;
@@ -44,6 +46,8 @@ pub struct Config {
     pub views: Vec<ViewChoice>,
     /// Where to serve HTTP; port 0 picks a free one.
     pub listen: SocketAddr,
+    /// Who may ask for what.
+    pub access: Access,
     /// HTTP threads, 1 to [`limits::WORKERS_MAX`].
     pub workers: usize,
     /// How many streams are served, and to whom.
@@ -193,6 +197,7 @@ fn merge_common(
     let session = merge_session(merge);
     let views = merge.views(serve::view, views);
     let listen = merge.one(serve::listen, value::address());
+    let access = access::merge(merge);
     let workers = merge.one(
         serve::workers,
         value::number("a whole number", 1, limits::WORKERS_MAX),
@@ -237,6 +242,7 @@ fn merge_common(
         session: session?,
         views: views?,
         listen: listen?,
+        access: access?,
         workers: workers?,
         connections: connections?,
         patience: patience?,

@@ -17,8 +17,10 @@ use crate::config::views::{ViewChoice, What};
 use crate::config::{Config, Dialect};
 use crate::http::client_address::TrustedProxies;
 use crate::http::limit::{Admission, Limits};
+use crate::http::policy::Policy;
 use crate::http::routes::app;
 use crate::http::socket;
+use crate::http::tls::TlsError;
 use crate::http::views::{Gateway, Source};
 use crate::limits::{FILES_RESERVED, LISTEN_BACKLOG, REQUEST_HEAD_TIMEOUT, TAIL_CHANNEL_EVENTS};
 use crate::model::retention::RetentionLimits;
@@ -27,6 +29,7 @@ use crate::relay::publisher::{Publisher, Settings, Wake};
 use crate::relay::shared::{SharedView, WakeFlag};
 use crate::tail::{self, TailError, TailHandle, TailSettings, TailView};
 
+mod doors;
 mod shutdown;
 
 use shutdown::Signals;
@@ -48,6 +51,9 @@ pub enum GatewayError {
     /// A view cannot be tailed, now or ever.
     #[error(transparent)]
     Tail(#[from] TailError),
+    /// A certificate that was good when the configuration was read.
+    #[error("certificate cannot be shown")]
+    Certificate(#[from] TlsError),
     /// The HTTP server ended.
     #[error("HTTP server failed")]
     Serve(#[source] io::Error),
@@ -61,7 +67,7 @@ impl GatewayError {
                 Some("Choose another address with --listen, or port 0 for any free one.".to_owned())
             }
             GatewayError::Tail(error) => error.hint(),
-            GatewayError::Start(_) | GatewayError::Serve(_) => None,
+            GatewayError::Start(_) | GatewayError::Certificate(_) | GatewayError::Serve(_) => None,
         }
     }
 }
@@ -91,15 +97,18 @@ async fn serve(config: &Config) -> Result<(), GatewayError> {
         .map(|view| start_view(config, view, &fatal_sender))
         .collect::<Result<Vec<_>, _>>()?;
     let (sources, tails): (Vec<Source>, Vec<_>) = tails.into_iter().unzip();
+    let policy = Arc::new(doors::policy(config));
     let gateway = Gateway {
         sources: Arc::new(sources),
         admission: Arc::new(Admission::new(limits(config))),
         proxies: Arc::new(TrustedProxies::new(
             config.connections.trusted_proxies.clone(),
         )),
+        policy: Arc::clone(&policy),
     };
     let for_workers = gateway.clone();
     let stall_timeout = config.patience.stall_timeout;
+    let certificate = doors::certificate(config)?;
     let server = HttpServer::new(move || app(for_workers.clone()))
         .workers(config.workers)
         .backlog(LISTEN_BACKLOG)
@@ -107,16 +116,23 @@ async fn serve(config: &Config) -> Result<(), GatewayError> {
         .on_connect(move |connection, _| socket::on_connect(connection, stall_timeout))
         // A browser that closed its tab is noticed at once, not at the next write.
         .h1_allow_half_closed(false)
-        .disable_signals()
-        .bind(config.listen)
-        .map_err(|source| GatewayError::Listen {
-            address: config.listen,
-            source,
-        })?;
+        .disable_signals();
+    let (server, scheme) = match &certificate {
+        None => (server.bind(config.listen), "http"),
+        Some(certificate) => {
+            let server = server.bind_rustls_0_23(config.listen, certificate.config()?);
+            (server, "https")
+        }
+    };
+    let server = server.map_err(|source| GatewayError::Listen {
+        address: config.listen,
+        source,
+    })?;
     for address in server.addrs() {
-        info!("listening on http://{address}");
-        warn_if_open(address);
+        info!("listening on {scheme}://{address}");
+        warn_if_open(address, &policy);
     }
+    doors::keep_keys(config, policy);
     let server = server.run();
     let handle = server.handle();
     let server = spawn(server);
@@ -240,9 +256,9 @@ fn limits(config: &Config) -> Limits {
     }
 }
 
-/// Streams are served to whoever reaches the port.
-fn warn_if_open(address: SocketAddr) {
-    if !address.ip().is_loopback() {
+/// Streams are served to whoever reaches the port, unless tokens are asked for.
+fn warn_if_open(address: SocketAddr, policy: &Policy) {
+    if policy.tokens.is_none() && !address.ip().is_loopback() {
         warn!("{address} can be reached from other machines, and anyone there may read the views");
     }
 }

@@ -1,6 +1,7 @@
 //! viewcast: a Server-Sent-Events gateway for Materialize.
 #![forbid(unsafe_code)]
 
+pub mod access;
 pub mod cli;
 pub mod config;
 pub mod connection;

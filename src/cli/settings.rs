@@ -43,6 +43,11 @@ impl Setting {
     pub fn variable(&self) -> String {
         format!("{ENVIRONMENT_PREFIX}{}", self.key.to_uppercase())
     }
+
+    /// Whether it is on or off, and its flag alone means on.
+    pub fn is_switch(&self) -> bool {
+        matches!((self.default)(), DefaultValue::Text(text) if text == "false" || text == "true")
+    }
 }
 
 /// Declares a group of settings: the clap arguments of its flags, and the table
@@ -139,6 +144,82 @@ settings! {
         /// Port 0 picks a free one; the log says which. Streams are served to
         /// whoever reaches the port. Example: 0.0.0.0:8080
         listen: Option<String>, "ADDR:PORT", text(limits::LISTEN_DEFAULT);
+
+        /// Serve HTTPS with the certificate in this file
+        ///
+        /// PEM: the server's own certificate first, then those of the
+        /// authorities in between. Takes --tls-key. Browsers then use HTTP/2,
+        /// and all streams of a page share one connection. Both files are read
+        /// anew at SIGHUP. Example: /etc/viewcast/cert.pem
+        tls_cert: Option<String>, "FILE", DefaultValue::None;
+
+        /// The private key of the certificate
+        ///
+        /// PEM, not encrypted: RSA, ECDSA or Ed25519.
+        /// Example: /etc/viewcast/key.pem
+        tls_key: Option<String>, "FILE", DefaultValue::None;
+
+        /// Answer requests that name this host, beside our own names
+        ///
+        /// "*" for any. Repeat the flag for several. On loopback without tokens
+        /// only localhost, 127.0.0.1, [::1] and the listen address may be
+        /// named unless more are given here, since a page of somebody else's
+        /// can have its own name lead to this machine. Elsewhere all may,
+        /// unless some are given. The environment variable and a string in the
+        /// file separate hosts by commas. Example: viewcast.example.com
+        allow_host: Vec<String>, "HOST", DefaultValue::Empty;
+
+        /// Let pages of this origin read
+        ///
+        /// With credentials, so that cookies count; "*" lets all read, without
+        /// credentials. Repeat the flag for several. By default only pages of
+        /// the gateway's own origin read. Example: https://app.example.com
+        allow_origin: Vec<String>, "ORIGIN", DefaultValue::Empty;
+
+        /// Ask for access tokens: jwt; by default nobody is asked for one
+        ///
+        /// With jwt, views are told of only to the bearer of a token (RFC 7519)
+        /// whose claim "viewcast.views" lists them. It takes --jwt-issuer,
+        /// --jwt-audience, and --jwt-key-file or --jwt-jwks. Example: jwt
+        auth: Option<String>, "KIND", DefaultValue::None;
+
+        /// Verify tokens with the key in this file
+        ///
+        /// A public key as PEM (RS256, ES256 or EdDSA by its kind), or else a
+        /// secret of 32 bytes or more (HS256). Read once, at the start.
+        /// Example: /etc/viewcast/issuer.pem
+        jwt_key_file: Option<String>, "FILE", DefaultValue::None;
+
+        /// Verify tokens with the key set (JWKS) in this file or at this URL
+        ///
+        /// https, or http on this machine. Read again every 5 min, and at once
+        /// when a token names a key that is not in it, but then at most every
+        /// 30 s; while it cannot be read, the last set stays in force.
+        /// Example: https://login.example.com/.well-known/jwks.json
+        jwt_jwks: Option<String>, "FILE|URL", DefaultValue::None;
+
+        /// Accept tokens of this issuer ("iss") only
+        ///
+        /// Compared letter by letter. Example: https://login.example.com/
+        jwt_issuer: Option<String>, "TEXT", DefaultValue::None;
+
+        /// Accept tokens for this audience ("aud") only
+        ///
+        /// Example: viewcast
+        jwt_audience: Option<String>, "TEXT", DefaultValue::None;
+
+        /// Look for the token in this cookie, where no header has one
+        ///
+        /// EventSource cannot send headers, but sends cookies. Whoever sets it
+        /// should make it HttpOnly, Secure and SameSite=Strict or Lax.
+        /// Example: __Host-viewcast
+        jwt_cookie: Option<String>, "NAME", text(limits::JWT_COOKIE_DEFAULT);
+
+        /// Look for the token in the query parameter access_token, too
+        ///
+        /// Addresses end up in logs and histories: for clients that can send
+        /// neither headers nor cookies. Example: --allow-url-token
+        allow_url_token: Option<String>, "BOOL", text("false");
 
         /// Run this many HTTP threads, 1 to 256
         ///

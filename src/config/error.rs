@@ -7,6 +7,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use super::access::AccessError;
 use super::upstream::files::FileProblem;
 use super::views::ViewProblem;
 use crate::connection::tls::TlsError;
@@ -121,6 +122,9 @@ pub enum ConfigError {
         /// Why not.
         problem: ViewProblem,
     },
+    /// Who may ask for what.
+    #[error(transparent)]
+    Access(#[from] AccessError),
     /// A view's name that SQL would not take.
     #[error("{error} in {place}")]
     Name {
@@ -215,6 +219,7 @@ impl ConfigError {
             },
             Self::SecretFile { problem, .. } => problem.hint().into(),
             Self::ViewTable { problem, .. } => problem.hint().into(),
+            Self::Access(error) => error.hint().into(),
             Self::Name { error, .. } => error.hint().into(),
             Self::UnclosedList { .. } => {
                 "Close it; inside a quoted name, write a double quote twice.".into()

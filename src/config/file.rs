@@ -117,6 +117,7 @@ fn given(
             "a list of names, e.g. [\"top10\", \"public.orders\"]"
         }
         true => "a list of texts",
+        false if setting.is_switch() => "true or false",
         false => "a text in quotes, or a number",
     };
     let value = value.into_inner();
@@ -131,6 +132,7 @@ fn given(
         DeValue::Integer(number) if !many && number.radix() == 10 => {
             (vec![number.as_str().to_owned()], false)
         }
+        DeValue::Boolean(on) if setting.is_switch() => (vec![on.to_string()], false),
         DeValue::Float(number) if !many => (vec![number.as_str().to_owned()], false),
         DeValue::Array(list) if many => {
             let names = list.into_iter().map(|item| match item.into_inner() {

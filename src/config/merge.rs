@@ -155,6 +155,16 @@ impl<'e> Merge<'e> {
         Some(values)
     }
 
+    /// Where a setting is given, if it is.
+    pub fn place(&self, setting: Setting) -> Option<Place> {
+        self.given(setting).map(|given| given.place)
+    }
+
+    /// Records what is wrong.
+    pub fn error(&mut self, error: ConfigError) {
+        self.errors.push(error);
+    }
+
     /// The upstream: `Some(None)` if no layer gives one, `None` after an error.
     pub fn upstream(
         &mut self,

@@ -105,6 +105,15 @@ pub fn network() -> Kind<IpNet> {
     }
 }
 
+/// On or off.
+pub fn switch() -> Kind<bool> {
+    Kind {
+        accepts: "true or false".into(),
+        parse: Box::new(|given| given.trim().parse().ok()),
+        show: bool::to_string,
+    }
+}
+
 /// An IP address and port.
 pub fn address() -> Kind<SocketAddr> {
     Kind {

@@ -18,6 +18,10 @@ use crate::limits;
 
 const SCHEMA: &str = include_str!("../../config/wikipedia.sql");
 
+/// The server's own time in SQL, and what it was called before 0.27.
+const NOW: &str = "mz_now()";
+const NOW_BEFORE_0_27: &str = "mz_logical_timestamp()";
+
 /// How long a wait may last before `stop` is looked at again.
 const STOP_CHECK: Duration = Duration::from_millis(50);
 
@@ -96,7 +100,12 @@ pub(super) fn persist<E: Into<Ended>>(
 /// Creates tables and views that are missing, and fills `wikis`.
 fn create(client: &mut Client, recording: &Recording) -> Result<(), postgres::Error> {
     for statement in statements(SCHEMA) {
-        if let Err(error) = client.batch_execute(&statement) {
+        let mut outcome = client.batch_execute(&statement);
+        if outcome.is_err() && statement.contains(NOW) {
+            // A server before 0.27 has another name for it.
+            outcome = client.batch_execute(&statement.replace(NOW, NOW_BEFORE_0_27));
+        }
+        if let Err(error) = outcome {
             // A server without IF NOT EXISTS says so in its own words.
             let exists = error
                 .as_db_error()
@@ -247,6 +256,15 @@ pub(super) fn wait(duration: Duration, stop: &AtomicBool) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn schema_for_old_servers_differs_by_the_name_of_their_time() {
+        let old = include_str!("../../config/wikipedia-before-0.27.sql");
+        let renamed = statements(SCHEMA)
+            .into_iter()
+            .map(|statement| statement.replace(NOW, NOW_BEFORE_0_27));
+        assert_eq!(statements(old), renamed.collect::<Vec<_>>());
+    }
 
     #[test]
     fn schema_is_cut_into_its_statements() {

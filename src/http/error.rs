@@ -4,7 +4,7 @@
 //! that no markup of its making comes back to it.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ALLOW, RETRY_AFTER};
+use actix_web::http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
 use serde_json::json;
 
@@ -25,6 +25,30 @@ pub enum HttpError {
     /// The path is not percent-encoded UTF-8.
     #[error("malformed path")]
     MalformedPath,
+    /// A `Host` that is none of ours.
+    #[error("host not allowed")]
+    Host,
+    /// A preflight of a page that may not read.
+    #[error("origin not allowed")]
+    Origin,
+    /// No token, where one is needed.
+    #[error("access token required")]
+    NoToken,
+    /// Several tokens in one place.
+    #[error("more than one access token")]
+    AmbiguousToken,
+    /// A token that is not good, for whichever reason.
+    #[error("access token not accepted")]
+    BadToken,
+    /// A token that was good.
+    #[error("access token has expired")]
+    ExpiredToken,
+    /// A good token that does not grant this, whether it is there or not.
+    #[error("not granted by the access token")]
+    Forbidden,
+    /// No key has been read yet that tokens could be verified with.
+    #[error("access tokens cannot be verified yet")]
+    NoKeys,
     /// Anything but GET and HEAD.
     #[error("method not allowed")]
     Method,
@@ -53,11 +77,42 @@ impl HttpError {
             HttpError::MalformedPath => {
                 "Percent-encode the view's name as UTF-8, e.g. %22 for a quote."
             }
+            HttpError::Host => "Whoever runs the gateway allows more hosts with --allow-host.",
+            HttpError::Origin => {
+                "Whoever runs the gateway allows more origins with --allow-origin."
+            }
+            HttpError::NoToken => "Send one as `Authorization: Bearer`, or in the cookie.",
+            HttpError::AmbiguousToken => {
+                "Send one Authorization header, or one cookie of the name."
+            }
+            HttpError::BadToken => "Get a new one from whoever issues them.",
+            HttpError::ExpiredToken => "Get a new one, then connect again.",
+            HttpError::Forbidden => "The views that the token grants are listed at /views.",
+            HttpError::NoKeys => "Try again soon.",
             HttpError::Method => "Everything here is read with GET.",
             HttpError::NotLoaded => "Try again soon, or open its stream, which waits for it.",
             HttpError::OverLimit => "Try again after the time that Retry-After says.",
             HttpError::HeadTooLarge => "Send fewer or shorter headers, cookies above all.",
             HttpError::Closing => "Connect again; another gateway may answer.",
+        }
+    }
+}
+
+impl HttpError {
+    /// What `WWW-Authenticate` says, after RFC 6750.
+    fn challenge(self) -> Option<&'static str> {
+        match self {
+            HttpError::NoToken => Some("Bearer realm=\"viewcast\""),
+            HttpError::AmbiguousToken => {
+                Some("Bearer realm=\"viewcast\", error=\"invalid_request\"")
+            }
+            HttpError::BadToken => Some("Bearer realm=\"viewcast\", error=\"invalid_token\""),
+            HttpError::ExpiredToken => Some(
+                "Bearer realm=\"viewcast\", error=\"invalid_token\", \
+                 error_description=\"expired\"",
+            ),
+            HttpError::Forbidden => Some("Bearer realm=\"viewcast\", error=\"insufficient_scope\""),
+            _ => None,
         }
     }
 }
@@ -68,12 +123,17 @@ impl ResponseError for HttpError {
             HttpError::UnknownView | HttpError::UnknownAsset | HttpError::UnknownPath => {
                 StatusCode::NOT_FOUND
             }
-            HttpError::MalformedPath => StatusCode::BAD_REQUEST,
+            HttpError::MalformedPath | HttpError::AmbiguousToken => StatusCode::BAD_REQUEST,
+            HttpError::NoToken | HttpError::BadToken | HttpError::ExpiredToken => {
+                StatusCode::UNAUTHORIZED
+            }
+            HttpError::Host | HttpError::Origin | HttpError::Forbidden => StatusCode::FORBIDDEN,
             HttpError::Method => StatusCode::METHOD_NOT_ALLOWED,
             HttpError::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-            HttpError::NotLoaded | HttpError::OverLimit | HttpError::Closing => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            HttpError::NotLoaded
+            | HttpError::NoKeys
+            | HttpError::OverLimit
+            | HttpError::Closing => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -81,6 +141,9 @@ impl ResponseError for HttpError {
         let mut response = HttpResponse::build(self.status_code());
         if *self == HttpError::Method {
             response.insert_header((ALLOW, "GET, HEAD"));
+        }
+        if let Some(challenge) = self.challenge() {
+            response.insert_header((WWW_AUTHENTICATE, challenge));
         }
         if self.status_code() == StatusCode::SERVICE_UNAVAILABLE {
             let seconds = match self {

@@ -17,13 +17,18 @@ use crate::process;
 use crate::relay::counters::{End, Outcome};
 use crate::relay::shared::{SharedView, Upstream};
 
+use super::bearer::Access;
+use super::error::HttpError;
 use super::lag::{lag_seconds, now_ms};
 use super::limit::Limit;
 use super::views::Gateway;
 
-/// Answers with all metrics.
-pub async fn metrics(gateway: Data<Gateway>) -> HttpResponse {
-    match render(&gateway) {
+/// Answers with all metrics. They name every view, so they are granted apart.
+pub async fn metrics(gateway: Data<Gateway>, access: Access) -> Result<HttpResponse, HttpError> {
+    if !access.may_see_metrics() {
+        return Err(HttpError::Forbidden);
+    }
+    Ok(match render(&gateway) {
         Ok(text) => HttpResponse::Ok()
             .insert_header((CONTENT_TYPE, TEXT_FORMAT))
             .insert_header((CACHE_CONTROL, "no-store"))
@@ -32,7 +37,7 @@ pub async fn metrics(gateway: Data<Gateway>) -> HttpResponse {
             error!("metrics could not be rendered: {error}");
             HttpResponse::InternalServerError().finish()
         }
-    }
+    })
 }
 
 fn render(gateway: &Gateway) -> prometheus::Result<String> {

@@ -1,15 +1,21 @@
 //! The HTTP side; the only place that knows actix-web.
 
+pub mod bearer;
 pub mod client_address;
 pub mod error;
+pub mod guard;
+pub mod jwks;
+pub mod keyring;
 pub mod lag;
 pub mod limit;
 pub mod metrics;
 pub mod ops;
 pub mod page;
+pub mod policy;
 pub mod refusal;
 pub mod routes;
 pub mod snapshot;
 pub mod socket;
 pub mod stream;
+pub mod tls;
 pub mod views;

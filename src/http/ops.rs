@@ -5,6 +5,8 @@ use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::Data;
 use serde_json::{Value, json};
 
+use super::bearer::Access;
+use super::error::HttpError;
 use super::snapshot::is_served;
 use super::views::Gateway;
 
@@ -16,14 +18,19 @@ pub async fn healthz() -> HttpResponse {
 }
 
 /// Every view has a base, and streams are welcome; else which view is not
-/// ready and why.
-pub async fn readyz(gateway: Data<Gateway>) -> HttpResponse {
+/// ready and why, as far as whoever asks may see it.
+pub async fn readyz(gateway: Data<Gateway>, access: Result<Access, HttpError>) -> HttpResponse {
     let mut waiting: Vec<Value> = Vec::new();
-    let mut closing = false;
+    let (mut closing, mut ready) = (false, gateway.policy.can_verify());
+    let may_see = |view: &str| access.as_ref().is_ok_and(|access| access.may_see(view));
     for (shared, _) in gateway.sources.iter() {
         let status = shared.status();
         closing |= shared.is_closing();
-        if !is_served(&status) {
+        if is_served(&status) {
+            continue;
+        }
+        ready = false;
+        if may_see(&shared.name) {
             waiting.push(json!({
                 "view": shared.name,
                 "upstream": status.upstream.word(),
@@ -35,7 +42,7 @@ pub async fn readyz(gateway: Data<Gateway>) -> HttpResponse {
             }));
         }
     }
-    let (mut response, word) = match (closing, waiting.is_empty()) {
+    let (mut response, word) = match (closing, ready) {
         (true, _) => (HttpResponse::ServiceUnavailable(), "closing"),
         (_, false) => (HttpResponse::ServiceUnavailable(), "loading"),
         (_, true) => (HttpResponse::Ok(), "ready"),

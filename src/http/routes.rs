@@ -1,6 +1,6 @@
 //! The paths, and what holds for all of them.
 
-use actix_web::body::MessageBody;
+use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::http::header::X_CONTENT_TYPE_OPTIONS;
@@ -14,6 +14,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use crate::limits::REQUEST_HEAD_BYTES_MAX;
 
 use super::error::HttpError;
+use super::guard::guard;
 use super::views::{Gateway, WorkerViews};
 use super::{metrics, ops, page, snapshot, stream};
 
@@ -36,6 +37,7 @@ pub fn app(
         .app_data(LocalData::new(WorkerViews::attach(&gateway)))
         .app_data(Data::new(gateway))
         .wrap(from_fn(check_request))
+        .wrap(from_fn(guard))
         .wrap(DefaultHeaders::new().add((X_CONTENT_TYPE_OPTIONS, "nosniff")))
         .wrap(CatchPanic::default())
         .route("/", web::route().to(page::index))
@@ -58,17 +60,25 @@ async fn unknown_path() -> Result<String, HttpError> {
 async fn check_request(
     request: ServiceRequest,
     next: Next<impl MessageBody>,
-) -> Result<ServiceResponse<impl MessageBody>, Error> {
+) -> Result<ServiceResponse<EitherBody<impl MessageBody>>, Error> {
+    match refusal(&request) {
+        // An answer like any other, so that what is said of all is said of it.
+        Some(error) => Ok(request.error_response(error).map_into_right_body()),
+        None => Ok(next.call(request).await?.map_into_left_body()),
+    }
+}
+
+fn refusal(request: &ServiceRequest) -> Option<HttpError> {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        return Err(HttpError::Method.into());
+        return Some(HttpError::Method);
     }
     if !is_well_encoded(request.uri().path()) {
-        return Err(HttpError::MalformedPath.into());
+        return Some(HttpError::MalformedPath);
     }
-    if head_bytes(&request) > REQUEST_HEAD_BYTES_MAX {
-        return Err(HttpError::HeadTooLarge.into());
+    if head_bytes(request) > REQUEST_HEAD_BYTES_MAX {
+        return Some(HttpError::HeadTooLarge);
     }
-    next.call(request).await
+    None
 }
 
 /// What a request says before its body.

@@ -19,6 +19,7 @@ use crate::relay::frame::Base;
 use crate::relay::relay::{Local, Waiter};
 use crate::relay::shared::{SharedView, Status, Upstream};
 
+use super::bearer::Access;
 use super::error::HttpError;
 use super::lag::{lag_seconds, now_ms};
 use super::views::{Gateway, WorkerViews};
@@ -28,8 +29,9 @@ pub async fn snapshot(
     request: HttpRequest,
     Path(name): Path<String>,
     views: LocalData<WorkerViews>,
+    access: Access,
 ) -> Result<HttpResponse, HttpError> {
-    let local = views.find(&name)?;
+    let local = views.find(&name, &access)?;
     let status = local.borrow().shared.status();
     let changed = status.changed.ok_or(HttpError::NotLoaded)?;
     if let Some(known) = known_position(&request, changed, &status) {
@@ -90,12 +92,13 @@ fn reaches(base: &Base, changed: Position) -> bool {
     base.position.incarnation != changed.incarnation || base.position.timestamp >= changed.timestamp
 }
 
-/// Answers with what is known of each view.
-pub async fn views(gateway: Data<Gateway>) -> HttpResponse {
+/// Answers with what is known of each view that may be seen.
+pub async fn views(gateway: Data<Gateway>, access: Access) -> HttpResponse {
     let now_ms = now_ms();
     let views: Vec<Value> = gateway
         .sources
         .iter()
+        .filter(|(shared, _)| access.may_see(&shared.name))
         .map(|(shared, _)| describe(shared, now_ms))
         .collect();
     HttpResponse::Ok()

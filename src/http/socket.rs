@@ -9,16 +9,19 @@ use std::any::Any;
 use std::io;
 use std::time::Duration;
 
+use actix_tls::accept::rustls_0_23::TlsStream;
 use actix_web::rt::net::TcpStream;
 use log::debug;
 use socket2::{SockRef, TcpKeepalive};
 
 use crate::limits::{KEEPALIVE_INTERVAL_MIN, SOCKET_UNSENT_BYTES_MAX};
 
-/// Sets up a connection that was just accepted, if it is one of plain TCP.
+/// Sets up a connection that was just accepted, with or without TLS.
 pub fn on_connect(connection: &dyn Any, stall_timeout: Duration) {
     if let Some(stream) = connection.downcast_ref::<TcpStream>() {
         set_up(stream, stall_timeout);
+    } else if let Some(stream) = connection.downcast_ref::<TlsStream<TcpStream>>() {
+        set_up(stream.get_ref().0, stall_timeout);
     }
 }
 

@@ -16,6 +16,7 @@ use crate::limits::BASE_SLICE_BYTES;
 use crate::model::position::Position;
 use crate::relay::subscriber::Subscriber;
 
+use super::bearer::Access;
 use super::error::HttpError;
 use super::views::{Gateway, WorkerViews};
 
@@ -39,8 +40,9 @@ pub async fn stream(
     Path(name): Path<String>,
     views: LocalData<WorkerViews>,
     gateway: Data<Gateway>,
+    access: Access,
 ) -> Result<HttpResponse, HttpError> {
-    let local = views.find(&name)?;
+    let local = views.find(&name, &access)?;
     let mut response = HttpResponse::Ok();
     response
         .insert_header((CONTENT_TYPE, EVENT_STREAM))
@@ -54,7 +56,10 @@ pub async fn stream(
         Ok(permit) => permit,
         Err(refusal) => return Ok(refusal.respond(&request)),
     };
-    let subscriber = Subscriber::new(local, last_position(&request), permit);
+    let mut subscriber = Subscriber::new(local, last_position(&request), permit);
+    if let Some(time) = access.lasts() {
+        subscriber.end_after(time);
+    }
     Ok(response.body(Body {
         subscriber,
         rest: Bytes::new(),

@@ -12,9 +12,11 @@ use crate::relay::publisher::Publisher;
 use crate::relay::relay::{Local, Relay};
 use crate::relay::shared::SharedView;
 
+use super::bearer::Access;
 use super::client_address::TrustedProxies;
 use super::error::HttpError;
 use super::limit::{Admission, Permit};
+use super::policy::Policy;
 use super::refusal::Refusal;
 
 /// The path name that stands for the first view chosen.
@@ -28,6 +30,8 @@ pub type Source = (Arc<SharedView>, Addr<Publisher>);
 pub struct Gateway {
     /// The views in the order they were chosen.
     pub sources: Arc<Vec<Source>>,
+    /// Who may ask for what.
+    pub policy: Arc<Policy>,
     /// Who may open one stream more.
     pub admission: Arc<Admission>,
     /// Who may say on whose behalf it asks.
@@ -67,12 +71,20 @@ impl WorkerViews {
         }
     }
 
-    /// The view of this name, or the first one for `view`.
-    pub fn find(&self, name: &str) -> Result<&Rc<RefCell<Local>>, HttpError> {
+    /// The view of this name, or the first one for `view`, if it may be seen.
+    ///
+    /// A name that is not granted is refused before it is looked for: the
+    /// answer does not tell whether there is such a view.
+    pub fn find(&self, name: &str, access: &Access) -> Result<&Rc<RefCell<Local>>, HttpError> {
         let default = || self.first.as_ref().filter(|_| name == DEFAULT_VIEW);
-        self.by_name
-            .get(name)
-            .or_else(default)
-            .ok_or(HttpError::UnknownView)
+        let found = self.by_name.get(name).or_else(default);
+        let may_see = match found {
+            Some(local) => access.may_see(&local.borrow().shared.name),
+            None => access.may_see(name),
+        };
+        if !may_see {
+            return Err(HttpError::Forbidden);
+        }
+        found.ok_or(HttpError::UnknownView)
     }
 }

@@ -49,11 +49,13 @@ pub enum End {
     Slow,
     /// The gateway shuts down.
     Shutdown,
+    /// The access it was opened with has expired.
+    Expired,
 }
 
 impl End {
     /// All of them.
-    pub const ALL: [End; 4] = [End::Left, End::Gone, End::Slow, End::Shutdown];
+    pub const ALL: [End; 5] = [End::Left, End::Gone, End::Slow, End::Shutdown, End::Expired];
 
     /// The word for it in metrics.
     pub fn word(self) -> &'static str {
@@ -62,6 +64,7 @@ impl End {
             End::Gone => "gone",
             End::Slow => "slow",
             End::Shutdown => "shutdown",
+            End::Expired => "expired",
         }
     }
 }
@@ -205,7 +208,7 @@ mod tests {
             bytes: 20,
             compacted: 2,
             resumes: [0, 0, 2, 0],
-            ends: [0, 0, 0, 4],
+            ends: [0, 0, 0, 4, 0],
         };
         assert_eq!(totals, expected);
     }

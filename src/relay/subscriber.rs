@@ -10,6 +10,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use actix_web::rt::time::{Sleep, sleep};
 use bytes::Bytes;
@@ -60,6 +61,8 @@ pub struct Subscriber {
     counters: Arc<StreamCounters>,
     /// Why it ended, once it has.
     end: End,
+    /// Runs until the stream has to end, if it has to.
+    expiry: Option<Pin<Box<Sleep>>>,
     /// Whatever is to be let go when the stream has ended.
     _kept: Box<dyn Any>,
 }
@@ -84,8 +87,14 @@ impl Subscriber {
             lot: fastrand::u16(LOTS),
             counters,
             end: End::Left,
+            expiry: None,
             _kept: Box::new(kept),
         }
+    }
+
+    /// Ends the stream after this time, between two events.
+    pub fn end_after(&mut self, time: Duration) {
+        self.expiry = Some(Box::pin(sleep(time)));
     }
 
     /// The next bytes of the stream; `None` at its end, which is always between
@@ -99,12 +108,14 @@ impl Subscriber {
     }
 
     fn poll_stage(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        let is_expired = self.is_expired(context);
         loop {
             match &mut self.stage {
                 Stage::Opening => {
                     self.stage = Stage::Joining;
                     return Poll::Ready(Some(retry(fastrand::u64(RETRY_MS))));
                 }
+                Stage::Joining | Stage::Following { .. } if is_expired => self.finish(End::Expired),
                 Stage::Joining => match self.join(context) {
                     Poll::Ready(Some(bytes)) => return Poll::Ready(Some(bytes)),
                     Poll::Ready(None) => {}
@@ -160,6 +171,12 @@ impl Subscriber {
     fn say_farewell(&mut self) -> Bytes {
         self.finish(End::Shutdown);
         farewell(fastrand::u64(RETRY_MS), REASON_CLOSING)
+    }
+
+    /// Whether the time is over that the stream may last.
+    fn is_expired(&mut self, context: &mut Context<'_>) -> bool {
+        let expiry = self.expiry.as_mut();
+        expiry.is_some_and(|expiry| expiry.as_mut().poll(context).is_ready())
     }
 
     fn wait(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {

@@ -14,19 +14,23 @@ use scan::{blank_prose, blank_tests, functions, imports, numbered};
 /// Who may import whom; `lib` only lists the modules. A module may always
 /// import itself. `config` may import `model` for the names of views alone.
 const IMPORTS: &[(&str, &[&str])] = &[
+    ("access", &["limits"]),
     ("cli", &["limits", "process"]),
-    ("config", &["cli", "connection", "limits", "model"]),
+    (
+        "config",
+        &["access", "cli", "connection", "limits", "model"],
+    ),
     ("connection", &["limits"]),
     // Replaceable by the real server, and so knows nothing of the gateway.
     ("demo", &["limits"]),
     (
         "gateway",
         &[
-            "config", "http", "limits", "model", "process", "relay", "tail",
+            "access", "config", "http", "limits", "model", "process", "relay", "tail",
         ],
     ),
     ("healthcheck", &["limits"]),
-    ("http", &["limits", "model", "process", "relay"]),
+    ("http", &["access", "limits", "model", "process", "relay"]),
     ("launch", &["cli", "config", "demo", "gateway"]),
     ("lib", &[]),
     ("limits", &[]),

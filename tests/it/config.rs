@@ -10,6 +10,7 @@ use viewcast::cli::{Flags, StandIn};
 use viewcast::config::{self, Config, error::ConfigErrors};
 use viewcast::limits;
 
+mod access;
 mod refused;
 mod upstream;
 mod views;
@@ -65,9 +66,10 @@ impl Given {
     fn line(&self, key: &str) -> (String, String) {
         let shown = config::check(&self.flags, &self.lookup());
         let shown = shown.unwrap_or_else(|errors| panic!("{}", errors.report()));
-        let line = shown
-            .lines()
-            .find(|line| line.starts_with(&format!("{key} = ")));
+        let line = shown.lines().find(|line| {
+            line.starts_with(&format!("{key} = "))
+                || line.starts_with(&format!("# {key} is not set"))
+        });
         let (toml, source) = line.and_then(|line| line.rsplit_once("  # ")).expect(key);
         (toml.trim_end().to_owned(), source.to_owned())
     }
@@ -83,6 +85,26 @@ impl Given {
         }
         assert_eq!(report.trim_end(), expected.trim_end());
     }
+}
+
+/// Without these nothing is served.
+const REQUIRED: [&str; 2] = ["upstream", "view"];
+
+/// What a key makes sense with.
+fn with_company(given: Given, key: &str) -> Given {
+    let company: &[(&'static str, &str)] = match key {
+        "auth" | "jwt_key_file" | "jwt_jwks" | "jwt_issuer" | "jwt_audience" => &[
+            ("auth", "jwt"),
+            ("jwt_jwks", "https://issuer.example/keys"),
+            ("jwt_issuer", "issuer"),
+            ("jwt_audience", "audience"),
+        ],
+        "tls_cert" => &[("tls_key", "tests/data/keys/es256.pem")],
+        "tls_key" => &[("tls_cert", "tests/data/keys/cert.pem")],
+        _ => &[],
+    };
+    let others = company.iter().filter(|(other, _)| *other != key);
+    others.fold(given, |given, (other, value)| given.flag(other, &[value]))
 }
 
 /// For every key three values that differ from each other and from the default,
@@ -123,6 +145,62 @@ fn samples(key: &str) -> [(&'static str, &'static str); 3] {
             ("192.0.2.1", "[\"192.0.2.1/32\"]"),
             ("fd00::/8,192.0.2.2", "[\"fd00::/8\", \"192.0.2.2/32\"]"),
         ],
+        "tls_cert" => [
+            ("tests/data/keys/cert.pem", "\"tests/data/keys/cert.pem\""),
+            (
+                "./tests/data/keys/cert.pem",
+                "\"./tests/data/keys/cert.pem\"",
+            ),
+            (
+                "tests/../tests/data/keys/cert.pem",
+                "\"tests/../tests/data/keys/cert.pem\"",
+            ),
+        ],
+        "tls_key" => [
+            ("tests/data/keys/es256.pem", "\"tests/data/keys/es256.pem\""),
+            (
+                "./tests/data/keys/es256.pem",
+                "\"./tests/data/keys/es256.pem\"",
+            ),
+            (
+                "tests/../tests/data/keys/es256.pem",
+                "\"tests/../tests/data/keys/es256.pem\"",
+            ),
+        ],
+        "allow_host" => [
+            ("a.example", "[\"a.example\"]"),
+            ("B.example:8443", "[\"b.example:8443\"]"),
+            ("*, [::1]:80", "[\"*\", \"[::1]:80\"]"),
+        ],
+        "allow_origin" => [
+            ("https://a.example", "[\"https://a.example\"]"),
+            ("HTTP://B.example:80", "[\"http://b.example\"]"),
+            ("*,http://c:1", "[\"*\", \"http://c:1\"]"),
+        ],
+        "auth" => [("jwt", "\"jwt\""), ("jwt ", "\"jwt\""), ("jwt", "\"jwt\"")],
+        "jwt_key_file" => [
+            ("tests/data/keys/hs256.txt", "\"tests/data/keys/hs256.txt\""),
+            (
+                "tests/data/keys/rs256.pub.pem",
+                "\"tests/data/keys/rs256.pub.pem\"",
+            ),
+            (
+                "tests/data/keys/eddsa.pub.pem",
+                "\"tests/data/keys/eddsa.pub.pem\"",
+            ),
+        ],
+        "jwt_jwks" => [
+            ("https://a.example/keys", "\"https://a.example/keys\""),
+            (
+                "http://127.0.0.1:1/keys?x=1",
+                "\"http://127.0.0.1:1/keys?x=1\"",
+            ),
+            ("tests/data/keys/jwks.json", "\"tests/data/keys/jwks.json\""),
+        ],
+        "jwt_issuer" | "jwt_audience" | "jwt_cookie" => {
+            [("a", "\"a\""), ("b", "\"b\""), ("c", "\"c\"")]
+        }
+        "allow_url_token" => [("true", "true"), ("true", "true"), ("true", "true")],
         "workers" => [("101", "101"), ("102", "102"), ("103", "103")],
         "heartbeat" | "stall_timeout" | "drain" | "retention_age" | "upstream_timeout" | "tick" => {
             [
@@ -165,9 +243,6 @@ fn password_files() -> [(&'static str, &'static str); 3] {
     [one, two, three].map(|(path, shown)| (path.as_str(), shown.as_str()))
 }
 
-/// What must be given: the other settings without a default may be left out.
-const REQUIRED: [&str; 2] = ["upstream", "view"];
-
 #[test]
 fn config_each_key_flag_beats_environment_beats_file_beats_default() {
     for setting in settings::all() {
@@ -182,9 +257,12 @@ fn config_each_key_flag_beats_environment_beats_file_beats_default() {
         let mut given = Given::least();
         given.flags.given.retain(|(given, _)| *given != key);
         match (setting.default)() {
+            DefaultValue::None if REQUIRED.contains(&key) => {
+                assert!(given.load().is_err(), "{key} is required");
+            }
             DefaultValue::None => {
-                let is_required = REQUIRED.contains(&key);
-                assert_eq!(given.load().is_err(), is_required, "{key} is required");
+                let unset = (format!("# {key} is not set"), "default".to_owned());
+                assert_eq!(given.line(key), unset);
             }
             DefaultValue::Text(text) => {
                 let (toml, from) = given.line(key);
@@ -196,6 +274,7 @@ fn config_each_key_flag_beats_environment_beats_file_beats_default() {
                 check(&given, &text, &format!("default, {note}"));
             }
         }
+        let given = with_company(given, key);
         let given = given.file(&format!("{key} = {:?}\n", file.0));
         check(&given, file.1, "file ");
         let given = given.variable(&setting.variable(), variable.0);
@@ -345,7 +424,12 @@ fn config_example_file_shows_every_key_at_its_default() {
         Some(rest) if rest.starts_with(|c: char| c.is_ascii_lowercase()) => rest,
         _ => line,
     });
-    let given = Given::default().file(&lines.collect::<Vec<_>>().join("\n"));
+    let text = lines.collect::<Vec<_>>().join("\n");
+    // The files that the example names stand elsewhere here.
+    let text = text.replace("/etc/viewcast/issuer.pem", "tests/data/keys/es256.pub.pem");
+    let text = text.replace("/etc/viewcast/cert.pem", "tests/data/keys/cert.pem");
+    let text = text.replace("/etc/viewcast/key.pem", "tests/data/keys/es256.pem");
+    let given = Given::default().file(&text);
     for setting in settings::all() {
         let (toml, from) = given.line(setting.key);
         assert!(

@@ -123,7 +123,7 @@ fn limits_request_head_is_bounded_in_size_and_time() {
     let address = gateway.address;
     for bytes in [40_000, 200_000] {
         let head = format!(
-            "GET /views HTTP/1.1\r\nHost: x\r\nCookie: {}\r\n\r\n",
+            "GET /views HTTP/1.1\r\nHost: localhost\r\nCookie: {}\r\n\r\n",
             "c".repeat(bytes)
         );
         assert_eq!(send(address, head.as_bytes(), "GET").status, 431, "{bytes}");

@@ -13,6 +13,7 @@
     reason = "a test fails by panicking; clippy.toml spares test functions, not their helpers"
 )]
 
+mod access;
 mod architecture;
 mod choices;
 mod cli;
@@ -26,9 +27,11 @@ mod demo_replay;
 mod demo_standin;
 mod demo_streams;
 mod demo_views;
+mod deployment;
 mod exact;
 mod faults;
 mod golden;
+mod http2;
 mod limits;
 mod metrics;
 mod readme;

@@ -135,7 +135,11 @@ impl Gateway {
         let mut all = vec![];
         all.extend_from_slice(arguments);
         all.extend_from_slice(&["--listen", "127.0.0.1:0"]);
-        let process = Process::start(&all);
+        Gateway::of(Process::start(&all))
+    }
+
+    /// The gateway that a process runs, once it listens.
+    pub fn of(process: Process) -> Self {
         let line = process.await_log("listening on http://");
         let (_, address) = line.split_once("http://").unwrap();
         let address = address.trim().parse().expect("an address");

@@ -1,0 +1,13 @@
+//! Who may ask for what: which host, which origin, which token sees which view.
+//!
+//! Pure: header values, key texts and the time come in as arguments, decisions
+//! go out as values. `http` asks on behalf of each request.
+
+pub mod certificate;
+pub mod claims;
+pub mod cors;
+pub mod host;
+pub mod key;
+pub mod pattern;
+pub mod presented;
+pub mod token;

@@ -1,0 +1,113 @@
+//! Whether a token is good.
+
+use std::time::Duration;
+
+use jsonwebtoken::errors::ErrorKind;
+use jsonwebtoken::{Algorithm, Validation, decode, decode_header};
+
+use super::claims::{Claims, Grant};
+use super::key::KeySet;
+use crate::limits::JWT_BYTES_MAX;
+
+/// What every token has to say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rules {
+    /// The one `iss`.
+    pub issuer: String,
+    /// What `aud` is, or lists.
+    pub audience: String,
+}
+
+/// Why a token is not good. Clients are told what they can act on; the rest is
+/// for the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Denied {
+    /// Larger than any token need be.
+    #[error("token is longer than {JWT_BYTES_MAX} bytes")]
+    TooLong,
+    /// Not three parts of base64, not JSON, or with demands we do not know.
+    #[error("token is malformed")]
+    Malformed,
+    /// An algorithm that no key is for; `none` is none.
+    #[error("token is signed by an algorithm that no key is for")]
+    Algorithm,
+    /// A `kid` that no key has.
+    #[error("token is signed by a key that is not known")]
+    UnknownKey,
+    /// The signature is not that of any key.
+    #[error("signature is not right")]
+    Signature,
+    /// Another issuer, or none.
+    #[error("token is of another issuer")]
+    Issuer,
+    /// For another audience, or none.
+    #[error("token is for another audience")]
+    Audience,
+    /// A claim is missing, of a wrong type, or there twice.
+    #[error("token's claims are not as they should be")]
+    Claims,
+    /// Past its `exp`.
+    #[error("token has expired")]
+    Expired,
+    /// Before its `nbf`.
+    #[error("token is not valid yet")]
+    NotYet,
+}
+
+/// What a token grants at this time, since 1970.
+pub fn verify(token: &str, keys: &KeySet, rules: &Rules, now: Duration) -> Result<Grant, Denied> {
+    if token.len() > JWT_BYTES_MAX {
+        return Err(Denied::TooLong);
+    }
+    let header = decode_header(token).map_err(|_| Denied::Malformed)?;
+    // What must be understood, and is not (RFC 7515, 4.1.11).
+    if header.crit.is_some() || header.enc.is_some() || header.zip.is_some() {
+        return Err(Denied::Malformed);
+    }
+    let id = header.kid.as_deref();
+    let mut why = Denied::Algorithm;
+    for key in keys.candidates(id, header.alg) {
+        let validation = validation(key.algorithm, rules);
+        match decode::<Claims>(token, &key.verifying, &validation) {
+            Ok(data) => return data.claims.grant(now),
+            Err(error) => why = reason(error.kind()),
+        }
+        if why != Denied::Signature {
+            break;
+        }
+    }
+    // A key that is named and not here may be one that was made since.
+    let is_named = id.is_none_or(|id| keys.names(id));
+    match why {
+        Denied::Algorithm | Denied::Signature if !is_named => Err(Denied::UnknownKey),
+        why => Err(why),
+    }
+}
+
+/// The library compares signature, issuer and audience. The times are compared
+/// by ourselves, since it would take the clock's time and not ours.
+fn validation(algorithm: Algorithm, rules: &Rules) -> Validation {
+    let mut validation = Validation::new(algorithm);
+    validation.validate_exp = false;
+    validation.validate_nbf = false;
+    validation.set_required_spec_claims(&["exp", "iss", "aud"]);
+    validation.set_issuer(&[&rules.issuer]);
+    validation.set_audience(&[&rules.audience]);
+    validation
+}
+
+fn reason(kind: &ErrorKind) -> Denied {
+    match kind {
+        ErrorKind::InvalidSignature => Denied::Signature,
+        ErrorKind::InvalidIssuer => Denied::Issuer,
+        ErrorKind::InvalidAudience => Denied::Audience,
+        ErrorKind::InvalidAlgorithm => Denied::Algorithm,
+        ErrorKind::MissingRequiredClaim(claim) if claim == "iss" => Denied::Issuer,
+        ErrorKind::MissingRequiredClaim(claim) if claim == "aud" => Denied::Audience,
+        ErrorKind::MissingRequiredClaim(_) | ErrorKind::Json(_) => Denied::Claims,
+        _ => Denied::Malformed,
+    }
+}
+
+#[cfg(test)]
+mod tests;

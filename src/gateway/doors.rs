@@ -1,0 +1,68 @@
+//! Who is let in: the rules of `access` for this gateway, and their keys.
+
+use std::sync::Arc;
+
+use actix_web::rt::spawn;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::access::cors::Origins;
+use crate::access::host::Hosts;
+use crate::access::key::KeySet;
+use crate::config::Config;
+use crate::config::access::Jwks;
+use crate::http::jwks::{self, Source};
+use crate::http::keyring::Keyring;
+use crate::http::policy::{Policy, Tokens};
+use crate::http::tls::Certificate;
+
+use super::GatewayError;
+
+/// Who may ask for what, as this gateway has it.
+pub(super) fn policy(config: &Config) -> Policy {
+    let tokens = config.access.tokens.as_ref().map(|tokens| {
+        let fixed = tokens.key.clone().map(KeySet::of).unwrap_or_default();
+        Tokens {
+            places: tokens.places.clone(),
+            rules: tokens.rules.clone(),
+            keys: Keyring::new(fixed, tokens.jwks.is_some()),
+        }
+    });
+    Policy {
+        hosts: Hosts::new(&config.access.hosts, config.listen.ip(), tokens.is_some()),
+        origins: Origins::new(&config.access.origins),
+        tokens,
+    }
+}
+
+/// What is shown to browsers over TLS, if anything; read anew at each SIGHUP.
+pub(super) fn certificate(config: &Config) -> Result<Option<Arc<Certificate>>, GatewayError> {
+    let Some(files) = &config.access.certificate else {
+        return Ok(None);
+    };
+    let certificate = Certificate::load(&files.chain, &files.key)?;
+    let mut hangups = signal(SignalKind::hangup()).map_err(GatewayError::Start)?;
+    let renewed = Arc::clone(&certificate);
+    spawn(async move {
+        while hangups.recv().await.is_some() {
+            renewed.reload();
+        }
+    });
+    Ok(Some(certificate))
+}
+
+/// Keeps the issuer's keys up to date, where there is a set of them.
+pub(super) fn keep_keys(config: &Config, policy: Arc<Policy>) {
+    let tokens = config.access.tokens.as_ref();
+    let Some(jwks) = tokens.and_then(|tokens| tokens.jwks.clone()) else {
+        return;
+    };
+    let source = match jwks {
+        Jwks::File(path) => Source::File(path),
+        Jwks::Url(url) => Source::Url(url),
+    };
+    spawn(async move {
+        if let Some(tokens) = &policy.tokens {
+            jwks::keep(tokens, source).await;
+        }
+    });
+}

@@ -1,0 +1,90 @@
+//! Who asks: taken from the request by every handler that tells of views.
+//!
+//! A view can be found only with an [`Access`] at hand, so that no path to it
+//! can forget to ask.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use actix_web::dev::Payload;
+use actix_web::http::header::{AUTHORIZATION, COOKIE};
+use actix_web::web::Data;
+use actix_web::{FromRequest, HttpRequest};
+
+use crate::access::claims::Grant;
+
+use super::error::HttpError;
+use super::policy::{Policy, now};
+use super::views::Gateway;
+
+/// What the request may see.
+#[derive(Clone, Debug)]
+pub struct Access(Scope);
+
+#[derive(Clone, Debug)]
+enum Scope {
+    /// No tokens are asked for.
+    Everything,
+    /// What its token grants.
+    Granted(Grant),
+}
+
+impl Access {
+    /// Whether it may see the view of this name, there or not.
+    pub fn may_see(&self, view: &str) -> bool {
+        match &self.0 {
+            Scope::Everything => true,
+            Scope::Granted(grant) => grant.may_see(view),
+        }
+    }
+
+    /// Whether it may read `/metrics`.
+    pub fn may_see_metrics(&self) -> bool {
+        match &self.0 {
+            Scope::Everything => true,
+            Scope::Granted(grant) => grant.metrics,
+        }
+    }
+
+    /// How long a stream that begins now may last; `None` for ever.
+    pub fn lasts(&self) -> Option<Duration> {
+        match &self.0 {
+            Scope::Everything => None,
+            Scope::Granted(grant) => Some(grant.lasts(now())),
+        }
+    }
+
+    async fn of(policy: &Policy, request: &HttpRequest) -> Result<Access, HttpError> {
+        let Some(tokens) = &policy.tokens else {
+            return Ok(Access(Scope::Everything));
+        };
+        let headers = request.headers();
+        let token = tokens
+            .places
+            .find(
+                headers.get_all(AUTHORIZATION).map(|value| value.as_bytes()),
+                request.query_string(),
+                headers.get_all(COOKIE).map(|value| value.as_bytes()),
+            )
+            .map_err(|_| HttpError::AmbiguousToken)?
+            .ok_or(HttpError::NoToken)?;
+        let grant = tokens.judge(&token).await?;
+        Ok(Access(Scope::Granted(grant)))
+    }
+}
+
+impl FromRequest for Access {
+    type Error = HttpError;
+    type Future = Pin<Box<dyn Future<Output = Result<Access, HttpError>>>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        Box::pin(async move {
+            // Without rules nothing is let in; the application always has some.
+            let gateway = request.app_data::<Data<Gateway>>().cloned();
+            let gateway = gateway.ok_or(HttpError::NoKeys)?;
+            Access::of(&gateway.policy, &request).await
+        })
+    }
+}

@@ -1,0 +1,75 @@
+//! What one gateway lets in: `access` decides, this holds what it decides by.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use log::debug;
+
+use crate::access::claims::Grant;
+use crate::access::cors::Origins;
+use crate::access::host::Hosts;
+use crate::access::presented::Places;
+use crate::access::token::{Denied, Rules, verify};
+
+use super::error::HttpError;
+use super::keyring::Keyring;
+
+/// The rules that all workers share.
+#[derive(Debug)]
+pub struct Policy {
+    /// Which hosts requests may name.
+    pub hosts: Hosts,
+    /// Which pages of other origins may read.
+    pub origins: Origins,
+    /// How tokens are judged; `None` lets everybody see everything.
+    pub tokens: Option<Tokens>,
+}
+
+/// How tokens are found and judged.
+#[derive(Debug)]
+pub struct Tokens {
+    /// Where they are.
+    pub places: Places,
+    /// What they must say.
+    pub rules: Rules,
+    /// What they must be signed with.
+    pub keys: Keyring,
+}
+
+impl Policy {
+    /// Whether tokens can be verified, or are not asked for.
+    pub fn can_verify(&self) -> bool {
+        let tokens = self.tokens.as_ref();
+        tokens.is_none_or(|tokens| tokens.keys.current().is_some())
+    }
+}
+
+impl Tokens {
+    /// What a token grants now. A key that is not known is looked for first.
+    pub async fn judge(&self, token: &str) -> Result<Grant, HttpError> {
+        let mut verdict = self.verify(token)?;
+        if verdict == Err(Denied::UnknownKey) && self.keys.reread().await {
+            verdict = self.verify(token)?;
+        }
+        verdict.map_err(|denied| {
+            // Why is for whoever runs the gateway; the token is for nobody.
+            debug!(target: "viewcast::access", "no access: {denied}");
+            match denied {
+                Denied::Expired => HttpError::ExpiredToken,
+                _ => HttpError::BadToken,
+            }
+        })
+    }
+
+    fn verify(&self, token: &str) -> Result<Result<Grant, Denied>, HttpError> {
+        let keys = self.keys.current().ok_or(HttpError::NoKeys)?;
+        Ok(verify(token, &keys, &self.rules, now()))
+    }
+}
+
+/// The time since 1970; a clock before that stands at its beginning, where no
+/// token is valid yet.
+pub fn now() -> Duration {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+}
