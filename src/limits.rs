@@ -7,9 +7,11 @@ use std::time::Duration;
 
 mod access;
 mod gathering;
+mod healthcheck;
 
 pub use access::*;
 pub use gathering::*;
+pub use healthcheck::*;
 
 /// Where the gateway listens unless told otherwise: loopback, since streams
 /// are served to whoever reaches the port.
@@ -380,15 +382,6 @@ pub const DEMO_REPLAY_VIEWS: &[&str] = &[
     "edits_per_minute",
     "hot_pages",
 ];
-
-/// Where `viewcast healthcheck` asks: the gateway's own default address.
-pub const HEALTHCHECK_URL_DEFAULT: &str = "http://127.0.0.1:8080/healthz";
-
-/// Time a health check may take in all: below the 10 s of common probes.
-pub const HEALTHCHECK_TIMEOUT: Duration = Duration::from_secs(3);
-
-/// Bytes of the answer a health check reads: the status line is in the first.
-pub const HEALTHCHECK_ANSWER_BYTES_MAX: usize = 1024;
 
 /// Quiet after which an upstream that is back has told what was missed: it
 /// sends that in one go, so this only bridges a busy moment.

@@ -1,20 +1,24 @@
-// VIEWCAST_URL=... node --test limits.test.mjs, with a gateway that serves one
-// stream of `counter`: Chromium's EventSource is over the limit, and comes back
-// by itself once there is a place [P12].
+// VIEWCAST_URLS=http://...,http://... node --test limits.test.mjs, each the
+// address of a gateway that serves one stream, by a limit of its own: Chromium's
+// EventSource is over it, and comes back by itself once there is a place [P12].
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { gatewayUrl, launch, newPage } from "./chromium.mjs";
+import { launch, newPage } from "./chromium.mjs";
 
 /** The gateway says 10 to 30 s; a busy machine needs some more. */
 const PATIENCE_MS = 90_000;
 
-const url = gatewayUrl();
-const address = `${url}/counter/stream`;
+const urls = (process.env.VIEWCAST_URLS ?? "").split(",").filter(Boolean);
+if (urls.length === 0) throw new Error("VIEWCAST_URLS is not set: start gateways that serve one stream each, and give their addresses");
 let browser;
 before(async () => (browser = await launch()));
 after(() => browser?.close());
 
-test("eventsource_over_a_limit_comes_back_by_itself", async () => {
+// At once, since each waits for its browser to come back.
+test("eventsource_over_a_limit_comes_back_by_itself", () => Promise.all(urls.map(comesBack)));
+
+async function comesBack(url) {
+  const address = `${url}/counter/stream`;
   const abort = new AbortController();
   const first = await fetch(address, { signal: abort.signal });
   assert.equal(first.status, 200);
@@ -22,7 +26,7 @@ test("eventsource_over_a_limit_comes_back_by_itself", async () => {
 
   const { page, close } = await newPage(browser);
   // The page's own streams would only be in the way.
-  await page.route("**/assets/app.js", (route) => route.abort());
+  await page.route("**/assets/*.js", (route) => route.abort());
   await page.goto(url);
   await page.evaluate((address) => {
     window.seen = [];
@@ -42,4 +46,4 @@ test("eventsource_over_a_limit_comes_back_by_itself", async () => {
   await saw("base");
   await saw("delta");
   await close();
-});
+}

@@ -21,13 +21,19 @@ fn run(command: &mut Command) {
     assert!(output.status.success(), "{command:?}: {}", output.status);
 }
 
-fn node(script: &str, gateway: &Gateway) {
-    run(Command::new("node")
+fn browser_test(script: &str) -> Command {
+    let mut command = Command::new("node");
+    command
         .args(["--test", "--test-reporter=spec", script])
         .current_dir(project("tests/browser"))
-        .env("VIEWCAST_URL", format!("http://{}", gateway.address))
         .env("VIEWCAST_BIN", env!("CARGO_BIN_EXE_viewcast"))
-        .env("SCREENSHOT_DIR", project("target/screenshots")));
+        .env("SCREENSHOT_DIR", project("target/screenshots"));
+    command
+}
+
+fn node(script: &str, gateway: &Gateway) {
+    let url = format!("http://{}", gateway.address);
+    run(browser_test(script).env("VIEWCAST_URL", url));
 }
 
 #[test]
@@ -63,9 +69,17 @@ fn chromium_page_is_honest_in_every_state() {
 
 #[test]
 fn chromium_comes_back_after_being_over_a_limit() {
-    let gateway = Gateway::demo(&["--max-connections-per-view", "1"]);
-    gateway.await_ready();
-    node("limits.test.mjs", &gateway);
+    let limits = [
+        "--max-connections",
+        "--max-connections-per-address",
+        "--max-connections-per-view",
+    ];
+    let gateways = limits.map(|limit| Gateway::demo(&[limit, "1"]));
+    gateways.iter().for_each(Gateway::await_ready);
+    let urls = gateways
+        .each_ref()
+        .map(|one| format!("http://{}", one.address));
+    run(browser_test("limits.test.mjs").env("VIEWCAST_URLS", urls.join(",")));
 }
 
 #[test]

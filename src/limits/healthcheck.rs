@@ -1,0 +1,12 @@
+//! Bounds of `viewcast healthcheck`.
+
+use std::time::Duration;
+
+/// Where `viewcast healthcheck` asks: the gateway's own default address.
+pub const HEALTHCHECK_URL_DEFAULT: &str = "http://127.0.0.1:8080/healthz";
+
+/// Time a health check may take in all: below the 10 s of common probes.
+pub const HEALTHCHECK_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Bytes of the answer a health check reads: the status line is in the first.
+pub const HEALTHCHECK_ANSWER_BYTES_MAX: usize = 1024;
