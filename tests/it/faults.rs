@@ -172,6 +172,8 @@ fn bad_data_is_logged_and_corrected_without_a_second_base() {
             "{t}\tf\t1\t9\tx\ty\n",                      // too many
             "{t}\tf\t0\t9\tx\n",                         // a diff of zero
             "{t}\tf\t-5\t1\tx\n{u}\tt\t\\N\t\\N\t\\N\n", // a negative multiplicity
+            // Half of a delta is right.
+            "{t}\tf\t-1\t1\tx\n{t}\tf\t-5\t2\ty\n{u}\tt\t\\N\t\\N\t\\N\n",
             "{t}\tf\tone\t9\tx\n",
             "soon\tf\t1\t9\tx\n",
             "1000\tf\t1\t9\tx\n",         // time goes back
