@@ -44,8 +44,9 @@ let viewPage = null;
 let views = [];
 /** The views as the list has them, as if each had a panel. */
 let listed = [];
-/** Whether the gateway answered last time. */
+/** Whether the gateway answered last time, and whether it did so by asking for a token. */
 let answers = false;
+let refused = false;
 /** [ms, row changes] of each event heard lately. */
 let heard = [];
 /** Panel -> ms between its last delta's timestamp and the arrival. */
@@ -115,7 +116,8 @@ function route({ byReader = true } = {}) {
 function showNotice() {
   const name = nameIn(location.hash);
   const missing = name !== null && !views.some((view) => view.name === name);
-  const text = views.length === 0 ? (answers ? "The gateway serves no view yet." : "The gateway does not answer. Trying again…")
+  const text = refused ? "Reading needs an access token here, and this browser has none that is good."
+    : views.length === 0 ? (answers ? "The gateway serves no view yet." : "The gateway does not answer. Trying again…")
     : missing ? `No view named “${name}” is served here.` : "";
   setText(byId("notice"), text);
   byId("notice").hidden = text === "";
@@ -124,6 +126,7 @@ function showNotice() {
 async function askViews() {
   try {
     const response = await fetch("/views", { headers: { accept: "application/json" }, signal: AbortSignal.timeout(ANSWER_MS) });
+    refused = response.status === 401 || response.status === 403;
     if (!response.ok) throw new Error(`status ${response.status}`);
     const answer = await response.json();
     const difference = Date.parse(response.headers.get("date") ?? "") + 500 - Date.now();

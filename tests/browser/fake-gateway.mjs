@@ -95,7 +95,7 @@ class BigView extends View {
 }
 
 /** Starts a gateway; `lost()`, `live()` and `gone(name)` play its upstream. */
-export async function startFakeGateway({ port = 0, tickMs = 1000, edits = 25, only = null, bigRows = 0 } = {}) {
+export async function startFakeGateway({ port = 0, tickMs = 1000, edits = 25, only = null, bigRows = 0, refuse = false } = {}) {
   const wikipedia = new FakeWikipedia();
   const views = wikipedia
     .views()
@@ -112,6 +112,8 @@ export async function startFakeGateway({ port = 0, tickMs = 1000, edits = 25, on
     if (view !== undefined) {
       response.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-store, no-transform" });
       view.subscribe(response, request.headers["last-event-id"] ?? url.searchParams.get("last-event-id"));
+    } else if (url.pathname === "/views" && refuse) {
+      response.writeHead(401, { "content-type": "application/json", "www-authenticate": "Bearer" }).end('{"error":"a token is needed"}');
     } else if (url.pathname === "/views") {
       response.writeHead(200, { "content-type": "application/json" });
       response.end(JSON.stringify({ views: views.map((each) => each.describe()) }));

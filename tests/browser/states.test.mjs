@@ -89,6 +89,14 @@ test("own_views_are_listed_with_rows_lag_subscribers_and_links", async (t) => {
   assert.deepEqual(faults, []);
 });
 
+test("page_without_a_token_says_that_one_is_needed", async (t) => {
+  const gateway = await play(t, { refuse: true });
+  const { page, close } = await newPage(browser);
+  t.after(close);
+  await page.goto(gateway.url);
+  await until("the notice", () => page.locator("#notice").innerText(), (text) => /needs an access token/.test(text));
+});
+
 test("view_page_greys_what_is_old_and_keeps_it", async (t) => {
   const gateway = await play(t, { tickMs: 200 });
   const { page, faults, close } = await newPage(browser);
