@@ -68,6 +68,13 @@ impl Upstream {
                 config.host(&address.to_string());
             }
         }
+        // An address put where a host belongs: its password would be shown as
+        // the host's name.
+        let is_no_host =
+            |host: &Host| matches!(host, Host::Tcp(name) if name.contains(['@', '/', '?']));
+        if config.get_hosts().iter().any(is_no_host) {
+            return Err(invalid());
+        }
         let (hosts, addresses) = (config.get_hosts().len(), config.get_hostaddrs().len());
         let ports = config.get_ports().len();
         if hosts == 0 || (addresses > 0 && addresses != hosts) || (ports > 1 && ports != hosts) {

@@ -198,7 +198,8 @@ impl Scenario {
         match retention {
             0 => add("--retention-bytes", "8KiB".to_owned()),
             1 => add("--retention-age", "1s".to_owned()),
-            _ => {}
+            // Huge rows by the hundred would fill the default within seconds.
+            _ => add("--retention-bytes", "32GiB".to_owned()),
         }
         let steps = (0..size.steps).map(|_| {
             let what = match dice.below(100) {
