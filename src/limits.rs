@@ -383,13 +383,6 @@ pub const DEMO_REPLAY_VIEWS: &[&str] = &[
     "hot_pages",
 ];
 
-/// Quiet after which an upstream that is back has told what was missed: it
-/// sends that in one go, so this only bridges a busy moment.
-pub const SETTLING_QUIET: Duration = Duration::from_millis(100);
-
-/// How long that is waited for at the most, on a view that is never quiet.
-pub const SETTLING_MAX: Duration = Duration::from_secs(1);
-
 /// Smallest bound for a view's bytes: less holds no row.
 pub const VIEW_BYTES_MAX_MIN: u64 = 1024;
 
