@@ -7,6 +7,7 @@ pub mod delta;
 pub mod event;
 pub mod json;
 pub mod name;
+pub mod pattern;
 pub mod position;
 pub mod retention;
 pub mod row;
