@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use actix::{Actor, Arbiter};
+use actix::{Actor, Arbiter, ArbiterHandle};
 use actix_web::HttpServer;
 use actix_web::rt::time::sleep;
 use actix_web::rt::{System, spawn};
@@ -21,7 +21,7 @@ use crate::http::policy::Policy;
 use crate::http::routes::app;
 use crate::http::socket;
 use crate::http::tls::TlsError;
-use crate::http::views::{Gateway, Source};
+use crate::http::views::{Gateway, Source, Sources};
 use crate::limits::{FILES_RESERVED, LISTEN_BACKLOG, REQUEST_HEAD_TIMEOUT, TAIL_CHANNEL_EVENTS};
 use crate::model::retention::RetentionLimits;
 use crate::process;
@@ -30,6 +30,7 @@ use crate::relay::shared::{SharedView, WakeFlag};
 use crate::tail::{self, TailError, TailHandle, TailSettings, TailView};
 
 mod doors;
+mod patterns;
 mod shutdown;
 
 use shutdown::Signals;
@@ -91,15 +92,19 @@ pub fn until_signal() -> Result<(), GatewayError> {
 
 async fn serve(config: &Config) -> Result<(), GatewayError> {
     let (fatal_sender, fatal) = bounded(1);
-    let tails = config
-        .views
-        .iter()
-        .map(|view| start_view(config, view, &fatal_sender))
-        .collect::<Result<Vec<_>, _>>()?;
-    let (sources, tails): (Vec<Source>, Vec<_>) = tails.into_iter().unzip();
+    let (mut sources, mut tails) = (Vec::new(), Vec::new());
+    for view in &config.views {
+        if let What::Pattern(_) = view.what {
+            continue;
+        }
+        let (source, tail, _) = start_view(config, view, &fatal_sender)?;
+        sources.push(source);
+        tails.push(tail);
+    }
+    let catalog = patterns::watch(config)?;
     let policy = Arc::new(doors::policy(config));
     let gateway = Gateway {
-        sources: Arc::new(sources),
+        sources: Sources::new(sources, catalog.is_some()),
         admission: Arc::new(Admission::new(limits(config))),
         proxies: Arc::new(TrustedProxies::new(
             config.connections.trusted_proxies.clone(),
@@ -140,6 +145,7 @@ async fn serve(config: &Config) -> Result<(), GatewayError> {
     let outcome = tokio::select! {
         () = signals.next() => Ok(()),
         error = fatal_error(fatal) => Err(GatewayError::Tail(error)),
+        error = patterns::follow(config, &gateway.sources, &mut tails, catalog) => Err(error),
         ended = server => match ended {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => Err(GatewayError::Serve(error)),
@@ -158,7 +164,7 @@ fn start_view(
     config: &Config,
     view: &ViewChoice,
     fatal: &Sender<TailError>,
-) -> Result<(Source, TailSlot), GatewayError> {
+) -> Result<(Source, TailSlot, ArbiterHandle), GatewayError> {
     let mut shared = SharedView::new(view.name.clone());
     shared.description.clone_from(&view.description);
     let shared = Arc::new(shared);
@@ -185,7 +191,8 @@ fn start_view(
         }
     });
     let (for_publisher, flag) = (Arc::clone(&shared), Arc::clone(&pending));
-    let publisher = Publisher::start_in_arbiter(&Arbiter::new().handle(), move |_| {
+    let arbiter = Arbiter::new().handle();
+    let publisher = Publisher::start_in_arbiter(&arbiter, move |_| {
         Publisher::new(for_publisher, settings, events, flag, resync)
     });
 
@@ -197,7 +204,7 @@ fn start_view(
     };
     let handle = tail::spawn(tail_settings(config, view), sender, wake, fatal.clone())?;
     *tail.lock().unwrap_or_else(PoisonError::into_inner) = Some(handle);
-    Ok(((shared, publisher), tail))
+    Ok(((shared, publisher), tail, arbiter))
 }
 
 fn tail_settings(config: &Config, view: &ViewChoice) -> TailSettings {
@@ -207,12 +214,16 @@ fn tail_settings(config: &Config, view: &ViewChoice) -> TailSettings {
     settings.upstream_timeout = config.upstream_timeout;
     settings.reconnect_max = config.reconnect_max;
     settings.unclosed_bytes_max = config.max_view_bytes;
-    settings.dialect = match config.dialect {
+    settings.dialect = dialect(config);
+    settings
+}
+
+fn dialect(config: &Config) -> Option<tail::Dialect> {
+    match config.dialect {
         Dialect::Auto => None,
         Dialect::Tail => Some(tail::Dialect::Tail),
         Dialect::Subscribe => Some(tail::Dialect::Subscribe),
-    };
-    settings
+    }
 }
 
 fn tail_view(config: &Config, view: &ViewChoice) -> TailView {
@@ -223,6 +234,8 @@ fn tail_view(config: &Config, view: &ViewChoice) -> TailView {
     };
     match &view.what {
         What::Query(query) => tailed.query = Some(query.clone()),
+        // Never tailed itself: what it names is.
+        What::Pattern(_) => {}
         What::Relation(relation) => {
             tailed.sql = relation.to_sql();
             tailed.parts = relation.parts().to_vec();

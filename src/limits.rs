@@ -6,10 +6,12 @@
 use std::time::Duration;
 
 mod access;
+mod choices;
 mod gathering;
 mod healthcheck;
 
 pub use access::*;
+pub use choices::*;
 pub use gathering::*;
 pub use healthcheck::*;
 
@@ -325,16 +327,6 @@ pub const RETENTION_AGE_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// Bytes of a configuration file: a larger one is some other file.
 pub const CONFIG_FILE_BYTES_MAX: u64 = 1024 * 1024;
-
-/// Columns that a view may be cut down to: more than any relation has.
-pub const COLUMNS_MAX: usize = 1600;
-
-/// Schemas of a search path: nobody looks through more by name.
-pub const SCHEMAS_MAX: usize = 64;
-
-/// Bytes of a file with a password, keys or certificates: all CAs that a
-/// machine trusts take some 200 KiB.
-pub const SECRET_FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
 /// Port of an upstream whose address names none: the one that every postgres
 /// URL means, though a Materialize usually listens on 6875.

@@ -136,7 +136,9 @@ settings! {
         /// case, and a part with other characters than letters, digits and _
         /// needs them. The environment variable and a string in the file
         /// separate names by commas; a comma inside double quotes belongs to
-        /// the name. Example: --view top10 --view 'public."Big Spenders"'
+        /// the name. SCHEMA.* is all that a schema has: views, materialized
+        /// views, tables and sources, those to come included.
+        /// Example: --view top10 --view 'public."Big Spenders"'
         view: Vec<String>, "NAME", DefaultValue::None;
 
         /// Serve HTTP on this IP address and port

@@ -10,7 +10,6 @@ use super::views::{self, ViewChoice, ViewTable};
 use crate::cli::Flags;
 use crate::cli::settings::{DefaultValue, Setting};
 use crate::limits;
-use crate::model::name::ViewName;
 
 /// One line of the merged configuration, for `check-config`.
 pub struct Entry {
@@ -116,13 +115,10 @@ impl<'e> Merge<'e> {
         let mut tables = self.tables.iter();
         match tables.find(|table| table.key == name.trim()) {
             Some(table) => table.choice(),
-            None => match ViewName::parse(name) {
-                Ok(name) => Ok(ViewChoice::relation(name)),
-                Err(error) => Err(ConfigError::Name {
-                    place: place.clone(),
-                    error,
-                }),
-            },
+            None => ViewChoice::parse(name).map_err(|error| ConfigError::Name {
+                place: place.clone(),
+                error,
+            }),
         }
     }
 

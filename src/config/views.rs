@@ -10,7 +10,8 @@ use super::file;
 use super::layer::Given;
 use super::value::toml_text;
 use crate::limits;
-use crate::model::name::ViewName;
+use crate::model::name::{NameError, ViewName};
+use crate::model::pattern::ViewPattern;
 
 /// One view to stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +33,8 @@ pub enum What {
     Relation(ViewName),
     /// A query of the operator's.
     Query(String),
+    /// All relations of a schema, those to come included.
+    Pattern(ViewPattern),
 }
 
 impl ViewChoice {
@@ -42,6 +45,22 @@ impl ViewChoice {
             what: What::Relation(name),
             description: None,
             columns: None,
+        }
+    }
+
+    /// What a name or a pattern means.
+    pub fn parse(text: &str) -> Result<Self, NameError> {
+        match ViewPattern::parse(text) {
+            None => Ok(ViewChoice::relation(ViewName::parse(text)?)),
+            Some(pattern) => {
+                let pattern = pattern?;
+                Ok(ViewChoice {
+                    name: pattern.text(),
+                    what: What::Pattern(pattern),
+                    description: None,
+                    columns: None,
+                })
+            }
         }
     }
 
@@ -60,6 +79,7 @@ impl ViewChoice {
         let as_named = match &self.what {
             What::Relation(relation) => relation.text() == self.name,
             What::Query(_) => false,
+            What::Pattern(_) => true,
         };
         as_named && self.description.is_none() && self.columns.is_none()
     }
@@ -72,6 +92,7 @@ impl ViewChoice {
             What::Relation(relation) => {
                 fields.push(format!("relation = {}", toml_text(relation.text())));
             }
+            What::Pattern(_) => {}
             What::Query(query) => fields.push(format!("query = {}", basic(query))),
         }
         if let Some(description) = &self.description {
@@ -252,6 +273,17 @@ impl ViewTable {
         }
     }
 
+    /// Whether its name says it all.
+    fn says_nothing(&self) -> bool {
+        let texts = [
+            &self.relation,
+            &self.query,
+            &self.path_name,
+            &self.description,
+        ];
+        texts.iter().all(|text| text.is_none()) && self.columns.is_none()
+    }
+
     /// The view that the table describes.
     pub fn choice(&self) -> Result<ViewChoice, ConfigError> {
         let place = || self.place.clone().unwrap_or(Place::Default(None));
@@ -265,6 +297,12 @@ impl ViewTable {
             place: place(),
             problem,
         };
+        if self.says_nothing() {
+            return ViewChoice::parse(&self.key).map_err(|error| ConfigError::Name {
+                place: place(),
+                error,
+            });
+        }
         let what = match (&self.relation, &self.query) {
             (Some(_), Some(_)) => return Err(refused(ViewProblem::Both)),
             (Some(relation), None) => What::Relation(named(relation)?),

@@ -64,15 +64,17 @@ pub async fn drain(gateway: &Gateway, time: Duration, signals: &mut Signals) {
 
 /// So many of a thousand streams end at the end of the frame they are sending.
 fn close(gateway: &Gateway, per_mille: u16) {
-    for (shared, publisher) in gateway.sources.iter() {
+    for (shared, publisher) in gateway.sources.all().iter() {
         shared.close(per_mille);
         publisher.do_send(Wake);
     }
 }
 
 fn streams(gateway: &Gateway) -> usize {
-    let sources = gateway.sources.iter();
-    sources.map(|(shared, _)| shared.subscriber_count()).sum()
+    let all = gateway.sources.all();
+    all.iter()
+        .map(|(shared, _)| shared.subscriber_count())
+        .sum()
 }
 
 async fn none_left(gateway: &Gateway) {

@@ -44,7 +44,7 @@ fn render(gateway: &Gateway) -> prometheus::Result<String> {
     let registry = Registry::new();
     let views = Views::new(&registry)?;
     let now_ms = now_ms();
-    for (shared, _) in gateway.sources.iter() {
+    for (shared, _) in gateway.sources.all().iter() {
         views.set_status(shared, now_ms);
         views.set_counts(shared);
     }

@@ -23,7 +23,7 @@ pub async fn readyz(gateway: Data<Gateway>, access: Result<Access, HttpError>) -
     let mut waiting: Vec<Value> = Vec::new();
     let (mut closing, mut ready) = (false, gateway.policy.can_verify());
     let may_see = |view: &str| access.as_ref().is_ok_and(|access| access.may_see(view));
-    for (shared, _) in gateway.sources.iter() {
+    for (shared, _) in gateway.sources.all().iter() {
         let status = shared.status();
         closing |= shared.is_closing();
         if is_served(&status) {
@@ -41,6 +41,14 @@ pub async fn readyz(gateway: Data<Gateway>, access: Result<Access, HttpError>) -
                 },
             }));
         }
+    }
+    if gateway.sources.is_awaited() {
+        ready = false;
+        waiting.push(json!({
+            "view": "*",
+            "upstream": "loading",
+            "reason": "the catalog has not been read yet",
+        }));
     }
     let (mut response, word) = match (closing, ready) {
         (true, _) => (HttpResponse::ServiceUnavailable(), "closing"),

@@ -40,7 +40,7 @@ pub async fn snapshot(
             .insert_header((CACHE_CONTROL, "no-cache"))
             .finish());
     }
-    let base = timeout(SNAPSHOT_WAIT, current_base(local, changed))
+    let base = timeout(SNAPSHOT_WAIT, current_base(&local, changed))
         .await
         .map_err(|_| HttpError::NotLoaded)?;
     Ok(HttpResponse::Ok()
@@ -97,6 +97,7 @@ pub async fn views(gateway: Data<Gateway>, access: Access) -> HttpResponse {
     let now_ms = now_ms();
     let views: Vec<Value> = gateway
         .sources
+        .all()
         .iter()
         .filter(|(shared, _)| access.may_see(&shared.name))
         .map(|(shared, _)| describe(shared, now_ms))

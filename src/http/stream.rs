@@ -56,7 +56,7 @@ pub async fn stream(
         Ok(permit) => permit,
         Err(refusal) => return Ok(refusal.respond(&request)),
     };
-    let mut subscriber = Subscriber::new(local, last_position(&request), permit);
+    let mut subscriber = Subscriber::new(&local, last_position(&request), permit);
     if let Some(time) = access.lasts() {
         subscriber.end_after(time);
     }

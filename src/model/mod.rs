@@ -10,6 +10,7 @@ mod index;
 pub mod json;
 mod multiset;
 pub mod name;
+pub mod pattern;
 pub mod position;
 pub mod retention;
 pub mod row;

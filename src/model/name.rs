@@ -46,6 +46,9 @@ pub enum NameError {
         /// The text as given.
         text: String,
     },
+    /// Every relation of every schema, the system's among them.
+    #[error("view name \"*\" means every schema")]
+    Everything,
     /// A NUL, which no SQL text can carry.
     #[error("view name holds a NUL character")]
     Nul,
@@ -64,6 +67,7 @@ impl NameError {
             Self::Unclosed { .. } => {
                 "Close the quoted part; inside it, write a double quote twice."
             }
+            Self::Everything => "Name the schema, e.g. public.*.",
             Self::Nul => "Remove the character.",
         }
     }
@@ -102,6 +106,18 @@ impl ViewName {
         }
         let text = text.into();
         Ok(Self { parts, text })
+    }
+
+    /// The name of these parts, one to three, none empty; as text, quoted
+    /// where SQL wants it.
+    pub fn of_parts(parts: Vec<String>) -> Self {
+        let written = |part: &String| match ViewName::parse(part) {
+            Ok(name) if name.parts == [part.as_str()] => part.clone(),
+            _ => format!("\"{}\"", part.replace('"', "\"\"")),
+        };
+        let texts: Vec<String> = parts.iter().map(written).collect();
+        let text = texts.join(".");
+        Self { parts, text }
     }
 
     /// The parts from the outermost to the view itself: one to three, none empty.

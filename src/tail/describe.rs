@@ -17,7 +17,7 @@ use super::error::TailError;
 mod query;
 
 /// One row of an answer, as text.
-type TextRow = Vec<Option<String>>;
+pub(super) type TextRow = Vec<Option<String>>;
 
 /// An object of the catalog that may be the view.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -233,6 +233,36 @@ fn narrow(
     Ok(())
 }
 
+/// The id of a schema, of the session's database if none is named; `None` if
+/// there is no such schema.
+pub(super) fn schema_id(
+    client: &mut Client,
+    database: Option<&str>,
+    schema: &str,
+) -> Result<Option<String>, TailError> {
+    let database = match database {
+        Some(database) => Some(database.to_string()),
+        None => current(client, "SHOW database")?,
+    };
+    let sql = "SELECT id, name FROM mz_catalog.mz_databases";
+    let databases = ask(client, sql, "its databases")?;
+    let database_id = databases.iter().find_map(|row| match row.as_slice() {
+        [Some(id), Some(name)] if Some(name) == database.as_ref() => Some(id),
+        _ => None,
+    });
+    let sql = "SELECT id, database_id, name FROM mz_catalog.mz_schemas";
+    let schemas = ask(client, sql, "its schemas")?;
+    Ok(schemas.iter().find_map(|row| match row.as_slice() {
+        // System schemas belong to no database.
+        [Some(id), of_database, Some(name)]
+            if name == schema && (of_database.is_none() || of_database.as_ref() == database_id) =>
+        {
+            Some(id.clone())
+        }
+        _ => None,
+    }))
+}
+
 /// The schemas in which a bare name is looked for, in order: the system's
 /// first, as both generations do.
 fn search_path(client: &mut Client) -> Result<Vec<String>, TailError> {
@@ -327,7 +357,7 @@ fn first(rows: &[TextRow]) -> Option<&str> {
 
 /// The answer, or `None` if the server refused the question: not every
 /// generation knows every relation and function.
-fn tolerant(
+pub(super) fn tolerant(
     client: &mut Client,
     sql: &str,
     what: &'static str,
@@ -342,7 +372,11 @@ fn tolerant(
     }
 }
 
-fn ask(client: &mut Client, sql: &str, what: &'static str) -> Result<Vec<TextRow>, TailError> {
+pub(super) fn ask(
+    client: &mut Client,
+    sql: &str,
+    what: &'static str,
+) -> Result<Vec<TextRow>, TailError> {
     let answer = client
         .simple_query(sql)
         .map_err(|source| TailError::Query { what, source })?;
@@ -358,6 +392,6 @@ fn ask(client: &mut Client, sql: &str, what: &'static str) -> Result<Vec<TextRow
 
 /// A string literal: only quotes need doubling, these servers take backslashes
 /// as they are.
-fn literal(text: &str) -> String {
+pub(super) fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }

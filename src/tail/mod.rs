@@ -9,6 +9,7 @@
 
 pub mod assembler;
 mod backoff;
+mod catalog;
 pub mod copy_text;
 pub mod describe;
 pub mod dialect;
@@ -23,6 +24,7 @@ mod watch;
 
 use std::time::Duration;
 
+pub use catalog::{CatalogWatch, watch as watch_catalog};
 pub use dialect::Dialect;
 pub use error::TailError;
 pub use handle::{TailHandle, spawn};

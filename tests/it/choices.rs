@@ -2,15 +2,16 @@
 //! makes two gateways' ids equal.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::support::gateway::{Gateway, Process};
+use crate::support::gateway::{Gateway, PATIENCE, Process};
 use crate::support::http::get;
 use crate::support::materialize::{Generation, Materialize, Values, row};
 use crate::support::sse::Stream;
-use crate::support::standin::{TextRows, text_rows};
+use crate::support::standin::{StandIn, TextRows, text_rows};
 use crate::support::table::Table;
 
 const COLUMNS: [(&str, &str); 3] = [("id", "integer"), ("Secret", "text"), ("n", "bigint")];
@@ -266,4 +267,116 @@ fn introspection_of_another_replica_is_another_view() {
     let one = ["--cluster", "c", "--cluster-replica", "r1"];
     assert_eq!(id(&one), id(&one));
     assert_ne!(id(&one), id(&["--cluster", "c", "--cluster-replica", "r2"]));
+}
+
+/// The names at `/views`, once they are these.
+fn await_names(gateway: &Gateway, expected: &[&str]) {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        let list = get(gateway.address, "/views").json();
+        let views = list["views"].as_array().expect("a list").iter();
+        let mut names: Vec<_> = views.filter_map(|view| view["name"].as_str()).collect();
+        names.sort_unstable();
+        if names == expected {
+            return;
+        }
+        assert!(
+            Instant::now() < end,
+            "{names:?} where {expected:?} should be"
+        );
+        std::thread::park_timeout(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn pattern_follows_the_catalog_on_both_generations() {
+    for generation in [Generation::Modern, Generation::Old] {
+        let server = Materialize::start(generation);
+        for name in ["w", "V.1", "idx_v"] {
+            server.create_view(name, &[("n", "integer")]);
+            server.commit(name, vec![(row(["1"]), 1)]);
+        }
+        if generation == Generation::Old {
+            server.create_view("not_kept", &[("n", "integer")]);
+        }
+        let url = server.url();
+        let gateway = Gateway::start(&["--upstream", &url, "--view", "PUBLIC.*"]);
+        gateway.await_ready();
+        await_names(&gateway, &["public.\"V.1\"", "public.w"]);
+        let mut lasting = Stream::open(gateway.address, "/public.%22V.1%22/stream");
+        assert_eq!(lasting.expect("base").data, "[{\"n\":1}]");
+        // The first is the default view, here too.
+        Stream::open(gateway.address, "/view/stream").expect("base");
+        assert_eq!(get(gateway.address, "/public.x/stream").status, 404);
+
+        server.create_view("x", &[("n", "integer")]);
+        server.commit("x", vec![(row(["2"]), 1)]);
+        await_names(&gateway, &["public.\"V.1\"", "public.w", "public.x"]);
+        let mut new = Stream::open(gateway.address, "/public.x/stream");
+        assert_eq!(new.expect("base").data, "[{\"n\":2}]");
+
+        server.drop_view("x");
+        let gone = loop {
+            let event = new.next().expect("gone before the end");
+            if event.name == "gone" {
+                break event;
+            }
+        };
+        assert!(gone.data.contains("dropped"), "{gone:?}");
+        await_names(&gateway, &["public.\"V.1\"", "public.w"]);
+        assert_eq!(get(gateway.address, "/public.x/stream").status, 404);
+
+        // One of the same name is another view; the others have gone on.
+        server.create_view("x", &[("n", "integer")]);
+        server.commit("x", vec![(row(["3"]), 1)]);
+        await_names(&gateway, &["public.\"V.1\"", "public.w", "public.x"]);
+        let mut again = Stream::open(gateway.address, "/public.x/stream");
+        assert_eq!(again.expect("base").data, "[{\"n\":3}]");
+        server.commit("V.1", vec![(row(["7"]), 1)]);
+        while !lasting.expect("delta").data.contains("{\"n\":7}") {}
+    }
+}
+
+#[test]
+fn pattern_waits_for_a_server_and_is_not_ready_before() {
+    let server = Materialize::start(Generation::Modern);
+    server.create_view("v", &[("n", "integer")]);
+    server.refuse(true);
+    let url = server.url();
+    let gateway = Gateway::start(&["--upstream", &url, "--view", "public.*"]);
+    gateway
+        .process
+        .await_log("looking for views in the catalog: connecting");
+    let mut ready = get(gateway.address, "/readyz");
+    assert_eq!(ready.status, 503);
+    assert!(ready.text().contains("the catalog has not been read yet"));
+    server.refuse(false);
+    await_names(&gateway, &["public.v"]);
+    gateway.await_ready();
+}
+
+#[test]
+fn pattern_streams_what_the_stand_in_has() {
+    let stand_in = StandIn::start(&["--seed-edits", "10"]);
+    let arguments = [
+        "--upstream",
+        &stand_in.url,
+        "--view",
+        "materialize.public.*",
+    ];
+    let gateway = Gateway::start(&arguments);
+    gateway.await_ready();
+    let mut stream = Stream::open(gateway.address, "/materialize.public.counter/stream");
+    stream.expect("base");
+    let mut client = stand_in.connect();
+    let sql =
+        "CREATE VIEW of_english AS SELECT * FROM edits_by_language WHERE language = 'English'";
+    client.batch_execute(sql).expect("the stand-in takes it");
+    let path = "/materialize.public.of_english/stream";
+    let end = Instant::now() + PATIENCE;
+    while get(gateway.address, path).status != 200 {
+        assert!(Instant::now() < end, "the new view is not there");
+        std::thread::park_timeout(Duration::from_millis(20));
+    }
+    Stream::open(gateway.address, path).expect("base");
 }

@@ -102,3 +102,19 @@ fn config_bad_table_of_a_view_is_refused() {
         given(file).refused(expected);
     }
 }
+
+#[test]
+fn config_pattern_is_a_schema_with_a_star() {
+    let config = given("").flag("view", &["public.*", "top10"]).load();
+    let config = config.expect("config");
+    let names: Vec<_> = config.views.iter().map(|view| view.text()).collect();
+    assert_eq!(names, ["public.*", "top10"]);
+    assert!(matches!(config.views[0].what, What::Pattern(_)));
+    let given = given("[view.'public.*']\n[view.top10]\n");
+    assert_eq!(given.load().expect("config").views, config.views);
+    assert_eq!(given.line("view").0, "view = [\"public.*\", \"top10\"]");
+    let everything = Given::least().flag("view", &["*"]);
+    everything.refused(
+        "error: view name \"*\" means every schema in --view\nhint: Name the schema, e.g. public.*.",
+    );
+}

@@ -67,6 +67,37 @@ pub(super) fn answer(state: &mut State, sql: &str) -> Vec<u8> {
             return text("mz_environment_id", &state.environment);
         }
         "SELECT mz_cluster_id()" if old => return text("mz_cluster_id", &state.environment),
+        "SHOW database" => return text("database", "materialize"),
+        "SELECT id, name FROM mz_catalog.mz_databases" => {
+            let row = vec![Some("u1".into()), Some("materialize".into())];
+            return pgwire::rows(&["id", "name"], &[row]);
+        }
+        "SELECT id, database_id, name FROM mz_catalog.mz_schemas" => {
+            let row = vec![Some("u3".into()), Some("u1".into()), Some("public".into())];
+            return pgwire::rows(&["id", "database_id", "name"], &[row]);
+        }
+        "SELECT on_id FROM mz_catalog.mz_indexes" if old => {
+            // What is named so is not kept in memory.
+            let kept = state.views.iter().filter(|(name, _)| name != "not_kept");
+            let ids = kept.map(|(_, view)| vec![Some(view.id.clone())]);
+            return pgwire::rows(&["on_id"], &ids.collect::<Vec<_>>());
+        }
+        "SELECT id, name, type FROM mz_catalog.mz_objects WHERE schema_id = 'u3'" => {
+            let existing = state.views.iter().filter(|(_, view)| view.exists);
+            let mut rows: Vec<Values> = existing
+                .map(|(name, view)| {
+                    let kind = if name.starts_with("idx") {
+                        "index"
+                    } else {
+                        "view"
+                    };
+                    let row = [view.id.as_str(), name, kind];
+                    row.map(|text| Some(text.to_string())).to_vec()
+                })
+                .collect();
+            rows.reverse();
+            return pgwire::rows(&["id", "name", "type"], &rows);
+        }
         "SHOW OBJECTS" => {
             let existing = state.views.iter().filter(|(_, view)| view.exists);
             let names = existing.map(|(name, _)| vec![Some(name.clone())]);
