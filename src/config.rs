@@ -82,6 +82,8 @@ pub struct DemoConfig {
     pub rate: f64,
     /// Edits that are already in at the start.
     pub seed_edits: usize,
+    /// Where to read edits as they happen; `None` plays the recording alone.
+    pub live: Option<String>,
     /// The stand-in closes one timestamp every so often.
     pub tick: Duration,
     /// Whether to run the stand-in alone, without the gateway.
@@ -153,13 +155,22 @@ pub fn load_demo(
     };
     let gateway = merge_common(&mut merge, Some(upstream), views);
     let edits = merge_demo(&mut merge);
+    if let (Some(Some(_)), Some(Edits { live: Some(_), .. })) = (&replay_into, &edits) {
+        merge.together(
+            "live",
+            "upstream",
+            "Live edits go to the stand-in, into an upstream the recording is replayed: \
+             leave one of the two out.",
+        );
+    }
     let config = match (gateway, replay_into, edits) {
-        (Some(gateway), Some(replay_into), Some((rate, seed_edits, tick))) => Some(DemoConfig {
+        (Some(gateway), Some(replay_into), Some(edits)) => Some(DemoConfig {
             gateway,
             replay_into,
-            rate,
-            seed_edits,
-            tick,
+            rate: edits.rate,
+            seed_edits: edits.seed_edits,
+            live: edits.live,
+            tick: edits.tick,
             only_upstream: stand_in.only_upstream,
             listen_upstream: stand_in.listen_upstream,
             stand_in_dialect: stand_in.demo_dialect,
@@ -284,8 +295,16 @@ fn merge_session(merge: &mut Merge<'_>) -> Option<Session> {
     })
 }
 
-/// The demo's own settings: rate, edits at the start, tick.
-fn merge_demo(merge: &mut Merge<'_>) -> Option<(f64, usize, Duration)> {
+/// The demo's own settings.
+struct Edits {
+    rate: f64,
+    seed_edits: usize,
+    live: Option<String>,
+    tick: Duration,
+}
+
+/// Reads the demo's own settings.
+fn merge_demo(merge: &mut Merge<'_>) -> Option<Edits> {
     let rate = merge.one(
         demo::rate,
         value::number("a number", limits::DEMO_RATE_MIN, limits::DEMO_RATE_MAX),
@@ -294,9 +313,17 @@ fn merge_demo(merge: &mut Merge<'_>) -> Option<(f64, usize, Duration)> {
         demo::seed_edits,
         value::number("a whole number", 0, limits::DEMO_SEED_EDITS_MAX),
     );
+    let live = merge.one(demo::live, value::switch());
+    let live_url = merge.one(demo::live_url, value::web_address());
     let tick = merge.one(
         demo::tick,
         value::duration(limits::DEMO_TICK_MIN, limits::DEMO_TICK_MAX, "1s"),
     );
-    Some((rate?, seed_edits?, tick?))
+    let (live, live_url) = (live?, live_url?);
+    Some(Edits {
+        rate: rate?,
+        seed_edits: seed_edits?,
+        live: live.then_some(live_url),
+        tick: tick?,
+    })
 }

@@ -124,6 +124,7 @@ mod with_demo {
         Options {
             rate: config.rate,
             seed_edits: config.seed_edits,
+            live: config.live.clone(),
             tick: config.tick,
             listen: config.listen_upstream.unwrap_or(ANY_LOOPBACK_PORT),
             spotlights: true,

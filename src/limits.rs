@@ -7,11 +7,13 @@ use std::time::Duration;
 
 mod access;
 mod choices;
+mod feeds;
 mod gathering;
 mod healthcheck;
 
 pub use access::*;
 pub use choices::*;
+pub use feeds::*;
 pub use gathering::*;
 pub use healthcheck::*;
 
@@ -211,16 +213,6 @@ pub const DEMO_COPY_TIMESTAMPS_MAX: usize = 64;
 /// Bytes of one SQL text that the stand-in parses: its longest own statement is
 /// a hundredth of that.
 pub const DEMO_SQL_BYTES_MAX: usize = 64 * 1024;
-
-/// First pause before `demo --upstream` connects again; doubles each time.
-pub const DEMO_REPLAY_BACKOFF_MIN: Duration = Duration::from_millis(200);
-
-/// Longest pause before `demo --upstream` connects again.
-pub const DEMO_REPLAY_BACKOFF_MAX: Duration = Duration::from_secs(10);
-
-/// Rows of one INSERT of `demo --upstream`: far below any server's limit on the
-/// length of a statement.
-pub const DEMO_REPLAY_INSERT_ROWS_MAX: usize = 500;
 
 /// Pause of the stand-in after it could not accept a connection, for lack of
 /// file descriptors: long enough for some to be closed.

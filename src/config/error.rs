@@ -68,6 +68,16 @@ pub enum ConfigError {
         /// How to give it.
         hint: &'static str,
     },
+    /// Two settings that exclude each other.
+    #[error("--{one} and --{other} given together")]
+    Together {
+        /// One of them.
+        one: &'static str,
+        /// The other one.
+        other: &'static str,
+        /// What to do.
+        hint: &'static str,
+    },
     /// An upstream address that cannot be read, or names no host.
     #[error("invalid address for {place}")]
     Upstream {
@@ -197,7 +207,7 @@ impl ConfigError {
                 Some(nearest) => format!("Did you mean \"{nearest}\"?"),
                 None => "config/viewcast.example.toml shows every key.".into(),
             },
-            Self::Missing { hint, .. } => (*hint).into(),
+            Self::Missing { hint, .. } | Self::Together { hint, .. } => (*hint).into(),
             Self::Upstream { .. } => "Give a postgres URL with a host, e.g. \
                 postgres://materialize@localhost:6875/materialize, or a string such as \
                 \"host=localhost port=6875 user=materialize\"; percent-encode special \

@@ -209,6 +209,11 @@ impl<'e> Merge<'e> {
         self.errors.push(ConfigError::Missing { what, hint });
     }
 
+    /// Records that two settings exclude each other.
+    pub fn together(&mut self, one: &'static str, other: &'static str, hint: &'static str) {
+        self.errors.push(ConfigError::Together { one, other, hint });
+    }
+
     /// The configuration and its entries, or every error there was.
     pub fn finish<T>(self, config: Option<T>) -> Result<(T, Vec<Entry>), ConfigErrors> {
         match config {

@@ -148,6 +148,20 @@ pub fn text() -> Kind<String> {
     }
 }
 
+/// An address on the web.
+pub fn web_address() -> Kind<String> {
+    Kind {
+        accepts: "an http or https URL without a user or a password".to_owned(),
+        parse: Box::new(|given| {
+            let rest = given.strip_prefix("http")?;
+            let rest = rest.strip_prefix('s').unwrap_or(rest).strip_prefix("://")?;
+            let is_plain = |c: char| c.is_ascii_graphic() && c != '@';
+            (!rest.is_empty() && rest.chars().all(is_plain)).then(|| given.to_owned())
+        }),
+        show: |url| toml_text(url),
+    }
+}
+
 /// The statement that asks for a view's changes.
 pub fn dialect() -> Kind<Dialect> {
     Kind {

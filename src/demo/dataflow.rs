@@ -13,7 +13,8 @@ use tokio::sync::{mpsc, oneshot};
 use super::catalog::{Catalog, Relation, SharedCatalog};
 use super::catalog_rows::{fixed_rows, missing, object_rows, view_row};
 use super::define::Request;
-use super::feed::{Feed, Pace, Recording};
+use super::feed::{Pace, Recording};
+use super::live_feed::Edits;
 use super::operators::Diff;
 use super::sql_error::SqlError;
 use super::store::{Dropped, Publisher, Update};
@@ -28,8 +29,8 @@ pub(super) struct Plan {
     pub(super) recording: Arc<Recording>,
     /// Ticks, timestamps, event time.
     pub(super) pace: Pace,
-    /// Edits that are in at tick 0.
-    pub(super) seed: u64,
+    /// The edits.
+    pub(super) edits: Edits,
     /// The relations.
     pub(super) catalog: Arc<SharedCatalog>,
     /// What clients ask to be created and dropped.
@@ -83,7 +84,6 @@ impl Dataflow {
         let inputs =
             worker.dataflow::<u64, _, _>(|scope| build(scope, plan.pace, &outputs, &probe));
         let mut driver = Driver {
-            feed: Feed::starting_at(Arc::clone(&plan.recording), plan.pace, plan.seed, 0),
             frontiers: Vec::new(),
             catalog: Arc::new(Catalog {
                 relations: BTreeMap::new(),
@@ -120,7 +120,6 @@ impl Dataflow {
 
 struct Driver {
     plan: Plan,
-    feed: Feed,
     inputs: Inputs,
     outputs: Outputs,
     /// What `mz_frontiers` holds at present.
@@ -186,7 +185,7 @@ impl Driver {
     /// Puts in all edits up to `tick` and the frontiers as of `tick`; returns
     /// the frontier, below which everything is in.
     fn tick_until(&mut self, tick: u64) -> u64 {
-        while let Some((edit, timestamp)) = self.feed.next_until(tick) {
+        while let Some((edit, timestamp)) = self.plan.edits.next_until(tick) {
             self.inputs.edits.update_at(edit, timestamp, Diff::ONE);
         }
         let timestamp = self.plan.pace.timestamp(tick);

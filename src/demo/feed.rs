@@ -167,6 +167,17 @@ impl Pace {
         }
     }
 
+    /// Event time is the time of the timestamps: for edits as they happen.
+    pub(super) fn live(tick: Duration, timestamp_start: u64) -> Self {
+        let tick_ms = u64::try_from(tick.as_millis()).unwrap_or(u64::MAX).max(1);
+        Self {
+            timestamp_start,
+            tick_ms,
+            event_start_us: timestamp_start.saturating_mul(1_000),
+            event_step_us: tick_ms.saturating_mul(1_000),
+        }
+    }
+
     /// The timestamp of a tick.
     pub(super) fn timestamp(&self, tick: u64) -> u64 {
         self.timestamp_start + tick * self.tick_ms

@@ -10,6 +10,7 @@
 //! - `define`, `upkeep`, `catalog_rows`: views that clients create and drop
 //! - `server`, `wire`, `subscription`: the PostgreSQL wire protocol
 //! - `spotlight`: a client of the stand-in's own, which creates views now and then
+//! - `live`, `live_feed`: `demo --live`, Wikipedia's edits as they happen
 //! - `replay`: `demo --upstream`, the same edits into a real Materialize
 
 #![allow(
@@ -35,6 +36,8 @@ mod catalog_rows;
 mod dataflow;
 mod define;
 mod feed;
+mod live;
+mod live_feed;
 mod operators;
 #[cfg(test)]
 mod oracle;
@@ -96,6 +99,9 @@ pub struct Options {
     pub listen: SocketAddr,
     /// Which generation of Materialize to imitate.
     pub dialect: DemoDialect,
+    /// Where to read edits as they happen, by http or https; `None` plays the
+    /// recording alone.
+    pub live: Option<String>,
     /// Whether a client of its own creates and replaces views now and then, so
     /// that `mz_views` changes though nobody types.
     pub spotlights: bool,
@@ -111,6 +117,7 @@ impl Default for Options {
             tick: limits::DEMO_TICK_DEFAULT,
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             dialect: DemoDialect::default(),
+            live: None,
             spotlights: true,
             environment: None,
         }
@@ -151,6 +158,9 @@ pub enum DemoError {
     /// The dataflow thread ended before its first tick.
     #[error("the stand-in's dataflow ended before its first tick")]
     Dataflow,
+    /// What was given as the address of the live edits is none.
+    #[error("the address of the live edits must be an http or https URL")]
+    LiveUrl,
     /// The embedded data is damaged.
     #[error("cannot read the recording")]
     Feed(#[from] FeedError),
@@ -206,15 +216,7 @@ pub fn start(options: Options) -> Result<Demo, DemoError> {
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
     let timestamp_start = u64::try_from(now.as_millis()).unwrap_or_default();
-    // A usize is no wider than a u64 on any platform.
-    let seed = options.seed_edits as u64;
-    let pace = feed::Pace::new(
-        &recording,
-        options.rate,
-        seed,
-        options.tick,
-        timestamp_start,
-    );
+    let (pace, edits, live) = live_feed::edits(&options, &recording, timestamp_start)?;
     let catalog = catalog::Catalog::new(options.dialect);
     let kept_ms = limits::DEMO_HISTORY_TICKS * pace.tick_ms;
     let (store, publisher) = store::Store::new(catalog.relations.len(), timestamp_start, kept_ms);
@@ -225,7 +227,7 @@ pub fn start(options: Options) -> Result<Demo, DemoError> {
     let plan = dataflow::Plan {
         recording,
         pace,
-        seed,
+        edits,
         catalog: Arc::clone(&catalog),
         requests: requested,
         publisher,
@@ -258,6 +260,13 @@ pub fn start(options: Options) -> Result<Demo, DemoError> {
             .clone()
             .unwrap_or_else(|| environment_id(options.dialect)),
     });
+    if let Some((url, sink)) = live {
+        let stop = demo.stop_server.subscribe();
+        let run = move || live::run(&url, &sink, stop);
+        // Nobody waits for it at the end: looking up a name may take long.
+        let thread = Builder::new().name("demo-live".to_owned()).spawn(run);
+        drop(thread.map_err(DemoError::Thread)?);
+    }
     let (runtime, listener) = runtime(address, listener)?;
     demo.spawn("demo-server", move || {
         runtime.block_on(server::serve(listener, database, stop))

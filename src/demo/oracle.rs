@@ -8,7 +8,8 @@ use std::time::Duration;
 use super::DemoDialect;
 use super::catalog::{Catalog, SharedCatalog, number};
 use super::dataflow::{Dataflow, Plan};
-use super::feed::{Edit, Pace, Recording};
+use super::feed::{Edit, Feed, Pace, Recording};
+use super::live_feed::Edits;
 use super::store::Store;
 use super::value::{Row, Value};
 
@@ -114,11 +115,12 @@ fn check(rate: f64, seed: u64, ticks: u64, every: usize) {
     let catalog = Catalog::new(DemoDialect::Subscribe);
     let (store, publisher) = Store::new(catalog.relations.len(), 1_000_000, u64::MAX / 2);
     let (_, requests) = tokio::sync::mpsc::channel(1);
+    let feed = Feed::starting_at(Arc::clone(&recording), pace, seed, 0);
     let recording_too = Arc::clone(&recording);
     let mut dataflow = Dataflow::new(Plan {
         recording: recording_too,
         pace,
-        seed,
+        edits: Edits::Recorded(feed),
         catalog: Arc::new(SharedCatalog::new(catalog)),
         requests,
         publisher,

@@ -224,6 +224,12 @@ fn samples(key: &str) -> [(&'static str, &'static str); 3] {
             ("tail", "\"tail\""),
         ],
         "rate" => [("1.5", "1.5"), ("26", "26"), ("27", "27")],
+        "live" => [("true", "true"), ("false", "false"), ("true", "true")],
+        "live_url" => [
+            ("http://a/", "\"http://a/\""),
+            ("https://b:1/c?d=e", "\"https://b:1/c?d=e\""),
+            ("http://127.0.0.1:9/", "\"http://127.0.0.1:9/\""),
+        ],
         "seed_edits" => [("0", "0"), ("2", "2"), ("3", "3")],
         _ => panic!("add samples for the new key {key:?}"),
     }

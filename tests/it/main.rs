@@ -25,6 +25,7 @@ mod connections;
 mod crowd;
 mod demo_clients;
 mod demo_errors;
+mod demo_live;
 mod demo_replay;
 mod demo_standin;
 mod demo_streams;

@@ -113,6 +113,12 @@ fn config_bad_value_of_each_kind_is_refused_with_what_is_accepted() {
         ("rate", "NaN", "a number from 0.001 to 1000000"),
         ("rate", "0", "a number from 0.001 to 1000000"),
         ("rate", "inf", "a number from 0.001 to 1000000"),
+        ("live", "maybe", "true or false"),
+        (
+            "live_url",
+            "ftp://a/",
+            "an http or https URL without a user or a password",
+        ),
         ("seed_edits", "-1", "a whole number from 0 to 1000000"),
         (
             "tick",
@@ -128,6 +134,23 @@ fn config_bad_value_of_each_kind_is_refused_with_what_is_accepted() {
             format!("error: invalid value {bad:?} for --{flag}\nhint: Give {accepts}.\n");
         assert_eq!(errors.expect_err(key).report(), expected);
     }
+}
+
+#[test]
+fn config_live_edits_do_not_go_into_an_upstream() {
+    let given = Given::least().flag("live", &["true"]);
+    let errors = config::load_demo(&given.flags, &StandIn::default(), &given.lookup());
+    assert_eq!(
+        errors.expect_err("refused").report(),
+        "error: --live and --upstream given together\nhint: Live edits go to the stand-in, \
+         into an upstream the recording is replayed: leave one of the two out.\n"
+    );
+    let given = Given::default().file("live = true\nlive_url = \"http://a/\"\n");
+    let demo = config::load_demo(&given.flags, &StandIn::default(), &given.lookup());
+    assert_eq!(demo.expect("config").live.as_deref(), Some("http://a/"));
+    Given::least()
+        .file("workers = true\n")
+        .refused("error: a boolean given for \"workers\" in viewcast.toml, line 1\nhint: Give a text in quotes, or a number.");
 }
 
 #[test]
