@@ -80,6 +80,10 @@ fn follow(board: &Board, place: usize) -> Table {
             Read::Nothing => continue,
             other => panic!("the stream of client {place} ended: {other:?}"),
         };
+        // Not left to a witness: it may be asking the upstream that hangs.
+        if event.data == "\"lost\"" {
+            board.lost.fetch_add(1, Ordering::SeqCst);
+        }
         let has_id = event.id.is_some();
         table.apply(&Event {
             name: event.name,
@@ -143,9 +147,6 @@ fn witness(board: &Board, view: usize) -> Table {
     while !board.is_over.load(Ordering::SeqCst) {
         let event = stream.next().expect("the stream goes on");
         table.apply(&event);
-        if event.data == "\"lost\"" {
-            board.lost.fetch_add(1, Ordering::SeqCst);
-        }
         let (Some(timestamp), true) = (table.timestamp, event.id.is_some()) else {
             continue;
         };
