@@ -118,10 +118,13 @@ impl Contents {
     /// Publishes changes in `(from, delta.timestamp()]` that the view already
     /// includes; whether there were any.
     pub fn publish(&mut self, delta: Delta, from: Timestamp, keeping: Keeping) -> bool {
-        self.advance(delta.timestamp());
         if delta.is_empty() {
+            self.advance(delta.timestamp());
             return false;
         }
+        // The log's head moves with the frame, under one lock: who resumed
+        // between the two would be sent what it has.
+        self.view.advance(delta.timestamp());
         self.sent = delta.timestamp();
         self.changed = Some(Instant::now());
         let frame = Frame::delta(delta, self.log.incarnation);

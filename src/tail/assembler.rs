@@ -212,8 +212,11 @@ impl Assembler {
                 match self.open {
                     Some(open) if open <= through => {
                         let changes = std::mem::take(&mut self.pending);
-                        self.told(through);
-                        Ok(Some(TailEvent::Delta(Delta::new(through, changes))))
+                        // At the rows' own time, not at the later one that is
+                        // closed too: a position between the two, from another
+                        // gateway, includes these changes already.
+                        self.told(open);
+                        Ok(Some(TailEvent::Delta(Delta::new(open, changes))))
                     }
                     // Below the rows being collected nothing changed; that
                     // can wait until they are told.
