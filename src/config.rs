@@ -230,18 +230,7 @@ fn merge_common(
         serve::min_interval,
         value::duration(Duration::ZERO, limits::MIN_INTERVAL_MAX, "100ms"),
     );
-    let retention_bytes = merge.one(
-        serve::retention_bytes,
-        value::size(
-            limits::RETENTION_BYTES_MIN,
-            limits::RETENTION_BYTES_MAX,
-            "64MiB",
-        ),
-    );
-    let retention_age = merge.one(
-        serve::retention_age,
-        value::duration(limits::RETENTION_AGE_MIN, limits::RETENTION_AGE_MAX, "10m"),
-    );
+    let retention = merge_retention(merge);
     let max_view_bytes = merge.one(
         serve::max_view_bytes,
         value::size(
@@ -274,13 +263,30 @@ fn merge_common(
         patience: patience?,
         heartbeat: heartbeat?,
         min_interval: min_interval?,
-        retention_bytes: retention_bytes?,
-        retention_age: retention_age?,
+        retention_bytes: retention?.0,
+        retention_age: retention?.1,
         max_view_bytes: max_view_bytes?,
         upstream_timeout: upstream_timeout?,
         reconnect_max: reconnect_max?,
         dialect: dialect?,
     })
+}
+
+/// How much of a view's history is kept: bytes and age.
+fn merge_retention(merge: &mut Merge<'_>) -> Option<(u64, Duration)> {
+    let retention_bytes = merge.one(
+        serve::retention_bytes,
+        value::size(
+            limits::RETENTION_BYTES_MIN,
+            limits::RETENTION_BYTES_MAX,
+            "64MiB",
+        ),
+    );
+    let retention_age = merge.one(
+        serve::retention_age,
+        value::duration(limits::RETENTION_AGE_MIN, limits::RETENTION_AGE_MAX, "10m"),
+    );
+    Some((retention_bytes?, retention_age?))
 }
 
 /// What each session is set to.
