@@ -262,10 +262,7 @@ pub fn start(options: Options) -> Result<Demo, DemoError> {
     });
     if let Some((url, sink)) = live {
         let stop = demo.stop_server.subscribe();
-        let run = move || live::run(&url, &sink, stop);
-        // Nobody waits for it at the end: looking up a name may take long.
-        let thread = Builder::new().name("demo-live".to_owned()).spawn(run);
-        drop(thread.map_err(DemoError::Thread)?);
+        spawn_unwaited("demo-live", move || live::run(&url, &sink, stop))?;
     }
     let (runtime, listener) = runtime(address, listener)?;
     demo.spawn("demo-server", move || {
@@ -279,6 +276,13 @@ pub fn start(options: Options) -> Result<Demo, DemoError> {
         })?;
     }
     Ok(demo)
+}
+
+/// Starts a thread that nobody waits for at the end, since it may take long:
+/// the live feed looks up a name.
+fn spawn_unwaited(name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), DemoError> {
+    let thread = Builder::new().name(name.to_owned()).spawn(run);
+    thread.map(drop).map_err(DemoError::Thread)
 }
 
 fn listen(address: SocketAddr) -> Result<(SocketAddr, TcpListener), DemoError> {
