@@ -1,4 +1,4 @@
-//! How a client is told to come back later [P12].
+//! How a client is told to come back later (P12).
 //!
 //! `EventSource` gives up for good on any status but 200, so a stream that is
 //! not served is a short one: when to come back, why, and the end.
