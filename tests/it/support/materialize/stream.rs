@@ -185,10 +185,12 @@ impl Stream<'_> {
                         self.progress(at + 1)?;
                     }
                 }
-                Step::Tick(at) if *at > as_of && self.generation == Generation::Modern => {
-                    if self.pace.is_due() {
-                        self.progress(at + 1)?;
-                    }
+                Step::Tick(at)
+                    if *at > as_of
+                        && self.generation == Generation::Modern
+                        && self.pace.is_due() =>
+                {
+                    self.progress(at + 1)?;
                 }
                 Step::Raw(bytes) if live => self.data(bytes)?,
                 Step::Error(code, message) if live => {
