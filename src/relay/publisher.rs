@@ -125,8 +125,11 @@ impl Publisher {
 
     fn describe(&mut self, description: Description) {
         let other = |known: &Description| known.incarnation != description.incarnation;
-        if self.described.as_ref().is_some_and(other) && self.held.is_some() {
-            self.gone("the view was created anew or its columns changed");
+        if self.described.as_ref().is_some_and(other) {
+            if self.held.is_some() {
+                self.gone("the view was created anew or its columns changed");
+            }
+            // Of another incarnation: no position from before is taken for one.
             self.distrusted = None;
         }
         self.shared.counters.count_connection();

@@ -233,6 +233,19 @@ impl Local {
         }
     }
 
+    /// The current log, also if the relay is yet to be woken for it: a client
+    /// may bring a position of it from another thread.
+    pub fn current_log(&mut self) -> Option<Rc<RefCell<LocalLog>>> {
+        let known = self
+            .log
+            .as_ref()
+            .map(|log| Arc::as_ptr(&log.borrow().source));
+        if self.shared.log().as_ref().map(Arc::as_ptr) != known {
+            self.follow();
+        }
+        self.log.clone()
+    }
+
     fn follow(&mut self) {
         self.silences = self.shared.silences();
         let source = self.shared.log();
@@ -269,6 +282,11 @@ impl Waiter {
     /// What the subscribers of this thread and view see.
     pub fn local(&self) -> Ref<'_, Local> {
         self.local.borrow()
+    }
+
+    /// The current log, also if the thread is yet to be told of it.
+    pub fn current_log(&self) -> Option<Rc<RefCell<LocalLog>>> {
+        self.local.borrow_mut().current_log()
     }
 
     /// Wakes the task at the next news.

@@ -189,8 +189,7 @@ impl Subscriber {
         if self.shared.ends(self.lot) {
             return Poll::Ready(Some(self.say_farewell()));
         }
-        let log = self.waiter.local().log.clone();
-        let Some(log) = log else {
+        let Some(log) = self.waiter.current_log() else {
             return self.wait_with_comments(context);
         };
         if let Some(position) = self.resume {

@@ -14,7 +14,9 @@ use super::TailView;
 use super::dialect::{Dialect, VERSION_SQL};
 use super::error::TailError;
 
+mod environment;
 mod query;
+mod refused;
 
 /// One row of an answer, as text.
 pub(super) type TextRow = Vec<Option<String>>;
@@ -66,7 +68,7 @@ pub fn describe(client: &mut Client, view: &TailView) -> Result<Description, Tai
         }
     };
     let (columns, kept) = chosen(view, all)?;
-    let environment = environment(client);
+    let environment = environment::id(client)?;
     let facts = [environment.as_str(), what.as_str()].into_iter();
     let facts = facts.chain(view.facts.iter().map(String::as_str));
     let of_columns = columns
@@ -276,18 +278,6 @@ fn search_path(client: &mut Client) -> Result<Vec<String>, TailError> {
         .collect())
 }
 
-/// What tells one Materialize from another; empty if the server does not say.
-fn environment(client: &mut Client) -> String {
-    for sql in ["SELECT mz_environment_id()", "SELECT mz_cluster_id()"] {
-        if let Ok(Some(rows)) = tolerant(client, sql, "its id")
-            && let Some(id) = first(&rows)
-        {
-            return id.to_string();
-        }
-    }
-    String::new()
-}
-
 fn unknown_view(client: &mut Client, view: &TailView) -> TailError {
     let listed = ["SHOW OBJECTS", "SELECT name FROM mz_catalog.mz_objects"]
         .into_iter()
@@ -364,7 +354,7 @@ pub(super) fn tolerant(
 ) -> Result<Option<Vec<TextRow>>, TailError> {
     match ask(client, sql, what) {
         Ok(rows) => Ok(Some(rows)),
-        Err(TailError::Query { source, .. }) if source.as_db_error().is_some() => {
+        Err(TailError::Query { source, .. }) if refused::is_of_the_question(&source) => {
             log::debug!("asking Materialize for {what} was refused: {source}");
             Ok(None)
         }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::oracle::wire::{Event, How, Read, Wire};
 use crate::support::gateway::{Gateway, PATIENCE};
 use crate::support::http::get;
-use crate::support::materialize::{Generation, Materialize, row};
+use crate::support::materialize::{Generation, Materialize, Pace, row};
 use crate::support::proxy::Proxy;
 use crate::support::sse::{self, Stream};
 use crate::support::standin::{TextRows, text_rows};
@@ -238,5 +238,38 @@ fn behind_nothing_a_client_of_another_gateway_is_not_sent_its_own_id() {
             let beat = stream.expect("delta");
             assert_ne!(beat.id.as_deref(), Some(id.as_str()), "an id twice");
         }
+    }
+}
+
+/// Two gateways on one upstream that tells one of them less often how far it
+/// is: a position between a change and what was closed with it has the change.
+#[test]
+fn behind_in_progress_a_gateway_sends_nothing_that_a_client_of_another_has() {
+    let server = server();
+    let url = server.url();
+    let fine = gateway(&url, &["--heartbeat", "100ms"]);
+    let (mut stream, mut table) = joined(&fine, server.now());
+    server.pace(Pace::Every(3));
+    let coarse = gateway(&url, &["--heartbeat", "100ms"]);
+    let (mut witness, mut seen) = joined(&coarse, server.now());
+    for round in 1..4 {
+        let changed = server.commit("v", vec![(row(["1", "once"]), 1)]);
+        let between = server.tick_after(100);
+        table.read_until(&mut stream, |table| table.timestamp >= Some(between));
+        // Closes the change and what came after it, with one row.
+        server.tick_after(100);
+        seen.read_until(&mut witness, |table| table.timestamp >= Some(changed));
+        // Both from the change's own time and from a later one.
+        let at = if round == 2 { changed } else { between };
+        let id = format!("{at}-{}", table.incarnation);
+        let mut hopped = Stream::resume(coarse.address, "/v/stream", &id);
+        let mut held = table.clone();
+        held.timestamp = Some(at);
+        let last = server.commit("v", vec![(row(["2", "more"]), 1)]);
+        server.tick_after(100);
+        server.tick_after(100);
+        held.read_until(&mut hopped, |table| table.timestamp >= Some(last));
+        assert_eq!(text_rows(&held.rows), truth(&server, last), "round {round}");
+        assert_eq!(held.bases, 1, "gone on without a base [R3]");
     }
 }

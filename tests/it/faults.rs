@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::support::gateway::{Gateway, Process};
 use crate::support::http::get;
-use crate::support::materialize::{Generation, Materialize, row};
+use crate::support::materialize::{Failure, Generation, Materialize, row};
 use crate::support::sse::{Event, Stream};
 use crate::support::standin::{TextRows, text_rows};
 use crate::support::table::Table;
@@ -241,6 +241,74 @@ fn gateways_on_one_upstream_share_positions() {
     }
     let at = server.commit("v", vec![(row(["1", "hop"]), -1)]);
     client.reach(at);
+}
+
+/// What a connection that broke, or a server that is busy, leaves unanswered is
+/// not taken for another view: the streams go on, and positions stay good.
+#[test]
+fn questions_that_fail_by_the_way_make_no_other_view() {
+    let ids = "SELECT id, schema_id, type FROM mz_catalog.mz_objects WHERE name = 'v'";
+    for (generation, environment) in [
+        (Generation::Modern, "SELECT mz_environment_id()"),
+        (Generation::Old, "SELECT mz_cluster_id()"),
+    ] {
+        let server = server(generation);
+        let url = server.url();
+        let mut arguments = vec!["--upstream", &url, "--reconnect-max", "50ms"];
+        arguments.extend(["--view", "v", "--view", "w", "--heartbeat", "200ms"]);
+        let gateway = Gateway::start(&arguments);
+        let mut client = Client::join(&server, &gateway, "v");
+        let busy = Failure::Code("57014");
+        // Both views ask for the environment.
+        for (question, views, failure) in [
+            (ids, 1, Failure::Cut),
+            (ids, 1, busy.clone()),
+            (environment, 2, Failure::Cut),
+            (environment, 2, busy),
+        ] {
+            let asked = |server: &Materialize| {
+                let statements = server.statements();
+                statements.iter().filter(|sql| *sql == question).count()
+            };
+            let before = asked(&server);
+            for _ in 0..views {
+                server.fail_next_query(question, failure.clone());
+            }
+            server.cut_all();
+            server.wait_until("asked again", |it| asked(it) >= before + 2 * views);
+            let at = server.commit("v", vec![(row(["3", "more"]), 1)]);
+            client.reach(at);
+        }
+    }
+}
+
+/// Positions from before time went back are told from those of a view that was
+/// created since by the incarnation: these are believed at any time.
+#[test]
+fn resume_in_a_view_created_after_time_went_back_needs_no_base() {
+    let server = server(Generation::Modern);
+    server.tick_after(1_000_000_000);
+    let gateway = gateway(&server);
+    let before = Client::join(&server, &gateway, "v");
+    server.rewind(500_000_000, &[("v".to_owned(), vec![(row(["1", "x"]), 2)])]);
+    // The stream ends as gone; who comes back is served the earlier time.
+    let mut stream = before.stream;
+    while stream.next().is_some() {}
+    let mut back = Client::join(&server, &gateway, "v");
+    assert!(back.table.timestamp < before.table.timestamp);
+    server.drop_view("v");
+    while back.stream.next().is_some() {}
+    server.create_view("v", &COLUMNS);
+    server.commit("v", vec![(row(["5", "new"]), 1)]);
+    let created = Client::join(&server, &gateway, "v");
+    assert_ne!(created.table.incarnation, before.table.incarnation);
+    let id = created.stream.last_id.clone().expect("an id");
+    let mut returned = Client {
+        stream: Stream::resume(gateway.address, "/v/stream", &id),
+        ..created
+    };
+    let at = server.commit("v", vec![(row(["6", "next"]), 1)]);
+    returned.reach(at);
 }
 
 #[test]

@@ -9,14 +9,11 @@ use postgres::Client;
 use crate::model::row::Column;
 
 use super::columns;
+use super::refused::is_of_the_question;
 use crate::tail::{TailError, TailView};
 
 /// The name of the temporary view.
 const NAME: &str = "\"viewcast_query\"";
-
-/// SQLSTATE classes of failures that have nothing to do with the query:
-/// connections, resources, operators, the system.
-const NOT_ITS_FAULT: [&str; 4] = ["08", "53", "57", "58"];
 
 /// The columns of a query in order.
 pub(super) fn columns_of(
@@ -37,11 +34,7 @@ pub(super) fn columns_of(
 }
 
 fn refusal(view: &TailView, source: postgres::Error) -> TailError {
-    let is_of_query = source.code().is_some_and(|code| {
-        let class = code.code().get(..2).unwrap_or_default();
-        !NOT_ITS_FAULT.contains(&class)
-    });
-    match is_of_query {
+    match is_of_the_question(&source) {
         true => TailError::BadQuery {
             name: view.name.clone(),
             source,

@@ -263,8 +263,11 @@ impl<'a> Client<'a> {
             // has come as far again: it may be of either history.
             && self.arena.is_first_of_life(&held.candidates)
         {
-            // Counted, and no failure yet: see the gaps in ARCHITECTURE.md.
-            self.arena.tally.wrong(NEEDLESS_BASE);
+            let had = before.id();
+            return Err((
+                NEEDLESS_BASE,
+                format!("{id}, though this process gave {had}"),
+            ));
         }
         session.held = Some(held);
         Ok(())

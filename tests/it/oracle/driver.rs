@@ -15,6 +15,9 @@ use crate::support::http::get;
 use crate::support::materialize::{Materialize, encode_row};
 use crate::support::proxy::Proxy;
 
+/// How much of the gateways' logs a failure shows.
+const LOG_LINES: usize = 40;
+
 /// What ends an outage, and when.
 enum Heal {
     Proxy(usize),
@@ -66,11 +69,16 @@ pub fn run(scenario: &Scenario, tally: &Tally) -> Result<(), Vec<String>> {
     let order = std::sync::atomic::Ordering::Relaxed;
     tally.histories.fetch_add(histories, order);
     tally.scenarios.fetch_add(1, order);
-    let failures = std::mem::take(&mut *arena.failures.lock().unwrap());
-    match failures.is_empty() {
-        true => Ok(()),
-        false => Err(failures),
+    let mut failures = std::mem::take(&mut *arena.failures.lock().unwrap());
+    if failures.is_empty() {
+        return Ok(());
     }
+    for (at, gateway) in driver.gateways.iter().enumerate() {
+        let log = gateway.process.log();
+        let last = log[log.len().saturating_sub(LOG_LINES)..].join("\n  ");
+        failures.push(format!("gateway {at} said last\n  {last}"));
+    }
+    Err(failures)
 }
 
 fn start_gateway(scenario: &Scenario, proxy: &Proxy) -> Gateway {
@@ -87,6 +95,7 @@ fn start_gateway(scenario: &Scenario, proxy: &Proxy) -> Gateway {
 impl<'a> Driver<'a> {
     fn start(scenario: &'a Scenario, arena: &'a Arena<'a>) -> Self {
         let server = Materialize::start(scenario.generation);
+        server.pace(scenario.pace);
         server.tick_after(1_000_000_000);
         let mut dice = Dice::new(scenario.seed ^ 1);
         let mut models = Vec::new();
@@ -374,17 +383,8 @@ impl<'a> Driver<'a> {
                     .gateways
                     .each_ref()
                     .map(|it| get(it.address, "/views").text());
-                let logs = self.gateways.each_ref().map(|it| {
-                    let log = it.process.log();
-                    log[log.len().saturating_sub(12)..].join("\n")
-                });
-                self.arena.fail(
-                    STUCK,
-                    format!(
-                        "ends {finals:?}, gateways {views:?} {}",
-                        logs.join("\n---\n")
-                    ),
-                );
+                self.arena
+                    .fail(STUCK, format!("ends {finals:?}, gateways {views:?}"));
             }
         }
         for gateway in 0..2 {

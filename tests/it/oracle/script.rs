@@ -4,7 +4,7 @@
 use std::fmt;
 
 use crate::support::dice::Dice;
-use crate::support::materialize::Generation;
+use crate::support::materialize::{Generation, Pace};
 
 /// What goes wrong. Times in milliseconds, places by any number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -161,6 +161,8 @@ pub struct Scenario {
     pub arguments: Vec<String>,
     /// Nothing is forgotten within the scenario.
     pub keeps_all: bool,
+    /// How often the upstream tells progress.
+    pub pace: Pace,
     pub steps: Vec<Step>,
     pub clients: Vec<ClientScript>,
 }
@@ -222,12 +224,18 @@ impl Scenario {
             view: dice.below(views),
             seed: dice.next(),
         });
+        // By dice of its own: older seeds keep their scripts.
+        let pace = match Dice::new(seed ^ 2).percent(60) {
+            true => Pace::Random(seed),
+            false => Pace::Each,
+        };
         Scenario {
             seed,
             generation,
             views,
             arguments,
             keeps_all: retention > 1,
+            pace,
             steps,
             clients: clients.collect(),
         }
@@ -312,9 +320,10 @@ impl fmt::Display for Scenario {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "seed {}: {:?}, {} views, gateways with {}, clients {:?}",
+            "seed {}: {:?}, {:?}, {} views, gateways with {}, clients {:?}",
             self.seed,
             self.generation,
+            self.pace,
             self.views,
             self.arguments.join(" "),
             self.clients

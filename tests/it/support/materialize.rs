@@ -17,11 +17,13 @@ mod answers;
 mod auth;
 mod chaos;
 mod faults;
+mod pace;
 mod play;
 mod sessions;
 mod stream;
 
 pub use auth::Auth;
+pub use pace::Pace;
 pub use play::Play;
 pub use stream::encode_row;
 
@@ -111,6 +113,8 @@ struct State {
     streams_silent: bool,
     /// No progress is sent.
     withholds_progress: bool,
+    /// How often the next streams tell progress.
+    pace: Pace,
     /// New streams begin so much before the present.
     lag: u64,
     /// The next COPYs break after so many messages: with an error, or as if
@@ -122,6 +126,8 @@ struct State {
     gates: usize,
     /// The next COPYs fail: how many, code and message.
     copy_errors: Vec<(String, String)>,
+    /// How the next asking of these questions fails.
+    query_failures: Vec<(String, Failure)>,
     /// Each connection that is open, by process id.
     connections: BTreeMap<i32, Connection>,
     next_process: i32,
@@ -138,6 +144,15 @@ struct Connection {
     socket: TcpStream,
     streams: Option<String>,
     is_cancelled: bool,
+}
+
+/// How a question fails.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The connection is cut instead of an answer.
+    Cut,
+    /// An error with this code.
+    Code(&'static str),
 }
 
 /// How a COPY breaks.
@@ -197,11 +212,13 @@ impl Materialize {
             is_silent: false,
             streams_silent: false,
             withholds_progress: false,
+            pace: Pace::Each,
             lag: 0,
             copy_breaks: Vec::new(),
             scripts: BTreeMap::new(),
             gates: 0,
             copy_errors: Vec::new(),
+            query_failures: Vec::new(),
             connections: BTreeMap::new(),
             next_process: 1,
             password: None,

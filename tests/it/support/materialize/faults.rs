@@ -1,6 +1,6 @@
 //! What a test does to the scripted server.
 
-use super::{Auth, Generation, Materialize, Step};
+use super::{Auth, Failure, Generation, Materialize, Step};
 
 impl Materialize {
     /// Nothing before this time is readable any more.
@@ -115,6 +115,12 @@ impl Materialize {
             let error = (code.to_string(), message.to_string());
             state.copy_errors.push(error);
         });
+    }
+
+    /// Lets the next asking of a question fail.
+    pub fn fail_next_query(&self, sql: &str, failure: Failure) {
+        let failure = (sql.to_string(), failure);
+        self.shared.with(|state| state.query_failures.push(failure));
     }
 
     /// Sends bytes as one CopyData message to the view's open streams.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::thread;
 
 use super::super::pgwire::{self, Frontend};
-use super::{Connection, Io, Shared, answers, auth, stream};
+use super::{Connection, Failure, Io, Shared, answers, auth, stream};
 
 /// Serves whoever comes, until the server is dropped.
 pub(super) fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
@@ -93,8 +93,17 @@ fn session(socket: &mut TcpStream, shared: &Arc<Shared>, process: i32) -> Io<()>
         hang_while_silent(shared);
         match message {
             Frontend::Query(sql) => {
-                shared.with(|state| state.statements.push(sql.clone()));
-                let mut answer = answers::answer(&mut shared.lock(), &sql);
+                let failure = shared.with(|state| {
+                    state.statements.push(sql.clone());
+                    let mut failures = state.query_failures.iter();
+                    let found = failures.position(|(question, _)| *question == sql);
+                    found.map(|at| state.query_failures.remove(at).1)
+                });
+                let mut answer = match failure {
+                    Some(Failure::Cut) => return Ok(()),
+                    Some(Failure::Code(code)) => pgwire::error(code, "not now"),
+                    None => answers::answer(&mut shared.lock(), &sql),
+                };
                 answer.extend(pgwire::ready());
                 socket.write_all(&answer)?;
             }

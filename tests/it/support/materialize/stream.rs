@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::super::pgwire;
 use super::answers::{unknown, view_name};
+use super::pace::Paced;
 use super::{Break, Generation, Io, Shared, Step, Values, View};
 
 /// A parsed `COPY (TAIL v WITH (...) [AS OF t]) TO STDOUT`.
@@ -75,6 +76,7 @@ pub(super) fn copy(
         connection.is_cancelled = false;
     }
     let withholds_progress = state.withholds_progress;
+    let pace = Paced::new(state.pace, process);
     let left = state.copy_breaks.pop();
     drop(state);
     shared.changed.notify_all();
@@ -85,6 +87,7 @@ pub(super) fn copy(
         generation,
         width,
         withholds_progress,
+        pace,
         left,
     };
     let mut run = || {
@@ -106,6 +109,7 @@ struct Stream<'a> {
     generation: Generation,
     width: usize,
     withholds_progress: bool,
+    pace: Paced,
     /// Messages until the COPY breaks, and how.
     left: Option<(usize, Break)>,
 }
@@ -173,11 +177,19 @@ impl Stream<'_> {
                     for (row, diff) in changes {
                         self.update(*at, *diff, row)?;
                     }
-                    if !changes.is_empty() || self.generation == Generation::Modern {
+                    let is_told = match self.generation {
+                        Generation::Modern => self.pace.is_due(),
+                        Generation::Old => !changes.is_empty(),
+                    };
+                    if is_told {
                         self.progress(at + 1)?;
                     }
                 }
-                Step::Tick(at) if *at > as_of && self.generation == Generation::Modern => {
+                Step::Tick(at)
+                    if *at > as_of
+                        && self.generation == Generation::Modern
+                        && self.pace.is_due() =>
+                {
                     self.progress(at + 1)?;
                 }
                 Step::Raw(bytes) if live => self.data(bytes)?,
