@@ -242,18 +242,25 @@ impl Assembler {
         matches!(self.state, State::Snapshot { .. })
     }
 
-    /// Rows that came and are not closed, with what a count of the view must
-    /// give at their time if they are all. `None` where there are none, or the
-    /// count is not known since the tail was resumed.
+    /// Rows of a snapshot that came and are not closed, with what a count of
+    /// the view must give at their time if they are all: part of a snapshot
+    /// counts less than the whole. `None` where there are none.
     pub fn unclosed(&self) -> Option<Unclosed> {
-        let collected = match &self.state {
-            State::Snapshot { builder, .. } => !builder.is_empty(),
-            State::Deltas => !self.pending.is_empty(),
+        let State::Snapshot { builder, .. } = &self.state else {
+            return None;
         };
         match (self.open, self.copies) {
-            (Some(timestamp), Some(copies)) if collected => Some(Unclosed { timestamp, copies }),
+            (Some(timestamp), Some(copies)) if !builder.is_empty() => {
+                Some(Unclosed { timestamp, copies })
+            }
             _ => None,
         }
+    }
+
+    /// Whether changes came that are not closed. A count cannot tell whether
+    /// they are all, since a part of them may add up to the same.
+    pub fn has_unclosed_changes(&self) -> bool {
+        !self.pending.is_empty()
     }
 
     /// Another connection saw the view empty at this time, before anything

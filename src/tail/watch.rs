@@ -40,6 +40,18 @@ fn run() {
     }
 }
 
+/// What there is to know of a stream before it is looked after.
+struct Streamed {
+    /// The server is one of those that say nothing when idle.
+    is_old: bool,
+    /// Rows of a snapshot or emptiness wait to be settled by a count.
+    unsettled: bool,
+    /// The snapshot is still to come.
+    awaits_snapshot: bool,
+    /// Changes came whose timestamp was not closed.
+    has_unclosed_changes: bool,
+}
+
 /// One tail, and since when things are as they are.
 struct Watched {
     shared: Weak<Shared>,
@@ -123,14 +135,21 @@ impl Watched {
             return;
         }
         // A reader that is inside holds something it is telling right now.
-        let Some((dialect, unsettled, awaits_snapshot)) = self.state(shared, generation) else {
+        let Some(Streamed {
+            is_old: old,
+            unsettled,
+            awaits_snapshot,
+            has_unclosed_changes,
+        }) = self.state(shared, generation)
+        else {
             return;
         };
         let well = shared.probing.found_well.load(Ordering::SeqCst);
-        let old = dialect == Some(Dialect::Tail);
-        if !old && !awaits_snapshot && well >= SILENT_PROBES_MAX && silence >= timeout {
+        let is_late = !old && !awaits_snapshot && well >= SILENT_PROBES_MAX;
+        if (is_late || old && has_unclosed_changes) && silence >= timeout {
             // A snapshot may take long to compute; the changes after it may
-            // not, since progress comes without them.
+            // not, since progress comes without them. An old server is silent
+            // when idle, but never in the middle of a timestamp.
             return shared.replace(generation, silent(silence));
         }
         let every = match (old, unsettled) {
@@ -144,13 +163,16 @@ impl Watched {
         }
     }
 
-    /// Dialect, whether rows or emptiness wait to be settled, and whether the
-    /// snapshot is still to come; `None` if a reader is inside the gate.
-    fn state(&self, shared: &Shared, generation: u64) -> Option<(Option<Dialect>, bool, bool)> {
+    /// How the stream stands; `None` if a reader is inside the gate.
+    fn state(&self, shared: &Shared, generation: u64) -> Option<Streamed> {
         let entered = shared.gate.try_enter(generation)?;
         let assembler = entered.held.assembler.as_ref()?;
-        let unsettled = assembler.is_untouched() || assembler.unclosed().is_some();
-        Some((entered.held.dialect, unsettled, assembler.awaits_snapshot()))
+        Some(Streamed {
+            is_old: entered.held.dialect == Some(Dialect::Tail),
+            unsettled: assembler.is_untouched() || assembler.unclosed().is_some(),
+            awaits_snapshot: assembler.awaits_snapshot(),
+            has_unclosed_changes: assembler.has_unclosed_changes(),
+        })
     }
 
     fn ask(&mut self, shared: &Arc<Shared>, generation: u64, now: Instant) {
