@@ -158,7 +158,6 @@ fn bind_tls(
     let stall_timeout = config.patience.stall_timeout;
     let server = HttpServer::new(move || app(gateway.clone()))
         .workers(config.workers)
-        .tcp_nodelay(true)
         .client_request_timeout(REQUEST_HEAD_TIMEOUT)
         .on_connect(move |connection, _| socket::on_connect(connection, stall_timeout))
         // A browser that closed its tab is noticed at once, not at the next write.

@@ -68,7 +68,6 @@ pub fn connections(
                 // A browser that closed its tab is noticed at once, not at the
                 // next write.
                 .h1_allow_half_closed(false)
-                .tcp_nodelay(true)
                 .client_request_timeout(REQUEST_HEAD_TIMEOUT)
                 .local_addr(address)
                 .finish(through_http.map_err(|error: Error| error.error_response()))
@@ -133,7 +132,6 @@ where
     A: Service<Request, Response = ServiceResponse<B>, Error = Error>,
     B: MessageBody + 'static,
 {
-    socket.set_nodelay(true)?;
     let slot = Slot::default();
     request.extensions_mut().insert(slot.clone());
     let response: HttpResponse<BoxBody> = match app.call(request).await {

@@ -37,6 +37,9 @@ enum Stage {
     Base {
         log: Rc<RefCell<LocalLog>>,
         base: Arc<Base>,
+        /// Where the log goes on from it, found before anything is sent: what
+        /// is said without a time of its own meanwhile is said behind it.
+        found: Resume,
         is_sent: bool,
     },
     /// Follows the log.
@@ -136,7 +139,11 @@ impl Subscriber {
         let Stage::Following { log, cursor } = &mut self.stage else {
             return News::None;
         };
-        if self.shared.ends(self.lot) {
+        let is_expired = self
+            .expiry
+            .as_ref()
+            .is_some_and(|expiry| expiry.is_elapsed());
+        if is_expired || self.shared.ends(self.lot) {
             return News::End;
         }
         let next = log.borrow_mut().next(*cursor, self.form);
@@ -171,14 +178,22 @@ impl Subscriber {
                     Poll::Ready(None) => {}
                     Poll::Pending => return Poll::Pending,
                 },
-                Stage::Base { log, base, is_sent } => {
+                Stage::Base {
+                    log,
+                    base,
+                    found,
+                    is_sent,
+                } => {
                     if !*is_sent {
                         *is_sent = true;
                         self.counters.count_frames(1);
                         return Poll::Ready(Some(base.encoded.form(self.form)));
                     }
                     let (log, timestamp) = (Rc::clone(log), base.position.timestamp);
-                    let found = log.borrow().frames.since(timestamp);
+                    let found = match *found {
+                        Resume::Ahead => log.borrow().frames.since(timestamp),
+                        known => known,
+                    };
                     if let Some(bytes) = self.follow(log, found) {
                         return Poll::Ready(Some(bytes));
                     }
@@ -264,9 +279,11 @@ impl Subscriber {
         let base = log.borrow().base.clone();
         match base {
             Some(base) => {
+                let found = log.borrow().frames.since(base.position.timestamp);
                 self.stage = Stage::Base {
                     log,
                     base,
+                    found,
                     is_sent: false,
                 };
                 Poll::Ready(None)
