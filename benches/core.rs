@@ -133,13 +133,13 @@ fn main() {
 
     let view = snapshot(&text);
     let incarnation = Incarnation::of(["bench"]);
-    let json = Base::encode(&view, incarnation).bytes;
+    let json = Base::encode(&view, incarnation).encoded.event();
     println!("\n{} bytes of JSON", json.len());
     let copy = report("copy the base (reference)", json.len(), None, || {
         std::hint::black_box(json.to_vec()).len()
     });
     report("encode the base", json.len(), Some(copy), || {
-        Base::encode(&view, incarnation).bytes.len()
+        Base::encode(&view, incarnation).encoded.length()
     });
 
     let changes: Vec<Change> = (0..rows / 10)
@@ -153,7 +153,7 @@ fn main() {
         timestamp: delta.timestamp(),
         incarnation,
     };
-    let frame = encode_delta(&delta, position);
+    let frame = encode_delta(&delta, position).event();
     println!(
         "\n{} changes, {} bytes of frame",
         changes.len(),
@@ -163,7 +163,7 @@ fn main() {
         std::hint::black_box(frame.to_vec()).len()
     });
     report("encode the delta", frame.len(), Some(copy), || {
-        encode_delta(&delta, position).len()
+        encode_delta(&delta, position).length()
     });
     report("consolidate the delta", frame.len(), Some(copy), || {
         Delta::new(Timestamp::new(2), changes.clone())

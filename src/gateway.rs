@@ -2,20 +2,23 @@
 //! takes them apart at shutdown.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use actix::{Actor, Arbiter, ArbiterHandle};
 use actix_web::HttpServer;
+use actix_web::dev::Server;
 use actix_web::rt::time::sleep;
 use actix_web::rt::{System, spawn};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use log::{info, warn};
+use socket2::{Domain, Socket, Type};
 
 use crate::config::views::{ViewChoice, What};
 use crate::config::{Config, Dialect};
 use crate::http::client_address::TrustedProxies;
+use crate::http::connection::connections;
 use crate::http::limit::{Admission, Limits};
 use crate::http::policy::Policy;
 use crate::http::routes::app;
@@ -111,34 +114,18 @@ async fn serve(config: &Config) -> Result<(), GatewayError> {
         )),
         policy: Arc::clone(&policy),
     };
-    let for_workers = gateway.clone();
-    let stall_timeout = config.patience.stall_timeout;
     let certificate = doors::certificate(config)?;
-    let server = HttpServer::new(move || app(for_workers.clone()))
-        .workers(config.workers)
-        .backlog(LISTEN_BACKLOG)
-        .client_request_timeout(REQUEST_HEAD_TIMEOUT)
-        .on_connect(move |connection, _| socket::on_connect(connection, stall_timeout))
-        // A browser that closed its tab is noticed at once, not at the next write.
-        .h1_allow_half_closed(false)
-        .disable_signals();
     let (server, scheme) = match &certificate {
-        None => (server.bind(config.listen), "http"),
-        Some(certificate) => {
-            let server = server.bind_rustls_0_23(config.listen, certificate.config()?);
-            (server, "https")
-        }
+        None => (bind(config, &gateway), "http"),
+        Some(certificate) => (bind_tls(config, &gateway, certificate.config()?), "https"),
     };
-    let server = server.map_err(|source| GatewayError::Listen {
+    let (server, address) = server.map_err(|source| GatewayError::Listen {
         address: config.listen,
         source,
     })?;
-    for address in server.addrs() {
-        info!("listening on {scheme}://{address}");
-        warn_if_open(address, &policy);
-    }
+    info!("listening on {scheme}://{address}");
+    warn_if_open(address, &policy);
     doors::keep_keys(config, policy);
-    let server = server.run();
     let handle = server.handle();
     let server = spawn(server);
     let mut signals = Signals::new().map_err(GatewayError::Start)?;
@@ -157,6 +144,53 @@ async fn serve(config: &Config) -> Result<(), GatewayError> {
     }
     shutdown::end(&gateway, &tails, &handle).await;
     outcome
+}
+
+/// The same for HTTPS, where every stream goes through the HTTP stack.
+fn bind_tls(
+    config: &Config,
+    gateway: &Gateway,
+    tls: rustls::ServerConfig,
+) -> io::Result<(Server, SocketAddr)> {
+    let listener = listen(config)?;
+    let address = listener.local_addr()?;
+    let gateway = gateway.clone();
+    let stall_timeout = config.patience.stall_timeout;
+    let server = HttpServer::new(move || app(gateway.clone()))
+        .workers(config.workers)
+        .client_request_timeout(REQUEST_HEAD_TIMEOUT)
+        .on_connect(move |connection, _| socket::on_connect(connection, stall_timeout))
+        // A browser that closed its tab is noticed at once, not at the next write.
+        .h1_allow_half_closed(false)
+        .disable_signals()
+        .listen_rustls_0_23(listener, tls)?;
+    Ok((server.run(), address))
+}
+
+fn listen(config: &Config) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(config.listen), Type::STREAM, None)?;
+    // A gateway that was just stopped leaves the port in TIME_WAIT.
+    socket.set_reuse_address(true)?;
+    socket.bind(&config.listen.into())?;
+    let backlog = i32::try_from(LISTEN_BACKLOG).unwrap_or(i32::MAX);
+    socket.listen(backlog)?;
+    Ok(TcpListener::from(socket))
+}
+
+/// Binds the address and starts the HTTP workers; the address that it is.
+fn bind(config: &Config, gateway: &Gateway) -> io::Result<(Server, SocketAddr)> {
+    let listener = listen(config)?;
+    let address = listener.local_addr()?;
+    let gateway = gateway.clone();
+    let stall_timeout = config.patience.stall_timeout;
+    let server = Server::build()
+        .workers(config.workers)
+        .disable_signals()
+        .listen("http", listener, move || {
+            connections(gateway.clone(), address, stall_timeout)
+        })?
+        .run();
+    Ok((server, address))
 }
 
 /// Starts one view: its publisher on a thread of its own, and its tail.

@@ -16,6 +16,9 @@ pub use choices::*;
 pub use feeds::*;
 pub use gathering::*;
 pub use healthcheck::*;
+pub use transport::*;
+
+mod transport;
 
 /// Where the gateway listens unless told otherwise: loopback, since streams
 /// are served to whoever reaches the port.
@@ -44,14 +47,6 @@ pub const DEMO_SEED_EDITS_DEFAULT: usize = 5_000;
 
 /// One timestamp of the demo's stand-in: the pace of a real Materialize.
 pub const DEMO_TICK_DEFAULT: Duration = Duration::from_secs(1);
-
-/// Frames a subscriber that fell behind is sent one by one; a longer backlog
-/// is merged into one delta. Merging costs a sort, sending costs a chunk.
-pub const CATCH_UP_FRAMES_MAX: usize = 32;
-
-/// Bytes of a base handed to the HTTP stack at once: it copies each chunk into
-/// its write buffer, so a whole base would be held once per joining client.
-pub const BASE_SLICE_BYTES: usize = 32 * 1024;
 
 /// How long a resumed subscriber is waited for that has seen more than this
 /// gateway: two gateways on one Materialize are seconds apart at the most.

@@ -1,7 +1,6 @@
 //! Every setting, declared once: its flag, variable, key, help and default.
 //!
-//! To add one, add it here, read it in `config.rs`, and show it in
-//! `config/viewcast.example.toml`; tests compare the three.
+//! To add one: here, in `config.rs`, and in `config/viewcast.example.toml`; tests compare them.
 
 use clap::Args;
 

@@ -2,6 +2,7 @@
 
 pub mod bearer;
 pub mod client_address;
+pub mod connection;
 pub mod error;
 pub mod guard;
 pub mod jwks;
@@ -13,6 +14,7 @@ pub mod ops;
 pub mod page;
 pub mod policy;
 pub mod refusal;
+pub mod request_head;
 pub mod routes;
 pub mod snapshot;
 pub mod socket;

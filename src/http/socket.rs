@@ -34,6 +34,8 @@ pub fn set_up(stream: &TcpStream, stall_timeout: Duration) {
 }
 
 fn try_set_up(stream: &TcpStream, stall_timeout: Duration) -> io::Result<()> {
+    // An event waits for no acknowledgement of the one before.
+    stream.set_nodelay(true)?;
     let socket = SockRef::from(stream);
     // Asks an idle peer whether it is still there.
     let keepalive = TcpKeepalive::new()
@@ -50,4 +52,21 @@ fn try_set_up(stream: &TcpStream, stall_timeout: Duration) -> io::Result<()> {
         socket.set_tcp_notsent_lowat(SOCKET_UNSENT_BYTES_MAX)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::rt::net::TcpListener;
+
+    #[actix_web::test]
+    async fn socket_sends_small_events_at_once() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let peer = TcpStream::connect(listener.local_addr().unwrap());
+        let (_peer, accepted) = tokio::join!(peer, listener.accept());
+        let (stream, _) = accepted.unwrap();
+        assert!(!stream.nodelay().unwrap());
+        set_up(&stream, Duration::from_secs(60));
+        assert!(stream.nodelay().unwrap());
+    }
 }

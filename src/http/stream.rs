@@ -1,7 +1,9 @@
 //! `GET /{view}/stream`: a subscriber as a response body.
 
+use std::cell::RefCell;
 use std::convert::Infallible;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
@@ -9,7 +11,7 @@ use actix_web::body::{BodySize, MessageBody};
 use actix_web::http::Method;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use actix_web::web::{Bytes, Data, Query};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{HttpMessage as _, HttpRequest, HttpResponse};
 use actix_web_lab::extract::{LocalData, Path};
 
 use crate::limits::BASE_SLICE_BYTES;
@@ -60,10 +62,27 @@ pub async fn stream(
     if let Some(time) = access.lasts() {
         subscriber.end_after(time);
     }
+    // Over plain HTTP/1.1 the connection takes the subscriber and serves it
+    // without the HTTP stack between.
+    if let Some(slot) = request.extensions().get::<Slot>() {
+        *slot.0.borrow_mut() = Some(subscriber);
+        return Ok(response.finish());
+    }
     Ok(response.body(Body {
         subscriber,
         rest: Bytes::new(),
     }))
+}
+
+/// Where a connection that can serve a subscriber itself is given one.
+#[derive(Clone, Default)]
+pub struct Slot(Rc<RefCell<Option<Subscriber>>>);
+
+impl Slot {
+    /// The subscriber, if the request was for a stream and is granted.
+    pub fn take(&self) -> Option<Subscriber> {
+        self.0.borrow_mut().take()
+    }
 }
 
 /// The position the client says it has; `None` where it says nothing, or

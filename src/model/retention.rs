@@ -40,6 +40,11 @@ impl Cursor {
     pub fn next(self) -> Cursor {
         Cursor(self.0.saturating_add(1))
     }
+
+    /// How many entries lie between an earlier place and this one.
+    pub fn since(self, earlier: Cursor) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
 }
 
 /// What a position that a client brings back is worth.

@@ -183,7 +183,7 @@ impl Contents {
         // is outgrown by what follows it costs joiners more than a new one.
         let start = log.retention.start();
         let useless = |base: &Arc<Base>| {
-            let length = u64::try_from(base.bytes.len()).unwrap_or(u64::MAX);
+            let length = u64::try_from(base.encoded.length()).unwrap_or(u64::MAX);
             let outgrown = self.surplus > length.max(BASE_SURPLUS_BYTES_MIN);
             outgrown || base.position.timestamp < start
         };

@@ -92,9 +92,9 @@ impl StreamCounters {
         add(&self.bytes, u64::try_from(count).unwrap_or(u64::MAX));
     }
 
-    /// They were, or began, one frame.
-    pub fn count_frame(&self) {
-        add(&self.frames, 1);
+    /// They were, or began, so many frames.
+    pub fn count_frames(&self, count: u64) {
+        add(&self.frames, count);
     }
 
     /// A subscriber that was behind is sent one delta in place of many.
@@ -194,7 +194,7 @@ mod tests {
     fn totals_add_up_all_workers() {
         let workers = [StreamCounters::default(), StreamCounters::default()];
         for worker in &workers {
-            worker.count_frame();
+            worker.count_frames(1);
             worker.count_bytes(10);
             worker.count_compacted();
             worker.count_resume(Outcome::Ahead);

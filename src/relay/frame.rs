@@ -12,6 +12,8 @@ use crate::model::delta::Delta;
 use crate::model::position::{Incarnation, Position, Timestamp};
 use crate::model::view::View;
 
+use super::encoded::Encoded;
+
 /// The whole view.
 pub const EVENT_BASE: &str = "base";
 /// Changes.
@@ -48,7 +50,7 @@ pub struct Frame {
     /// Whether it moves the position of who is sent it.
     pub has_id: bool,
     /// The event as it goes over the wire.
-    pub bytes: Bytes,
+    pub encoded: Encoded,
     /// What it is.
     pub kind: Kind,
 }
@@ -62,7 +64,7 @@ impl Frame {
         };
         Frame {
             has_id: true,
-            bytes: encode_delta(&delta, position),
+            encoded: encode_delta(&delta, position),
             kind: Kind::Delta(delta),
         }
     }
@@ -72,7 +74,7 @@ impl Frame {
     pub fn heartbeat_in_place(timestamp: Timestamp) -> Frame {
         Frame {
             has_id: false,
-            bytes: Bytes::from(format!("event: {EVENT_DELTA}\ndata: []\n\n")),
+            encoded: Encoded::copy_of(format!("event: {EVENT_DELTA}\ndata: []\n\n").as_bytes()),
             kind: Kind::Delta(Delta::new(timestamp, Vec::new())),
         }
     }
@@ -80,9 +82,10 @@ impl Frame {
     /// `upstream: "live"` or `"lost"`.
     pub fn upstream(live: bool) -> Frame {
         let state = if live { "live" } else { "lost" };
+        let event = format!("event: {EVENT_UPSTREAM}\ndata: \"{state}\"\n\n");
         Frame {
             has_id: false,
-            bytes: Bytes::from(format!("event: {EVENT_UPSTREAM}\ndata: \"{state}\"\n\n")),
+            encoded: Encoded::copy_of(event.as_bytes()),
             kind: Kind::Upstream { live },
         }
     }
@@ -90,9 +93,10 @@ impl Frame {
     /// `gone`, with a reason that is fit for browsers.
     pub fn gone(reason: &str) -> Frame {
         let data = serde_json::json!({ "reason": reason });
+        let event = format!("event: {EVENT_GONE}\ndata: {data}\n\n");
         Frame {
             has_id: false,
-            bytes: Bytes::from(format!("event: {EVENT_GONE}\ndata: {data}\n\n")),
+            encoded: Encoded::copy_of(event.as_bytes()),
             kind: Kind::Gone,
         }
     }
@@ -113,7 +117,7 @@ impl Frame {
             .iter()
             .map(|c| c.row.text().len() + ROW_OVERHEAD)
             .sum();
-        u64::try_from(self.bytes.len() + rows + FRAME_OVERHEAD).unwrap_or(u64::MAX)
+        u64::try_from(self.encoded.length() + rows + FRAME_OVERHEAD).unwrap_or(u64::MAX)
     }
 }
 
@@ -140,7 +144,7 @@ pub fn farewell(milliseconds: u64, reason: &str) -> Bytes {
 }
 
 /// Several deltas as one: their net effect, with the last one's position.
-pub fn encode_delta(delta: &Delta, position: Position) -> Bytes {
+pub fn encode_delta(delta: &Delta, position: Position) -> Encoded {
     let mut out = head(EVENT_DELTA, position, delta_length(delta));
     out.push(b'[');
     let mut first = true;
@@ -163,7 +167,7 @@ pub fn encode_delta(delta: &Delta, position: Position) -> Bytes {
         }
     }
     out.extend_from_slice(b"]\n\n");
-    Bytes::from(out)
+    Encoded::finish(out)
 }
 
 /// `{"delete":` `}` and a comma.
@@ -186,7 +190,7 @@ fn delta_length(delta: &Delta) -> usize {
 
 /// `event`, `id` and the beginning of `data`, with room for what follows.
 fn head(event: &str, position: Position, room: usize) -> Vec<u8> {
-    let mut out = Vec::with_capacity(room.saturating_add(HEAD_LENGTH));
+    let mut out = Encoded::buffer(room.saturating_add(HEAD_LENGTH));
     out.extend_from_slice(format!("event: {event}\nid: {position}\ndata: ").as_bytes());
     out
 }
@@ -197,8 +201,8 @@ pub struct Base {
     /// Where it stands.
     pub position: Position,
     /// The SSE event.
-    pub bytes: Bytes,
-    /// The JSON array alone, a part of `bytes`.
+    pub encoded: Encoded,
+    /// The JSON array alone, a part of the event.
     pub json: Bytes,
 }
 
@@ -220,13 +224,16 @@ impl Base {
             out.pop();
         }
         out.push(b']');
-        let end = out.len();
+        let length = out.len().saturating_sub(begin);
         out.extend_from_slice(b"\n\n");
-        let bytes = Bytes::from(out);
+        let encoded = Encoded::finish(out);
+        let event = encoded.event();
+        // The event ends with two line breaks behind the array.
+        let end = event.len().saturating_sub(2);
         Base {
             position,
-            json: bytes.slice(begin..end),
-            bytes,
+            json: event.slice(end.saturating_sub(length)..end),
+            encoded,
         }
     }
 }
@@ -259,7 +266,7 @@ mod tests {
         let frame = Frame::delta(delta, incarnation());
         let id = incarnation();
         assert_eq!(
-            text(&frame.bytes),
+            text(&frame.encoded.event()),
             format!(
                 "event: delta\nid: 7-{id}\ndata: [{{\"delete\":{{\"a\":2}}}},\
                  {{\"insert\":{{\"a\":1}}}},{{\"insert\":{{\"a\":1}}}}]\n\n"
@@ -276,7 +283,7 @@ mod tests {
         assert_eq!(text(&base.json), "[{\"a\":1},{\"a\":1},{\"a\":1}]");
         let id = incarnation();
         assert_eq!(
-            text(&base.bytes),
+            text(&base.encoded.event()),
             format!("event: base\nid: 9-{id}\ndata: {}\n\n", text(&base.json))
         );
         let empty = Base::encode(&View::empty(Timestamp::new(9)), incarnation());
@@ -286,19 +293,19 @@ mod tests {
     #[test]
     fn frame_control_events_are_as_the_contract_says() {
         assert_eq!(
-            text(&Frame::upstream(false).bytes),
+            text(&Frame::upstream(false).encoded.event()),
             "event: upstream\ndata: \"lost\"\n\n"
         );
         assert_eq!(
-            text(&Frame::upstream(true).bytes),
+            text(&Frame::upstream(true).encoded.event()),
             "event: upstream\ndata: \"live\"\n\n"
         );
         assert_eq!(
-            text(&Frame::gone("view \"v\" was\ndropped").bytes),
+            text(&Frame::gone("view \"v\" was\ndropped").encoded.event()),
             "event: gone\ndata: {\"reason\":\"view \\\"v\\\" was\\ndropped\"}\n\n"
         );
         let beat = Frame::heartbeat_in_place(Timestamp::new(5));
-        assert_eq!(text(&beat.bytes), "event: delta\ndata: []\n\n");
+        assert_eq!(text(&beat.encoded.event()), "event: delta\ndata: []\n\n");
         assert_eq!(text(&retry(2143)), "retry: 2143\n\n");
     }
 }

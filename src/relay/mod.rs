@@ -2,11 +2,15 @@
 //!
 //! A publisher (one a view) turns a tail's events into shared frames in the
 //! view's log. A relay (one a view and HTTP worker) keeps a copy of the log's
-//! pointers for its thread. A subscriber is a cursor into that copy.
+//! pointers for its thread. A subscriber is a cursor into that copy; an outlet
+//! is a subscriber with a plain socket, into which the relay writes itself.
 
 pub mod contents;
 pub mod counters;
+pub mod encoded;
 pub mod frame;
+pub mod local_log;
+pub mod outlet;
 pub mod publisher;
 #[allow(clippy::module_inception, reason = "the actor is named for what it is")]
 pub mod relay;

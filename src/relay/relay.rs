@@ -1,5 +1,9 @@
 //! One actor per view and HTTP worker: the thread's own copy of the log's
-//! pointers, so that polling a thousand subscribers takes no lock.
+//! pointers, so that serving a thousand subscribers takes no lock.
+//!
+//! At news it writes to each socket of its thread itself, one after the other,
+//! which is all that fan-out has to cost. Only who stands elsewhere (joining,
+//! without room in the socket, behind TLS) is woken as a task of its own.
 
 use std::cell::{Ref, RefCell};
 use std::rc::Rc;
@@ -8,17 +12,17 @@ use std::sync::atomic::Ordering;
 use std::task::Waker;
 
 use actix::{Actor, Addr, Context, Handler, Message};
-use bytes::Bytes;
+use actix_web::rt::spawn;
+use tokio::task::yield_now;
 
-use crate::limits::CATCH_UP_FRAMES_MAX;
-use crate::model::delta::Delta;
-use crate::model::position::{Incarnation, Position};
-use crate::model::retention::{Cursor, Resume, Retention};
+use crate::limits::PASS_OUTLETS_MAX;
 
 use super::counters::StreamCounters;
-use super::frame::{Base, Frame, Kind, encode_delta};
+use super::frame::Base;
+use super::local_log::LocalLog;
+use super::outlet::Outlet;
 use super::publisher::{Attach, Publisher, Wake as WakePublisher};
-use super::shared::{Log, LogState, SharedView, WakeFlag};
+use super::shared::{SharedView, WakeFlag};
 
 /// There is news in the shared view. Carries nothing: the log has it all, so
 /// one pending wake is as good as a thousand.
@@ -44,149 +48,6 @@ impl RelayAddr {
     }
 }
 
-/// The thread's copy of one log, shared by its subscribers.
-#[derive(Debug)]
-pub struct LocalLog {
-    source: Arc<Log>,
-    /// The frames.
-    pub frames: Retention<Arc<Frame>>,
-    /// The base for who joins.
-    pub base: Option<Arc<Base>>,
-    /// Whether the upstream can be reached.
-    pub live: bool,
-    /// Whether nothing follows the last frame.
-    pub ended: bool,
-    /// The last backlog that was merged, for the next who is as far behind.
-    merged: Option<(Cursor, Cursor, Bytes)>,
-}
-
-/// What a subscriber at some place of the log is to be given.
-#[derive(Debug)]
-pub enum Next {
-    /// These bytes; it then stands at the cursor.
-    Bytes(Bytes, Cursor),
-    /// It has everything.
-    Nothing,
-    /// It has the last frame there will ever be.
-    Ended,
-    /// What it lacks is forgotten.
-    Forgotten,
-}
-
-impl LocalLog {
-    fn new(source: Arc<Log>) -> Self {
-        let frames = source.lock().retention.clone();
-        let mut log = LocalLog {
-            source,
-            frames,
-            base: None,
-            live: true,
-            ended: false,
-            merged: None,
-        };
-        log.follow();
-        log
-    }
-
-    fn follow(&mut self) {
-        let source = Arc::clone(&self.source);
-        self.copy(&source.lock());
-    }
-
-    /// What a position that a client brings back is worth. One that needs
-    /// nothing is told to the publisher under the same lock, so that no
-    /// heartbeat carries that position as its id again.
-    pub fn resume(&mut self, position: Position) -> Resume {
-        if self.incarnation() != position.incarnation {
-            return Resume::Base;
-        }
-        let source = Arc::clone(&self.source);
-        let mut state = source.lock();
-        self.copy(&state);
-        let found = self.frames.resume(position.timestamp);
-        if let Resume::UpToDate(_) = found {
-            state.resumed = state.resumed.max(position.timestamp);
-        }
-        found
-    }
-
-    fn copy(&mut self, state: &LogState) {
-        self.frames.follow(&state.retention);
-        self.base.clone_from(&state.base);
-        self.live = state.live;
-        self.ended = state.ended;
-    }
-
-    /// Of what it is the log.
-    pub fn incarnation(&self) -> Incarnation {
-        self.source.incarnation
-    }
-
-    /// Whether a reader who begins at this place has to be told that the
-    /// upstream is lost: no frame before it will say so.
-    pub fn is_lost_at(&self, cursor: Cursor) -> bool {
-        let told_later = self.frames.from(cursor).is_some_and(|mut entries| {
-            entries.any(|entry| matches!(entry.frame.kind, Kind::Upstream { .. }))
-        });
-        !self.live && !told_later
-    }
-
-    /// What comes after a place: one frame, or one consolidated delta for a
-    /// reader that is far behind.
-    pub fn next(&mut self, cursor: Cursor) -> Next {
-        let Some(mut entries) = self.frames.from(cursor) else {
-            return Next::Forgotten;
-        };
-        if self.frames.behind(cursor) <= CATCH_UP_FRAMES_MAX {
-            return match entries.next() {
-                Some(entry) => Next::Bytes(entry.frame.bytes.clone(), cursor.next()),
-                None if self.ended => Next::Ended,
-                None => Next::Nothing,
-            };
-        }
-        let mut has_id = false;
-        let changes = entries.map_while(|entry| {
-            has_id |= entry.frame.has_id;
-            entry.frame.changes()
-        });
-        let run: Vec<&Delta> = changes.collect();
-        if run.is_empty() || !has_id {
-            // A control frame, or a heartbeat that moves nothing: merged with
-            // its like it would carry an id that was sent before.
-            return match self
-                .frames
-                .from(cursor)
-                .and_then(|mut entries| entries.next())
-            {
-                Some(entry) => Next::Bytes(entry.frame.bytes.clone(), cursor.next()),
-                None => Next::Nothing,
-            };
-        }
-        let end = run.iter().fold(cursor, |place, _| place.next());
-        if let Some((from, to, bytes)) = &self.merged
-            && (*from, *to) == (cursor, end)
-        {
-            return Next::Bytes(bytes.clone(), end);
-        }
-        match Delta::merge(run) {
-            None => Next::Nothing,
-            Some(delta) => {
-                let timestamp = delta.timestamp();
-                let incarnation = self.incarnation();
-                let bytes = encode_delta(
-                    &delta,
-                    Position {
-                        timestamp,
-                        incarnation,
-                    },
-                );
-                self.merged = Some((cursor, end, bytes.clone()));
-                Next::Bytes(bytes, end)
-            }
-        }
-    }
-}
-
 /// What the subscribers of one thread and view see.
 #[derive(Debug)]
 pub struct Local {
@@ -203,6 +64,19 @@ pub struct Local {
     /// Who waits for news; a place each, so that polling twice costs no more.
     waiters: Vec<Option<Waker>>,
     free: Vec<usize>,
+    /// The sockets that are written to at news, each at its waiter's place.
+    outlets: Vec<Option<Rc<Outlet>>>,
+    /// How far the writing has come, while it goes on.
+    pass: Option<Pass>,
+}
+
+/// One round through the outlets.
+#[derive(Clone, Copy, Debug)]
+struct Pass {
+    /// The next place.
+    at: usize,
+    /// Whether there was news after it began: those before `at` lack it.
+    is_outdated: bool,
 }
 
 impl Local {
@@ -236,14 +110,40 @@ impl Local {
     /// The current log, also if the relay is yet to be woken for it: a client
     /// may bring a position of it from another thread.
     pub fn current_log(&mut self) -> Option<Rc<RefCell<LocalLog>>> {
-        let known = self
-            .log
-            .as_ref()
-            .map(|log| Arc::as_ptr(&log.borrow().source));
-        if self.shared.log().as_ref().map(Arc::as_ptr) != known {
+        let source = self.shared.log();
+        let is_known = match (&self.log, &source) {
+            (Some(log), Some(source)) => log.borrow().is_of(source),
+            (known, source) => known.is_none() && source.is_none(),
+        };
+        if !is_known {
             self.follow();
         }
         self.log.clone()
+    }
+
+    /// Writes to the next few sockets; whether all have been written to.
+    fn write_some(&mut self) -> bool {
+        let Some(Pass { at, is_outdated }) = self.pass else {
+            return true;
+        };
+        let end = at.saturating_add(PASS_OUTLETS_MAX);
+        for outlet in self.outlets.iter().take(end).skip(at).flatten() {
+            outlet.write_news();
+        }
+        self.pass = if end < self.outlets.len() {
+            Some(Pass {
+                at: end,
+                is_outdated,
+            })
+        } else if is_outdated {
+            Some(Pass {
+                at: 0,
+                is_outdated: false,
+            })
+        } else {
+            None
+        };
+        self.pass.is_none()
     }
 
     fn follow(&mut self) {
@@ -253,8 +153,10 @@ impl Local {
             // Also when another one has taken its place: its last frames are
             // still to be sent to those who read it.
             log.borrow_mut().follow();
-            let same = |source: &Arc<Log>| Arc::ptr_eq(source, &log.borrow().source);
-            if source.as_ref().is_some_and(same) {
+            if source
+                .as_ref()
+                .is_some_and(|source| log.borrow().is_of(source))
+            {
                 return;
             }
         }
@@ -299,6 +201,27 @@ impl Waiter {
         }
     }
 
+    /// Has the relay write to this socket at news, until the place is left.
+    pub fn serve(&self, outlet: &Rc<Outlet>) {
+        let outlets = &mut self.local.borrow_mut().outlets;
+        if outlets.len() <= self.place {
+            outlets.resize(self.place.saturating_add(1), None);
+        }
+        if let Some(place) = outlets.get_mut(self.place) {
+            *place = Some(Rc::clone(outlet));
+        }
+    }
+
+    /// The relay writes there no more.
+    pub fn leave_outlet(&self) {
+        let place = {
+            let outlets = &mut self.local.borrow_mut().outlets;
+            outlets.get_mut(self.place).and_then(Option::take)
+        };
+        // Dropped after the borrow: it may be the last of its kind.
+        drop(place);
+    }
+
     /// Asks the publisher for a base that the log still continues.
     pub fn want_base(&self) {
         let local = self.local.borrow();
@@ -331,6 +254,8 @@ impl Relay {
             publisher: publisher.clone(),
             waiters: Vec::new(),
             free: Vec::new(),
+            outlets: Vec::new(),
+            pass: None,
         }));
         let pending = Arc::new(WakeFlag::default());
         let addr = Relay {
@@ -353,8 +278,33 @@ impl Handler<Wake> for Relay {
     fn handle(&mut self, _: Wake, _: &mut Self::Context) {
         // Lowered before looking: news that comes meanwhile wakes us again.
         self.pending.lower();
-        let mut local = self.local.borrow_mut();
-        local.follow();
-        local.wake_all();
+        let is_done = {
+            let mut local = self.local.borrow_mut();
+            local.follow();
+            local.wake_all();
+            if let Some(pass) = &mut local.pass {
+                pass.is_outdated = true;
+                return;
+            }
+            local.pass = Some(Pass {
+                at: 0,
+                is_outdated: false,
+            });
+            local.write_some()
+        };
+        if !is_done {
+            spawn(write_rest(Rc::clone(&self.local)));
+        }
+    }
+}
+
+/// Goes on with a pass, letting others on this thread in between: a pass
+/// through ten thousand sockets takes a tenth of a second.
+async fn write_rest(local: Rc<RefCell<Local>>) {
+    loop {
+        yield_now().await;
+        if local.borrow_mut().write_some() {
+            return;
+        }
     }
 }

@@ -15,13 +15,16 @@ use std::time::Duration;
 use actix_web::rt::time::{Sleep, sleep};
 use bytes::Bytes;
 
-use crate::limits::{AHEAD_WAIT, BASE_SLICE_BYTES, RETRY_MS};
+use crate::limits::{AHEAD_WAIT, RETRY_MS};
 use crate::model::position::Position;
 use crate::model::retention::{Cursor, Resume};
 
 use super::counters::{End, Outcome, StreamCounters};
+use super::encoded::{Encoded, Form};
 use super::frame::{Base, COMMENT, Frame, REASON_CLOSING, farewell, retry};
-use super::relay::{Local, LocalLog, Next, Waiter};
+use super::local_log::{LocalLog, Next};
+use super::outlet::Outlet;
+use super::relay::{Local, Waiter};
 use super::shared::{LOTS, SharedView};
 
 /// Where a stream is in its life.
@@ -30,11 +33,14 @@ enum Stage {
     Opening,
     /// Waits for a log, a base, or for the log to reach a position.
     Joining,
-    /// Sends a base, this much of it being out.
+    /// Sends a base.
     Base {
         log: Rc<RefCell<LocalLog>>,
         base: Arc<Base>,
-        sent: usize,
+        /// Where the log goes on from it, found before anything is sent: what
+        /// is said without a time of its own meanwhile is said behind it.
+        found: Resume,
+        is_sent: bool,
     },
     /// Follows the log.
     Following {
@@ -45,9 +51,21 @@ enum Stage {
     Ended,
 }
 
+/// What the relay has to do for a subscriber at news.
+pub enum News {
+    /// Write these bytes.
+    Bytes(Bytes),
+    /// Nothing: it has everything, or its task is woken anyway.
+    None,
+    /// Wake its task, which ends it.
+    End,
+}
+
 /// A browser's stream, as a source of bytes.
 pub struct Subscriber {
     waiter: Waiter,
+    /// How the bytes are framed.
+    form: Form,
     shared: Arc<SharedView>,
     stage: Stage,
     /// What the client said it has; forgotten once it was of use, or of none.
@@ -79,6 +97,7 @@ impl Subscriber {
         shared.subscribe();
         Subscriber {
             waiter: Waiter::new(local),
+            form: Form::Event,
             shared,
             stage: Stage::Opening,
             resume,
@@ -97,6 +116,47 @@ impl Subscriber {
         self.expiry = Some(Box::pin(sleep(time)));
     }
 
+    /// Frames the bytes in chunks, and leaves the waiting for news to the relay,
+    /// which from now on writes to the outlet. Returns the first bytes.
+    pub fn serve(&mut self, outlet: &Rc<Outlet>) -> Bytes {
+        self.form = Form::Chunk;
+        self.waiter.serve(outlet);
+        self.open()
+    }
+
+    fn open(&mut self) -> Bytes {
+        self.stage = Stage::Joining;
+        self.own(&retry(fastrand::u64(RETRY_MS)))
+    }
+
+    /// Gives the outlet back that `serve` gave to the relay.
+    pub fn leave(&self) {
+        self.waiter.leave_outlet();
+    }
+
+    /// What a relay that has news is to do.
+    pub fn news(&mut self) -> News {
+        let Stage::Following { log, cursor } = &mut self.stage else {
+            return News::None;
+        };
+        let is_expired = self
+            .expiry
+            .as_ref()
+            .is_some_and(|expiry| expiry.is_elapsed());
+        if is_expired || self.shared.ends(self.lot) {
+            return News::End;
+        }
+        let next = log.borrow_mut().next(*cursor, self.form);
+        match taken(next, cursor, &self.counters) {
+            Ok(bytes) => {
+                self.counters.count_bytes(bytes.len());
+                News::Bytes(bytes)
+            }
+            Err(Next::Nothing) => News::None,
+            Err(_) => News::End,
+        }
+    }
+
     /// The next bytes of the stream; `None` at its end, which is always between
     /// two events.
     pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
@@ -111,28 +171,29 @@ impl Subscriber {
         let is_expired = self.is_expired(context);
         loop {
             match &mut self.stage {
-                Stage::Opening => {
-                    self.stage = Stage::Joining;
-                    return Poll::Ready(Some(retry(fastrand::u64(RETRY_MS))));
-                }
+                Stage::Opening => return Poll::Ready(Some(self.open())),
                 Stage::Joining | Stage::Following { .. } if is_expired => self.finish(End::Expired),
                 Stage::Joining => match self.join(context) {
                     Poll::Ready(Some(bytes)) => return Poll::Ready(Some(bytes)),
                     Poll::Ready(None) => {}
                     Poll::Pending => return Poll::Pending,
                 },
-                Stage::Base { log, base, sent } => {
-                    let end = base.bytes.len().min(sent.saturating_add(BASE_SLICE_BYTES));
-                    if *sent < end {
-                        if *sent == 0 {
-                            self.counters.count_frame();
-                        }
-                        let slice = base.bytes.slice(*sent..end);
-                        *sent = end;
-                        return Poll::Ready(Some(slice));
+                Stage::Base {
+                    log,
+                    base,
+                    found,
+                    is_sent,
+                } => {
+                    if !*is_sent {
+                        *is_sent = true;
+                        self.counters.count_frames(1);
+                        return Poll::Ready(Some(base.encoded.form(self.form)));
                     }
                     let (log, timestamp) = (Rc::clone(log), base.position.timestamp);
-                    let found = log.borrow().frames.since(timestamp);
+                    let found = match *found {
+                        Resume::Ahead => log.borrow().frames.since(timestamp),
+                        known => known,
+                    };
                     if let Some(bytes) = self.follow(log, found) {
                         return Poll::Ready(Some(bytes));
                     }
@@ -141,19 +202,14 @@ impl Subscriber {
                     if self.shared.ends(self.lot) {
                         return Poll::Ready(Some(self.say_farewell()));
                     }
-                    let next = log.borrow_mut().next(*cursor);
-                    match next {
-                        Next::Bytes(bytes, place) => {
-                            self.counters.count_frame();
-                            if place != cursor.next() {
-                                self.counters.count_compacted();
-                            }
-                            *cursor = place;
-                            return Poll::Ready(Some(bytes));
-                        }
-                        Next::Nothing => return self.wait(context),
-                        Next::Ended => self.finish(End::Gone),
-                        Next::Forgotten => self.finish(End::Slow),
+                    let next = log.borrow_mut().next(*cursor, self.form);
+                    match taken(next, cursor, &self.counters) {
+                        Ok(bytes) => return Poll::Ready(Some(bytes)),
+                        // At news the relay writes by itself.
+                        Err(Next::Nothing) if self.form == Form::Chunk => return Poll::Pending,
+                        Err(Next::Nothing) => return self.wait(context),
+                        Err(Next::Forgotten) => self.finish(End::Slow),
+                        Err(_) => self.finish(End::Gone),
                     }
                 }
                 Stage::Ended => return Poll::Ready(None),
@@ -170,7 +226,12 @@ impl Subscriber {
     /// back, but not all of them at once.
     fn say_farewell(&mut self) -> Bytes {
         self.finish(End::Shutdown);
-        farewell(fastrand::u64(RETRY_MS), REASON_CLOSING)
+        self.own(&farewell(fastrand::u64(RETRY_MS), REASON_CLOSING))
+    }
+
+    /// Bytes that are made for this subscriber alone.
+    fn own(&self, event: &[u8]) -> Bytes {
+        Encoded::copy_of(event).form(self.form)
     }
 
     /// Whether the time is over that the stream may last.
@@ -218,7 +279,13 @@ impl Subscriber {
         let base = log.borrow().base.clone();
         match base {
             Some(base) => {
-                self.stage = Stage::Base { log, base, sent: 0 };
+                let found = log.borrow().frames.since(base.position.timestamp);
+                self.stage = Stage::Base {
+                    log,
+                    base,
+                    found,
+                    is_sent: false,
+                };
                 Poll::Ready(None)
             }
             None => {
@@ -241,7 +308,7 @@ impl Subscriber {
         };
         let lost = log.borrow_mut().is_lost_at(cursor);
         self.stage = Stage::Following { log, cursor };
-        lost.then(|| Frame::upstream(false).bytes)
+        lost.then(|| Frame::upstream(false).encoded.form(self.form))
     }
 
     /// Whether a client that is ahead has waited long enough.
@@ -258,9 +325,28 @@ impl Subscriber {
         let silences = self.waiter.local().silences;
         if silences != self.silences {
             self.silences = silences;
-            return Poll::Ready(Some(Bytes::from_static(COMMENT)));
+            return Poll::Ready(Some(self.own(COMMENT)));
         }
         self.wait(context)
+    }
+}
+
+/// Moves the cursor behind what is taken, and counts it; else what there is in
+/// place of bytes.
+fn taken(next: Next, cursor: &mut Cursor, counters: &StreamCounters) -> Result<Bytes, Next> {
+    match next {
+        Next::Bytes(bytes, place) => {
+            counters.count_frames(place.since(*cursor));
+            *cursor = place;
+            Ok(bytes)
+        }
+        Next::Merged(bytes, place) => {
+            counters.count_frames(1);
+            counters.count_compacted();
+            *cursor = place;
+            Ok(bytes)
+        }
+        nothing @ (Next::Nothing | Next::Ended | Next::Forgotten) => Err(nothing),
     }
 }
 

@@ -40,6 +40,7 @@ mod http2;
 mod limits;
 mod metrics;
 mod oracle;
+mod outlet;
 mod processes;
 mod readme;
 mod replayed;

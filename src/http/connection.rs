@@ -1,0 +1,190 @@
+//! What happens on an accepted connection.
+//!
+//! A request for a stream is answered by the application like every other,
+//! with all that holds for the others. But where it comes first on a plain
+//! HTTP/1.1 connection, the subscriber that the application grants is served
+//! on the socket itself: the HTTP stack would keep two buffers per connection
+//! and copy every event into one of them. All else goes to the HTTP stack.
+
+use std::cell::RefCell;
+use std::fmt::Display;
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::{Duration, SystemTime};
+
+use actix_http::{HttpService, Request};
+use actix_service::{
+    IntoServiceFactory as _, Service, ServiceFactory, ServiceFactoryExt as _, fn_factory,
+};
+use actix_web::body::{BodySize, BoxBody, MessageBody, to_bytes_limited};
+use actix_web::dev::{AppConfig, ResponseHead, ServiceResponse};
+use actix_web::http::header::{CONNECTION, CONTENT_LENGTH, HttpDate, TRANSFER_ENCODING};
+use actix_web::rt::net::TcpStream;
+use actix_web::{Error, HttpMessage as _, HttpResponse};
+use log::debug;
+use tokio::io::AsyncWriteExt as _;
+
+use crate::limits::{PEEK_BYTES_MAX, REFUSAL_BYTES_MAX, REQUEST_HEAD_TIMEOUT};
+use crate::relay::encoded::{Encoded, LAST_CHUNK};
+use crate::relay::outlet::Delivery;
+
+use super::request_head::take_stream_request;
+use super::routes::app;
+use super::socket::set_up;
+use super::stream::Slot;
+use super::views::Gateway;
+
+type LocalBoxFuture<T> = std::pin::Pin<Box<dyn Future<Output = T>>>;
+
+/// The service of one worker's connections: the application, reached directly
+/// by streams and through the HTTP stack by all else.
+pub struct Connections<A, H> {
+    app: Rc<A>,
+    http: Rc<H>,
+    stall_timeout: Duration,
+    /// Where heads of requests are looked at.
+    scratch: Rc<RefCell<Vec<u8>>>,
+}
+
+/// Makes the service of a worker; call it on the worker's thread.
+pub fn connections(
+    gateway: Gateway,
+    address: SocketAddr,
+    stall_timeout: Duration,
+) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = (), InitError = ()> {
+    fn_factory(move || {
+        let gateway = gateway.clone();
+        async move {
+            let app = app(gateway).into_factory();
+            let app = Rc::new(app.new_service(AppConfig::default()).await?);
+            let shared = Rc::clone(&app);
+            let through_http = fn_factory(move || {
+                let app = Rc::clone(&shared);
+                async move { Ok::<_, ()>(app) }
+            });
+            let http = HttpService::build()
+                // A browser that closed its tab is noticed at once, not at the
+                // next write.
+                .h1_allow_half_closed(false)
+                .client_request_timeout(REQUEST_HEAD_TIMEOUT)
+                .local_addr(address)
+                .finish(through_http.map_err(|error: Error| error.error_response()))
+                .tcp();
+            let http = http.new_service(()).await?;
+            Ok(Connections {
+                app,
+                http: Rc::new(http),
+                stall_timeout,
+                scratch: Rc::new(RefCell::new(vec![0; PEEK_BYTES_MAX])),
+            })
+        }
+    })
+}
+
+impl<A, H, B> Service<TcpStream> for Connections<A, H>
+where
+    A: Service<Request, Response = ServiceResponse<B>, Error = Error> + 'static,
+    B: MessageBody + 'static,
+    H: Service<TcpStream, Response = ()> + 'static,
+    H::Error: Display,
+{
+    type Response = ();
+    type Error = ();
+    type Future = LocalBoxFuture<Result<(), ()>>;
+
+    fn poll_ready(&self, context: &mut Context<'_>) -> Poll<Result<(), ()>> {
+        self.http.poll_ready(context).map_err(|_| ())
+    }
+
+    fn call(&self, socket: TcpStream) -> Self::Future {
+        set_up(&socket, self.stall_timeout);
+        let (app, http) = (Rc::clone(&self.app), Rc::clone(&self.http));
+        let scratch = Rc::clone(&self.scratch);
+        Box::pin(async move {
+            // Each of these lives no longer than it has to: what is held for
+            // the time of a stream is held ten thousand times.
+            let request = Box::pin(take_stream_request(&socket, &scratch)).await;
+            drop(scratch);
+            let Some(request) = request else {
+                let served = Box::pin(http.call(socket)).await;
+                return served.map_err(|error| debug!("connection ended: {error}"));
+            };
+            drop(http);
+            let delivery = Box::pin(answer(socket, request, app)).await;
+            if let Ok(Some(delivery)) = delivery {
+                delivery.await;
+            }
+            Ok(())
+        })
+    }
+}
+
+/// Has the application answer. Returns the stream, if it grants one, and else
+/// sends its answer, which is the last one on this connection.
+async fn answer<A, B>(
+    mut socket: TcpStream,
+    request: Request,
+    app: Rc<A>,
+) -> io::Result<Option<Delivery>>
+where
+    A: Service<Request, Response = ServiceResponse<B>, Error = Error>,
+    B: MessageBody + 'static,
+{
+    let slot = Slot::default();
+    request.extensions_mut().insert(slot.clone());
+    let response: HttpResponse<BoxBody> = match app.call(request).await {
+        Ok(response) => response.into_parts().1.map_into_boxed_body(),
+        Err(error) => error.error_response(),
+    };
+    if let Some(subscriber) = slot.take() {
+        let head = head(response.head(), "transfer-encoding: chunked");
+        return Ok(Some(Delivery::new(socket, head, subscriber)));
+    }
+    let (response, body) = response.into_parts();
+    let size = body.size();
+    // Without an error: what is refused is told in a few words.
+    let Ok(Ok(body)) = to_bytes_limited(body, REFUSAL_BYTES_MAX).await else {
+        return Ok(None);
+    };
+    let bytes = match size {
+        BodySize::Stream if body.is_empty() => {
+            let head = head(response.head(), "transfer-encoding: chunked");
+            [&head[..], LAST_CHUNK].concat()
+        }
+        BodySize::Stream => {
+            let head = head(response.head(), "transfer-encoding: chunked");
+            let chunk = Encoded::copy_of(&body);
+            [&head[..], chunk.chunk(), LAST_CHUNK].concat()
+        }
+        BodySize::None | BodySize::Sized(_) => {
+            let head = head(response.head(), &format!("content-length: {}", body.len()));
+            [&head[..], &body].concat()
+        }
+    };
+    socket.write_all(&bytes).await?;
+    socket.shutdown().await?;
+    Ok(None)
+}
+
+/// A response's head, with a line that says where the body ends.
+fn head(response: &ResponseHead, framing: &str) -> Vec<u8> {
+    let reason = response.status.canonical_reason().unwrap_or_default();
+    let date = HttpDate::from(SystemTime::now());
+    let mut out = format!(
+        "HTTP/1.1 {} {reason}\r\n{framing}\r\nconnection: close\r\ndate: {date}\r\n",
+        response.status.as_str(),
+    )
+    .into_bytes();
+    for (name, value) in response.headers() {
+        if [CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING].contains(name) {
+            continue;
+        }
+        for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
+            out.extend_from_slice(part);
+        }
+    }
+    out.extend_from_slice(b"\r\n");
+    out
+}

@@ -1,0 +1,49 @@
+//! Bounds of what a stream is sent, and of streams on their own sockets.
+
+use std::time::Duration;
+
+/// Bytes of frames that are copied into one piece for subscribers a few frames
+/// behind: one write instead of many, as long as copying is the cheaper part.
+pub const GATHER_BYTES_MAX: usize = 64 * 1024;
+
+/// Sockets that a relay writes to before it lets others on its thread in:
+/// some two milliseconds' work.
+pub const PASS_OUTLETS_MAX: usize = 256;
+
+/// Writes of one stream before others on its thread are let in, each of as
+/// much as the socket takes.
+pub const OUTLET_WRITES_MAX: usize = 16;
+
+/// Bytes that a client may say on a stream, where nothing is expected of it,
+/// before it is taken for a fault and disconnected.
+pub const OUTLET_INPUT_BYTES_MAX: usize = 4 * 1024;
+
+/// Time from which on a connection that has not said a word yet is left to the
+/// HTTP stack, whose own timer ends it.
+pub const PEEK_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Bytes of a request's head that are looked at to recognise a stream; a
+/// larger one is served as well, by the HTTP stack.
+pub const PEEK_BYTES_MAX: usize = 16 * 1024;
+
+/// Headers of a request that is recognised: as many as the HTTP stack takes.
+pub const PEEK_HEADERS_MAX: usize = 96;
+
+/// Pauses between two looks at a head of which only the beginning is there:
+/// its second segment is a moment away, or it is left to the HTTP stack.
+pub const PEEK_PAUSES: [Duration; 3] = [
+    Duration::from_millis(1),
+    Duration::from_millis(10),
+    Duration::from_millis(100),
+];
+
+/// Bytes of an answer that grants no stream: a few words of JSON.
+pub const REFUSAL_BYTES_MAX: usize = 64 * 1024;
+
+/// Frames a subscriber that fell behind is sent one by one; a longer backlog
+/// is merged into one delta. Merging costs a sort, sending costs a chunk.
+pub const CATCH_UP_FRAMES_MAX: usize = 32;
+
+/// Bytes of a base handed to the HTTP stack at once: it copies each chunk into
+/// its write buffer, so a whole base would be held once per joining client.
+pub const BASE_SLICE_BYTES: usize = 32 * 1024;

@@ -1,0 +1,221 @@
+//! A thread's copy of one log: the pointers, without the lock.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::limits::{CATCH_UP_FRAMES_MAX, GATHER_BYTES_MAX};
+use crate::model::delta::Delta;
+use crate::model::position::{Incarnation, Position};
+use crate::model::retention::{Cursor, Resume, Retention};
+
+use super::encoded::{Encoded, Form};
+use super::frame::{Base, Frame, Kind, encode_delta};
+use super::shared::{Log, LogState};
+
+/// The thread's copy of one log, shared by its subscribers.
+#[derive(Debug)]
+pub struct LocalLog {
+    source: Arc<Log>,
+    /// The frames.
+    pub frames: Retention<Arc<Frame>>,
+    /// The base for who joins.
+    pub base: Option<Arc<Base>>,
+    /// Whether the upstream can be reached.
+    pub live: bool,
+    /// Whether nothing follows the last frame.
+    pub ended: bool,
+    /// The last backlog that was merged, for the next who is as far behind.
+    merged: Option<(Cursor, Cursor, Encoded)>,
+    /// The last frames that were gathered, and the log's end then.
+    gathered: Option<Gathered>,
+}
+
+/// Several frames' chunks as one piece of memory, for one write.
+#[derive(Debug)]
+struct Gathered {
+    from: Cursor,
+    to: Cursor,
+    /// Where the log ended: further on, there may be more to gather.
+    end: Cursor,
+    chunks: Bytes,
+}
+
+/// What a subscriber at some place of the log is to be given.
+#[derive(Debug)]
+pub enum Next {
+    /// These bytes, frame by frame; it then stands at the cursor.
+    Bytes(Bytes, Cursor),
+    /// These bytes, one delta in place of all frames up to the cursor.
+    Merged(Bytes, Cursor),
+    /// It has everything.
+    Nothing,
+    /// It has the last frame there will ever be.
+    Ended,
+    /// What it lacks is forgotten.
+    Forgotten,
+}
+
+impl LocalLog {
+    /// A copy of the log as it is now.
+    pub fn new(source: Arc<Log>) -> Self {
+        let frames = source.lock().retention.clone();
+        let mut log = LocalLog {
+            source,
+            frames,
+            base: None,
+            live: true,
+            ended: false,
+            merged: None,
+            gathered: None,
+        };
+        log.follow();
+        log
+    }
+
+    /// Copies what is new.
+    pub fn follow(&mut self) {
+        let source = Arc::clone(&self.source);
+        self.copy(&source.lock());
+    }
+
+    /// What a position that a client brings back is worth. One that needs
+    /// nothing is told to the publisher under the same lock, so that no
+    /// heartbeat carries that position as its id again.
+    pub fn resume(&mut self, position: Position) -> Resume {
+        if self.incarnation() != position.incarnation {
+            return Resume::Base;
+        }
+        let source = Arc::clone(&self.source);
+        let mut state = source.lock();
+        self.copy(&state);
+        let found = self.frames.resume(position.timestamp);
+        if let Resume::UpToDate(_) = found {
+            state.resumed = state.resumed.max(position.timestamp);
+        }
+        found
+    }
+
+    fn copy(&mut self, state: &LogState) {
+        self.frames.follow(&state.retention);
+        self.base.clone_from(&state.base);
+        self.live = state.live;
+        self.ended = state.ended;
+    }
+
+    /// Whether it is a copy of this one.
+    pub fn is_of(&self, source: &Arc<Log>) -> bool {
+        Arc::ptr_eq(source, &self.source)
+    }
+
+    /// Of what it is the log.
+    pub fn incarnation(&self) -> Incarnation {
+        self.source.incarnation
+    }
+
+    /// Whether a reader who begins at this place has to be told that the
+    /// upstream is lost: no frame before it will say so.
+    pub fn is_lost_at(&self, cursor: Cursor) -> bool {
+        let told_later = self.frames.from(cursor).is_some_and(|mut entries| {
+            entries.any(|entry| matches!(entry.frame.kind, Kind::Upstream { .. }))
+        });
+        !self.live && !told_later
+    }
+
+    /// What comes after a place: one frame, or what has come since if it can be
+    /// written as it is, or one consolidated delta for a reader that is far
+    /// behind.
+    pub fn next(&mut self, cursor: Cursor, form: Form) -> Next {
+        let behind = self.frames.behind(cursor);
+        if behind > CATCH_UP_FRAMES_MAX {
+            return self.consolidated(cursor, form);
+        }
+        if behind > 1 && form == Form::Chunk {
+            return self.gathered(cursor);
+        }
+        match self.first(cursor) {
+            Err(Forgotten) => Next::Forgotten,
+            Ok(Some(frame)) => Next::Bytes(frame.encoded.form(form), cursor.next()),
+            Ok(None) if self.ended => Next::Ended,
+            Ok(None) => Next::Nothing,
+        }
+    }
+
+    fn first(&self, cursor: Cursor) -> Result<Option<&Arc<Frame>>, Forgotten> {
+        let mut entries = self.frames.from(cursor).ok_or(Forgotten)?;
+        Ok(entries.next().map(|entry| &entry.frame))
+    }
+
+    /// Several frames in one piece. They are copied once for all who stand at
+    /// the same place, which after a burst is everybody: cheaper than a list
+    /// of pieces that the kernel walks for each socket.
+    fn gathered(&mut self, cursor: Cursor) -> Next {
+        let end = self.frames.end();
+        if let Some(known) = &self.gathered
+            && (known.from, known.end) == (cursor, end)
+        {
+            return Next::Bytes(known.chunks.clone(), known.to);
+        }
+        let Some(entries) = self.frames.from(cursor) else {
+            return Next::Forgotten;
+        };
+        let (mut to, mut chunks) = (cursor, Vec::new());
+        for entry in entries {
+            let chunk = entry.frame.encoded.chunk();
+            if chunks.is_empty() && chunk.len() >= GATHER_BYTES_MAX {
+                // Large enough to go out alone, and not to be copied.
+                return Next::Bytes(chunk.clone(), cursor.next());
+            }
+            if chunks.len() + chunk.len() > GATHER_BYTES_MAX {
+                break;
+            }
+            chunks.extend_from_slice(chunk);
+            to = to.next();
+        }
+        let chunks = Bytes::from(chunks);
+        self.gathered = Some(Gathered {
+            from: cursor,
+            to,
+            end,
+            chunks: chunks.clone(),
+        });
+        Next::Bytes(chunks, to)
+    }
+
+    fn consolidated(&mut self, cursor: Cursor, form: Form) -> Next {
+        let Some(entries) = self.frames.from(cursor) else {
+            return Next::Forgotten;
+        };
+        let mut has_id = false;
+        let changes = entries.map_while(|entry| {
+            has_id |= entry.frame.has_id;
+            entry.frame.changes()
+        });
+        let run: Vec<&Delta> = changes.collect();
+        let end = run.iter().fold(cursor, |place, _| place.next());
+        if let Some((from, to, encoded)) = &self.merged
+            && (*from, *to) == (cursor, end)
+        {
+            return Next::Merged(encoded.form(form), end);
+        }
+        let Some(delta) = Delta::merge(run).filter(|_| has_id) else {
+            // A control frame, or a heartbeat that moves nothing: merged with
+            // its like it would carry an id that was sent before.
+            return match self.first(cursor) {
+                Ok(Some(frame)) => Next::Bytes(frame.encoded.form(form), cursor.next()),
+                Ok(None) | Err(Forgotten) => Next::Nothing,
+            };
+        };
+        let position = Position {
+            timestamp: delta.timestamp(),
+            incarnation: self.incarnation(),
+        };
+        let encoded = encode_delta(&delta, position);
+        let bytes = encoded.form(form);
+        self.merged = Some((cursor, end, encoded));
+        Next::Merged(bytes, end)
+    }
+}
+
+/// What lies before the place is not in the log any more.
+struct Forgotten;
