@@ -58,11 +58,7 @@ macro_rules! settings {
             $( $(#[$help:meta])* $key:ident: $kind:ty, $value:literal, $default:expr; )*
         }
     ) => {
-        #[allow(
-            rustdoc::bare_urls,
-            rustdoc::broken_intra_doc_links,
-            reason = "the text is the help on a terminal, which knows no Markdown"
-        )]
+        #[allow(rustdoc::bare_urls, rustdoc::broken_intra_doc_links, reason = "a terminal's help")]
         $(#[$about])*
         #[derive(Args, Clone, Default)]
         pub struct $group {
