@@ -260,7 +260,13 @@ impl Materialize {
                 exists: true,
                 constant: false,
             };
-            // An old one stays for the streams that still read it.
+            // A dropped one stays for the streams that still read it, under a
+            // name that no test has: what is committed is not its any more.
+            for (other, view) in &mut state.views {
+                if other == name && !view.exists {
+                    *other = format!("{name}, once {}", view.id);
+                }
+            }
             state.views.insert(0, (name.to_string(), view));
         });
     }
