@@ -68,11 +68,7 @@ impl Upstream {
                 config.host(&address.to_string());
             }
         }
-        // An address put where a host belongs: its password would be shown as
-        // the host's name.
-        let is_no_host =
-            |host: &Host| matches!(host, Host::Tcp(name) if name.contains(['@', '/', '?']));
-        if config.get_hosts().iter().any(is_no_host) {
+        if shows_a_password(&config) {
             return Err(invalid());
         }
         let (hosts, addresses) = (config.get_hosts().len(), config.get_hostaddrs().len());
@@ -207,6 +203,22 @@ impl Upstream {
         });
         with_ports.collect::<Vec<_>>().join(",")
     }
+}
+
+/// Whether something that is shown holds what looks like a password: an address
+/// put where a host belongs, or a value left out, as in "user= password=...",
+/// which takes in what follows.
+fn shows_a_password(config: &postgres::Config) -> bool {
+    let is_no_host =
+        |host: &Host| matches!(host, Host::Tcp(name) if name.contains(['@', '/', '?', '=']));
+    let shown = [
+        config.get_user(),
+        config.get_dbname(),
+        config.get_application_name(),
+        config.get_options(),
+    ];
+    let takes_in = |value: &str| value.contains("password=");
+    config.get_hosts().iter().any(is_no_host) || shown.into_iter().flatten().any(takes_in)
 }
 
 impl fmt::Display for Upstream {
