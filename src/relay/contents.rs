@@ -117,8 +117,14 @@ impl Contents {
 
     /// Publishes changes in `(from, delta.timestamp()]` that the view already
     /// includes; whether there were any.
+    ///
+    /// Changes over several timestamps that cancel out are an entry of the log
+    /// like others: what was there in between is not known, and who stands
+    /// there, by the word of another gateway, must not go on from it.
     pub fn publish(&mut self, delta: Delta, from: Timestamp, keeping: Keeping) -> bool {
-        if delta.is_empty() {
+        let has_changes = !delta.is_empty();
+        let nobody_between = Some(from) >= delta.timestamp().closed_below();
+        if !has_changes && nobody_between {
             self.advance(delta.timestamp());
             return false;
         }
@@ -126,11 +132,13 @@ impl Contents {
         // between the two would be sent what it has.
         self.view.advance(delta.timestamp());
         self.sent = delta.timestamp();
-        self.changed = Some(Instant::now());
+        if has_changes {
+            self.changed = Some(Instant::now());
+        }
         let frame = Frame::delta(delta, self.log.incarnation);
         self.surplus = self.surplus.saturating_add(frame.bytes_kept());
         self.push(frame, from, keeping);
-        true
+        has_changes
     }
 
     /// Publishes whether the upstream can be reached; whether that is news.

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use crate::support::gateway::{Gateway, Process};
 use crate::support::http::get;
 use crate::support::materialize::{Failure, Generation, Materialize, row};
+use crate::support::proxy::Proxy;
 use crate::support::sse::{Event, Stream};
 use crate::support::standin::{TextRows, text_rows};
 use crate::support::table::Table;
@@ -346,6 +347,38 @@ fn resume_inside_a_delta_of_several_timestamps_sends_a_base() {
             !event.data.contains("\"b\":\"b\""),
             "nothing twice: {event:?}"
         );
+    }
+}
+
+/// What came and went during an outage leaves no change, but who has been told
+/// of it elsewhere holds what nobody here has seen.
+#[test]
+fn resume_inside_changes_that_cancelled_out_sends_a_base() {
+    for generation in [Generation::Modern, Generation::Old] {
+        let server = server(generation);
+        let proxy = Proxy::start(server.address());
+        let url = format!("postgres://materialize@{}/materialize", proxy.address);
+        let here = Gateway::start(&["--upstream", &url, "--view", "v", "--heartbeat", "200ms"]);
+        let there = gateway(&server);
+        let mut behind = Client::join(&server, &here, "v");
+        let mut ahead = Client::join(&server, &there, "v");
+        proxy.refuse(true);
+        proxy.cut_all();
+        behind.until_upstream("lost");
+        let half = server.commit("v", vec![(row(["9", "passing"]), 1)]);
+        ahead.reach(half);
+        let id = ahead.stream.last_id.clone().expect("an id");
+        server.commit("v", vec![(row(["9", "passing"]), -1)]);
+        proxy.heal();
+        behind.until_upstream("live");
+        let mut returned = Client {
+            stream: Stream::resume(here.address, "/v/stream", &id),
+            table: Table::default(),
+            ..ahead
+        };
+        assert_eq!(returned.step().name, "base", "{generation:?}");
+        let at = server.commit("v", vec![(row(["3", "more"]), 1)]);
+        returned.reach(at);
     }
 }
 

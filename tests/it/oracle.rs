@@ -52,14 +52,27 @@ const TRIES: usize = 2;
 /// Time for making a failure smaller.
 const SHRINKING: Duration = Duration::from_secs(120);
 
-fn known_seeds() -> Vec<u64> {
+/// Seeds that failed before, each with the size it had then; the long ones
+/// only where there is time for them.
+fn known_seeds(is_long: bool) -> Vec<(u64, Size)> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(SEEDS);
     let text = fs::read_to_string(path).expect("the file of seeds");
     let lines = text.lines().filter(|line| !line.starts_with('#'));
-    lines
-        .filter_map(|line| line.split_whitespace().next())
-        .map(|seed| seed.parse().expect("a seed is a number"))
-        .collect()
+    let mut seeds = Vec::new();
+    for line in lines {
+        let mut words = line.split_whitespace();
+        let (Some(seed), Some(size)) = (words.next(), words.next()) else {
+            panic!("a line of {SEEDS} has a seed, a size and words: {line:?}");
+        };
+        let seed = seed.parse().expect("a seed is a number");
+        match size {
+            "short" => seeds.push((seed, SHORT)),
+            "long" if is_long => seeds.push((seed, LONG)),
+            "long" => {}
+            other => panic!("a scenario is short or long, not {other:?}"),
+        }
+    }
+    seeds
 }
 
 /// Runs a scenario; if it fails, the smallest one that fails, as text.
@@ -85,7 +98,7 @@ fn check(scenario: &Scenario, tally: &Tally) -> Result<(), String> {
         break;
     }
     Err(format!(
-        "seed {} failed; add it to {SEEDS}\nat first: {}\nmade smaller: {}\n{least}",
+        "seed {} failed; add it to {SEEDS} with its size\nat first: {}\nmade smaller: {}\n{least}",
         scenario.seed,
         failures.join("\n  "),
         why.join("\n  "),
@@ -115,7 +128,7 @@ fn oracle_random_histories_are_exact_through_every_failure() {
     let first = soak::seed().unwrap_or(u64::try_from(now.as_millis()).unwrap());
     println!("first seed: {first}; ORACLE_SEED={first} runs the same");
     let tally = Tally::default();
-    let known = Mutex::new(known_seeds());
+    let known = Mutex::new(known_seeds(seconds.is_some()));
     let next = AtomicU64::new(first);
     let failures = Mutex::new(Vec::new());
     thread::scope(|scope| {
@@ -126,9 +139,8 @@ fn oracle_random_histories_are_exact_through_every_failure() {
                     if old.is_none() && Instant::now() > end {
                         break;
                     }
-                    let seed = old.unwrap_or_else(|| next.fetch_add(1, Ordering::Relaxed));
-                    // What is known failed in the short form.
-                    let size = if old.is_some() { SHORT } else { size };
+                    let (seed, size) =
+                        old.unwrap_or_else(|| (next.fetch_add(1, Ordering::Relaxed), size));
                     if let Err(failure) = check(&Scenario::of(seed, size), &tally) {
                         failures.lock().unwrap().push(failure);
                     }

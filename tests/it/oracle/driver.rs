@@ -303,7 +303,10 @@ impl<'a> Driver<'a> {
             0 => "x\tf\t1\tz\n".to_owned(),
             1 => format!("{next}\tf\n"),
             2 => format!("{next}\tf\tone{}\n", "\t1".repeat(model.columns.len())),
-            3 => format!("5\tt{nulls}\n"),
+            3 => {
+                let bad = format!("5\tt{nulls}\n");
+                return self.server.contradict(&model.name, bad.as_bytes());
+            }
             4 => format!("{next}\tf\t0{}\n", "\t1".repeat(model.columns.len())),
             5 => "\0\u{1}\n\n\n".to_owned(),
             _ => match model.absent() {

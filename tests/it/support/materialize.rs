@@ -53,6 +53,8 @@ enum Step {
     Tick(u64),
     /// Bytes as CopyData, to the streams that are open now.
     Raw(Vec<u8>),
+    /// The same, to those that have said something before.
+    Contradiction(Vec<u8>),
     /// An error, to the streams that are open now.
     Error(String, String),
     /// CopyDone, to the streams that are open now.

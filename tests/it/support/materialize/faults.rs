@@ -130,6 +130,16 @@ impl Materialize {
         });
     }
 
+    /// Sends bytes that are wrong only because of what was said before them, to
+    /// the view's open streams that have said something. As a first word they
+    /// would be the truth, for all that anybody can tell.
+    pub fn contradict(&self, name: &str, bytes: &[u8]) {
+        self.shared.with(|state| {
+            let step = Step::Contradiction(bytes.to_vec());
+            state.view(name).push(step);
+        });
+    }
+
     /// Whether streams that begin from now on show no progress at all, as an
     /// old server may for an idle view.
     pub fn withhold_progress(&self, withholds: bool) {

@@ -89,6 +89,7 @@ pub(super) fn copy(
         withholds_progress,
         pace,
         left,
+        has_spoken: false,
     };
     let mut run = || {
         stream.begin(&view, &copy, as_of, now)?;
@@ -112,6 +113,8 @@ struct Stream<'a> {
     pace: Paced,
     /// Messages until the COPY breaks, and how.
     left: Option<(usize, Break)>,
+    /// Whether anything was said since the COPY began.
+    has_spoken: bool,
 }
 
 impl Stream<'_> {
@@ -193,6 +196,7 @@ impl Stream<'_> {
                     self.progress(at + 1)?;
                 }
                 Step::Raw(bytes) if live => self.data(bytes)?,
+                Step::Contradiction(bytes) if live && self.has_spoken => self.data(bytes)?,
                 Step::Error(code, message) if live => {
                     return self.socket.write_all(&pgwire::error(code, message));
                 }
@@ -245,6 +249,7 @@ impl Stream<'_> {
             Some((left, _)) => *left -= 1,
             None => {}
         }
+        self.has_spoken = true;
         self.socket.write_all(&pgwire::message(b'd', bytes))
     }
 }
