@@ -3,6 +3,8 @@
 
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -62,6 +64,24 @@ fn stalled_peer_is_closed_while_others_go_on() {
     let before = table.deltas;
     table.read_until(&mut reader, |table| table.deltas > before + 3);
     assert_eq!(table.bases, 1);
+}
+
+/// Real hosts with a real cable between them, as far as the kernel can tell:
+/// a peer that is gone without a word answers nothing at all.
+#[test]
+fn stalled_peer_whose_cable_is_pulled_is_let_go() {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pulled-cable.sh");
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pulled-cable");
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let output = Command::new(script)
+        .arg(env!("CARGO_BIN_EXE_viewcast"))
+        .current_dir(&folder)
+        .output()
+        .expect("the script runs");
+    let said = String::from_utf8_lossy(&output.stdout);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}{errors}");
+    assert_eq!(said, "streams before: 2\nstreams after: 0\n", "{errors}");
 }
 
 /// A row of the kernel's list of connections.
