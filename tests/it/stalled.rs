@@ -12,6 +12,7 @@ use socket2::{Domain, Socket, Type};
 
 use crate::support::gateway::{Gateway, PATIENCE, Process};
 use crate::support::http::get;
+use crate::support::kernel::connections;
 use crate::support::materialize::{Generation, Materialize, Values};
 use crate::support::sse::Stream;
 use crate::support::table::Table;
@@ -82,34 +83,6 @@ fn stalled_peer_whose_cable_is_pulled_is_let_go() {
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}{errors}");
     assert_eq!(said, "streams before: 2\nstreams after: 0\n", "{errors}");
-}
-
-/// A row of the kernel's list of connections.
-struct Connection {
-    local: u16,
-    remote: u16,
-    /// Bytes sent and not acknowledged, or not sent yet.
-    unacknowledged: u64,
-    timer: String,
-}
-
-fn connections() -> Vec<Connection> {
-    let text = std::fs::read_to_string("/proc/net/tcp").expect("Linux");
-    let port = |address: &str| {
-        let (_, port) = address.split_once(':').expect("a port");
-        u16::from_str_radix(port, 16).expect("hexadecimal")
-    };
-    let parse = |line: &str| {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        let (sent, _) = words[4].split_once(':').expect("two queues");
-        Connection {
-            local: port(words[1]),
-            remote: port(words[2]),
-            unacknowledged: u64::from_str_radix(sent, 16).expect("hexadecimal"),
-            timer: words[5].to_owned(),
-        }
-    };
-    text.lines().skip(1).map(parse).collect()
 }
 
 #[test]

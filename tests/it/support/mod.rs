@@ -3,6 +3,7 @@
 pub mod dice;
 pub mod gateway;
 pub mod http;
+pub mod kernel;
 pub mod materialize;
 pub mod pgwire;
 pub mod proxy;
