@@ -203,6 +203,14 @@ impl Scenario {
             // Huge rows by the hundred would fill the default within seconds.
             _ => add("--retention-bytes", "32GiB".to_owned()),
         }
+        // By dice of their own: older seeds keep their scripts.
+        let mut conflation = Dice::new(seed ^ 3);
+        if conflation.percent(20) {
+            add(
+                "--min-interval",
+                format!("{}ms", conflation.between(5, 400)),
+            );
+        }
         let steps = (0..size.steps).map(|_| {
             let what = match dice.below(100) {
                 throw if throw < usize::try_from(size.faults).unwrap() => {
@@ -224,7 +232,6 @@ impl Scenario {
             view: dice.below(views),
             seed: dice.next(),
         });
-        // By dice of its own: older seeds keep their scripts.
         let pace = match Dice::new(seed ^ 2).percent(60) {
             true => Pace::Random(seed),
             false => Pace::Each,
