@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo build test prepare format lint lean unit doc web advisories bench stalled soak
+.PHONY: help demo build test prepare format lint lean unit doc web advisories bench table stalled soak
 
 # Arguments for the demo, e.g. make demo ARGS="--rate 100 --listen 127.0.0.1:9000"
 ARGS ?=
@@ -51,14 +51,19 @@ advisories: ## Ask the advisory database about our dependencies (needs the netwo
 
 # Where results are kept, e.g. benches/runs/2026-11-25-2-cores.
 RUN ?= benches/runs/$(shell date +%F)-$(shell nproc)-cores
-BENCHES ?= core fanout
+BENCHES ?= core snapshot fanout
 
-bench: ## Measure, some six minutes; benches/README.md says what
+bench: ## Measure, some eight minutes; benches/README.md says what
 	@mkdir -p $(RUN)
+	@$(CARGO) bench --locked --no-run $(BENCHES:%=--bench %)
 	@for bench in $(BENCHES); do \
 		{ echo "commit $$(git describe --always --dirty --exclude '*'), $$(nproc) cores, $$(uname -srm), load $$(cut -d' ' -f1-3 /proc/loadavg) before"; \
 		  $(CARGO) bench --locked --bench $$bench; } | tee $(RUN)/$$bench.txt; \
 	done
+	@benches/table.sh $(RUN)
+
+table: ## Show the kept figures of RUN in README.md
+	@benches/table.sh $(RUN)
 
 stalled: ## Hold 1,000 stalled subscribers for five minutes
 	VIEWCAST_STALLED_SECONDS=300 $(CARGO) test --locked --test it stalled_thousand -- --nocapture

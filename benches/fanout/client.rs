@@ -8,6 +8,7 @@ use std::io::{Read as _, Write as _};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use flate2::{Decompress, FlushDecompress};
 use hdrhistogram::Histogram;
 use memchr::memmem;
 use mio::net::TcpStream;
@@ -17,6 +18,9 @@ use crate::{Io, now_us};
 
 /// Longest time without any event at all before the rest counts as lost.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Bytes of a gzip stream before its first block, without a name and the like.
+const GZIP_HEAD_BYTES: usize = 10;
 
 /// A subscriber, as far as it has read.
 struct Peer {
@@ -29,26 +33,48 @@ struct Peer {
     has_base: bool,
     /// The number of the next event.
     next: u64,
+    /// Unpacks what was asked for packed.
+    inflate: Option<Decompress>,
+    /// Bytes of the packed stream's head that are still to come.
+    gzip_head: usize,
 }
 
 struct Clients {
     peers: Vec<Peer>,
-    rows: u64,
+    /// Rows of the base; negative where the subscribers need none.
+    rows: i64,
     events: u64,
+    /// Whether events may be left out that a later one has undone.
+    only_last: bool,
     joined: usize,
     finished: usize,
     received: u64,
+    /// Deltas, and bytes since the base.
+    frames: u64,
+    bytes: u64,
+    /// Bytes up to the base.
+    base_bytes: u64,
+    unpacked: Vec<u8>,
     latency: Histogram<u64>,
 }
 
-/// `client ADDRESS PATH SUBSCRIBERS ROWS EVENTS`: says `joined` when every
+/// `client ADDRESS PATH SUBSCRIBERS ROWS EVENTS every|last ENCODING`: says `joined` when every
 /// subscriber has its base, and what it measured when each has every event.
 pub fn run(arguments: &[String]) -> Io<()> {
     let address: SocketAddr = arguments[0].parse().unwrap();
     let number = |at: usize| -> u64 { arguments[at].parse().unwrap() };
     let count = usize::try_from(number(2)).unwrap();
+    let is_packed = arguments[6] == "gzip";
     let mut poll = Poll::new()?;
-    let request = format!("GET {} HTTP/1.1\r\nhost: bench\r\n\r\n", arguments[1]);
+    let accept = if is_packed {
+        "accept-encoding: gzip\r\n"
+    } else {
+        ""
+    };
+    let request = format!(
+        "GET {} HTTP/1.1\r\nhost: localhost\r\n{accept}\r\n",
+        arguments[1]
+    );
     let mut peers = Vec::with_capacity(count);
     for token in 0..count {
         let mut socket = std::net::TcpStream::connect(address)?;
@@ -64,15 +90,22 @@ pub fn run(arguments: &[String]) -> Io<()> {
             has_head: false,
             has_base: false,
             next: 1,
+            inflate: is_packed.then(|| Decompress::new(false)),
+            gzip_head: GZIP_HEAD_BYTES,
         });
     }
     let mut clients = Clients {
         peers,
-        rows: number(3),
+        rows: arguments[3].parse().unwrap(),
         events: number(4),
+        only_last: arguments[5] == "last",
         joined: 0,
         finished: 0,
         received: 0,
+        frames: 0,
+        bytes: 0,
+        base_bytes: 0,
+        unpacked: vec![0; 256 * 1024],
         latency: Histogram::new(3).unwrap(),
     };
     let mut buffer = vec![0; 256 * 1024];
@@ -98,7 +131,10 @@ pub fn run(arguments: &[String]) -> Io<()> {
             break;
         }
     }
-    println!("received {}", clients.received);
+    println!(
+        "received {} {} {} {} {}",
+        clients.received, clients.finished, clients.frames, clients.bytes, clients.base_bytes
+    );
     for value in clients.latency.iter_recorded() {
         println!(
             "latency {} {}",
@@ -122,6 +158,10 @@ impl Clients {
                 Err(error) => return Err(error),
             };
             let now = now_us();
+            match self.peers[at].has_base {
+                true => self.bytes += length as u64,
+                false => self.base_bytes += length as u64,
+            }
             let mut pending = std::mem::take(&mut self.peers[at].chunk);
             if pending.is_empty() {
                 let taken = self.bytes(at, &buffer[..length], now);
@@ -153,6 +193,10 @@ impl Clients {
             );
             self.peers[at].has_head = true;
             taken = end + 4;
+            if self.rows < 0 {
+                self.peers[at].has_base = true;
+                self.joined += 1;
+            }
         }
         loop {
             let rest = &bytes[taken..];
@@ -166,9 +210,37 @@ impl Clients {
                 return taken;
             };
             assert!(chunk.ends_with(b"\r\n"), "a chunk's end");
-            self.payload(at, &chunk[..size], now);
+            if self.peers[at].inflate.is_some() {
+                self.unpack(at, &chunk[..size], now);
+            } else {
+                self.payload(at, &chunk[..size], now);
+            }
             taken += line + 2 + size + 2;
         }
+    }
+
+    fn unpack(&mut self, at: usize, mut bytes: &[u8], now: u64) {
+        let head = self.peers[at].gzip_head.min(bytes.len());
+        self.peers[at].gzip_head -= head;
+        bytes = &bytes[head..];
+        let mut inflate = self.peers[at].inflate.take().unwrap();
+        let mut out = std::mem::take(&mut self.unpacked);
+        loop {
+            let (before, after) = (inflate.total_in(), inflate.total_out());
+            inflate
+                .decompress(bytes, &mut out, FlushDecompress::Sync)
+                .expect("deflate");
+            bytes = &bytes[(inflate.total_in() - before) as usize..];
+            let length = (inflate.total_out() - after) as usize;
+            if length > 0 {
+                self.payload(at, &out[..length], now);
+            }
+            if bytes.is_empty() && length < out.len() {
+                break;
+            }
+        }
+        self.unpacked = out;
+        self.peers[at].inflate = Some(inflate);
     }
 
     fn payload(&mut self, at: usize, bytes: &[u8], now: u64) {
@@ -192,9 +264,9 @@ impl Clients {
             bytes = rest;
             if event.starts_with(b"event: delta\n") {
                 self.delta(at, event, now);
-            } else if event.starts_with(b"event: base\n") {
+            } else if event.starts_with(b"event: base\n") && self.rows >= 0 {
                 let rows = memmem::find_iter(event, b"\"seq\":0,").count();
-                assert_eq!(rows as u64, self.rows, "rows of subscriber {at}'s base");
+                assert_eq!(rows as i64, self.rows, "rows of subscriber {at}'s base");
                 assert!(!self.peers[at].has_base, "a second base");
                 self.peers[at].has_base = true;
                 self.joined += 1;
@@ -205,9 +277,11 @@ impl Clients {
     /// A delta may hold several events, merged for who is behind; none may be
     /// missing and none may come twice.
     fn delta(&mut self, at: usize, event: &[u8], now: u64) {
-        let mut rows: Vec<(u64, u64)> = memmem::find_iter(event, b"\"seq\":")
+        self.frames += 1;
+        let inserted = b"\"insert\":{\"seq\":";
+        let mut rows: Vec<(u64, u64)> = memmem::find_iter(event, inserted)
             .map(|place| {
-                let text = &event[place + 6..];
+                let text = &event[place + inserted.len()..];
                 let (seq, text) = digits(text);
                 (seq, digits(&text[b",\"at\":".len()..]).0)
             })
@@ -215,8 +289,12 @@ impl Clients {
         rows.sort_unstable();
         for (seq, sent) in rows {
             let peer = &mut self.peers[at];
-            assert_eq!(seq, peer.next, "the next event of subscriber {at}");
-            peer.next += 1;
+            if self.only_last {
+                assert!(seq >= peer.next, "an event of subscriber {at} comes again");
+            } else {
+                assert_eq!(seq, peer.next, "the next event of subscriber {at}");
+            }
+            peer.next = seq + 1;
             self.received += 1;
             self.latency.record(now.saturating_sub(sent)).unwrap();
             if seq == self.events {

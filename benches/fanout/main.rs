@@ -1,6 +1,6 @@
 //! What does fan-out cost, beside a loop that does nothing but write?
 //!
-//!     make bench                                       # all, some five minutes
+//!     make bench                                       # all of it
 //!     BENCH_CASES=burst BENCH_RUNS=1 cargo bench --bench fanout
 //!
 //! Starts the real gateway on a scripted upstream, lets thousands of
@@ -31,23 +31,24 @@
     reason = "a program for developers, not part of the library"
 )]
 
-use std::thread::sleep;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use hdrhistogram::Histogram;
-use process::Process;
+use cases::{Case, What};
+use measure::{Measured, measure};
+use report::{Goal, number, row, spread};
 
+mod cases;
 mod client;
+mod measure;
 #[path = "../../tests/it/support/pgwire.rs"]
 mod pgwire;
 mod process;
 mod reference;
+#[path = "../report.rs"]
+mod report;
 mod upstream;
 
 pub type Io<T> = std::io::Result<T>;
-
-/// Descriptors of a process are limited; so many subscribers a client.
-const SUBSCRIBERS_PER_CLIENT: usize = 15_000;
 
 /// Microseconds since the epoch: fits a JSON number.
 pub fn now_us() -> u64 {
@@ -55,102 +56,78 @@ pub fn now_us() -> u64 {
     u64::try_from(since.as_micros()).unwrap()
 }
 
-fn setting<T: std::str::FromStr>(name: &str, default: T) -> T {
+pub fn setting<T: std::str::FromStr>(name: &str, default: T) -> T {
     let value = std::env::var(name).ok();
     value.and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
-/// What is measured.
-#[derive(Clone, Copy, PartialEq)]
-enum What {
-    /// Delivering events.
-    Events,
-    /// Memory of subscribers to whom nothing happens.
-    Idle,
-    /// Letting subscribers in, all at once.
-    Join,
+/// Texts that fill rows, as long as asked for: words, so that compressing finds
+/// what it would find in a row of prose, and no more.
+pub struct Fillings(Vec<String>);
+
+impl Fillings {
+    const DISTINCT: u64 = 64;
+
+    pub fn new(length: u64) -> Self {
+        let length = usize::try_from(length).unwrap();
+        let filling = |mut state: u64| {
+            let mut text = String::new();
+            while text.len() < length {
+                state = state
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1);
+                let word = WORDS[usize::try_from(state >> 59).unwrap()];
+                text.push_str(word);
+                text.push(' ');
+            }
+            text.truncate(length);
+            text
+        };
+        Fillings((0..Self::DISTINCT).map(filling).collect())
+    }
+
+    pub fn of(&self, seq: u64) -> &str {
+        &self.0[usize::try_from(seq % Self::DISTINCT).unwrap()]
+    }
 }
 
-struct Case {
-    name: &'static str,
-    what: What,
-    subscribers: usize,
-    /// Rows of the base.
-    rows: u64,
-    /// Bytes that fill each row.
-    pad: u64,
-    events: u64,
-    rate: f64,
-    /// The loop that stands for the floor.
-    reference: &'static str,
-}
+const WORDS: [&str; 32] = [
+    "the",
+    "edit",
+    "of",
+    "a",
+    "page",
+    "by",
+    "somebody",
+    "in",
+    "which",
+    "there",
+    "was",
+    "no",
+    "mention",
+    "whatsoever",
+    "about",
+    "rivers",
+    "Talk:",
+    "2015",
+    "and",
+    "reverted",
+    "to",
+    "last",
+    "version",
+    "for",
+    "sources",
+    "missing",
+    "added",
+    "category",
+    "Wikipedia",
+    "fixed",
+    "typo",
+    "minor",
+];
 
-#[derive(Clone, Default)]
-struct Measured {
-    /// Server's microseconds per event and subscriber, or per subscriber.
-    cpu_us: f64,
-    p50_ms: f64,
-    p99_ms: f64,
-    max_ms: f64,
-    kib: f64,
-}
-
-fn cases() -> Vec<Case> {
-    let seconds: f64 = setting("BENCH_SECONDS", 5.0);
-    let scale: f64 = setting("BENCH_SCALE", 1.0);
-    let case = |name, what, subscribers: f64, rows, pad, rate: f64, reference| Case {
-        name,
-        what,
-        subscribers: (subscribers * scale) as usize,
-        rows,
-        pad,
-        events: (seconds * rate) as u64,
-        rate,
-        reference,
-    };
-    let all = vec![
-        case(
-            "1,000 x 200 B x 50/s",
-            What::Events,
-            1e3,
-            10,
-            90,
-            50.0,
-            "bare",
-        ),
-        case(
-            "5,000 x 1 KiB x 10/s",
-            What::Events,
-            5e3,
-            10,
-            914,
-            10.0,
-            "bare",
-        ),
-        case(
-            "burst 500 x 200 B x 2,000/s",
-            What::Events,
-            500.0,
-            10,
-            90,
-            2e3,
-            "gathering",
-        ),
-        case("10,000 idle", What::Idle, 1e4, 10, 90, 0.0, "bare"),
-        case(
-            "1,000 join at once, 256 KiB base",
-            What::Join,
-            1e3,
-            2_000,
-            90,
-            0.0,
-            "bare",
-        ),
-    ];
-    let chosen: String = setting("BENCH_CASES", String::new());
-    let words: Vec<&str> = chosen.split(',').filter(|word| !word.is_empty()).collect();
-    let is_chosen = |case: &Case| words.is_empty() || words.iter().any(|w| case.name.contains(w));
-    all.into_iter().filter(is_chosen).collect()
+pub fn words(text: &[&dyn ToString]) -> Vec<String> {
+    text.iter().map(|word| word.to_string()).collect()
 }
 
 fn main() -> Io<()> {
@@ -166,179 +143,155 @@ fn main() -> Io<()> {
     }
 }
 
-fn words(text: &[&dyn ToString]) -> Vec<String> {
-    text.iter().map(|word| word.to_string()).collect()
+/// A case with what each of its servers cost, run by run.
+struct Result {
+    case: Case,
+    runs: Vec<Vec<Measured>>,
 }
 
-fn start_gateway(port: &str) -> (Process, String) {
-    let url = format!("postgres://materialize@127.0.0.1:{port}/materialize");
-    let mut arguments = words(&[
-        &"--upstream",
-        &url,
-        &"--view",
-        &"v",
-        &"--listen",
-        &"127.0.0.1:0",
-        &"--heartbeat",
-        &"1h",
-    ]);
-    if let Ok(workers) = std::env::var("BENCH_WORKERS") {
-        arguments.extend(words(&[&"--workers", &workers]));
+impl Result {
+    /// The figures of one server, run by run.
+    fn of(&self, server: usize, pick: fn(&Measured) -> f64) -> Vec<f64> {
+        self.runs.iter().map(|run| pick(&run[server])).collect()
     }
-    let process = Process::gateway(&arguments);
-    let (mut address, mut is_loaded) = (None, false);
-    while address.is_none() || !is_loaded {
-        let line = process.line();
-        if let Some((_, rest)) = line.split_once("listening on http://") {
-            address = Some(rest.trim().to_owned());
-        }
-        is_loaded |= line.contains(" rows at ");
-    }
-    (process, address.unwrap())
-}
 
-/// One measurement, of the gateway or of the case's reference.
-fn measure(case: &Case, is_gateway: bool) -> Measured {
-    let mut upstream = Process::role(&words(&[&"upstream", &case.rows, &case.pad]));
-    let ports = upstream.await_text("ports ");
-    let (view_port, feed_port) = ports.split_once(' ').unwrap();
-    let (server, address) = if is_gateway {
-        start_gateway(view_port)
-    } else {
-        let subscribers = case.subscribers;
-        let arguments: [&dyn ToString; 6] = [
-            &"reference",
-            &case.reference,
-            &subscribers,
-            &case.rows,
-            &case.pad,
-            &feed_port,
-        ];
-        let server = Process::role(&words(&arguments));
-        let address = server.await_text("listening on http://");
-        (server, address)
-    };
-    sleep(Duration::from_millis(300));
-    let (cpu_before, kib_before) = (server.cpu_ns(), server.resident_kib());
-    let mut left = case.subscribers;
-    let mut clients = Vec::new();
-    while left > 0 {
-        let part = left.min(SUBSCRIBERS_PER_CLIENT);
-        let arguments: [&dyn ToString; 6] = [
-            &"client",
-            &address,
-            &"/v/stream",
-            &part,
-            &case.rows,
-            &case.events,
-        ];
-        clients.push(Process::role(&words(&arguments)));
-        left -= part;
+    fn median(&self, server: usize, pick: fn(&Measured) -> f64) -> f64 {
+        spread(self.of(server, pick)).0
     }
-    for client in &clients {
-        client.await_text("joined");
-    }
-    let joined = server.cpu_ns();
-    sleep(Duration::from_millis(500));
-    let mut measured = Measured {
-        kib: (server.resident_kib() - kib_before) / case.subscribers as f64,
-        cpu_us: (joined - cpu_before) as f64 / 1e3 / case.subscribers as f64,
-        ..Measured::default()
-    };
-    if case.what == What::Events {
-        let before = server.cpu_ns();
-        upstream.tell(&format!("go {} {}", case.events, case.rate));
-        let (received, latency) = results(&clients);
-        let expected = case.subscribers as u64 * case.events;
-        assert_eq!(received, expected, "events of {}", case.name);
-        measured.cpu_us = (server.cpu_ns() - before) as f64 / 1e3 / expected as f64;
-        let ms = |quantile| latency.value_at_quantile(quantile) as f64 / 1e3;
-        (measured.p50_ms, measured.p99_ms) = (ms(0.5), ms(0.99));
-        measured.max_ms = ms(1.0);
-    }
-    measured
-}
 
-/// What the clients have received, and how long it took, in microseconds.
-fn results(clients: &[Process]) -> (u64, Histogram<u64>) {
-    let mut received = 0;
-    let mut latency = Histogram::new(3).unwrap();
-    for client in clients {
-        loop {
-            let line = client.line();
-            let words: Vec<&str> = line.split(' ').collect();
-            let number = |at: usize| -> u64 { words[at].parse().unwrap() };
-            match words[0] {
-                "received" => received += number(1),
-                "latency" => latency.record_n(number(1), number(2)).unwrap(),
-                _ => break,
-            }
-        }
+    /// The second server beside the first.
+    fn ratios(&self, pick: fn(&Measured) -> f64) -> Vec<f64> {
+        let runs = self.runs.iter();
+        runs.map(|run| pick(&run[1]) / pick(&run[0])).collect()
     }
-    (received, latency)
 }
 
 fn compare() {
     let runs: usize = setting("BENCH_RUNS", 3);
-    println!(
-        "{runs} runs, reference and viewcast in turn; every event of every subscriber checked\n"
-    );
-    let mut table = Vec::new();
-    for case in cases() {
-        let mut pairs = Vec::new();
+    println!("{runs} runs, servers in turn; every event of every subscriber checked\n");
+    let mut results = Vec::new();
+    for case in cases::all() {
+        let runs = if case.is_swept { 1 } else { runs };
+        let mut all = Vec::new();
         for run in 0..runs {
+            let mut measured = vec![Measured::default(); case.servers.len()];
+            let mut order: Vec<usize> = (0..case.servers.len()).collect();
             // In turn who is first: the machine may get warmer, or busier.
-            let first = run % 2 == 1;
-            let one = measure(&case, first);
-            let other = measure(&case, !first);
-            let (reference, viewcast) = if first { (other, one) } else { (one, other) };
-            raw(&case, case.reference, &reference);
-            raw(&case, "viewcast", &viewcast);
-            pairs.push((reference, viewcast));
+            if run % 2 == 1 {
+                order.reverse();
+            }
+            for place in order {
+                let server = &case.servers[place];
+                measured[place] = measure(&case, server);
+                measured[place].print(&case, server.name);
+            }
+            all.push(measured);
         }
-        table.extend(rows(&case, &pairs));
+        results.push(Result { case, runs: all });
     }
-    println!("\n| case | what | reference | viewcast | ratio | spread of ratios |");
-    println!("|---|---|---|---|---|---|");
-    for row in table {
-        println!("{row}");
+    print_growth(&results);
+    print_savings(&results);
+    let goals: Vec<String> = results.iter().flat_map(goals).collect();
+    report::print(&goals);
+}
+
+/// How cost grows with subscribers, with changed bytes and with the view.
+fn print_growth(results: &[Result]) {
+    println!(
+        "\n| subscribers | bytes changed at once | rows of the view | loop: CPU us per delivered event | viewcast | x | viewcast: CPU us per event in all |"
+    );
+    println!("|---|---|---|---|---|---|---|");
+    for it in results.iter().filter(|it| it.case.is_swept) {
+        let Case {
+            subscribers,
+            rows,
+            pad,
+            ..
+        } = it.case;
+        let (bare, ours) = (it.median(0, |m| m.cpu_us), it.median(1, |m| m.cpu_us));
+        println!(
+            "| {subscribers} | {} | {rows} | {bare:.2} | {ours:.2} | {:.2} | {:.0} |",
+            pad + cases::ROW_BYTES,
+            ours / bare,
+            ours * subscribers as f64,
+        );
     }
 }
 
-fn raw(case: &Case, who: &str, measured: &Measured) {
+/// What conflation and compression save, beside the same without.
+fn print_savings(results: &[Result]) {
     println!(
-        "{:<34} {who:<10} cpu {:>8.2} us  p50 {:>8.2}  p99 {:>8.2}  max {:>8.2} ms  {:>7.2} KiB",
-        case.name, measured.cpu_us, measured.p50_ms, measured.p99_ms, measured.max_ms, measured.kib
+        "\n| case | server | events sent to each | bytes sent to each | server's CPU, ms in all | p50 ms | p99 ms | KiB per subscriber |"
     );
+    println!("|---|---|---|---|---|---|---|---|");
+    for it in results.iter().filter(|it| it.case.what == What::Savings) {
+        for (place, server) in it.case.servers.iter().enumerate() {
+            let median = |pick| number(it.median(place, pick));
+            println!(
+                "| {} | {} | {} | {} | {} | {} | {} | {} |",
+                it.case.name,
+                server.name,
+                median(|m| m.frames),
+                median(|m| m.bytes),
+                median(|m| m.cpu_ms),
+                median(|m| m.p50_ms),
+                median(|m| m.p99_ms),
+                median(|m| m.kib),
+            );
+        }
+    }
 }
 
 /// The lines of the table for one case.
-fn rows(case: &Case, pairs: &[(Measured, Measured)]) -> Vec<String> {
-    let line = |what: &str, pick: fn(&Measured) -> f64| {
-        let median = |mut values: Vec<f64>| {
-            values.sort_by(f64::total_cmp);
-            (
-                values[values.len() / 2],
-                values[0],
-                values[values.len() - 1],
-            )
-        };
-        let (reference, ..) = median(pairs.iter().map(|pair| pick(&pair.0)).collect());
-        let (viewcast, ..) = median(pairs.iter().map(|pair| pick(&pair.1)).collect());
-        let ratios = pairs.iter().map(|pair| pick(&pair.1) / pick(&pair.0));
-        let (ratio, lowest, highest) = median(ratios.collect());
-        format!(
-            "| {} | {what} | {reference:.2} | {viewcast:.2} | {ratio:.2} | {lowest:.2} to {highest:.2} |",
-            case.name
+fn goals(it: &Result) -> Vec<String> {
+    let case = &it.case;
+    let line = |what: &str, pick: fn(&Measured) -> f64, goal| {
+        let beside = it.case.servers[0].name;
+        row(
+            &format!("{}: {what}; {beside}", case.name),
+            &number(it.median(0, pick)),
+            &number(it.median(1, pick)),
+            it.ratios(pick),
+            goal,
         )
     };
+    let cpu = "CPU per delivered event, us";
     match case.what {
-        What::Events => vec![
-            line("CPU per delivered event, us", |m| m.cpu_us),
-            line("latency p50, ms", |m| m.p50_ms),
-            line("latency p99, ms", |m| m.p99_ms),
+        What::Steady => vec![
+            line(cpu, |m| m.cpu_us, Goal::AtMost(1.10)),
+            line("latency p99, ms", |m| m.p99_ms, Goal::AtMost(1.5)),
+            writes(it),
         ],
-        What::Idle => vec![line("KiB resident per subscriber", |m| m.kib)],
-        What::Join => vec![line("CPU per subscriber, us", |m| m.cpu_us)],
+        What::Burst => vec![
+            line(cpu, |m| m.cpu_us, Goal::AtMost(1.5)),
+            line("latency p99, ms", |m| m.p99_ms, Goal::AtMost(2.0)),
+            writes(it),
+        ],
+        What::Idle => vec![row(
+            &format!(
+                "{}: KiB resident per subscriber; {}",
+                case.name, case.servers[0].name
+            ),
+            &number(it.median(0, |m| m.kib)),
+            &number(it.median(1, |m| m.kib)),
+            it.of(1, |m| m.kib),
+            Goal::AtMost(10.0),
+        )],
+        What::Join => vec![line(
+            "CPU per subscriber, us",
+            |m| m.cpu_us,
+            Goal::Words("the base is not encoded again"),
+        )],
+        What::Savings | What::Growth => Vec::new(),
     }
+}
+
+fn writes(it: &Result) -> String {
+    row(
+        &format!("{}: writes per delivered event", it.case.name),
+        "",
+        &number(it.median(1, |m| m.writes)),
+        it.of(1, |m| m.writes),
+        Goal::Words("one, or fewer where events gather"),
+    )
 }

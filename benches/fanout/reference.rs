@@ -3,13 +3,19 @@
 //! One thread. Each event is encoded once, chunk header included, appended to
 //! one log of bytes, and written to every socket without blocking. `bare`
 //! calls `write` once per socket and event; `gathering` once per socket for
-//! all that has come since, which is as cheap as it gets under a burst.
+//! all that has come since, which is as cheap as it gets under a burst;
+//! `deflating` compresses for each socket by itself, as middleware does.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
-use crate::Io;
+use flate2::{Compress, Compression, FlushCompress};
+
+use crate::{Fillings, Io};
+
+/// What a gzip stream begins with.
+const GZIP_HEAD: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
 
 const HEAD: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\
                     cache-control: no-store\r\ntransfer-encoding: chunked\r\n\r\n";
@@ -19,6 +25,8 @@ const HEAD: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\
 struct Log {
     bytes: Vec<u8>,
     ends: Vec<usize>,
+    /// The events alone, for who compresses them.
+    texts: Vec<String>,
 }
 
 impl Log {
@@ -27,6 +35,7 @@ impl Log {
         let chunk = format!("{:X}\r\n{text}\r\n", text.len());
         self.bytes.extend_from_slice(chunk.as_bytes());
         self.ends.push(self.bytes.len());
+        self.texts.push(text);
     }
 }
 
@@ -34,14 +43,20 @@ struct Peer {
     socket: TcpStream,
     /// Bytes of the log it has.
     sent: usize,
+    /// Its own compression, and what of that had no room.
+    deflate: Option<(Compress, Vec<u8>)>,
 }
 
-/// `reference bare|gathering SUBSCRIBERS ROWS PAD FEED-PORT`
+/// `reference bare|gathering|deflating SUBSCRIBERS ROWS PAD FEED-PORT`
 pub fn run(arguments: &[String]) -> Io<()> {
     let number = |at: usize| -> u64 { arguments[at].parse().unwrap() };
     let gathers = arguments[0] == "gathering";
-    let pad = "x".repeat(usize::try_from(number(3)).unwrap());
-    let row = |seq: u64, at: u64| format!("{{\"seq\":{seq},\"at\":{at},\"pad\":\"{pad}\"}}");
+    let deflates = arguments[0] == "deflating";
+    let pad = Fillings::new(number(3));
+    let row = |seq: u64, at: u64| {
+        let pad = pad.of(if seq == 0 { at } else { seq });
+        format!("{{\"seq\":{seq},\"at\":{at},\"pad\":\"{pad}\"}}")
+    };
     let mut log = Log::default();
     let base: Vec<String> = (0..number(2)).map(|at| row(0, at)).collect();
     log.push("base", 1_700_000_000_000, &base.join(","));
@@ -49,7 +64,7 @@ pub fn run(arguments: &[String]) -> Io<()> {
     println!("listening on http://{}", listener.local_addr()?);
     let mut feed = TcpStream::connect(("127.0.0.1", u16::try_from(number(4)).unwrap()))?;
     let mut peers = (0..number(1))
-        .map(|_| accept(&listener, &log))
+        .map(|_| accept(&listener, &log, deflates))
         .collect::<Io<Vec<_>>>()?;
 
     let mut buffer = vec![0; 64 * 1024];
@@ -76,6 +91,13 @@ pub fn run(arguments: &[String]) -> Io<()> {
             false => &log.ends[first.min(log.ends.len() - 1)..],
         };
         let mut is_behind = false;
+        if deflates {
+            for peer in &mut peers {
+                is_behind |= !compress(peer, &log.texts[first..])?;
+            }
+            feed.set_read_timeout(is_behind.then_some(Duration::from_millis(1)))?;
+            continue;
+        }
         for end in ends {
             is_behind = false;
             for peer in &mut peers {
@@ -87,7 +109,7 @@ pub fn run(arguments: &[String]) -> Io<()> {
     }
 }
 
-fn accept(listener: &TcpListener, log: &Log) -> Io<Peer> {
+fn accept(listener: &TcpListener, log: &Log, deflates: bool) -> Io<Peer> {
     let (mut socket, _) = listener.accept()?;
     socket.set_nodelay(true)?;
     let mut request = Vec::new();
@@ -97,12 +119,51 @@ fn accept(listener: &TcpListener, log: &Log) -> Io<Peer> {
         request.extend_from_slice(&buffer[..length]);
     }
     socket.write_all(HEAD.as_bytes())?;
+    if deflates {
+        let head = format!("{:X}\r\n", GZIP_HEAD.len()).into_bytes();
+        socket.write_all(&[&head[..], &GZIP_HEAD, b"\r\n"].concat())?;
+        let deflate = (Compress::new(Compression::new(6), false), Vec::new());
+        let mut peer = Peer {
+            socket,
+            sent: 0,
+            deflate: Some(deflate),
+        };
+        compress(&mut peer, &log.texts)?;
+        peer.socket.set_nonblocking(true)?;
+        return Ok(peer);
+    }
     socket.write_all(&log.bytes)?;
     socket.set_nonblocking(true)?;
     Ok(Peer {
         socket,
         sent: log.bytes.len(),
+        deflate: None,
     })
+}
+
+/// Compresses and writes events, each flushed, as far as there is room; whether
+/// there was.
+fn compress(peer: &mut Peer, texts: &[String]) -> Io<bool> {
+    let Some((deflate, unsent)) = &mut peer.deflate else {
+        return Ok(true);
+    };
+    for text in texts {
+        let mut packed = Vec::with_capacity(text.len() + text.len() / 1000 + 64);
+        deflate
+            .compress_vec(text.as_bytes(), &mut packed, FlushCompress::Sync)
+            .unwrap();
+        unsent.extend_from_slice(format!("{:X}\r\n", packed.len()).as_bytes());
+        unsent.extend_from_slice(&packed);
+        unsent.extend_from_slice(b"\r\n");
+    }
+    while !unsent.is_empty() {
+        match peer.socket.write(unsent) {
+            Ok(length) => drop(unsent.drain(..length)),
+            Err(error) if would_block(&error) => return Ok(false),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(true)
 }
 
 /// Writes up to `end`, as far as there is room; whether there was.

@@ -5,6 +5,7 @@
 //! written, so that whoever reads it last knows what it missed and how long it
 //! took.
 
+use std::collections::VecDeque;
 use std::io::{BufRead as _, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex};
@@ -12,7 +13,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::pgwire::{self, Frontend};
-use crate::{Io, now_us};
+use crate::{Fillings, Io, now_us};
 
 /// The first timestamp; only growth matters.
 const BEGIN: u64 = 1_700_000_000_000;
@@ -30,7 +31,9 @@ struct Shared {
     /// Rows of the snapshot.
     rows: u64,
     /// Filling of each row's last column.
-    pad: String,
+    pad: Fillings,
+    /// Events that stay in the view; 0: all.
+    kept: u64,
 }
 
 impl Shared {
@@ -45,14 +48,15 @@ impl Shared {
     }
 }
 
-/// `upstream ROWS PAD`: says its two ports, waits for `go EVENTS RATE`.
+/// `upstream ROWS PAD KEPT`: says its two ports, waits for `go EVENTS RATE`.
 pub fn run(arguments: &[String]) -> Io<()> {
     let number = |at: usize| -> u64 { arguments[at].parse().unwrap() };
     let shared = Arc::new(Shared {
         order: Mutex::new(None),
         given: Condvar::new(),
         rows: number(0),
-        pad: "x".repeat(usize::try_from(number(1)).unwrap()),
+        pad: Fillings::new(number(1)),
+        kept: number(2),
     });
     let view = TcpListener::bind("127.0.0.1:0")?;
     let feed = TcpListener::bind("127.0.0.1:0")?;
@@ -169,8 +173,10 @@ fn answer(sql: &str) -> Vec<u8> {
     }
 }
 
-fn update(out: &mut Vec<u8>, timestamp: u64, seq: u64, at: u64, pad: &str) {
-    let line = format!("{timestamp}\tf\t1\t{seq}\t{at}\t{pad}\n");
+fn update(out: &mut Vec<u8>, timestamp: u64, diff: i64, (seq, at): (u64, u64), pad: &Fillings) {
+    // The rows of the snapshot all have the number 0.
+    let pad = pad.of(if seq == 0 { at } else { seq });
+    let line = format!("{timestamp}\tf\t{diff}\t{seq}\t{at}\t{pad}\n");
     out.extend(pgwire::message(b'd', line.as_bytes()));
 }
 
@@ -184,14 +190,21 @@ fn copy(socket: &mut TcpStream, shared: &Shared) -> Io<()> {
     let mut out = pgwire::copy_out(6);
     progress(&mut out, BEGIN);
     for row in 0..shared.rows {
-        update(&mut out, BEGIN, 0, row, &shared.pad);
+        update(&mut out, BEGIN, 1, (0, row), &shared.pad);
     }
     progress(&mut out, BEGIN + 1);
     socket.write_all(&out)?;
     let order = shared.await_order();
+    let mut standing = VecDeque::new();
     emit(order, |event| {
         out.clear();
-        update(&mut out, BEGIN + event, event, now_us(), &shared.pad);
+        let row = (event, now_us());
+        standing.push_back(row);
+        if shared.kept > 0 && standing.len() as u64 > shared.kept {
+            let gone = standing.pop_front().unwrap();
+            update(&mut out, BEGIN + event, -1, gone, &shared.pad);
+        }
+        update(&mut out, BEGIN + event, 1, row, &shared.pad);
         progress(&mut out, BEGIN + event + 1);
         socket.write_all(&out)
     })?;

@@ -119,6 +119,7 @@ struct Views {
     reconnects: IntCounterVec,
     frames: IntCounterVec,
     sent: IntCounterVec,
+    writes: IntCounterVec,
     compacted: IntCounterVec,
     resumes: IntCounterVec,
     ends: IntCounterVec,
@@ -161,6 +162,10 @@ impl Views {
                 "viewcast_sent_bytes_total",
                 "Bytes of streams handed to connections.",
             )?,
+            writes: counters(
+                "viewcast_writes_total",
+                "Writes to sockets, of streams served without the HTTP stack.",
+            )?,
             compacted: counters(
                 "viewcast_laggards_compacted_total",
                 "Backlogs that a slow subscriber was sent as one delta.",
@@ -201,6 +206,7 @@ impl Views {
             (&self.reconnects, shared.counters.reconnects()),
             (&self.frames, totals.frames),
             (&self.sent, totals.bytes),
+            (&self.writes, totals.writes),
             (&self.compacted, totals.compacted),
         ] {
             counter.with_label_values(&[name]).inc_by(count);

@@ -10,6 +10,14 @@ pub const GATHER_BYTES_MAX: usize = 64 * 1024;
 /// some two milliseconds' work.
 pub const PASS_OUTLETS_MAX: usize = 256;
 
+/// Longest rest of a relay between two rounds of writing, while news comes
+/// faster than rounds do: what comes meanwhile goes out in one write, and
+/// nobody sees so short a time.
+pub const PASS_REST_MAX: Duration = Duration::from_millis(5);
+
+/// Shortest such rest: the timer's step. A view with few streams has none.
+pub const PASS_REST_MIN: Duration = Duration::from_millis(1);
+
 /// Writes of one stream before others on its thread are let in, each of as
 /// much as the socket takes.
 pub const OUTLET_WRITES_MAX: usize = 16;

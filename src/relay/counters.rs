@@ -74,6 +74,7 @@ impl End {
 pub struct StreamCounters {
     frames: AtomicU64,
     bytes: AtomicU64,
+    writes: AtomicU64,
     compacted: AtomicU64,
     resumes: [AtomicU64; Outcome::ALL.len()],
     ends: [AtomicU64; End::ALL.len()],
@@ -95,6 +96,11 @@ impl StreamCounters {
     /// They were, or began, so many frames.
     pub fn count_frames(&self, count: u64) {
         add(&self.frames, count);
+    }
+
+    /// A socket was written to, whether it took anything or not.
+    pub fn count_write(&self) {
+        add(&self.writes, 1);
     }
 
     /// A subscriber that was behind is sent one delta in place of many.
@@ -126,6 +132,8 @@ pub struct StreamTotals {
     pub frames: u64,
     /// Bytes handed to connections.
     pub bytes: u64,
+    /// Writes to sockets, of streams that have one to themselves.
+    pub writes: u64,
     /// Deltas that stood for many.
     pub compacted: u64,
     /// Positions brought back, in the order of `Outcome::ALL`.
@@ -142,6 +150,7 @@ impl StreamTotals {
         };
         add(&mut self.frames, &counters.frames);
         add(&mut self.bytes, &counters.bytes);
+        add(&mut self.writes, &counters.writes);
         add(&mut self.compacted, &counters.compacted);
         for (total, counter) in self.resumes.iter_mut().zip(&counters.resumes) {
             add(total, counter);
@@ -196,6 +205,7 @@ mod tests {
         for worker in &workers {
             worker.count_frames(1);
             worker.count_bytes(10);
+            worker.count_write();
             worker.count_compacted();
             worker.count_resume(Outcome::Ahead);
             worker.count_end(End::Shutdown);
@@ -206,6 +216,7 @@ mod tests {
         let expected = StreamTotals {
             frames: 2,
             bytes: 20,
+            writes: 2,
             compacted: 2,
             resumes: [0, 0, 2, 0],
             ends: [0, 0, 0, 4, 0],

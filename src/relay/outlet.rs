@@ -62,6 +62,7 @@ impl Outlet {
                 News::End => break,
                 News::Bytes(bytes) => bytes,
             };
+            state.subscriber.count_write();
             match self.socket.try_write(&bytes) {
                 Ok(length) if length == bytes.len() => continue,
                 Ok(length) => state.unsent = bytes.slice(length..),
@@ -96,6 +97,7 @@ impl Outlet {
                     }
                 };
             }
+            state.subscriber.count_write();
             match self.socket.try_write(&state.unsent) {
                 // An empty rest would still hold the whole base in memory.
                 Ok(length) if length == state.unsent.len() => state.unsent = Bytes::new(),

@@ -10,12 +10,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Waker;
+use std::time::{Duration, Instant};
 
 use actix::{Actor, Addr, Context, Handler, Message};
 use actix_web::rt::spawn;
+use actix_web::rt::time::sleep;
 use tokio::task::yield_now;
 
-use crate::limits::PASS_OUTLETS_MAX;
+use crate::limits::{PASS_OUTLETS_MAX, PASS_REST_MAX, PASS_REST_MIN};
 
 use super::counters::StreamCounters;
 use super::frame::Base;
@@ -68,6 +70,8 @@ pub struct Local {
     outlets: Vec<Option<Rc<Outlet>>>,
     /// How far the writing has come, while it goes on.
     pass: Option<Pass>,
+    /// When the next round may begin.
+    rested: Option<Instant>,
 }
 
 /// One round through the outlets.
@@ -77,6 +81,27 @@ struct Pass {
     at: usize,
     /// Whether there was news after it began: those before `at` lack it.
     is_outdated: bool,
+    began: Instant,
+}
+
+impl Pass {
+    fn new() -> Self {
+        Pass {
+            at: 0,
+            is_outdated: false,
+            began: Instant::now(),
+        }
+    }
+}
+
+/// How a round goes on.
+enum Step {
+    /// With the next sockets, when others have had their turn.
+    More,
+    /// From the first socket, after a rest.
+    Again(Duration),
+    /// It does not.
+    Done,
 }
 
 impl Local {
@@ -121,29 +146,47 @@ impl Local {
         self.log.clone()
     }
 
-    /// Writes to the next few sockets; whether all have been written to.
-    fn write_some(&mut self) -> bool {
-        let Some(Pass { at, is_outdated }) = self.pass else {
-            return true;
+    /// Writes to the next few sockets.
+    fn write_some(&mut self) -> Step {
+        let Some(pass) = &mut self.pass else {
+            return Step::Done;
         };
-        let end = at.saturating_add(PASS_OUTLETS_MAX);
-        for outlet in self.outlets.iter().take(end).skip(at).flatten() {
+        if pass.at == 0 {
+            *pass = Pass::new();
+        }
+        let end = pass.at.saturating_add(PASS_OUTLETS_MAX);
+        for outlet in self.outlets.iter().take(end).skip(pass.at).flatten() {
             outlet.write_news();
         }
-        self.pass = if end < self.outlets.len() {
-            Some(Pass {
-                at: end,
-                is_outdated,
-            })
-        } else if is_outdated {
-            Some(Pass {
-                at: 0,
-                is_outdated: false,
-            })
-        } else {
-            None
-        };
-        self.pass.is_none()
+        if end < self.outlets.len() {
+            pass.at = end;
+            return Step::More;
+        }
+        // A rest as long as the round, so that a burst costs half the time of
+        // this thread at the most, and each write takes the more of it along.
+        let (is_outdated, rest) = (pass.is_outdated, pass.began.elapsed().min(PASS_REST_MAX));
+        self.rested = Some(Instant::now() + rest);
+        self.pass = is_outdated.then(Pass::new);
+        match is_outdated {
+            true => Step::Again(rest),
+            false => Step::Done,
+        }
+    }
+
+    /// There is news: begins a round, unless one is going on.
+    fn begin_pass(&mut self) -> Step {
+        if let Some(pass) = &mut self.pass {
+            pass.is_outdated = pass.at > 0;
+            return Step::Done;
+        }
+        self.pass = Some(Pass::new());
+        let rest = self
+            .rested
+            .map(|rested| rested.saturating_duration_since(Instant::now()));
+        match rest.filter(|rest| *rest >= PASS_REST_MIN) {
+            Some(rest) => Step::Again(rest),
+            None => self.write_some(),
+        }
     }
 
     fn follow(&mut self) {
@@ -256,6 +299,7 @@ impl Relay {
             free: Vec::new(),
             outlets: Vec::new(),
             pass: None,
+            rested: None,
         }));
         let pending = Arc::new(WakeFlag::default());
         let addr = Relay {
@@ -278,33 +322,27 @@ impl Handler<Wake> for Relay {
     fn handle(&mut self, _: Wake, _: &mut Self::Context) {
         // Lowered before looking: news that comes meanwhile wakes us again.
         self.pending.lower();
-        let is_done = {
+        let step = {
             let mut local = self.local.borrow_mut();
             local.follow();
             local.wake_all();
-            if let Some(pass) = &mut local.pass {
-                pass.is_outdated = true;
-                return;
-            }
-            local.pass = Some(Pass {
-                at: 0,
-                is_outdated: false,
-            });
-            local.write_some()
+            local.begin_pass()
         };
-        if !is_done {
-            spawn(write_rest(Rc::clone(&self.local)));
+        if !matches!(step, Step::Done) {
+            spawn(write_rest(Rc::clone(&self.local), step));
         }
     }
 }
 
 /// Goes on with a pass, letting others on this thread in between: a pass
 /// through ten thousand sockets takes a tenth of a second.
-async fn write_rest(local: Rc<RefCell<Local>>) {
+async fn write_rest(local: Rc<RefCell<Local>>, mut step: Step) {
     loop {
-        yield_now().await;
-        if local.borrow_mut().write_some() {
-            return;
+        match step {
+            Step::Again(rest) if rest >= PASS_REST_MIN => sleep(rest).await,
+            Step::More | Step::Again(_) => yield_now().await,
+            Step::Done => return,
         }
+        step = local.borrow_mut().write_some();
     }
 }

@@ -134,6 +134,11 @@ impl Subscriber {
         self.waiter.leave_outlet();
     }
 
+    /// The outlet writes to its socket.
+    pub fn count_write(&self) {
+        self.counters.count_write();
+    }
+
     /// What a relay that has news is to do.
     pub fn news(&mut self) -> News {
         let Stage::Following { log, cursor } = &mut self.stage else {

@@ -3,18 +3,17 @@
 
 use serde_json::Value;
 
+use crate::support::follower::Follower;
 use crate::support::gateway::{Gateway, PATIENCE};
 use crate::support::http::get;
 use crate::support::materialize::{Generation, Materialize, row};
-use crate::support::sse::{Event, Stream};
-use crate::support::standin::{TextRows, text_rows};
-use crate::support::table::Table;
+use crate::support::sse::Stream;
 
 /// Timestamps that come at once.
 const COMMITS: usize = 60;
 
 /// An interval that no test waits for.
-fn start(generation: Generation) -> (Materialize, Gateway) {
+fn start(generation: Generation, heartbeat: &str) -> (Materialize, Gateway) {
     let server = Materialize::start(generation);
     server.create_view("v", &[("n", "integer"), ("b", "text")]);
     server.commit("v", vec![(row(["0", "x"]), 2)]);
@@ -27,30 +26,9 @@ fn start(generation: Generation) -> (Materialize, Gateway) {
         "--min-interval",
         "10s",
         "--heartbeat",
-        "1h",
+        heartbeat,
     ]);
     (server, gateway)
-}
-
-/// Applies the next event, and compares with the oracle where it has an id.
-fn step(server: &Materialize, stream: &mut Stream, table: &mut Table) -> Event {
-    let event = stream.next().expect("the stream goes on");
-    table.apply(&event);
-    if event.id.is_some() {
-        let timestamp = table.timestamp.expect("a position");
-        let rows = server.contents_at("v", timestamp).into_iter();
-        let expected: TextRows = rows
-            .map(|(row, copies)| (row, u64::try_from(copies).expect("positive")))
-            .collect();
-        assert_eq!(text_rows(&table.rows), expected, "at {timestamp}");
-    }
-    event
-}
-
-fn reach(server: &Materialize, stream: &mut Stream, table: &mut Table, timestamp: u64) {
-    while table.timestamp < Some(timestamp) {
-        step(server, stream, table);
-    }
 }
 
 /// Changes of which the net effect is one row more and one less.
@@ -79,32 +57,29 @@ fn await_read(gateway: &Gateway, timestamp: u64) {
 #[test]
 fn conflation_holds_changes_back_until_the_upstream_is_lost() {
     for generation in [Generation::Modern, Generation::Old] {
-        let (server, gateway) = start(generation);
-        let mut stream = Stream::open(gateway.address, "/v/stream");
-        let mut table = Table::default();
-        step(&server, &mut stream, &mut table);
+        let (server, gateway) = start(generation, "1h");
+        let mut client = Follower::join(&server, &gateway, "v");
         let first = server.commit("v", vec![(row(["0", "y"]), 1)]);
-        reach(&server, &mut stream, &mut table, first);
+        client.reach(first);
+        let table = &client.table;
         assert_eq!((table.timestamp, table.deltas), (Some(first), 1));
 
         let commits = commit_many(&server);
         let last = *commits.last().unwrap();
         await_read(&gateway, last);
         server.cut_all();
-        while table.upstream.as_deref() != Some("\"lost\"") {
-            step(&server, &mut stream, &mut table);
-        }
+        client.until_upstream("lost");
+        let table = &client.table;
         assert!(table.timestamp >= Some(last), "all of it before the outage");
         assert!(table.deltas < COMMITS / 2, "{} deltas", table.deltas);
         let after = server.commit("v", vec![(row(["0", "y"]), -1)]);
-        reach(&server, &mut stream, &mut table, after);
-        assert_eq!(table.bases, 1);
+        client.reach(after);
     }
 }
 
 #[test]
 fn conflation_gives_way_to_who_joins_and_is_resumed_from_its_ends() {
-    let (server, gateway) = start(Generation::Modern);
+    let (server, gateway) = start(Generation::Modern, "1h");
     gateway.await_ready();
     let first = server.commit("v", vec![(row(["0", "y"]), 1)]);
     await_read(&gateway, first);
@@ -113,10 +88,10 @@ fn conflation_gives_way_to_who_joins_and_is_resumed_from_its_ends() {
     await_read(&gateway, last);
 
     // There is no base yet, so one is made, and it holds all that was read.
-    let mut stream = Stream::open(gateway.address, "/v/stream");
-    let mut table = Table::default();
-    let base = step(&server, &mut stream, &mut table);
-    assert_eq!(base.name, "base");
+    let stream = Stream::open(gateway.address, "/v/stream");
+    let mut client = Follower::of(&server, "v", stream);
+    assert_eq!(client.step().name, "base");
+    let table = client.table.clone();
     assert!(
         table.timestamp >= Some(last),
         "{:?} < {last}",
@@ -136,39 +111,22 @@ fn conflation_gives_way_to_who_joins_and_is_resumed_from_its_ends() {
     assert_eq!(resumed(commits[COMMITS / 2]), "base");
     assert_eq!(resumed(last), "delta");
     let now = server.now();
-    reach(&server, &mut stream, &mut table, now);
-    assert_eq!(table.bases, 1);
+    client.reach(now);
 }
 
 /// A heartbeat that is due sends what is held back.
 #[test]
 fn conflation_does_not_outlast_a_heartbeat() {
-    let server = Materialize::start(Generation::Modern);
-    server.create_view("v", &[("n", "integer"), ("b", "text")]);
-    server.commit("v", vec![(row(["0", "x"]), 1)]);
-    let url = server.url();
-    let gateway = Gateway::start(&[
-        "--upstream",
-        &url,
-        "--view",
-        "v",
-        "--min-interval",
-        "10s",
-        "--heartbeat",
-        "100ms",
-    ]);
-    let mut stream = Stream::open(gateway.address, "/v/stream");
-    let mut table = Table::default();
-    step(&server, &mut stream, &mut table);
-    for round in 0..5 {
+    let (server, gateway) = start(Generation::Modern, "100ms");
+    let mut client = Follower::join(&server, &gateway, "v");
+    for _ in 0..5 {
         let commits = commit_many(&server);
         let last = *commits.last().unwrap();
-        reach(&server, &mut stream, &mut table, last);
+        client.reach(last);
         // Back to the first row, so that the next round can begin.
         let value = COMMITS.to_string();
         let back = vec![(row([&value, "x"]), -1), (row(["0", "x"]), 1)];
         let back = server.commit("v", back);
-        reach(&server, &mut stream, &mut table, back);
-        assert_eq!(table.bases, 1, "round {round}");
+        client.reach(back);
     }
 }

@@ -1,14 +1,12 @@
 //! The whole gateway before an upstream that fails in every way: each client
 //! has one base, and at every id it is sent its rows are the view's.
 
-use std::collections::BTreeMap;
-
+use crate::support::follower::Follower;
 use crate::support::gateway::{Gateway, Process};
 use crate::support::http::get;
 use crate::support::materialize::{Failure, Generation, Materialize, row};
 use crate::support::proxy::Proxy;
-use crate::support::sse::{Event, Stream};
-use crate::support::standin::{TextRows, text_rows};
+use crate::support::sse::Stream;
 use crate::support::table::Table;
 
 const COLUMNS: [(&str, &str); 2] = [("n", "integer"), ("b", "text")];
@@ -37,75 +35,12 @@ fn gateway(server: &Materialize) -> Gateway {
     ])
 }
 
-/// A client that compares its rows with the oracle after every event.
-struct Client<'a> {
-    server: &'a Materialize,
-    view: &'static str,
-    stream: Stream,
-    table: Table,
-}
-
-impl<'a> Client<'a> {
-    fn join(server: &'a Materialize, gateway: &Gateway, view: &'static str) -> Self {
-        let stream = Stream::open(gateway.address, &format!("/{view}/stream"));
-        let mut client = Client {
-            server,
-            view,
-            stream,
-            table: Table::default(),
-        };
-        while client.table.timestamp.is_none() {
-            client.step();
-        }
-        client
-    }
-
-    fn step(&mut self) -> Event {
-        let event = self.stream.next().expect("the stream goes on");
-        self.table.apply(&event);
-        if event.id.is_some() {
-            self.compare();
-        }
-        event
-    }
-
-    fn compare(&self) {
-        let timestamp = self.table.timestamp.expect("a position");
-        let oracle: BTreeMap<_, _> = self.server.contents_at(self.view, timestamp);
-        let expected: TextRows = oracle
-            .into_iter()
-            .map(|(row, copies)| (row, u64::try_from(copies).expect("positive")))
-            .collect();
-        assert_eq!(
-            text_rows(&self.table.rows),
-            expected,
-            "{} at {timestamp}",
-            self.view
-        );
-    }
-
-    /// Reads until the position has reached a timestamp.
-    fn reach(&mut self, timestamp: u64) {
-        while self.table.timestamp < Some(timestamp) {
-            self.step();
-        }
-        assert_eq!(self.table.bases, 1, "one base per connection [P2]");
-    }
-
-    fn until_upstream(&mut self, word: &str) {
-        let data = format!("\"{word}\"");
-        while self.table.upstream.as_ref() != Some(&data) {
-            self.step();
-        }
-    }
-}
-
 #[test]
 fn oracle_duplicates_are_exact_at_every_id() {
     for generation in [Generation::Modern, Generation::Old] {
         let server = server(generation);
         let gateway = gateway(&server);
-        let mut client = Client::join(&server, &gateway, "v");
+        let mut client = Follower::join(&server, &gateway, "v");
         assert_eq!(client.table.rows.values().sum::<u64>(), 4);
         for (row_changed, diff) in [("1", 2), ("1", -4), ("3", 1_000), ("3", -999), ("1", -1)] {
             let at = server.commit("v", vec![(row([row_changed, "x"]), diff)]);
@@ -122,7 +57,7 @@ fn upstream_outage_is_one_delta_between_lost_and_live() {
     for generation in [Generation::Modern, Generation::Old] {
         let server = server(generation);
         let gateway = gateway(&server);
-        let mut client = Client::join(&server, &gateway, "v");
+        let mut client = Follower::join(&server, &gateway, "v");
         server.refuse(true);
         server.restart();
         outage(&server, &mut client);
@@ -133,7 +68,7 @@ fn upstream_outage_is_one_delta_between_lost_and_live() {
 fn upstream_outage_with_history_is_one_delta_too() {
     let server = server(Generation::Modern);
     let gateway = gateway(&server);
-    let mut client = Client::join(&server, &gateway, "v");
+    let mut client = Follower::join(&server, &gateway, "v");
     server.refuse(true);
     server.cut_all();
     outage(&server, &mut client);
@@ -145,7 +80,7 @@ fn upstream_outage_with_history_is_one_delta_too() {
 }
 
 /// Changes happen while the upstream refuses; then it is back.
-fn outage(server: &Materialize, client: &mut Client<'_>) {
+fn outage(server: &Materialize, client: &mut Follower<'_>) {
     client.until_upstream("lost");
     for n in 0..20 {
         let flicker = (row(["6", "gone"]), 1 - 2 * (n % 2));
@@ -167,7 +102,7 @@ fn bad_data_is_logged_and_corrected_without_a_second_base() {
     for generation in [Generation::Modern, Generation::Old] {
         let server = server(generation);
         let gateway = gateway(&server);
-        let mut client = Client::join(&server, &gateway, "v");
+        let mut client = Follower::join(&server, &gateway, "v");
         for bad in [
             "{t}\tf\t1\t9\n",                            // too few columns
             "{t}\tf\t1\t9\tx\ty\n",                      // too many
@@ -198,8 +133,8 @@ fn bad_data_is_logged_and_corrected_without_a_second_base() {
 fn dropped_view_is_gone_while_others_go_on() {
     let server = server(Generation::Modern);
     let gateway = gateway(&server);
-    let mut client = Client::join(&server, &gateway, "v");
-    let mut other = Client::join(&server, &gateway, "w");
+    let mut client = Follower::join(&server, &gateway, "v");
+    let mut other = Follower::join(&server, &gateway, "w");
     let incarnation = client.table.incarnation.clone();
     server.drop_view("v");
     let gone = loop {
@@ -230,8 +165,8 @@ fn dropped_view_is_gone_while_others_go_on() {
 fn gateways_on_one_upstream_share_positions() {
     let server = server(Generation::Modern);
     let (here, there) = (gateway(&server), gateway(&server));
-    let mut client = Client::join(&server, &here, "v");
-    Client::join(&server, &there, "v");
+    let mut client = Follower::join(&server, &here, "v");
+    Follower::join(&server, &there, "v");
     // Hops from one gateway to the other with every change [R3].
     for hop in 0..10 {
         let at = server.commit("v", vec![(row(["1", "hop"]), 1)]);
@@ -258,7 +193,7 @@ fn questions_that_fail_by_the_way_make_no_other_view() {
         let mut arguments = vec!["--upstream", &url, "--reconnect-max", "50ms"];
         arguments.extend(["--view", "v", "--view", "w", "--heartbeat", "200ms"]);
         let gateway = Gateway::start(&arguments);
-        let mut client = Client::join(&server, &gateway, "v");
+        let mut client = Follower::join(&server, &gateway, "v");
         let busy = Failure::Code("57014");
         // Both views ask for the environment.
         for (question, views, failure) in [
@@ -290,21 +225,21 @@ fn resume_in_a_view_created_after_time_went_back_needs_no_base() {
     let server = server(Generation::Modern);
     server.tick_after(1_000_000_000);
     let gateway = gateway(&server);
-    let before = Client::join(&server, &gateway, "v");
+    let before = Follower::join(&server, &gateway, "v");
     server.rewind(500_000_000, &[("v".to_owned(), vec![(row(["1", "x"]), 2)])]);
     // The stream ends as gone; who comes back is served the earlier time.
     let mut stream = before.stream;
     while stream.next().is_some() {}
-    let mut back = Client::join(&server, &gateway, "v");
+    let mut back = Follower::join(&server, &gateway, "v");
     assert!(back.table.timestamp < before.table.timestamp);
     server.drop_view("v");
     while back.stream.next().is_some() {}
     server.create_view("v", &COLUMNS);
     server.commit("v", vec![(row(["5", "new"]), 1)]);
-    let created = Client::join(&server, &gateway, "v");
+    let created = Follower::join(&server, &gateway, "v");
     assert_ne!(created.table.incarnation, before.table.incarnation);
     let id = created.stream.last_id.clone().expect("an id");
-    let mut returned = Client {
+    let mut returned = Follower {
         stream: Stream::resume(gateway.address, "/v/stream", &id),
         ..created
     };
@@ -316,8 +251,8 @@ fn resume_in_a_view_created_after_time_went_back_needs_no_base() {
 fn resume_inside_a_delta_of_several_timestamps_sends_a_base() {
     let server = server(Generation::Modern);
     let (here, there) = (gateway(&server), gateway(&server));
-    let mut behind = Client::join(&server, &here, "v");
-    let mut ahead = Client::join(&server, &there, "v");
+    let mut behind = Follower::join(&server, &here, "v");
+    let mut ahead = Follower::join(&server, &there, "v");
     // One gateway sees every timestamp; the other is cut off for some of them,
     // and its one delta over the gap is of no use to who has seen half of it.
     let first = server.commit("v", vec![(row(["1", "a"]), 1)]);
@@ -360,8 +295,8 @@ fn resume_inside_changes_that_cancelled_out_sends_a_base() {
         let url = format!("postgres://materialize@{}/materialize", proxy.address);
         let here = Gateway::start(&["--upstream", &url, "--view", "v", "--heartbeat", "200ms"]);
         let there = gateway(&server);
-        let mut behind = Client::join(&server, &here, "v");
-        let mut ahead = Client::join(&server, &there, "v");
+        let mut behind = Follower::join(&server, &here, "v");
+        let mut ahead = Follower::join(&server, &there, "v");
         proxy.refuse(true);
         proxy.cut_all();
         behind.until_upstream("lost");
@@ -371,7 +306,7 @@ fn resume_inside_changes_that_cancelled_out_sends_a_base() {
         server.commit("v", vec![(row(["9", "passing"]), -1)]);
         proxy.heal();
         behind.until_upstream("live");
-        let mut returned = Client {
+        let mut returned = Follower {
             stream: Stream::resume(here.address, "/v/stream", &id),
             table: Table::default(),
             ..ahead
@@ -391,7 +326,7 @@ fn empty_and_constant_views_have_a_base_on_both_generations() {
         server.commit("w", vec![(row(["7", "w"]), 2)]);
         server.set_constant("w");
         let gateway = gateway(&server);
-        let mut empty = Client::join(&server, &gateway, "v");
+        let mut empty = Follower::join(&server, &gateway, "v");
         assert!(empty.table.rows.is_empty());
         let at = server.commit("v", vec![(row(["1", "x"]), 1)]);
         empty.reach(at);
@@ -441,8 +376,8 @@ fn view_over_the_limit_is_gone_and_others_go_on() {
         "--max-view-bytes",
         "1KiB",
     ]);
-    let mut client = Client::join(&server, &gateway, "v");
-    let mut other = Client::join(&server, &gateway, "w");
+    let mut client = Follower::join(&server, &gateway, "v");
+    let mut other = Follower::join(&server, &gateway, "w");
     // A multiplicity sent by mistake: few bytes here, a terabyte of JSON.
     server.commit("v", vec![(row(["1", "x"]), 1 << 36)]);
     let gone = loop {
@@ -476,7 +411,7 @@ fn silent_upstream_is_lost_and_found_again() {
             "--upstream-timeout",
             "500ms",
         ]);
-        let mut client = Client::join(&server, &gateway, "v");
+        let mut client = Follower::join(&server, &gateway, "v");
         // No answer, no stream, no close: a half-open connection, or SIGSTOP.
         server.silence(true);
         client.until_upstream("lost");

@@ -102,6 +102,8 @@ fn metrics_count_what_happened() {
     // A base and five deltas, and one delta more on the other stream.
     assert!(sample("viewcast_sent_frames_total{view=\"counter\"}") >= 7.0);
     assert!(sample("viewcast_sent_bytes_total{view=\"counter\"}") > 7.0 * 60.0);
+    // The head, the base and a delta at the least; what gathers is one write.
+    assert!(sample("viewcast_writes_total{view=\"counter\"}") >= 3.0);
     assert!(sample("viewcast_process_resident_bytes") > 1e6);
     let files = sample("viewcast_process_open_files");
     assert!(files > 5.0 && files < sample("viewcast_process_open_files_max"));

@@ -1,6 +1,7 @@
 //! What the tests drive: real binaries, real sockets, an independent client.
 
 pub mod dice;
+pub mod follower;
 pub mod gateway;
 pub mod http;
 pub mod kernel;
