@@ -58,6 +58,8 @@ pub struct Config {
     pub heartbeat: Duration,
     /// The shortest time between two deltas with changes.
     pub min_interval: Duration,
+    /// Whether streams are compressed for who accepts it.
+    pub compress: bool,
     /// Bytes of deltas kept per view for resume.
     pub retention_bytes: u64,
     /// Age of the oldest delta kept per view for resume.
@@ -230,6 +232,7 @@ fn merge_common(
         serve::min_interval,
         value::duration(Duration::ZERO, limits::MIN_INTERVAL_MAX, "100ms"),
     );
+    let compress = merge.one(serve::compress, value::compress());
     let retention = merge_retention(merge);
     let max_view_bytes = merge.one(
         serve::max_view_bytes,
@@ -263,6 +266,7 @@ fn merge_common(
         patience: patience?,
         heartbeat: heartbeat?,
         min_interval: min_interval?,
+        compress: compress?,
         retention_bytes: retention?.0,
         retention_age: retention?.1,
         max_view_bytes: max_view_bytes?,

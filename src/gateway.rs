@@ -113,6 +113,7 @@ async fn serve(config: &Config) -> Result<(), GatewayError> {
             config.connections.trusted_proxies.clone(),
         )),
         policy: Arc::clone(&policy),
+        compress: config.compress,
     };
     let certificate = doors::certificate(config)?;
     let (server, scheme) = match &certificate {

@@ -5,7 +5,11 @@
 use clap::Args;
 
 use crate::limits;
-use crate::process;
+
+pub use defaults::size_text;
+use defaults::{duration, one_per_core, share_of_files, text};
+
+mod defaults;
 
 /// What all environment variables begin with.
 pub const ENVIRONMENT_PREFIX: &str = "VIEWCAST_";
@@ -278,6 +282,13 @@ settings! {
         /// upstream or a new base does not wait for it. Example: 100ms
         min_interval: Option<String>, "DURATION", duration(limits::MIN_INTERVAL_DEFAULT);
 
+        /// Compress streams with gzip for who accepts it: auto or off
+        ///
+        /// Each event is compressed once for all. It saves bytes where rows
+        /// repeat themselves within a base or a delta; a delta of one short row
+        /// becomes no smaller. Example: auto
+        compress: Option<String>, "WHEN", text("off");
+
         /// Keep at most this many bytes of deltas per view for resume, 1KiB to 64GiB
         ///
         /// A browser that comes back within what is kept gets only the deltas
@@ -354,43 +365,4 @@ settings! {
 /// Every setting there is, in the order of the help and of reports.
 pub fn all() -> impl Iterator<Item = Setting> {
     serve::ALL.iter().chain(demo::ALL).copied()
-}
-
-/// A size as people write it: the largest binary unit that divides it.
-pub fn size_text(bytes: u64) -> String {
-    let units = ["B", "KiB", "MiB", "GiB"];
-    let mut size = bytes;
-    for unit in units {
-        let whole = size != 0 && size.is_multiple_of(1024);
-        if !whole || unit == "GiB" {
-            return format!("{size}{unit}");
-        }
-        size /= 1024;
-    }
-    format!("{bytes}B")
-}
-
-fn text(text: &str) -> DefaultValue {
-    DefaultValue::Text(text.to_owned())
-}
-
-fn duration(duration: std::time::Duration) -> DefaultValue {
-    DefaultValue::Text(humantime::format_duration(duration).to_string())
-}
-
-fn share_of_files() -> DefaultValue {
-    let share = |files: usize| files.saturating_mul(limits::CONNECTIONS_PERCENT_OF_FILES) / 100;
-    let connections = process::open_files_max().map_or(limits::CONNECTIONS_FALLBACK, share);
-    let connections = connections.clamp(1, limits::CONNECTIONS_MAX);
-    DefaultValue::Computed(
-        connections.to_string(),
-        "nine tenths of the files the process may open",
-    )
-}
-
-fn one_per_core() -> DefaultValue {
-    // A machine that does not say how many cores it has still serves.
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let workers = cores.min(limits::WORKERS_MAX);
-    DefaultValue::Computed(workers.to_string(), "one per core")
 }

@@ -162,6 +162,19 @@ pub fn web_address() -> Kind<String> {
     }
 }
 
+/// Whether something is done for who asks for it.
+pub fn compress() -> Kind<bool> {
+    Kind {
+        accepts: "auto or off".into(),
+        parse: Box::new(|given| match given.trim() {
+            "auto" => Some(true),
+            "off" => Some(false),
+            _ => None,
+        }),
+        show: |is_auto| toml_text(if *is_auto { "auto" } else { "off" }),
+    }
+}
+
 /// The statement that asks for a view's changes.
 pub fn dialect() -> Kind<Dialect> {
     Kind {

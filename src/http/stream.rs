@@ -9,7 +9,10 @@ use std::task::{Context, Poll, ready};
 
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::http::Method;
-use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use actix_web::http::header::{
+    AcceptEncoding, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ContentEncoding, Encoding,
+    Header as _, VARY,
+};
 use actix_web::web::{Bytes, Data, Query};
 use actix_web::{HttpMessage as _, HttpRequest, HttpResponse};
 use actix_web_lab::extract::{LocalData, Path};
@@ -50,6 +53,13 @@ pub async fn stream(
         .insert_header((CONTENT_TYPE, EVENT_STREAM))
         .insert_header((CACHE_CONTROL, NO_STORE))
         .insert_header(X_ACCEL_BUFFERING);
+    let is_packed = gateway.compress && accepts_gzip(&request);
+    if gateway.compress {
+        response.insert_header((VARY, "Accept-Encoding"));
+    }
+    if is_packed {
+        response.insert_header((CONTENT_ENCODING, ContentEncoding::Gzip.as_str()));
+    }
     if request.method() == Method::HEAD {
         return Ok(response.finish());
     }
@@ -62,6 +72,9 @@ pub async fn stream(
     if let Some(time) = access.lasts() {
         subscriber.end_after(time);
     }
+    if is_packed {
+        subscriber.pack();
+    }
     // Over plain HTTP/1.1 the connection takes the subscriber and serves it
     // without the HTTP stack between.
     if let Some(slot) = request.extensions().get::<Slot>() {
@@ -72,6 +85,17 @@ pub async fn stream(
         subscriber,
         rest: Bytes::new(),
     }))
+}
+
+/// Whether the client would rather have gzip than nothing of the kind. Who says
+/// nothing, or nothing that makes sense, would not.
+fn accepts_gzip(request: &HttpRequest) -> bool {
+    let (gzip, identity) = (Encoding::gzip(), Encoding::identity());
+    let supported = [&gzip, &identity].into_iter();
+    AcceptEncoding::parse(request)
+        .ok()
+        .and_then(|accepted| accepted.negotiate(supported))
+        .is_some_and(|encoding| encoding == gzip)
 }
 
 /// Where a connection that can serve a subscriber itself is given one.

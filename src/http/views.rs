@@ -87,6 +87,8 @@ pub struct Gateway {
     pub admission: Arc<Admission>,
     /// Who may say on whose behalf it asks.
     pub proxies: Arc<TrustedProxies>,
+    /// Whether streams are compressed for who accepts it.
+    pub compress: bool,
 }
 
 impl Gateway {

@@ -6,6 +6,14 @@ use std::time::Duration;
 /// behind: one write instead of many, as long as copying is the cheaper part.
 pub const GATHER_BYTES_MAX: usize = 64 * 1024;
 
+/// How hard events are compressed, of 9: harder gains a hundredth or two.
+pub const PACK_LEVEL: u32 = 6;
+
+/// Bytes of a base that are compressed at a time: a millisecond's work, for
+/// which others on the thread wait; twice deflate's window, so that cutting
+/// costs little.
+pub const BASE_PACK_BYTES: usize = 64 * 1024;
+
 /// Sockets that a relay writes to before it lets others on its thread in:
 /// some two milliseconds' work.
 pub const PASS_OUTLETS_MAX: usize = 256;

@@ -5,8 +5,11 @@
 //! and a line break behind, so that not even that is made per subscriber.
 
 use std::fmt::Write as _;
+use std::sync::OnceLock;
 
 use bytes::Bytes;
+
+use super::packed::{Packed, Piece};
 
 /// Room for a chunk's size in hexadecimal and its line break.
 const HEAD_ROOM: usize = 18;
@@ -24,18 +27,50 @@ pub enum Form {
     Event,
     /// Each in a chunk of HTTP/1.1.
     Chunk,
+    /// Bare events, compressed.
+    PackedEvent,
+    /// Compressed, each in a chunk of HTTP/1.1.
+    PackedChunk,
 }
 
-/// An event, and around it a chunk.
+impl Form {
+    /// The same in chunks.
+    pub fn chunked(self) -> Form {
+        match self {
+            Form::Event | Form::Chunk => Form::Chunk,
+            Form::PackedEvent | Form::PackedChunk => Form::PackedChunk,
+        }
+    }
+
+    /// The same compressed.
+    pub fn packed(self) -> Form {
+        match self {
+            Form::Event | Form::PackedEvent => Form::PackedEvent,
+            Form::Chunk | Form::PackedChunk => Form::PackedChunk,
+        }
+    }
+
+    /// Whether it is in chunks.
+    pub fn is_chunked(self) -> bool {
+        matches!(self, Form::Chunk | Form::PackedChunk)
+    }
+
+    /// Whether it is compressed.
+    pub fn is_packed(self) -> bool {
+        matches!(self, Form::PackedEvent | Form::PackedChunk)
+    }
+}
+
+/// Bytes, and around them a chunk.
 #[derive(Clone, Debug)]
-pub struct Encoded {
+pub struct Framed {
     chunk: Bytes,
-    /// Where the event begins in the chunk.
+    /// Where the bytes begin in the chunk.
     head: usize,
 }
 
-impl Encoded {
-    /// A buffer to write an event into, with room for so many bytes.
+impl Framed {
+    /// A buffer to write into, with room for so many bytes.
     pub fn buffer(room: usize) -> Vec<u8> {
         let more = HEAD_ROOM + LINE_BREAK.len();
         let mut out = Vec::with_capacity(room.saturating_add(more));
@@ -44,7 +79,7 @@ impl Encoded {
     }
 
     /// What was written into the buffer of `buffer`.
-    pub fn finish(mut out: Vec<u8>) -> Encoded {
+    pub fn finish(mut out: Vec<u8>) -> Framed {
         let length = out.len().saturating_sub(HEAD_ROOM);
         let mut size = String::with_capacity(HEAD_ROOM);
         // Writing to a string never fails, and 16 digits hold any length.
@@ -54,9 +89,46 @@ impl Encoded {
             place.copy_from_slice(size.as_bytes());
         }
         out.extend_from_slice(LINE_BREAK);
-        Encoded {
+        Framed {
             chunk: Bytes::from(out).slice(begin..),
             head: size.len(),
+        }
+    }
+
+    /// The bytes alone.
+    pub fn event(&self) -> Bytes {
+        let end = self.chunk.len().saturating_sub(LINE_BREAK.len());
+        self.chunk.slice(self.head..end)
+    }
+
+    /// Either, as the subscriber needs it.
+    pub fn form(&self, form: Form) -> Bytes {
+        match form.is_chunked() {
+            true => self.chunk.clone(),
+            false => self.event(),
+        }
+    }
+}
+
+/// An event, around it a chunk, and both once more, compressed, if anybody has
+/// asked for that.
+#[derive(Debug)]
+pub struct Encoded {
+    plain: Framed,
+    packed: OnceLock<Packed>,
+}
+
+impl Encoded {
+    /// A buffer to write an event into, with room for so many bytes.
+    pub fn buffer(room: usize) -> Vec<u8> {
+        Framed::buffer(room)
+    }
+
+    /// What was written into the buffer of `buffer`.
+    pub fn finish(out: Vec<u8>) -> Encoded {
+        Encoded {
+            plain: Framed::finish(out),
+            packed: OnceLock::new(),
         }
     }
 
@@ -69,28 +141,31 @@ impl Encoded {
 
     /// The event alone.
     pub fn event(&self) -> Bytes {
-        let end = self.chunk.len().saturating_sub(LINE_BREAK.len());
-        self.chunk.slice(self.head..end)
+        self.plain.event()
     }
 
     /// The event in its chunk.
     pub fn chunk(&self) -> &Bytes {
-        &self.chunk
+        &self.plain.chunk
     }
 
-    /// Either, as the subscriber needs it.
-    pub fn form(&self, form: Form) -> Bytes {
-        match form {
-            Form::Event => self.event(),
-            Form::Chunk => self.chunk.clone(),
+    /// The event as the subscriber needs it; compressed for the first who asks,
+    /// and shared with all who follow.
+    pub fn piece(&self, form: Form) -> Piece {
+        if form.is_packed() {
+            let packed = self.packed.get_or_init(|| Packed::of(&self.event()));
+            return packed.piece(form);
+        }
+        Piece {
+            bytes: self.plain.form(form),
+            sum: None,
         }
     }
 
     /// Bytes of the event.
     pub fn length(&self) -> usize {
-        self.chunk
-            .len()
-            .saturating_sub(self.head + LINE_BREAK.len())
+        let around = self.plain.head + LINE_BREAK.len();
+        self.plain.chunk.len().saturating_sub(around)
     }
 }
 

@@ -6,13 +6,17 @@
 //! The data of every event is one line: row text is JSON, in which no raw line
 //! break can stand, so nothing needs to be split or escaped here.
 
+use std::sync::OnceLock;
+
 use bytes::Bytes;
 
+use crate::limits::BASE_PACK_BYTES;
 use crate::model::delta::Delta;
 use crate::model::position::{Incarnation, Position, Timestamp};
 use crate::model::view::View;
 
-use super::encoded::Encoded;
+use super::encoded::{Encoded, Form};
+use super::packed::{Packed, Piece};
 
 /// The whole view.
 pub const EVENT_BASE: &str = "base";
@@ -45,7 +49,7 @@ pub enum Kind {
 }
 
 /// One SSE event, ready to be written.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Frame {
     /// Whether it moves the position of who is sent it.
     pub has_id: bool,
@@ -204,6 +208,9 @@ pub struct Base {
     pub encoded: Encoded,
     /// The JSON array alone, a part of the event.
     pub json: Bytes,
+    /// Slices of the event, each compressed when it is wanted first: the whole
+    /// would keep a thread busy for as long as it takes.
+    packed: Vec<OnceLock<Packed>>,
 }
 
 impl Base {
@@ -233,8 +240,23 @@ impl Base {
         Base {
             position,
             json: event.slice(end.saturating_sub(length)..end),
+            packed: vec![OnceLock::new(); event.len().div_ceil(BASE_PACK_BYTES)],
             encoded,
         }
+    }
+
+    /// The event as the subscriber needs it, piece by piece: the one behind so
+    /// many others, `None` behind the last.
+    pub fn piece(&self, form: Form, at: usize) -> Option<Piece> {
+        if !form.is_packed() {
+            return (at == 0).then(|| self.encoded.piece(form));
+        }
+        let packed = self.packed.get(at)?.get_or_init(|| {
+            let event = self.encoded.event();
+            let slice = event.chunks(BASE_PACK_BYTES).nth(at);
+            Packed::of(slice.unwrap_or_default())
+        });
+        Some(packed.piece(form))
     }
 }
 

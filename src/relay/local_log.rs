@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use crate::limits::{CATCH_UP_FRAMES_MAX, GATHER_BYTES_MAX};
 use crate::model::delta::Delta;
 use crate::model::position::{Incarnation, Position};
@@ -11,6 +9,7 @@ use crate::model::retention::{Cursor, Resume, Retention};
 
 use super::encoded::{Encoded, Form};
 use super::frame::{Base, Frame, Kind, encode_delta};
+use super::packed::{Piece, Pieces};
 use super::shared::{Log, LogState};
 
 /// The thread's copy of one log, shared by its subscribers.
@@ -29,6 +28,8 @@ pub struct LocalLog {
     merged: Option<(Cursor, Cursor, Encoded)>,
     /// The last frames that were gathered, and the log's end then.
     gathered: Option<Gathered>,
+    /// The same, compressed.
+    gathered_packed: Option<Gathered>,
 }
 
 /// Several frames' chunks as one piece of memory, for one write.
@@ -38,16 +39,16 @@ struct Gathered {
     to: Cursor,
     /// Where the log ended: further on, there may be more to gather.
     end: Cursor,
-    chunks: Bytes,
+    chunks: Piece,
 }
 
 /// What a subscriber at some place of the log is to be given.
 #[derive(Debug)]
 pub enum Next {
     /// These bytes, frame by frame; it then stands at the cursor.
-    Bytes(Bytes, Cursor),
+    Bytes(Piece, Cursor),
     /// These bytes, one delta in place of all frames up to the cursor.
-    Merged(Bytes, Cursor),
+    Merged(Piece, Cursor),
     /// It has everything.
     Nothing,
     /// It has the last frame there will ever be.
@@ -68,6 +69,7 @@ impl LocalLog {
             ended: false,
             merged: None,
             gathered: None,
+            gathered_packed: None,
         };
         log.follow();
         log
@@ -130,12 +132,12 @@ impl LocalLog {
         if behind > CATCH_UP_FRAMES_MAX {
             return self.consolidated(cursor, form);
         }
-        if behind > 1 && form == Form::Chunk {
-            return self.gathered(cursor);
+        if behind > 1 && form.is_chunked() {
+            return self.gathered(cursor, form);
         }
         match self.first(cursor) {
             Err(Forgotten) => Next::Forgotten,
-            Ok(Some(frame)) => Next::Bytes(frame.encoded.form(form), cursor.next()),
+            Ok(Some(frame)) => Next::Bytes(frame.encoded.piece(form), cursor.next()),
             Ok(None) if self.ended => Next::Ended,
             Ok(None) => Next::Nothing,
         }
@@ -149,9 +151,13 @@ impl LocalLog {
     /// Several frames in one piece. They are copied once for all who stand at
     /// the same place, which after a burst is everybody: cheaper than a list
     /// of pieces that the kernel walks for each socket.
-    fn gathered(&mut self, cursor: Cursor) -> Next {
+    fn gathered(&mut self, cursor: Cursor, form: Form) -> Next {
         let end = self.frames.end();
-        if let Some(known) = &self.gathered
+        let gathered = match form.is_packed() {
+            true => &mut self.gathered_packed,
+            false => &mut self.gathered,
+        };
+        if let Some(known) = gathered
             && (known.from, known.end) == (cursor, end)
         {
             return Next::Bytes(known.chunks.clone(), known.to);
@@ -159,21 +165,21 @@ impl LocalLog {
         let Some(entries) = self.frames.from(cursor) else {
             return Next::Forgotten;
         };
-        let (mut to, mut chunks) = (cursor, Vec::new());
+        let (mut to, mut chunks) = (cursor, Pieces::default());
         for entry in entries {
-            let chunk = entry.frame.encoded.chunk();
-            if chunks.is_empty() && chunk.len() >= GATHER_BYTES_MAX {
+            let chunk = entry.frame.encoded.piece(form);
+            if to == cursor && chunk.bytes.len() >= GATHER_BYTES_MAX {
                 // Large enough to go out alone, and not to be copied.
-                return Next::Bytes(chunk.clone(), cursor.next());
+                return Next::Bytes(chunk, cursor.next());
             }
-            if chunks.len() + chunk.len() > GATHER_BYTES_MAX {
+            if chunks.length() + chunk.bytes.len() > GATHER_BYTES_MAX {
                 break;
             }
-            chunks.extend_from_slice(chunk);
+            chunks.push(&chunk);
             to = to.next();
         }
-        let chunks = Bytes::from(chunks);
-        self.gathered = Some(Gathered {
+        let chunks = chunks.finish();
+        *gathered = Some(Gathered {
             from: cursor,
             to,
             end,
@@ -196,13 +202,13 @@ impl LocalLog {
         if let Some((from, to, encoded)) = &self.merged
             && (*from, *to) == (cursor, end)
         {
-            return Next::Merged(encoded.form(form), end);
+            return Next::Merged(encoded.piece(form), end);
         }
         let Some(delta) = Delta::merge(run).filter(|_| has_id) else {
             // A control frame, or a heartbeat that moves nothing: merged with
             // its like it would carry an id that was sent before.
             return match self.first(cursor) {
-                Ok(Some(frame)) => Next::Bytes(frame.encoded.form(form), cursor.next()),
+                Ok(Some(frame)) => Next::Bytes(frame.encoded.piece(form), cursor.next()),
                 Ok(None) | Err(Forgotten) => Next::Nothing,
             };
         };
@@ -211,7 +217,7 @@ impl LocalLog {
             incarnation: self.incarnation(),
         };
         let encoded = encode_delta(&delta, position);
-        let bytes = encoded.form(form);
+        let bytes = encoded.piece(form);
         self.merged = Some((cursor, end, encoded));
         Next::Merged(bytes, end)
     }

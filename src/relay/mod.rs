@@ -11,6 +11,7 @@ pub mod encoded;
 pub mod frame;
 pub mod local_log;
 pub mod outlet;
+pub mod packed;
 pub mod publisher;
 #[allow(clippy::module_inception, reason = "the actor is named for what it is")]
 pub mod relay;

@@ -9,11 +9,12 @@ use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use actix_web::rt::time::{Sleep, sleep};
 use bytes::Bytes;
+use flate2::Crc;
 
 use crate::limits::{AHEAD_WAIT, RETRY_MS};
 use crate::model::position::Position;
@@ -24,6 +25,7 @@ use super::encoded::{Encoded, Form};
 use super::frame::{Base, COMMENT, Frame, REASON_CLOSING, farewell, retry};
 use super::local_log::{LocalLog, Next};
 use super::outlet::Outlet;
+use super::packed::{self, Packed, Piece};
 use super::relay::{Local, Waiter};
 use super::shared::{LOTS, SharedView};
 
@@ -40,15 +42,18 @@ enum Stage {
         /// Where the log goes on from it, found before anything is sent: what
         /// is said without a time of its own meanwhile is said behind it.
         found: Resume,
-        is_sent: bool,
+        /// Pieces of it that were sent.
+        sent: usize,
     },
     /// Follows the log.
     Following {
         log: Rc<RefCell<LocalLog>>,
         cursor: Cursor,
     },
-    /// Ends, or has ended.
+    /// Ends, or has ended but for the end of a compressed stream.
     Ended,
+    /// Has ended.
+    Over,
 }
 
 /// What the relay has to do for a subscriber at news.
@@ -66,6 +71,8 @@ pub struct Subscriber {
     waiter: Waiter,
     /// How the bytes are framed.
     form: Form,
+    /// The sum of what was said, if it is compressed.
+    sum: Crc,
     shared: Arc<SharedView>,
     stage: Stage,
     /// What the client said it has; forgotten once it was of use, or of none.
@@ -98,6 +105,7 @@ impl Subscriber {
         Subscriber {
             waiter: Waiter::new(local),
             form: Form::Event,
+            sum: Crc::new(),
             shared,
             stage: Stage::Opening,
             resume,
@@ -116,17 +124,35 @@ impl Subscriber {
         self.expiry = Some(Box::pin(sleep(time)));
     }
 
+    /// Compresses what the stream says, with gzip.
+    pub fn pack(&mut self) {
+        self.form = self.form.packed();
+    }
+
     /// Frames the bytes in chunks, and leaves the waiting for news to the relay,
     /// which from now on writes to the outlet. Returns the first bytes.
     pub fn serve(&mut self, outlet: &Rc<Outlet>) -> Bytes {
-        self.form = Form::Chunk;
+        self.form = self.form.chunked();
         self.waiter.serve(outlet);
-        self.open()
+        let first = self.open();
+        self.said(first)
     }
 
-    fn open(&mut self) -> Bytes {
+    fn open(&mut self) -> Piece {
         self.stage = Stage::Joining;
-        self.own(&retry(fastrand::u64(RETRY_MS)))
+        let event = retry(fastrand::u64(RETRY_MS));
+        match self.form.is_packed() {
+            true => Packed::of_own(&event, true).piece(self.form),
+            false => self.own(&event),
+        }
+    }
+
+    /// The bytes, which from now on are a part of what was said.
+    fn said(&mut self, piece: Piece) -> Bytes {
+        if let Some(sum) = &piece.sum {
+            self.sum.combine(sum);
+        }
+        piece.bytes
     }
 
     /// Gives the outlet back that `serve` gave to the relay.
@@ -153,7 +179,8 @@ impl Subscriber {
         }
         let next = log.borrow_mut().next(*cursor, self.form);
         match taken(next, cursor, &self.counters) {
-            Ok(bytes) => {
+            Ok(piece) => {
+                let bytes = self.said(piece);
                 self.counters.count_bytes(bytes.len());
                 News::Bytes(bytes)
             }
@@ -165,14 +192,15 @@ impl Subscriber {
     /// The next bytes of the stream; `None` at its end, which is always between
     /// two events.
     pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
-        let next = self.poll_stage(context);
-        if let Poll::Ready(Some(bytes)) = &next {
-            self.counters.count_bytes(bytes.len());
-        }
-        next
+        let Some(piece) = ready!(self.poll_stage(context)) else {
+            return Poll::Ready(None);
+        };
+        let bytes = self.said(piece);
+        self.counters.count_bytes(bytes.len());
+        Poll::Ready(Some(bytes))
     }
 
-    fn poll_stage(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+    fn poll_stage(&mut self, context: &mut Context<'_>) -> Poll<Option<Piece>> {
         let is_expired = self.is_expired(context);
         loop {
             match &mut self.stage {
@@ -187,12 +215,12 @@ impl Subscriber {
                     log,
                     base,
                     found,
-                    is_sent,
+                    sent,
                 } => {
-                    if !*is_sent {
-                        *is_sent = true;
-                        self.counters.count_frames(1);
-                        return Poll::Ready(Some(base.encoded.form(self.form)));
+                    if let Some(piece) = base.piece(self.form, *sent) {
+                        self.counters.count_frames(u64::from(*sent == 0));
+                        *sent += 1;
+                        return Poll::Ready(Some(piece));
                     }
                     let (log, timestamp) = (Rc::clone(log), base.position.timestamp);
                     let found = match *found {
@@ -211,13 +239,18 @@ impl Subscriber {
                     match taken(next, cursor, &self.counters) {
                         Ok(bytes) => return Poll::Ready(Some(bytes)),
                         // At news the relay writes by itself.
-                        Err(Next::Nothing) if self.form == Form::Chunk => return Poll::Pending,
+                        Err(Next::Nothing) if self.form.is_chunked() => return Poll::Pending,
                         Err(Next::Nothing) => return self.wait(context),
                         Err(Next::Forgotten) => self.finish(End::Slow),
                         Err(_) => self.finish(End::Gone),
                     }
                 }
-                Stage::Ended => return Poll::Ready(None),
+                Stage::Ended if self.form.is_packed() => {
+                    self.stage = Stage::Over;
+                    let bytes = packed::end(&self.sum).form(self.form);
+                    return Poll::Ready(Some(Piece { bytes, sum: None }));
+                }
+                Stage::Ended | Stage::Over => return Poll::Ready(None),
             }
         }
     }
@@ -229,14 +262,17 @@ impl Subscriber {
 
     /// The last words at a shutdown: another gateway may answer whoever comes
     /// back, but not all of them at once.
-    fn say_farewell(&mut self) -> Bytes {
+    fn say_farewell(&mut self) -> Piece {
         self.finish(End::Shutdown);
         self.own(&farewell(fastrand::u64(RETRY_MS), REASON_CLOSING))
     }
 
     /// Bytes that are made for this subscriber alone.
-    fn own(&self, event: &[u8]) -> Bytes {
-        Encoded::copy_of(event).form(self.form)
+    fn own(&self, event: &[u8]) -> Piece {
+        match self.form.is_packed() {
+            true => Packed::of_own(event, false).piece(self.form),
+            false => Encoded::copy_of(event).piece(self.form),
+        }
     }
 
     /// Whether the time is over that the stream may last.
@@ -245,13 +281,13 @@ impl Subscriber {
         expiry.is_some_and(|expiry| expiry.as_mut().poll(context).is_ready())
     }
 
-    fn wait(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+    fn wait(&mut self, context: &mut Context<'_>) -> Poll<Option<Piece>> {
         self.waiter.wait(context.waker());
         Poll::Pending
     }
 
     /// Finds the place to begin. `Ready(None)` where the stage has changed.
-    fn join(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+    fn join(&mut self, context: &mut Context<'_>) -> Poll<Option<Piece>> {
         if self.shared.ends(self.lot) {
             return Poll::Ready(Some(self.say_farewell()));
         }
@@ -289,7 +325,7 @@ impl Subscriber {
                     log,
                     base,
                     found,
-                    is_sent: false,
+                    sent: 0,
                 };
                 Poll::Ready(None)
             }
@@ -302,7 +338,7 @@ impl Subscriber {
 
     /// Begins to follow the log; the bytes say that the upstream is lost, if
     /// it is, since the frame that said so may be behind the cursor.
-    fn follow(&mut self, log: Rc<RefCell<LocalLog>>, found: Resume) -> Option<Bytes> {
+    fn follow(&mut self, log: Rc<RefCell<LocalLog>>, found: Resume) -> Option<Piece> {
         self.ahead = None;
         self.resume = None;
         let (Resume::UpToDate(cursor) | Resume::Deltas(cursor)) = found else {
@@ -313,7 +349,7 @@ impl Subscriber {
         };
         let lost = log.borrow_mut().is_lost_at(cursor);
         self.stage = Stage::Following { log, cursor };
-        lost.then(|| Frame::upstream(false).encoded.form(self.form))
+        lost.then(|| self.own(&Frame::upstream(false).encoded.event()))
     }
 
     /// Whether a client that is ahead has waited long enough.
@@ -326,7 +362,7 @@ impl Subscriber {
 
     /// Waits for news; each silent interval is answered with a comment, which
     /// keeps proxies from closing a stream that has no base yet.
-    fn wait_with_comments(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+    fn wait_with_comments(&mut self, context: &mut Context<'_>) -> Poll<Option<Piece>> {
         let silences = self.waiter.local().silences;
         if silences != self.silences {
             self.silences = silences;
@@ -338,7 +374,7 @@ impl Subscriber {
 
 /// Moves the cursor behind what is taken, and counts it; else what there is in
 /// place of bytes.
-fn taken(next: Next, cursor: &mut Cursor, counters: &StreamCounters) -> Result<Bytes, Next> {
+fn taken(next: Next, cursor: &mut Cursor, counters: &StreamCounters) -> Result<Piece, Next> {
     match next {
         Next::Bytes(bytes, place) => {
             counters.count_frames(place.since(*cursor));

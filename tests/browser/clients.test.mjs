@@ -59,6 +59,22 @@ function readByModule(Stream, address, options, seen) {
   return stream;
 }
 
+test("clients_are_sent_what_is_to_be_tested", async () => {
+  const expected = process.env.VIEWCAST_ENCODING ?? null;
+  const { page, close } = await newPage(browser);
+  await page.route("**/assets/app.js", (route) => route.abort());
+  await page.goto(url);
+  const encoding = async (address) => {
+    const stopper = new AbortController();
+    const response = await fetch(address, { signal: stopper.signal });
+    stopper.abort();
+    return response.headers.get("content-encoding");
+  };
+  assert.equal(await encoding(`${url}/counter/stream`), expected);
+  assert.equal(await page.evaluate(`(${encoding})("/counter/stream")`), expected);
+  await close();
+});
+
 test("clients_agree_at_every_common_id", async () => {
   const { page, close } = await newPage(browser);
   // The page's own streams would take the six connections that a host gets.

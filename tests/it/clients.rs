@@ -48,6 +48,18 @@ fn chromium_and_npm_eventsource_agree_at_every_common_id() {
     node("clients.test.mjs", &gateway);
 }
 
+/// The same compressed, which both of them ask for by themselves.
+#[test]
+fn chromium_and_npm_eventsource_agree_on_compressed_streams() {
+    let compressed = ["--compress", "auto", "--tick", "100ms", "--rate", "200"];
+    let gateway = Gateway::start(&[&["demo"], &compressed[..]].concat());
+    let url = format!("http://{}", gateway.address);
+    let mut command = browser_test("clients.test.mjs");
+    run(command
+        .env("VIEWCAST_URL", url)
+        .env("VIEWCAST_ENCODING", "gzip"));
+}
+
 #[test]
 fn chromium_tabs_share_one_connection() {
     let gateway = Gateway::start(&["demo", "--tick", "100ms", "--rate", "200"]);
@@ -91,21 +103,32 @@ fn chromium_page_outlives_gateway_and_upstream() {
 
 #[test]
 fn python_httpx_sse_agrees_with_the_snapshot() {
-    let gateway = Gateway::demo(&[]);
     let python = std::env::var_os("VIEWCAST_TEST_PYTHON")
         .map_or_else(|| project("target/venv/bin/python"), PathBuf::from);
-    run(Command::new(python)
-        .arg(project("tests/py/sse_client.py"))
-        .arg(format!("http://{}", gateway.address)));
+    // It asks for gzip by itself, and unpacks it with zlib.
+    for (compress, encoding) in [("off", "identity"), ("auto", "gzip")] {
+        let gateway = Gateway::demo(&["--compress", compress]);
+        run(Command::new(&python)
+            .arg(project("tests/py/sse_client.py"))
+            .arg(format!("http://{}", gateway.address))
+            .arg(encoding));
+    }
 }
 
 /// The commands of the README, as they stand there.
 #[test]
 fn curl_prints_base_then_deltas() {
-    let gateway = Gateway::demo(&[]);
+    let gateway = Gateway::demo(&["--compress", "auto"]);
+    curl_prints(&gateway, &["-sN"]);
+    curl_prints(&gateway, &["-sN", "--compressed"]);
+    assert_eq!(get(gateway.address, "/readyz").json()["status"], "ready");
+}
+
+fn curl_prints(gateway: &Gateway, options: &[&str]) {
     let url = format!("http://{}/top10/stream", gateway.address);
     let mut child = Command::new("curl")
-        .args(["-sN", &url])
+        .args(options)
+        .arg(url)
         .stdout(Stdio::piped())
         .spawn()
         .expect("curl is installed; `make prepare` sees to it");
@@ -122,6 +145,5 @@ fn curl_prints_base_then_deltas() {
     }
     child.kill().expect("it still runs");
     child.wait().expect("it ends");
-    assert_eq!(names, ["base", "delta", "delta", "delta"]);
-    assert_eq!(get(gateway.address, "/readyz").json()["status"], "ready");
+    assert_eq!(names, ["base", "delta", "delta", "delta"], "{options:?}");
 }

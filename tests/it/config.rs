@@ -218,6 +218,11 @@ fn samples(key: &str) -> [(&'static str, &'static str); 3] {
             ("1MB", "\"1000000B\""),
             ("3 GiB", "\"3GiB\""),
         ],
+        "compress" => [
+            ("auto", "\"auto\""),
+            ("off", "\"off\""),
+            ("auto", "\"auto\""),
+        ],
         "dialect" => [
             ("tail", "\"tail\""),
             ("subscribe", "\"subscribe\""),

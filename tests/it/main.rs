@@ -41,6 +41,7 @@ mod limits;
 mod metrics;
 mod oracle;
 mod outlet;
+mod packed;
 mod processes;
 mod readme;
 mod replayed;

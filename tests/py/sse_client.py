@@ -1,6 +1,6 @@
 """Reads streams of a gateway with httpx-sse and compares them with snapshots.
 
-    python sse_client.py http://127.0.0.1:8080
+    python sse_client.py http://127.0.0.1:8080 [gzip]
 
 For each view: base and deltas are applied until a snapshot, taken meanwhile,
 stands at a position that was passed; both must hold the same multiset of rows.
@@ -24,13 +24,14 @@ def key(row):
     return json.dumps(row, sort_keys=True)
 
 
-def follow(client, url, view):
+def follow(client, url, view, encoding):
     rows = collections.Counter()
     at = None
     changed = {}
     snapshots = {}
     compared = 0
     with connect_sse(client, "GET", f"{url}/{view}/stream") as source:
+        assert source.response.headers.get("content-encoding", "identity") == encoding
         for event in source.iter_sse():
             if event.event == "base":
                 assert at is None, "one base per connection"
@@ -63,9 +64,10 @@ def follow(client, url, view):
 
 def main():
     url = sys.argv[1]
+    encoding = sys.argv[2] if len(sys.argv) > 2 else "identity"
     with httpx.Client(timeout=60) as client:
         for view in ["top10", "counter", "edits_by_language", "user_edits"]:
-            print(view, follow(client, url, view), "comparisons")
+            print(view, follow(client, url, view, encoding), "comparisons")
 
 
 main()

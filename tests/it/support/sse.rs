@@ -1,9 +1,11 @@
 //! An SSE client: our socket, and the decoder of another project, so that what
 //! the gateway encodes is read by code that knows nothing of it.
 
+use std::io::Write as _;
 use std::net::SocketAddr;
 
 use bytes::BytesMut;
+use flate2::write::GzDecoder;
 use russe::{Decoder, Event as Decoded};
 use tokio_util::codec::Decoder as _;
 
@@ -23,6 +25,8 @@ pub struct Event {
 /// A stream that is being read.
 pub struct Stream {
     pub response: Response,
+    /// Unpacks what comes, if it comes packed.
+    gzip: Option<GzDecoder<Vec<u8>>>,
     decoder: Decoder,
     buffer: BytesMut,
     /// The last id seen, which a reconnecting client sends.
@@ -49,14 +53,27 @@ impl Stream {
         let response = http::request(address, "GET", path, headers);
         assert_eq!(response.status, 200, "{path}");
         assert_eq!(response.header("content-type"), Some("text/event-stream"));
+        let gzip = match response.header("content-encoding") {
+            Some("gzip") => Some(GzDecoder::new(Vec::new())),
+            other => {
+                assert_eq!(other, None, "an encoding that we do not know");
+                None
+            }
+        };
         Stream {
             response,
+            gzip,
             decoder: Decoder::default(),
             buffer: BytesMut::new(),
             last_id: None,
             retry_ms: None,
             comments: 0,
         }
+    }
+
+    /// Whether it comes compressed.
+    pub fn is_packed(&self) -> bool {
+        self.gzip.is_some()
     }
 
     /// The next event; `None` at a proper end of the stream.
@@ -103,8 +120,23 @@ impl Stream {
     /// Reads a piece; `false` at the stream's proper end.
     fn receive(&mut self) -> Result<bool, std::io::Error> {
         if let Some(piece) = self.response.piece()? {
-            self.buffer.extend_from_slice(&piece);
+            match &mut self.gzip {
+                None => self.buffer.extend_from_slice(&piece),
+                Some(gzip) => {
+                    gzip.write_all(&piece)?;
+                    // All that has come, at once: nothing may need what follows.
+                    gzip.flush()?;
+                    self.buffer.extend_from_slice(gzip.get_ref());
+                    gzip.get_mut().clear();
+                }
+            }
             return Ok(true);
+        }
+        if let Some(gzip) = &mut self.gzip {
+            // With the right sum.
+            gzip.try_finish()?;
+            self.buffer.extend_from_slice(gzip.get_ref());
+            gzip.get_mut().clear();
         }
         let left = String::from_utf8_lossy(&self.buffer);
         assert!(left.trim().is_empty(), "ended inside an event: {left:?}");
