@@ -189,15 +189,13 @@ impl Session {
         for part in self.data.chunks(1 << 18) {
             socket.write_all(part)?;
         }
-        while goes_on {
-            let Ok(bytes) = self.follows.lock().unwrap().recv() else {
-                break;
-            };
-            // The reader is gone.
-            if bytes.is_empty() {
-                break;
+        if goes_on {
+            // Nothing more comes when the reader is gone.
+            while let Ok(bytes) = self.follows.lock().unwrap().recv()
+                && !bytes.is_empty()
+            {
+                socket.write_all(&bytes)?;
             }
-            socket.write_all(&bytes)?;
         }
         socket.write_all(&pgwire::message(b'c', &[]))?;
         socket.write_all(&pgwire::complete("COPY 0"))

@@ -61,33 +61,24 @@ pub fn setting<T: std::str::FromStr>(name: &str, default: T) -> T {
     value.and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
-/// Texts that fill rows, as long as asked for: words, so that compressing finds
-/// what it would find in a row of prose, and no more.
-pub struct Fillings(Vec<String>);
+/// Texts that fill rows, as long as asked for, another one for each row: words,
+/// so that compressing finds what it would find in a row of prose, and no more.
+pub struct Filling(pub usize);
 
-impl Fillings {
-    const DISTINCT: u64 = 64;
-
-    pub fn new(length: u64) -> Self {
-        let length = usize::try_from(length).unwrap();
-        let filling = |mut state: u64| {
-            let mut text = String::new();
-            while text.len() < length {
-                state = state
-                    .wrapping_mul(6_364_136_223_846_793_005)
-                    .wrapping_add(1);
-                let word = WORDS[usize::try_from(state >> 59).unwrap()];
-                text.push_str(word);
-                text.push(' ');
-            }
-            text.truncate(length);
-            text
-        };
-        Fillings((0..Self::DISTINCT).map(filling).collect())
-    }
-
-    pub fn of(&self, seq: u64) -> &str {
-        &self.0[usize::try_from(seq % Self::DISTINCT).unwrap()]
+impl Filling {
+    pub fn of(&self, seq: u64) -> String {
+        let mut text = String::with_capacity(self.0 + 16);
+        let mut state = seq.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        while text.len() < self.0 {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            let word = WORDS[usize::try_from(state >> 59).unwrap()];
+            text.push_str(word);
+            text.push(' ');
+        }
+        text.truncate(self.0);
+        text
     }
 }
 

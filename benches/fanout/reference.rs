@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use flate2::{Compress, Compression, FlushCompress};
 
-use crate::{Fillings, Io};
+use crate::{Filling, Io};
 
 /// What a gzip stream begins with.
 const GZIP_HEAD: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
@@ -52,7 +52,7 @@ pub fn run(arguments: &[String]) -> Io<()> {
     let number = |at: usize| -> u64 { arguments[at].parse().unwrap() };
     let gathers = arguments[0] == "gathering";
     let deflates = arguments[0] == "deflating";
-    let pad = Fillings::new(number(3));
+    let pad = Filling(usize::try_from(number(3)).unwrap());
     let row = |seq: u64, at: u64| {
         let pad = pad.of(if seq == 0 { at } else { seq });
         format!("{{\"seq\":{seq},\"at\":{at},\"pad\":\"{pad}\"}}")

@@ -13,7 +13,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::pgwire::{self, Frontend};
-use crate::{Fillings, Io, now_us};
+use crate::{Filling, Io, now_us};
 
 /// The first timestamp; only growth matters.
 const BEGIN: u64 = 1_700_000_000_000;
@@ -31,7 +31,7 @@ struct Shared {
     /// Rows of the snapshot.
     rows: u64,
     /// Filling of each row's last column.
-    pad: Fillings,
+    pad: Filling,
     /// Events that stay in the view; 0: all.
     kept: u64,
 }
@@ -55,7 +55,7 @@ pub fn run(arguments: &[String]) -> Io<()> {
         order: Mutex::new(None),
         given: Condvar::new(),
         rows: number(0),
-        pad: Fillings::new(number(1)),
+        pad: Filling(usize::try_from(number(1)).unwrap()),
         kept: number(2),
     });
     let view = TcpListener::bind("127.0.0.1:0")?;
@@ -173,7 +173,7 @@ fn answer(sql: &str) -> Vec<u8> {
     }
 }
 
-fn update(out: &mut Vec<u8>, timestamp: u64, diff: i64, (seq, at): (u64, u64), pad: &Fillings) {
+fn update(out: &mut Vec<u8>, timestamp: u64, diff: i64, (seq, at): (u64, u64), pad: &Filling) {
     // The rows of the snapshot all have the number 0.
     let pad = pad.of(if seq == 0 { at } else { seq });
     let line = format!("{timestamp}\tf\t{diff}\t{seq}\t{at}\t{pad}\n");
