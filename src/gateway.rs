@@ -114,6 +114,7 @@ async fn serve(config: &Config) -> Result<(), GatewayError> {
         )),
         policy: Arc::clone(&policy),
         compress: config.compress,
+        heartbeat: config.heartbeat,
     };
     let certificate = doors::certificate(config)?;
     let (server, scheme) = match &certificate {

@@ -8,7 +8,7 @@ use actix_web::http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
 use serde_json::json;
 
-use crate::limits::{OVER_LIMIT_RETRY_MS, RETRY_AFTER_SECONDS};
+use crate::limits::{JOINT_VIEWS_MAX, OVER_LIMIT_RETRY_MS, RETRY_AFTER_SECONDS};
 
 /// An answer that is not the one hoped for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -16,6 +16,21 @@ pub enum HttpError {
     /// No view, page or asset of that name.
     #[error("unknown view")]
     UnknownView,
+    /// No view of a name that stands at this place among several, from one.
+    #[error("unknown view: number {0} of those asked for")]
+    UnknownViewAt(usize),
+    /// A stream of several views that names none.
+    #[error("no view asked for")]
+    NoViews,
+    /// More views than one stream may show.
+    #[error("more than {JOINT_VIEWS_MAX} views asked for")]
+    ManyViews,
+    /// The view at this place, from one, was named before.
+    #[error("view asked for twice: number {0} of those asked for")]
+    RepeatedView(usize),
+    /// A query that is not percent-encoded UTF-8.
+    #[error("malformed query")]
+    MalformedQuery,
     /// No such asset.
     #[error("unknown asset")]
     UnknownAsset,
@@ -69,7 +84,13 @@ pub enum HttpError {
 impl HttpError {
     fn hint(self) -> &'static str {
         match self {
-            HttpError::UnknownView => "The views are listed at /views; check the spelling.",
+            HttpError::UnknownView | HttpError::UnknownViewAt(_) => {
+                "The views are listed at /views; check the spelling."
+            }
+            HttpError::NoViews => "Name each with a parameter: /stream?view=a&view=b.",
+            HttpError::ManyViews => "Open another stream for the others.",
+            HttpError::RepeatedView(_) => "Name each view once.",
+            HttpError::MalformedQuery => "Percent-encode each name as UTF-8.",
             HttpError::UnknownAsset => "The page is at /.",
             HttpError::UnknownPath => {
                 "A view's stream is at /{view}/stream; the views are listed at /views."
@@ -120,10 +141,16 @@ impl HttpError {
 impl ResponseError for HttpError {
     fn status_code(&self) -> StatusCode {
         match self {
-            HttpError::UnknownView | HttpError::UnknownAsset | HttpError::UnknownPath => {
-                StatusCode::NOT_FOUND
-            }
-            HttpError::MalformedPath | HttpError::AmbiguousToken => StatusCode::BAD_REQUEST,
+            HttpError::UnknownView
+            | HttpError::UnknownViewAt(_)
+            | HttpError::UnknownAsset
+            | HttpError::UnknownPath => StatusCode::NOT_FOUND,
+            HttpError::MalformedPath
+            | HttpError::MalformedQuery
+            | HttpError::NoViews
+            | HttpError::ManyViews
+            | HttpError::RepeatedView(_)
+            | HttpError::AmbiguousToken => StatusCode::BAD_REQUEST,
             HttpError::NoToken | HttpError::BadToken | HttpError::ExpiredToken => {
                 StatusCode::UNAUTHORIZED
             }

@@ -82,12 +82,12 @@ impl Admission {
         }
     }
 
-    /// A place for one more stream, kept until the permit is dropped; else the
+    /// A place for one more stream of these views, kept until the permit is dropped; else the
     /// first limit that it is over.
     pub fn admit(
         self: &Arc<Self>,
         address: IpAddr,
-        view: &Arc<SharedView>,
+        views: &[Arc<SharedView>],
     ) -> Result<Permit, Limit> {
         let address = client(address);
         let limits = self.limits;
@@ -95,11 +95,13 @@ impl Admission {
         let over = |count: Option<&usize>, limit: Option<usize>| {
             limit.is_some_and(|limit| count.copied().unwrap_or(0) >= limit)
         };
+        let is_full =
+            |view: &Arc<SharedView>| over(counts.by_view.get(&view.name), limits.per_view);
         let limit = if counts.all >= limits.connections {
             Some(Limit::Connections)
         } else if over(counts.by_address.get(&address), limits.per_address) {
             Some(Limit::Address)
-        } else if over(counts.by_view.get(&view.name), limits.per_view) {
+        } else if views.iter().any(is_full) {
             Some(Limit::View)
         } else {
             None
@@ -113,14 +115,16 @@ impl Admission {
         counts.all = counts.all.saturating_add(1);
         let count = counts.by_address.entry(address).or_default();
         *count = count.saturating_add(1);
-        match counts.by_view.get_mut(&view.name) {
-            Some(count) => *count = count.saturating_add(1),
-            None => drop(counts.by_view.insert(view.name.clone(), 1)),
+        for view in views {
+            match counts.by_view.get_mut(&view.name) {
+                Some(count) => *count = count.saturating_add(1),
+                None => drop(counts.by_view.insert(view.name.clone(), 1)),
+            }
         }
         Ok(Permit {
             admission: Arc::clone(self),
             address,
-            view: Arc::clone(view),
+            views: views.into(),
         })
     }
 
@@ -168,7 +172,7 @@ fn client(address: IpAddr) -> IpAddr {
 pub struct Permit {
     admission: Arc<Admission>,
     address: IpAddr,
-    view: Arc<SharedView>,
+    views: Box<[Arc<SharedView>]>,
 }
 
 impl Drop for Permit {
@@ -176,7 +180,9 @@ impl Drop for Permit {
         let mut counts = self.admission.lock();
         counts.all = counts.all.saturating_sub(1);
         release(&mut counts.by_address, &self.address);
-        release(&mut counts.by_view, &self.view.name);
+        for view in &self.views {
+            release(&mut counts.by_view, &view.name);
+        }
     }
 }
 
@@ -211,21 +217,63 @@ mod tests {
         let (a, b) = (view("a"), view("b"));
         let (one, two) = (address("192.0.2.1"), address("192.0.2.2"));
         let mut held = vec![
-            admission.admit(one, &a).unwrap(),
-            admission.admit(one, &a).unwrap(),
+            admission.admit(one, std::slice::from_ref(&a)).unwrap(),
+            admission.admit(one, std::slice::from_ref(&a)).unwrap(),
         ];
-        assert_eq!(admission.admit(one, &b).unwrap_err(), Limit::Address);
-        held.push(admission.admit(two, &a).unwrap());
-        assert_eq!(admission.admit(two, &a).unwrap_err(), Limit::View);
-        held.push(admission.admit(two, &b).unwrap());
+        assert_eq!(
+            admission.admit(one, std::slice::from_ref(&b)).unwrap_err(),
+            Limit::Address
+        );
+        held.push(admission.admit(two, std::slice::from_ref(&a)).unwrap());
+        assert_eq!(
+            admission.admit(two, std::slice::from_ref(&a)).unwrap_err(),
+            Limit::View
+        );
+        held.push(admission.admit(two, std::slice::from_ref(&b)).unwrap());
         let third = address("192.0.2.3");
-        assert_eq!(admission.admit(third, &b).unwrap_err(), Limit::Connections);
+        assert_eq!(
+            admission
+                .admit(third, std::slice::from_ref(&b))
+                .unwrap_err(),
+            Limit::Connections
+        );
         assert_eq!(Limit::ALL.map(|limit| admission.refused(limit)), [1, 1, 1]);
         // One place is given back, and exactly one more may come.
         held.remove(0);
-        held.push(admission.admit(third, &a).unwrap());
-        assert_eq!(admission.admit(third, &a).unwrap_err(), Limit::Connections);
+        held.push(admission.admit(third, std::slice::from_ref(&a)).unwrap());
+        assert_eq!(
+            admission
+                .admit(third, std::slice::from_ref(&a))
+                .unwrap_err(),
+            Limit::Connections
+        );
         held.clear();
+        let counts = admission.lock();
+        assert!(counts.all == 0 && counts.by_address.is_empty() && counts.by_view.is_empty());
+    }
+
+    #[test]
+    fn admit_of_several_views_takes_a_place_at_each_and_one_in_all() {
+        let admission = Arc::new(Admission::new(Limits {
+            connections: 9,
+            per_address: Some(9),
+            per_view: Some(1),
+        }));
+        let (a, b) = (view("a"), view("b"));
+        let one = address("192.0.2.1");
+        let held = admission.admit(one, &[Arc::clone(&a), Arc::clone(&b)]);
+        assert_eq!(admission.admitted(), 1);
+        for view in [&a, &b] {
+            let refused = admission.admit(one, std::slice::from_ref(view));
+            assert_eq!(refused.unwrap_err(), Limit::View);
+        }
+        drop(held);
+        let held = admission.admit(one, &[b]).unwrap();
+        assert_eq!(
+            admission.admit(one, &[a, view("b")]).unwrap_err(),
+            Limit::View
+        );
+        drop(held);
         let counts = admission.lock();
         assert!(counts.all == 0 && counts.by_address.is_empty() && counts.by_view.is_empty());
     }
@@ -262,7 +310,11 @@ mod tests {
                 scope.spawn(|| {
                     for round in 0..200 {
                         let held: Vec<_> = (0..round % 40)
-                            .filter_map(|_| admission.admit(address("::1"), &shared).ok())
+                            .filter_map(|_| {
+                                admission
+                                    .admit(address("::1"), std::slice::from_ref(&shared))
+                                    .ok()
+                            })
                             .collect();
                         let now = u64::try_from(admission.admitted()).unwrap();
                         most.fetch_max(now, Ordering::Relaxed);

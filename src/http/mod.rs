@@ -5,6 +5,7 @@ pub mod client_address;
 pub mod connection;
 pub mod error;
 pub mod guard;
+pub mod joint;
 pub mod jwks;
 pub mod keyring;
 pub mod lag;

@@ -99,7 +99,8 @@ fn find(bytes: &[u8]) -> Found {
 fn request(parsed: &httparse::Request<'_, '_>) -> Option<Request> {
     let target = parsed.path?;
     let path = target.split('?').next()?;
-    let is_stream = path.starts_with('/') && path.ends_with(STREAM_SUFFIX);
+    // The stream of several views is left to the HTTP stack, too.
+    let is_stream = path.starts_with('/') && path.ends_with(STREAM_SUFFIX) && path != STREAM_SUFFIX;
     if parsed.method? != "GET" || parsed.version? != 1 || !is_stream {
         return None;
     }
@@ -141,6 +142,7 @@ mod tests {
         for text in [
             "GET /top10 HTTP/1.1\r\n\r\n",
             "GET /a?b=/stream HTTP/1.1\r\n\r\n",
+            "GET /stream?view=a&view=b HTTP/1.1\r\n\r\n",
             "HEAD /top10/stream HTTP/1.1\r\n\r\n",
             "POST /top10/stream HTTP/1.1\r\n\r\n",
             "GET /top10/stream HTTP/1.0\r\n\r\n",

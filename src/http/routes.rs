@@ -16,7 +16,7 @@ use crate::limits::REQUEST_HEAD_BYTES_MAX;
 use super::error::HttpError;
 use super::guard::guard;
 use super::views::{Gateway, WorkerViews};
-use super::{metrics, ops, page, snapshot, stream};
+use super::{joint, metrics, ops, page, snapshot, stream};
 
 /// The application of one worker; call it on the worker's thread.
 ///
@@ -41,6 +41,7 @@ pub fn app(
         .wrap(DefaultHeaders::new().add((X_CONTENT_TYPE_OPTIONS, "nosniff")))
         .wrap(CatchPanic::default())
         .route("/", web::route().to(page::index))
+        .route("/stream", web::route().to(joint::joint))
         .route("/{view}/stream", web::route().to(stream::stream))
         .route("/assets/{file}", web::route().to(page::asset))
         .route("/favicon.ico", web::route().to(page::favicon))

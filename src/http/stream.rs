@@ -14,11 +14,10 @@ use actix_web::http::header::{
     Header as _, VARY,
 };
 use actix_web::web::{Bytes, Data, Query};
-use actix_web::{HttpMessage as _, HttpRequest, HttpResponse};
+use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, HttpResponseBuilder};
 use actix_web_lab::extract::{LocalData, Path};
 
 use crate::limits::BASE_SLICE_BYTES;
-use crate::model::position::Position;
 use crate::relay::subscriber::Subscriber;
 
 use super::bearer::Access;
@@ -48,11 +47,7 @@ pub async fn stream(
     access: Access,
 ) -> Result<HttpResponse, HttpError> {
     let local = views.find(&name, &access)?;
-    let mut response = HttpResponse::Ok();
-    response
-        .insert_header((CONTENT_TYPE, EVENT_STREAM))
-        .insert_header((CACHE_CONTROL, NO_STORE))
-        .insert_header(X_ACCEL_BUFFERING);
+    let mut response = response();
     let is_packed = gateway.compress && accepts_gzip(&request);
     if gateway.compress {
         response.insert_header((VARY, "Accept-Encoding"));
@@ -64,11 +59,12 @@ pub async fn stream(
         return Ok(response.finish());
     }
     let shared = Arc::clone(&local.borrow().shared);
-    let permit = match gateway.admit(&request, &shared) {
+    let permit = match gateway.admit(&request, std::slice::from_ref(&shared)) {
         Ok(permit) => permit,
         Err(refusal) => return Ok(refusal.respond(&request)),
     };
-    let mut subscriber = Subscriber::new(&local, last_position(&request), permit);
+    let resume = last_event_id(&request).and_then(|id| id.parse().ok());
+    let mut subscriber = Subscriber::new(&local, resume, permit);
     if let Some(time) = access.lasts() {
         subscriber.end_after(time);
     }
@@ -81,10 +77,18 @@ pub async fn stream(
         *slot.0.borrow_mut() = Some(subscriber);
         return Ok(response.finish());
     }
-    Ok(response.body(Body {
-        subscriber,
-        rest: Bytes::new(),
-    }))
+    let next = move |context: &mut Context<'_>| subscriber.poll_next(context);
+    Ok(response.body(Body::new(next)))
+}
+
+/// The head of every stream's response.
+pub fn response() -> HttpResponseBuilder {
+    let mut response = HttpResponse::Ok();
+    response
+        .insert_header((CONTENT_TYPE, EVENT_STREAM))
+        .insert_header((CACHE_CONTROL, NO_STORE))
+        .insert_header(X_ACCEL_BUFFERING);
+    response
 }
 
 /// Whether the client would rather have gzip than nothing of the kind. Who says
@@ -109,29 +113,42 @@ impl Slot {
     }
 }
 
-/// The position the client says it has; `None` where it says nothing, or
-/// nothing that makes sense: it then gets a base, never an error.
-fn last_position(request: &HttpRequest) -> Option<Position> {
+/// The last id that the client says it has, whatever it is worth.
+pub fn last_event_id(request: &HttpRequest) -> Option<String> {
     if let Some(header) = request.headers().get(LAST_EVENT_ID_HEADER) {
-        return header.to_str().ok()?.trim().parse().ok();
+        return Some(header.to_str().ok()?.trim().to_owned());
     }
     let query = Query::<Vec<(String, String)>>::from_query(request.query_string()).ok()?;
     let named = |name: &str| LAST_EVENT_ID_PARAMETERS.contains(&name);
     let (_, value) = query.iter().find(|(name, _)| named(name))?;
-    value.trim().parse().ok()
+    Some(value.trim().to_owned())
 }
 
-/// A subscriber as a body of unknown length.
+/// A stream as a body of unknown length.
 ///
 /// The HTTP stack copies what it is given into a buffer of the connection, so a
 /// large frame is given in slices: one stalled peer must not hold a copy of it.
-struct Body {
-    subscriber: Subscriber,
+pub struct Body<N> {
+    /// The next bytes, or the end.
+    next: N,
     /// What is left of a frame.
     rest: Bytes,
 }
 
-impl MessageBody for Body {
+impl<N> Body<N> {
+    /// A body of what this gives, piece by piece.
+    pub fn new(next: N) -> Self {
+        Body {
+            next,
+            rest: Bytes::new(),
+        }
+    }
+}
+
+impl<N> MessageBody for Body<N>
+where
+    N: FnMut(&mut Context<'_>) -> Poll<Option<Bytes>> + Unpin,
+{
     type Error = Infallible;
 
     fn size(&self) -> BodySize {
@@ -143,7 +160,7 @@ impl MessageBody for Body {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, Infallible>>> {
         if self.rest.is_empty() {
-            match ready!(self.subscriber.poll_next(context)) {
+            match ready!((self.next)(context)) {
                 Some(bytes) => self.rest = bytes,
                 None => return Poll::Ready(None),
             }

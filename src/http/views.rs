@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use actix::Addr;
 use actix_web::HttpRequest;
@@ -89,20 +90,22 @@ pub struct Gateway {
     pub proxies: Arc<TrustedProxies>,
     /// Whether streams are compressed for who accepts it.
     pub compress: bool,
+    /// Silence after which a stream of several views says that nothing changed.
+    pub heartbeat: Duration,
 }
 
 impl Gateway {
-    /// A place for one more stream of the view, or why there is none.
+    /// A place for one more stream of these views, or why there is none.
     pub fn admit(
         &self,
         request: &HttpRequest,
-        shared: &Arc<SharedView>,
+        views: &[Arc<SharedView>],
     ) -> Result<Permit, Refusal> {
-        if shared.is_closing() {
+        if views.iter().any(|shared| shared.is_closing()) {
             return Err(Refusal::Closing);
         }
         let address = self.proxies.client_address(request);
-        self.admission.admit(address, shared).map_err(Refusal::Over)
+        self.admission.admit(address, views).map_err(Refusal::Over)
     }
 }
 

@@ -63,3 +63,16 @@ pub const CATCH_UP_FRAMES_MAX: usize = 32;
 /// Bytes of a base handed to the HTTP stack at once: it copies each chunk into
 /// its write buffer, so a whole base would be held once per joining client.
 pub const BASE_SLICE_BYTES: usize = 32 * 1024;
+
+/// Views that one stream may show together: each is a place at a relay, and
+/// its position a part of every id (up to 34 bytes).
+pub const JOINT_VIEWS_MAX: usize = 16;
+
+/// Silence after which a view of a server that says nothing when idle is taken
+/// to stand where the other views of a stream do. Such a server tells of a
+/// change within milliseconds, and closes a timestamp a second.
+pub const JOINT_SILENCE: Duration = Duration::from_secs(1);
+
+/// Bytes of small events that a stream of several views hands out at once;
+/// larger ones are not copied.
+pub const JOINT_GATHER_BYTES: usize = 16 * 1024;

@@ -14,6 +14,8 @@ pub struct Description {
     pub kept: Kept,
     /// Fingerprint of the view and its columns.
     pub incarnation: Incarnation,
+    /// Whether the upstream tells how far it is also when nothing changes.
+    pub is_steady: bool,
 }
 
 /// Which columns of a relation are shown.

@@ -119,6 +119,16 @@ impl<F> Retention<F> {
         self.head = self.head.max(timestamp);
     }
 
+    /// The latest time, this one or before, at which the log can be cut: not
+    /// within an entry, which only makes sense whole.
+    pub fn whole_at(&self, timestamp: Timestamp) -> Timestamp {
+        let known = self.entries.partition_point(|e| e.timestamp <= timestamp);
+        match self.entries.get(known) {
+            Some(next) => next.after.min(timestamp),
+            None => timestamp,
+        }
+    }
+
     /// Appends; the entry's timestamp must not be before the log's head.
     pub fn push(&mut self, entry: Entry<F>) {
         self.head = self.head.max(entry.timestamp);
@@ -267,6 +277,17 @@ mod tests {
         }
         assert_eq!(log.since(at(161)), Resume::Ahead);
         assert_eq!(log.since(at(99)), Resume::Base);
+    }
+
+    #[test]
+    fn whole_at_is_never_within_an_entry() {
+        let log = log();
+        for (asked, expected) in [(99, 99), (110, 110), (119, 119), (120, 120), (121, 120)] {
+            assert_eq!(log.whole_at(at(asked)), at(expected), "{asked}");
+        }
+        for (asked, expected) in [(149, 120), (150, 150), (155, 155), (900, 900)] {
+            assert_eq!(log.whole_at(at(asked)), at(expected), "{asked}");
+        }
     }
 
     #[test]

@@ -97,6 +97,12 @@ impl Contents {
         settling.map(|settling| settling.wait(Instant::now()))
     }
 
+    /// Whether something is held back that this time must not be added to.
+    pub fn is_round_over(&self, timestamp: Timestamp, interval: Duration) -> bool {
+        let settling = self.settling.as_ref().filter(|it| it.is_conflation());
+        settling.is_some_and(|settling| settling.is_round_over(timestamp, interval))
+    }
+
     /// The upstream is back: what it tells from now on is gathered. How long
     /// to wait before `settle`.
     pub fn gather(&mut self) -> Duration {

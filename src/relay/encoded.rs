@@ -144,6 +144,13 @@ impl Encoded {
         self.plain.event()
     }
 
+    /// The event from its data on: what stays the same under another name.
+    pub fn data(&self) -> Bytes {
+        let event = self.event();
+        let begin = memchr::memmem::find(&event, b"\ndata: ");
+        event.slice(begin.map_or(0, |at| at.saturating_add(1))..)
+    }
+
     /// The event in its chunk.
     pub fn chunk(&self) -> &Bytes {
         &self.plain.chunk
@@ -172,6 +179,15 @@ impl Encoded {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn encoded_data_is_the_rest_of_the_event() {
+        for head in ["event: delta\n", "event: base\nid: 7-0123456789ab\n"] {
+            let data = "data: [\"data: \"]\n\n";
+            let encoded = Encoded::copy_of(format!("{head}{data}").as_bytes());
+            assert_eq!(encoded.data(), data.as_bytes());
+        }
+    }
 
     #[test]
     fn encoded_event_stands_in_its_chunk() {

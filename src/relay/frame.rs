@@ -26,10 +26,14 @@ pub const EVENT_DELTA: &str = "delta";
 pub const EVENT_UPSTREAM: &str = "upstream";
 /// The view is no more what it was.
 pub const EVENT_GONE: &str = "gone";
+/// All views of the stream stand at one time.
+pub const EVENT_CONSISTENT: &str = "consistent";
 /// The key of an added row in a delta.
 pub const KEY_INSERT: &str = "insert";
 /// The key of a removed row in a delta.
 pub const KEY_DELETE: &str = "delete";
+/// The key of the time in what is said of all views.
+pub const KEY_POSITION: &str = "position";
 
 /// A comment: keeps a stream open that has nothing to say yet.
 pub const COMMENT: &[u8] = b":\n\n";
@@ -113,6 +117,20 @@ impl Frame {
         }
     }
 
+    /// Whether it says nothing but that nothing changed.
+    pub fn is_heartbeat(&self) -> bool {
+        self.changes().is_some_and(Delta::is_empty)
+    }
+
+    /// Its event's name.
+    pub fn event_name(&self) -> &'static str {
+        match &self.kind {
+            Kind::Delta(_) => EVENT_DELTA,
+            Kind::Upstream { .. } => EVENT_UPSTREAM,
+            Kind::Gone => EVENT_GONE,
+        }
+    }
+
     /// What keeping it costs: its bytes, and its rows' text once more, since
     /// the view may not hold them any longer.
     pub fn bytes_kept(&self) -> u64 {
@@ -146,6 +164,22 @@ pub const REASON_CLOSING: &str = "this gateway is shutting down";
 pub fn farewell(milliseconds: u64, reason: &str) -> Bytes {
     Bytes::from(format!("retry: {milliseconds}\n: {reason}\n\n"))
 }
+
+/// All views of a stream stand at this time; the id is for coming back there.
+pub fn consistent(time: Timestamp, id: Option<&str>) -> Bytes {
+    let id = id.map_or_else(String::new, |id| format!("id: {id}\n"));
+    // Like any number of rows: as text where JavaScript would round it.
+    let quote = if time.get() > MAX_SAFE_INTEGER {
+        "\""
+    } else {
+        ""
+    };
+    let data = format!("{{\"{KEY_POSITION}\":{quote}{time}{quote}}}");
+    Bytes::from(format!("event: {EVENT_CONSISTENT}\n{id}data: {data}\n\n"))
+}
+
+/// The largest whole number up to which a double holds each.
+const MAX_SAFE_INTEGER: u64 = (1 << 53) - 1;
 
 /// Several deltas as one: their net effect, with the last one's position.
 pub fn encode_delta(delta: &Delta, position: Position) -> Encoded {
@@ -329,5 +363,13 @@ mod tests {
         let beat = Frame::heartbeat_in_place(Timestamp::new(5));
         assert_eq!(text(&beat.encoded.event()), "event: delta\ndata: []\n\n");
         assert_eq!(text(&retry(2143)), "retry: 2143\n\n");
+        assert_eq!(
+            text(&consistent(Timestamp::new(7), Some("7-a.7-b"))),
+            "event: consistent\nid: 7-a.7-b\ndata: {\"position\":7}\n\n"
+        );
+        assert_eq!(
+            text(&consistent(Timestamp::MAX, None)),
+            "event: consistent\ndata: {\"position\":\"18446744073709551615\"}\n\n"
+        );
     }
 }

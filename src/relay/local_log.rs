@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use crate::limits::{CATCH_UP_FRAMES_MAX, GATHER_BYTES_MAX};
 use crate::model::delta::Delta;
-use crate::model::position::{Incarnation, Position};
+use crate::model::position::{Incarnation, Position, Timestamp};
 use crate::model::retention::{Cursor, Resume, Retention};
 
 use super::encoded::{Encoded, Form};
@@ -25,7 +27,7 @@ pub struct LocalLog {
     /// Whether nothing follows the last frame.
     pub ended: bool,
     /// The last backlog that was merged, for the next who is as far behind.
-    merged: Option<(Cursor, Cursor, Encoded)>,
+    merged: Option<(Cursor, Cursor, Arc<Encoded>)>,
     /// The last frames that were gathered, and the log's end then.
     gathered: Option<Gathered>,
     /// The same, compressed.
@@ -53,6 +55,19 @@ pub enum Next {
     Nothing,
     /// It has the last frame there will ever be.
     Ended,
+    /// What it lacks is forgotten.
+    Forgotten,
+}
+
+/// What a reader of several views is to be given of one of them.
+#[derive(Debug)]
+pub enum Due {
+    /// This frame; it then stands at the cursor.
+    Frame(Arc<Frame>, Cursor),
+    /// The data of one delta in place of all up to the cursor.
+    Merged(Bytes, Cursor),
+    /// Nothing yet; only heartbeats lie before the cursor.
+    Nothing(Cursor),
     /// What it lacks is forgotten.
     Forgotten,
 }
@@ -189,10 +204,28 @@ impl LocalLog {
     }
 
     fn consolidated(&mut self, cursor: Cursor, form: Form) -> Next {
-        let Some(entries) = self.frames.from(cursor) else {
-            return Next::Forgotten;
-        };
+        match self.merge(cursor, Timestamp::MAX) {
+            Err(Forgotten) => Next::Forgotten,
+            Ok(Some((encoded, end))) => Next::Merged(encoded.piece(form), end),
+            // A control frame, or a heartbeat that moves nothing: merged with
+            // its like it would carry an id that was sent before.
+            Ok(None) => match self.first(cursor) {
+                Ok(Some(frame)) => Next::Bytes(frame.encoded.piece(form), cursor.next()),
+                Ok(None) | Err(Forgotten) => Next::Nothing,
+            },
+        }
+    }
+
+    /// The deltas from a place up to a time as one, and the place behind them;
+    /// `None` where none of them moves the position.
+    fn merge(
+        &mut self,
+        cursor: Cursor,
+        until: Timestamp,
+    ) -> Result<Option<(Arc<Encoded>, Cursor)>, Forgotten> {
+        let entries = self.frames.from(cursor).ok_or(Forgotten)?;
         let mut has_id = false;
+        let entries = entries.take_while(|entry| entry.timestamp <= until);
         let changes = entries.map_while(|entry| {
             has_id |= entry.frame.has_id;
             entry.frame.changes()
@@ -202,24 +235,65 @@ impl LocalLog {
         if let Some((from, to, encoded)) = &self.merged
             && (*from, *to) == (cursor, end)
         {
-            return Next::Merged(encoded.piece(form), end);
+            return Ok(Some((Arc::clone(encoded), end)));
         }
         let Some(delta) = Delta::merge(run).filter(|_| has_id) else {
-            // A control frame, or a heartbeat that moves nothing: merged with
-            // its like it would carry an id that was sent before.
-            return match self.first(cursor) {
-                Ok(Some(frame)) => Next::Bytes(frame.encoded.piece(form), cursor.next()),
-                Ok(None) | Err(Forgotten) => Next::Nothing,
-            };
+            return Ok(None);
         };
         let position = Position {
             timestamp: delta.timestamp(),
             incarnation: self.incarnation(),
         };
-        let encoded = encode_delta(&delta, position);
-        let bytes = encoded.piece(form);
-        self.merged = Some((cursor, end, encoded));
-        Next::Merged(bytes, end)
+        let encoded = Arc::new(encode_delta(&delta, position));
+        self.merged = Some((cursor, end, Arc::clone(&encoded)));
+        Ok(Some((encoded, end)))
+    }
+
+    /// The place behind the heartbeats that come next, and the frame there, if
+    /// it may be told to a reader who is to see changes up to a time only.
+    /// Whether the upstream can be reached is no change.
+    fn ahead(
+        &self,
+        cursor: Cursor,
+        until: Timestamp,
+    ) -> Result<(Cursor, Option<&Arc<Frame>>), Forgotten> {
+        let mut place = cursor;
+        for entry in self.frames.from(cursor).ok_or(Forgotten)? {
+            if !entry.frame.is_heartbeat() {
+                let is_word = matches!(entry.frame.kind, Kind::Upstream { .. });
+                let is_due = is_word || entry.timestamp <= until;
+                return Ok((place, is_due.then_some(&entry.frame)));
+            }
+            place = place.next();
+        }
+        Ok((place, None))
+    }
+
+    /// Whether `due` would give something.
+    pub fn is_due(&self, cursor: Cursor, until: Timestamp) -> bool {
+        !matches!(self.ahead(cursor, until), Ok((_, None)))
+    }
+
+    /// What comes after a place for a reader of several views, who is to see
+    /// this one's changes up to a time and no further.
+    pub fn due(&mut self, cursor: Cursor, until: Timestamp) -> Due {
+        let (place, frame) = match self.ahead(cursor, until) {
+            Err(Forgotten) => return Due::Forgotten,
+            Ok((place, None)) => return Due::Nothing(place),
+            Ok((place, Some(frame))) => (place, Arc::clone(frame)),
+        };
+        let run = self.frames.from(place).map_or(0, |entries| {
+            entries
+                .take(CATCH_UP_FRAMES_MAX + 1)
+                .take_while(|entry| entry.timestamp <= until && entry.frame.changes().is_some())
+                .count()
+        });
+        if run > CATCH_UP_FRAMES_MAX
+            && let Ok(Some((encoded, end))) = self.merge(place, until)
+        {
+            return Due::Merged(encoded.data(), end);
+        }
+        Due::Frame(frame, place.next())
     }
 }
 

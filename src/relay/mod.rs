@@ -3,12 +3,14 @@
 //! A publisher (one a view) turns a tail's events into shared frames in the
 //! view's log. A relay (one a view and HTTP worker) keeps a copy of the log's
 //! pointers for its thread. A subscriber is a cursor into that copy; an outlet
-//! is a subscriber with a plain socket, into which the relay writes itself.
+//! is a subscriber with a plain socket, into which the relay writes itself. A
+//! joint stream has a cursor into the log of each of several views.
 
 pub mod contents;
 pub mod counters;
 pub mod encoded;
 pub mod frame;
+pub mod joint;
 pub mod local_log;
 pub mod outlet;
 pub mod packed;

@@ -133,6 +133,7 @@ impl Publisher {
             self.distrusted = None;
         }
         self.shared.counters.count_connection();
+        self.shared.set_steady(description.is_steady);
         let columns = description.columns.clone();
         self.shared.update_status(|status| status.columns = columns);
         self.described = Some(description);
@@ -143,6 +144,7 @@ impl Publisher {
             return;
         }
         self.welcome_back();
+        self.end_round(delta.timestamp());
         let keeping = self.keeping();
         let Some(held) = &mut self.held else {
             return self.fall_out_of_step("changes came before a snapshot");
@@ -165,6 +167,7 @@ impl Publisher {
             return;
         }
         self.welcome_back();
+        self.end_round(timestamp);
         if let Some(held) = &mut self.held {
             held.advance(timestamp);
         }

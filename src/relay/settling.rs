@@ -94,6 +94,20 @@ impl Settling {
         matches!(self.end, End::Due(_))
     }
 
+    /// Whether this time is of another round than what is held back.
+    ///
+    /// A delta never reaches over a whole multiple of the interval in the
+    /// upstream's time. So the views of a gateway, each of which begins to
+    /// gather at a moment of its own, have times in common at which none of
+    /// them is in the middle of a delta.
+    pub fn is_round_over(&self, timestamp: Timestamp, interval: Duration) -> bool {
+        let interval = u64::try_from(interval.as_millis())
+            .unwrap_or(u64::MAX)
+            .max(1);
+        let first = self.from.get().saturating_add(1);
+        timestamp.get() / interval != first / interval
+    }
+
     /// The net effect of all of them, closed through `timestamp`, and the time
     /// its changes are later than.
     pub fn finish(self, timestamp: Timestamp) -> (Delta, Timestamp) {
@@ -161,6 +175,16 @@ mod tests {
         assert_eq!(settling.wait(due), Duration::ZERO);
         assert!(settling.is_conflation());
         assert!(!Settling::new(Timestamp::new(4), begin).is_conflation());
+    }
+
+    #[test]
+    fn settling_keeps_to_a_round_of_the_upstreams_time() {
+        let interval = Duration::from_millis(100);
+        let settling = Settling::until(Timestamp::new(299), Instant::now());
+        for (time, is_over) in [(300, false), (399, false), (400, true), (700, true)] {
+            let found = settling.is_round_over(Timestamp::new(time), interval);
+            assert_eq!(found, is_over, "{time}");
+        }
     }
 
     #[test]

@@ -137,6 +137,8 @@ pub struct SharedView {
     /// The current log; `None` until there is a base.
     log: Mutex<Option<Arc<Log>>>,
     status: Mutex<Status>,
+    /// Whether the upstream tells how far it is also when nothing changes.
+    is_steady: AtomicBool,
     /// Set by a subscriber that lacks a base, cleared by the publisher.
     pub base_wanted: AtomicBool,
     /// Set once, at shutdown: no stream begins any more.
@@ -172,6 +174,7 @@ impl SharedView {
                 changed: None,
                 upstream: Upstream::Loading,
             }),
+            is_steady: AtomicBool::new(true),
             base_wanted: AtomicBool::new(false),
             closing: AtomicBool::new(false),
             ending: AtomicU16::new(0),
@@ -196,6 +199,21 @@ impl SharedView {
     /// A copy of the status.
     pub fn status(&self) -> Status {
         lock(&self.status).clone()
+    }
+
+    /// How it stands with its upstream.
+    pub fn upstream(&self) -> Upstream {
+        lock(&self.status).upstream
+    }
+
+    /// Whether the upstream tells how far it is also when nothing changes.
+    pub fn is_steady(&self) -> bool {
+        self.is_steady.load(Ordering::Acquire)
+    }
+
+    /// The upstream was found to be so.
+    pub fn set_steady(&self, is_steady: bool) {
+        self.is_steady.store(is_steady, Ordering::Release);
     }
 
     /// Changes the status.

@@ -79,6 +79,7 @@ pub fn describe(client: &mut Client, view: &TailView) -> Result<Description, Tai
         columns,
         kept,
         incarnation,
+        is_steady: true,
     })
 }
 

@@ -147,7 +147,8 @@ fn on_connection(shared: &Arc<Shared>, generation: u64, client: &mut Client) -> 
         None => describe::dialect(client)?,
     };
     describe::check_dialect(&shared.settings.view, dialect)?;
-    let description = describe::describe(client, &shared.settings.view)?;
+    let mut description = describe::describe(client, &shared.settings.view)?;
+    description.is_steady = dialect.has_steady_progress();
     let messages = Messages::keeping(&description.columns, description.kept.clone());
     let start = {
         let mut entered = shared.gate.enter(generation)?;

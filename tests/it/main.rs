@@ -37,6 +37,7 @@ mod faults;
 mod fuzz;
 mod golden;
 mod http2;
+mod joint;
 mod limits;
 mod metrics;
 mod oracle;

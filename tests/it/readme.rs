@@ -88,7 +88,7 @@ fn fetched(command: &str, gateway: &Gateway, id: &str) {
         assert_eq!(output.status.code(), Some(28), "{command}: {text}");
         assert!(text.starts_with("retry: "), "{command}: {text}");
         assert_eq!(
-            text.contains("event: base"),
+            text.contains("event: base") || text.contains(".base\n"),
             !command.contains("Last-Event-ID"),
             "{command}: {text}"
         );

@@ -12,6 +12,7 @@ use crate::support::table::Table;
 #[test]
 fn requests_that_make_no_sense_get_a_proper_status() {
     let gateway = Gateway::demo(&[]);
+    gateway.await_ready();
     let address = gateway.address;
     let mut bystander = Stream::open(address, "/counter/stream");
     let mut table = Table::default();

@@ -6,6 +6,8 @@ use std::time::Instant;
 use actix::{AsyncContext, Context, Handler};
 
 use super::{Publisher, Wake};
+use crate::model::position::Timestamp;
+use crate::relay::contents::Contents;
 use crate::relay::shared::Upstream;
 
 impl Publisher {
@@ -16,6 +18,15 @@ impl Publisher {
             && let Some(held) = &mut self.held
         {
             self.settle_in = Some(held.gather());
+        }
+    }
+
+    /// Publishes what is held back, if what comes now is of another round.
+    pub(super) fn end_round(&mut self, timestamp: Timestamp) {
+        let interval = self.settings.min_interval;
+        let is_over = |held: &Contents| held.is_round_over(timestamp, interval);
+        if self.held.as_ref().is_some_and(is_over) {
+            self.settle(true);
         }
     }
 

@@ -5,6 +5,8 @@ use std::time::Instant;
 use serde_json::json;
 
 use super::{SOON, claims, gateway_with, now, token, with};
+use crate::support::http::request;
+use crate::support::joined::Joined;
 use crate::support::sse::Stream;
 use crate::support::table::Table;
 
@@ -46,4 +48,38 @@ fn access_that_expires_ends_the_stream_between_two_events() {
     table.apply(&again.expect("delta"));
     let before = seen.deltas;
     seen.read_until(&mut bystander, |table| table.deltas > before + 2);
+}
+
+#[test]
+fn access_to_several_views_needs_all_of_them_and_expires() {
+    let gateway = gateway_with("hs256.txt", &[]);
+    let bearer = |views: &[&str], end: u64| {
+        let claims = with(claims(views), "exp", json!(end));
+        format!("Bearer {}", token(&claims))
+    };
+    let later = now() + 600;
+    for (views, query, status) in [
+        (&["top10"][..], "view=top10&view=counter", 403),
+        // What is not granted is refused first, there or not.
+        (&["top10", "nope"], "view=nope&view=counter", 403),
+        (&["top10", "nope"], "view=nope&view=unknown", 403),
+        (&["top10", "nope"], "view=nope&view=top10", 404),
+        (&["top10", "counter"], "view=top10&view=counter", 200),
+    ] {
+        let headers = [("Authorization", &*bearer(views, later))];
+        let path = format!("/stream?{query}");
+        let answer = request(gateway.address, "GET", &path, &headers);
+        assert_eq!(answer.status, status, "{views:?} {query}");
+    }
+    let none = request(gateway.address, "GET", "/stream?view=top10", &[]);
+    assert_eq!(none.status, 401);
+    let ends = now() + SOON.as_secs();
+    let headers = [("Authorization", &*bearer(&["*"], ends))];
+    let path = "/stream?view=counter&view=user_edits";
+    let mut stream = Stream::open_with(gateway.address, path, &headers);
+    let mut joined = Joined::default();
+    while let Some(event) = stream.next() {
+        joined.apply(&event);
+    }
+    assert!(joined.deltas > 0 && now() >= ends, "served until then");
 }

@@ -113,6 +113,8 @@ struct State {
     is_silent: bool,
     /// Nothing is streamed.
     streams_silent: bool,
+    /// The streams of these views hang.
+    held: Vec<String>,
     /// No progress is sent.
     withholds_progress: bool,
     /// How often the next streams tell progress.
@@ -213,6 +215,7 @@ impl Materialize {
             refusals: 0,
             is_silent: false,
             streams_silent: false,
+            held: Vec::new(),
             withholds_progress: false,
             pace: Pace::Each,
             lag: 0,

@@ -4,6 +4,7 @@ pub mod dice;
 pub mod follower;
 pub mod gateway;
 pub mod http;
+pub mod joined;
 pub mod kernel;
 pub mod materialize;
 pub mod pgwire;

@@ -54,6 +54,35 @@ pub fn rows_of(data: &str) -> Rows {
     rows
 }
 
+/// Applies a delta's data, of which all may be demanded that the contract
+/// promises; whether it changes anything.
+pub fn change(rows: &mut Rows, data: &str) -> bool {
+    let changes: Vec<Change> = serde_json::from_str(data).expect("an array");
+    let is_change = !changes.is_empty();
+    let mut inserted = false;
+    let mut deleted = Vec::new();
+    for change in changes {
+        match change {
+            Change::Delete(row) => {
+                assert!(!inserted, "a delete after an insert: {data}");
+                deleted.push(row.get());
+                let copies = rows.get_mut(row.get());
+                let copies = copies.expect("only what is there is deleted");
+                *copies -= 1;
+                if *copies == 0 {
+                    rows.remove(row.get());
+                }
+            }
+            Change::Insert(row) => {
+                inserted = true;
+                assert!(!deleted.contains(&row.get()), "not consolidated: {data}");
+                *rows.entry(row.get().to_owned()).or_default() += 1;
+            }
+        }
+    }
+    is_change
+}
+
 impl Table {
     /// A table that goes on from where a stream ended.
     pub fn apply(&mut self, event: &Event) {
@@ -75,9 +104,8 @@ impl Table {
     }
 
     fn apply_delta(&mut self, event: &Event) {
-        let changes: Vec<Change> = serde_json::from_str(&event.data).expect("an array");
         let Some(id) = &event.id else {
-            assert!(changes.is_empty(), "changes without an id: {event:?}");
+            assert_eq!(event.data, "[]", "changes without an id: {event:?}");
             return;
         };
         let (timestamp, incarnation) = position(id);
@@ -88,30 +116,7 @@ impl Table {
             self.timestamp
         );
         self.timestamp = Some(timestamp);
-        self.deltas += usize::from(!changes.is_empty());
-        let mut inserted = false;
-        let mut deleted = Vec::new();
-        for change in changes {
-            match change {
-                Change::Delete(row) => {
-                    assert!(!inserted, "a delete after an insert: {event:?}");
-                    deleted.push(row.get());
-                    let copies = self
-                        .rows
-                        .get_mut(row.get())
-                        .expect("only what is there is deleted");
-                    *copies -= 1;
-                    if *copies == 0 {
-                        self.rows.remove(row.get());
-                    }
-                }
-                Change::Insert(row) => {
-                    inserted = true;
-                    assert!(!deleted.contains(&row.get()), "not consolidated: {event:?}");
-                    *self.rows.entry(row.get().to_owned()).or_default() += 1;
-                }
-            }
-        }
+        self.deltas += usize::from(change(&mut self.rows, &event.data));
     }
 
     /// Reads events until a condition holds.

@@ -50,6 +50,16 @@ impl Materialize {
         self.shared.with(|state| state.streams_silent = is_silent);
     }
 
+    /// Whether the streams of one view hang while all else goes on.
+    pub fn hold(&self, name: &str, is_held: bool) {
+        self.shared.with(|state| {
+            state.held.retain(|held| held != name);
+            if is_held {
+                state.held.push(name.to_string());
+            }
+        });
+    }
+
     /// Closes every connection and makes the past unreadable.
     pub fn restart(&self) {
         self.shared.with(|state| {

@@ -84,6 +84,7 @@ pub(super) fn copy(
     socket.write_all(&pgwire::copy_out(width + 3))?;
     let mut stream = Stream {
         socket,
+        name: copy.name.clone(),
         generation,
         width,
         withholds_progress,
@@ -107,6 +108,7 @@ pub(super) fn copy(
 
 struct Stream<'a> {
     socket: &'a mut TcpStream,
+    name: String,
     generation: Generation,
     width: usize,
     withholds_progress: bool,
@@ -160,7 +162,8 @@ impl Stream<'_> {
                     let Some(connection) = state.connections.get(&process) else {
                         return Err(std::io::ErrorKind::ConnectionAborted.into());
                     };
-                    let silent = state.is_silent || state.streams_silent;
+                    let is_held = state.held.contains(&self.name);
+                    let silent = state.is_silent || state.streams_silent || is_held;
                     if connection.is_cancelled && !state.is_silent {
                         drop(state);
                         return self.cancelled();

@@ -1,0 +1,108 @@
+//! `GET /stream?view=a&view=b`: several views as one response body.
+
+use std::sync::Arc;
+use std::task::Context;
+
+use actix_web::http::Method;
+use actix_web::web::{Data, Query};
+use actix_web::{HttpRequest, HttpResponse};
+use actix_web_lab::extract::LocalData;
+
+use crate::limits::JOINT_VIEWS_MAX;
+use crate::relay::joint::{Chosen, Joint};
+
+use super::bearer::Access;
+use super::error::HttpError;
+use super::routes::encode_segment;
+use super::stream::{Body, last_event_id, response};
+use super::views::{Gateway, WorkerViews};
+
+/// The query parameter that names a view.
+const VIEW_PARAMETER: &str = "view";
+
+/// Answers with one stream of the views that are named.
+pub async fn joint(
+    request: HttpRequest,
+    views: LocalData<WorkerViews>,
+    gateway: Data<Gateway>,
+    access: Access,
+) -> Result<HttpResponse, HttpError> {
+    let names = names(request.query_string())?;
+    let (chosen, shared) = find(&names, &views, &access)?;
+    let mut response = response();
+    if request.method() == Method::HEAD {
+        return Ok(response.finish());
+    }
+    let permit = match gateway.admit(&request, &shared) {
+        Ok(permit) => permit,
+        Err(refusal) => return Ok(refusal.respond(&request)),
+    };
+    let id = last_event_id(&request);
+    let mut joint = Joint::new(&chosen, id.as_deref(), gateway.heartbeat, permit);
+    if let Some(time) = access.lasts() {
+        joint.end_after(time);
+    }
+    let next = move |context: &mut Context<'_>| joint.poll_next(context);
+    Ok(response.body(Body::new(next)))
+}
+
+/// The views that are asked for, in that order.
+fn names(query: &str) -> Result<Vec<String>, HttpError> {
+    let query = Query::<Vec<(String, String)>>::from_query(query);
+    let query = query.map_err(|_| HttpError::MalformedQuery)?.into_inner();
+    let names = query.into_iter().filter(|(name, _)| name == VIEW_PARAMETER);
+    let names: Vec<String> = names.map(|(_, value)| value).collect();
+    match names.len() {
+        0 => Err(HttpError::NoViews),
+        count if count > JOINT_VIEWS_MAX => Err(HttpError::ManyViews),
+        _ => Ok(names),
+    }
+}
+
+type Found = (Vec<Chosen>, Vec<Arc<crate::relay::shared::SharedView>>);
+
+/// The views of these names. What is not granted is refused first, so that the
+/// answer says nothing of it.
+fn find(names: &[String], views: &WorkerViews, access: &Access) -> Result<Found, HttpError> {
+    let found: Vec<_> = names.iter().map(|name| views.find(name, access)).collect();
+    let is_forbidden = |found: &Result<_, HttpError>| matches!(found, Err(HttpError::Forbidden));
+    if found.iter().any(is_forbidden) {
+        return Err(HttpError::Forbidden);
+    }
+    let (mut chosen, mut all) = (Vec::new(), Vec::new());
+    for (at, (name, found)) in names.iter().zip(found).enumerate() {
+        let local = found.map_err(|error| match error {
+            HttpError::UnknownView => HttpError::UnknownViewAt(at + 1),
+            other => other,
+        })?;
+        let shared = Arc::clone(&local.borrow().shared);
+        if all.iter().any(|other| Arc::ptr_eq(other, &shared)) {
+            return Err(HttpError::RepeatedView(at + 1));
+        }
+        all.push(shared);
+        // As in the path: a line break in it would end the event's name.
+        let name = encode_segment(name);
+        chosen.push(Chosen { local, name });
+    }
+    Ok((chosen, all))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_of_the_query_in_their_order() {
+        let found = names("view=b&x=1&view=a%20%22c%22&last-event-id=7").unwrap();
+        assert_eq!(found, ["b", "a \"c\""]);
+        for query in ["", "x=1", "views=a"] {
+            assert_eq!(names(query), Err(HttpError::NoViews), "{query}");
+        }
+        let many = |count| vec!["view=a"; count].join("&");
+        assert_eq!(
+            names(&many(JOINT_VIEWS_MAX)).unwrap().len(),
+            JOINT_VIEWS_MAX
+        );
+        assert_eq!(names(&many(JOINT_VIEWS_MAX + 1)), Err(HttpError::ManyViews));
+    }
+}

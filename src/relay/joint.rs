@@ -1,0 +1,384 @@
+//! One stream of several views, which all stand at one time whenever it says
+//! that they do.
+//!
+//! Like a subscriber it holds nothing but cursors. What a view has told beyond
+//! the time that all of them have reached stays in its log until they have.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use actix_web::rt::time::{Instant, Sleep, sleep};
+use bytes::Bytes;
+
+use crate::limits::RETRY_MS;
+use crate::model::position::{Position, Timestamp};
+
+use super::counters::End;
+use super::frame::{COMMENT, REASON_CLOSING, consistent, farewell, retry};
+use super::relay::Local;
+use super::shared::LOTS;
+use common::common_time;
+use out::Out;
+use part::{Part, Reach, Sent};
+
+mod common;
+mod out;
+mod part;
+
+/// A view that a stream is to show.
+pub struct Chosen {
+    /// What the thread knows of it.
+    pub local: Rc<RefCell<Local>>,
+    /// What its events' names begin with; no line break in it.
+    pub name: String,
+}
+
+/// What is to be done next.
+enum Step {
+    /// Something was told or has changed.
+    More,
+    /// Nothing until there is news.
+    Wait,
+    /// The end.
+    End(End),
+}
+
+/// A browser's stream of several views, as a source of bytes.
+pub struct Joint {
+    parts: Vec<Part>,
+    /// The places of `parts` in the order of their names: that of the ids.
+    order: Vec<usize>,
+    out: Out,
+    is_open: bool,
+    is_over: bool,
+    /// Everything up to this time is being told.
+    batch: Option<Timestamp>,
+    /// The views are not what they were when they last stood together.
+    is_owed: bool,
+    /// A heartbeat is due.
+    is_silent: bool,
+    /// The time at which they last stood together.
+    time: Option<Timestamp>,
+    /// The positions of the last id.
+    known: Vec<Option<Position>>,
+    /// Since when there is something to tell that one of the views holds up.
+    held_since: Option<Instant>,
+    /// Runs until such a view has been silent for long enough.
+    silence: Pin<Box<Sleep>>,
+    heartbeat: Duration,
+    /// Runs from the last bytes on.
+    beat: Pin<Box<Sleep>>,
+    /// Drawn at random: when it ends at a shutdown.
+    lot: u16,
+    /// Runs until the stream has to end, if it has to.
+    expiry: Option<Pin<Box<Sleep>>>,
+    /// Why it ended, once it has.
+    end: End,
+    /// Whatever is to be let go when the stream has ended.
+    _kept: Box<dyn Any>,
+}
+
+impl Joint {
+    /// A stream of these views, each another one, that goes on from an id
+    /// where it can; something is said at least once a heartbeat. It keeps
+    /// what it is given until it has ended.
+    pub fn new(views: &[Chosen], id: Option<&str>, heartbeat: Duration, kept: impl Any) -> Self {
+        let name = |view: &Chosen| view.name.clone();
+        let mut order: Vec<usize> = (0..views.len()).collect();
+        order.sort_by_cached_key(|place| views.get(*place).map(name));
+        let known = positions(id, order.len());
+        let resume = |place: usize| {
+            let at = order.iter().position(|other| *other == place)?;
+            *known.get(at)?
+        };
+        let parts = views.iter().enumerate();
+        let parts = parts.map(|(place, view)| Part::new(&view.local, &view.name, resume(place)));
+        Joint {
+            parts: parts.collect(),
+            order,
+            out: Out::default(),
+            is_open: false,
+            is_over: false,
+            batch: None,
+            is_owed: true,
+            is_silent: false,
+            time: None,
+            known,
+            held_since: None,
+            silence: Box::pin(sleep(Duration::ZERO)),
+            heartbeat,
+            beat: Box::pin(sleep(heartbeat)),
+            lot: fastrand::u16(LOTS),
+            expiry: None,
+            end: End::Left,
+            _kept: Box::new(kept),
+        }
+    }
+
+    /// Ends the stream after this time, between two events.
+    pub fn end_after(&mut self, time: Duration) {
+        self.expiry = Some(Box::pin(sleep(time)));
+    }
+
+    /// The next bytes of the stream; `None` at its end, which is always between
+    /// two events.
+    pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        while !self.is_over && !self.out.is_full() {
+            match self.step(context) {
+                Step::More => {}
+                Step::Wait => break,
+                Step::End(end) => (self.is_over, self.end) = (true, end),
+            }
+        }
+        if let Some(bytes) = self.out.take() {
+            self.beat.as_mut().reset(Instant::now() + self.heartbeat);
+            return Poll::Ready(Some(bytes));
+        }
+        if self.is_over {
+            return Poll::Ready(None);
+        }
+        self.parts.iter().for_each(|part| part.wait(context));
+        Poll::Pending
+    }
+
+    fn step(&mut self, context: &mut Context<'_>) -> Step {
+        if !self.is_open {
+            self.is_open = true;
+            self.own(&retry(fastrand::u64(RETRY_MS)));
+            return Step::More;
+        }
+        if let Some(time) = self.batch {
+            return self.go_on(time);
+        }
+        if is_ready(self.expiry.as_mut(), context) {
+            return Step::End(End::Expired);
+        }
+        if self.parts.iter().any(|part| part.shared.ends(self.lot)) {
+            // Another gateway may answer whoever comes back, but not all of
+            // them at once.
+            self.own(&farewell(fastrand::u64(RETRY_MS), REASON_CLOSING));
+            return Step::End(End::Shutdown);
+        }
+        for part in &mut self.parts {
+            match part.join(context, &mut self.out) {
+                Sent::Nothing => {}
+                sent => {
+                    self.is_owed |= sent == Sent::Rows;
+                    return Step::More;
+                }
+            }
+        }
+        if is_ready(Some(&mut self.beat), context) {
+            self.is_silent = true;
+            self.beat.as_mut().reset(Instant::now() + self.heartbeat);
+        }
+        match self.begin(context) {
+            Step::Wait if self.is_silent => {
+                self.say_again();
+                Step::More
+            }
+            step => step,
+        }
+    }
+
+    /// Bytes of no view in particular are counted with the first one's.
+    fn own(&mut self, bytes: &[u8]) {
+        self.out.own(bytes);
+        if let Some(part) = self.parts.first() {
+            part.counters.count_bytes(bytes.len());
+        }
+    }
+
+    /// Finds the time that the views can be brought to, and begins to.
+    fn begin(&mut self, context: &mut Context<'_>) -> Step {
+        let now = Instant::now();
+        let mut is_any_there = false;
+        for part in &mut self.parts {
+            match part.look(now) {
+                Some(_) => is_any_there = true,
+                None if part.is_absent() => {}
+                None => return Step::Wait,
+            }
+        }
+        if !is_any_there {
+            return Step::Wait;
+        }
+        for part in &mut self.parts {
+            // Whether an upstream can be reached is told at once.
+            match part.send(Timestamp::MIN, &mut self.out) {
+                Sent::Nothing => {}
+                Sent::Forgotten => return Step::End(End::Slow),
+                Sent::Word | Sent::Rows => return Step::More,
+            }
+        }
+        self.batch = self.next_time(|_| false);
+        if self.batch.is_none() {
+            let is_waited_for = |part: &Part| part.is_due(Timestamp::MAX);
+            if !self.is_owed && !self.parts.iter().any(is_waited_for) {
+                self.held_since = None;
+                return Step::Wait;
+            }
+            let since = *self.held_since.get_or_insert(now);
+            let is_quiet = |part: &Part| part.quiet_at(since).is_some_and(|at| at <= now);
+            self.batch = self.next_time(is_quiet);
+            let times = self.parts.iter().filter_map(|part| part.quiet_at(since));
+            if let Some(time) = times.filter(|time| *time > now).min() {
+                self.silence.as_mut().reset(time);
+                if is_ready(Some(&mut self.silence), context) {
+                    return Step::More;
+                }
+            }
+        }
+        match self.batch {
+            Some(_) => Step::More,
+            None => Step::Wait,
+        }
+    }
+
+    /// The latest time that the views have in common, if there is something to
+    /// say of it; those that are quiet hold up nobody.
+    fn next_time(&self, is_quiet: impl Fn(&Part) -> bool) -> Option<Timestamp> {
+        let reaches = |part: &Part| Some((part.reach()?, is_quiet(part)));
+        let reaches: Vec<(Reach, bool)> = self.parts.iter().filter_map(reaches).collect();
+        let closed = reaches.iter().filter_map(|(reach, is_quiet)| match reach {
+            Reach::Closed(head) if !is_quiet => Some(*head),
+            _ => None,
+        });
+        let moving = reaches.iter().filter_map(|(reach, _)| match reach {
+            Reach::Constant(_) => None,
+            reach => Some(reach.head()),
+        });
+        let all = reaches.iter().map(|(reach, _)| reach.head());
+        let at_most = closed.min().or(moving.max()).or(all.max())?;
+        let whole_at = |time| self.parts.iter().map(move |part| part.whole_at(time));
+        let time = common_time(at_most, |time| whole_at(time).min());
+        let floor = self.parts.iter().filter_map(Part::floor).max();
+        let is_reached = floor.is_none_or(|floor| floor <= time) && self.time <= Some(time);
+        let is_due = |part: &Part| part.is_due(time);
+        let is_news = self.is_owed || self.is_silent || self.parts.iter().any(is_due);
+        (is_reached && is_news).then_some(time)
+    }
+
+    /// Tells what lies before the time, and when that is all, that it is.
+    fn go_on(&mut self, time: Timestamp) -> Step {
+        for part in &mut self.parts {
+            match part.send(time, &mut self.out) {
+                Sent::Nothing => {}
+                Sent::Forgotten => return Step::End(End::Slow),
+                Sent::Word => return Step::More,
+                Sent::Rows => {
+                    self.is_owed = true;
+                    return Step::More;
+                }
+            }
+        }
+        self.parts.iter_mut().for_each(|part| part.stand(time));
+        if self.time < Some(time) {
+            self.held_since = None;
+        }
+        (self.batch, self.time) = (None, Some(time));
+        if self.is_owed || self.is_silent {
+            self.say_consistent(time);
+        }
+        Step::More
+    }
+
+    fn say_consistent(&mut self, time: Timestamp) {
+        (self.is_owed, self.is_silent) = (false, false);
+        let at = |place: &usize| self.parts.get(*place).and_then(|part| part.at);
+        let positions: Vec<Option<Position>> = self.order.iter().map(at).collect();
+        // An id is never sent to who has it.
+        let id = (positions != self.known).then(|| id(&positions));
+        self.known = positions;
+        self.own(&consistent(time, id.as_deref()));
+        if let Some(part) = self.parts.first() {
+            part.counters.count_frames(1);
+        }
+    }
+
+    /// Breaks a silence in which the views did not come to a later time.
+    fn say_again(&mut self) {
+        self.is_silent = false;
+        match self.time.filter(|_| !self.is_owed) {
+            Some(time) => self.own(&consistent(time, None)),
+            None => self.own(COMMENT),
+        }
+    }
+}
+
+/// Whether it has run out.
+fn is_ready(timer: Option<&mut Pin<Box<Sleep>>>, context: &mut Context<'_>) -> bool {
+    timer.is_some_and(|timer| timer.as_mut().poll(context).is_ready())
+}
+
+/// What is in the place of a view's position that has none.
+const NO_POSITION: &str = "-";
+
+/// What stands between two positions; a position has none, and a URL may.
+const SEPARATOR: char = '.';
+
+/// The positions of all views as one id.
+fn id(positions: &[Option<Position>]) -> String {
+    let mut id = String::new();
+    for (at, position) in positions.iter().enumerate() {
+        if at > 0 {
+            id.push(SEPARATOR);
+        }
+        match position {
+            Some(position) => id.push_str(&position.to_string()),
+            None => id.push_str(NO_POSITION),
+        }
+    }
+    id
+}
+
+/// The positions in an id of so many views; none where it makes no sense.
+fn positions(id: Option<&str>, count: usize) -> Vec<Option<Position>> {
+    let parts = id.unwrap_or_default().split(SEPARATOR);
+    let positions: Vec<_> = parts
+        .take(count + 1)
+        .map(|text| text.parse().ok())
+        .collect();
+    if positions.len() == count {
+        positions
+    } else {
+        vec![None; count]
+    }
+}
+
+impl Drop for Joint {
+    fn drop(&mut self) {
+        self.parts.iter().for_each(|part| part.leave(self.end));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::position::Incarnation;
+
+    #[test]
+    fn joint_id_and_back_is_the_same() {
+        let position = |time| Position {
+            timestamp: Timestamp::new(time),
+            incarnation: Incarnation::of(["v", "1"]),
+        };
+        for all in [
+            vec![Some(position(0))],
+            vec![Some(position(7)), None, Some(position(u64::MAX))],
+            vec![None, None],
+        ] {
+            assert_eq!(positions(Some(&id(&all)), all.len()), all);
+            for count in [all.len() - 1, all.len() + 1] {
+                assert_eq!(positions(Some(&id(&all)), count), vec![None; count]);
+            }
+        }
+        assert_eq!(positions(None, 2), [None, None]);
+        assert_eq!(positions(Some("<x>.\0"), 2), [None, None]);
+    }
+}

@@ -1,0 +1,325 @@
+//! One view's part in a stream of several.
+
+use std::cell::RefCell;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Context;
+
+use actix_web::rt::time::{Instant, Sleep, sleep};
+use bytes::Bytes;
+
+use crate::limits::{AHEAD_WAIT, JOINT_SILENCE};
+use crate::model::position::{Position, Timestamp};
+use crate::model::retention::{Cursor, Resume};
+
+use super::out::Out;
+use crate::relay::counters::{End, Outcome, StreamCounters};
+use crate::relay::frame::{EVENT_BASE, EVENT_DELTA, EVENT_GONE, Frame, Kind};
+use crate::relay::local_log::{Due, LocalLog};
+use crate::relay::relay::{Local, Waiter};
+use crate::relay::shared::{SharedView, Upstream};
+
+/// What the client is told of a view that was gone before it came.
+const REASON_GONE: &str = "the view is not there; it is looked for";
+
+/// Where a view is in the life of the stream.
+enum Stage {
+    /// Waits for a log, a base, or for the log to reach a position.
+    Joining,
+    /// Follows the log.
+    Following {
+        log: Rc<RefCell<LocalLog>>,
+        cursor: Cursor,
+    },
+    /// Gone, and the client knows.
+    Absent,
+}
+
+/// How far what is known of a view holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// It changes no more at this time or before.
+    Closed(Timestamp),
+    /// It has ended at this time: it changes no more at all.
+    Ended(Timestamp),
+    /// It is what it has always been, and known since this time.
+    Constant(Timestamp),
+}
+
+impl Reach {
+    /// The last time that the log knows of.
+    pub(super) fn head(self) -> Timestamp {
+        match self {
+            Reach::Closed(head) | Reach::Ended(head) | Reach::Constant(head) => head,
+        }
+    }
+}
+
+/// What became of an attempt to go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sent {
+    /// Rows: the view is not what it was at the last common time.
+    Rows,
+    /// Something else.
+    Word,
+    /// Nothing: there is nothing to tell.
+    Nothing,
+    /// What it lacks is forgotten.
+    Forgotten,
+}
+
+/// A view in a stream.
+pub(super) struct Part {
+    waiter: Waiter,
+    pub(super) shared: Arc<SharedView>,
+    pub(super) counters: Arc<StreamCounters>,
+    /// How each of its events begins.
+    prefix: String,
+    stage: Stage,
+    /// What the client said it has; forgotten once it was of use, or of none.
+    resume: Option<Position>,
+    /// Runs while the client is ahead of this gateway.
+    ahead: Option<Pin<Box<Sleep>>>,
+    /// Where the client stands.
+    pub(super) at: Option<Position>,
+    /// How far it reached when last looked at, and since when it does.
+    reach: Reach,
+    quiet_since: Instant,
+}
+
+impl Part {
+    /// A view, whose events' names begin as given, from a position if it can
+    /// be resumed.
+    pub(super) fn new(local: &Rc<RefCell<Local>>, name: &str, resume: Option<Position>) -> Self {
+        let (shared, counters) = {
+            let local = local.borrow();
+            (Arc::clone(&local.shared), Arc::clone(&local.counters))
+        };
+        shared.subscribe();
+        Part {
+            waiter: Waiter::new(local),
+            shared,
+            counters,
+            prefix: format!("event: {name}."),
+            stage: Stage::Joining,
+            resume,
+            ahead: None,
+            at: None,
+            reach: Reach::Closed(Timestamp::MIN),
+            quiet_since: Instant::now(),
+        }
+    }
+
+    /// Wakes the task at the view's next news.
+    pub(super) fn wait(&self, context: &Context<'_>) {
+        self.waiter.wait(context.waker());
+    }
+
+    /// Whether it is gone, and the client knows.
+    pub(super) fn is_absent(&self) -> bool {
+        matches!(self.stage, Stage::Absent)
+    }
+
+    fn tell(&self, name: &str, data: Bytes, out: &mut Out) {
+        let bytes = self.prefix.len() + name.len() + 1 + data.len();
+        self.counters.count_bytes(bytes);
+        self.counters.count_frames(1);
+        for text in [self.prefix.as_str(), name, "\n"] {
+            out.own(text.as_bytes());
+        }
+        out.shared(data);
+    }
+
+    /// Looks for the place to begin, unless it has one.
+    pub(super) fn join(&mut self, context: &mut Context<'_>, out: &mut Out) -> Sent {
+        if let Stage::Following { .. } = self.stage {
+            return Sent::Nothing;
+        }
+        let Some(log) = self.waiter.current_log() else {
+            if self.is_absent() || self.shared.upstream() != Upstream::Gone {
+                return Sent::Nothing;
+            }
+            let gone = Frame::gone(REASON_GONE).encoded.data();
+            self.tell(EVENT_GONE, gone, out);
+            self.stage = Stage::Absent;
+            return Sent::Word;
+        };
+        self.stage = Stage::Joining;
+        if let Some(position) = self.resume {
+            let found = log.borrow_mut().resume(position);
+            let outcome = match found {
+                Resume::UpToDate(_) => Outcome::UpToDate,
+                Resume::Deltas(_) => Outcome::Deltas,
+                Resume::Ahead if !self.patience_is_over(context) => return Sent::Nothing,
+                Resume::Ahead => Outcome::Ahead,
+                Resume::Base => Outcome::Base,
+            };
+            self.counters.count_resume(outcome);
+            (self.resume, self.ahead) = (None, None);
+            if let Resume::UpToDate(cursor) | Resume::Deltas(cursor) = found {
+                return self.follow(log, cursor, position, out);
+            }
+        }
+        let base = log.borrow().base.clone();
+        let found =
+            base.and_then(
+                |base| match log.borrow().frames.since(base.position.timestamp) {
+                    Resume::UpToDate(cursor) | Resume::Deltas(cursor) => Some((base, cursor)),
+                    Resume::Ahead | Resume::Base => None,
+                },
+            );
+        let Some((base, cursor)) = found else {
+            self.waiter.want_base();
+            return Sent::Nothing;
+        };
+        // The word on the upstream first: the base may be too large to have
+        // anything put behind it.
+        self.follow(log, cursor, base.position, out);
+        self.tell(EVENT_BASE, base.encoded.data(), out);
+        Sent::Rows
+    }
+
+    /// Begins to follow the log; who begins is told if the upstream is lost.
+    fn follow(
+        &mut self,
+        log: Rc<RefCell<LocalLog>>,
+        cursor: Cursor,
+        position: Position,
+        out: &mut Out,
+    ) -> Sent {
+        let is_lost = log.borrow_mut().is_lost_at(cursor);
+        if is_lost {
+            let lost = Frame::upstream(false);
+            self.tell(lost.event_name(), lost.encoded.data(), out);
+        }
+        self.at = Some(position);
+        self.stage = Stage::Following { log, cursor };
+        Sent::Word
+    }
+
+    fn patience_is_over(&mut self, context: &mut Context<'_>) -> bool {
+        let timer = self
+            .ahead
+            .get_or_insert_with(|| Box::pin(sleep(AHEAD_WAIT)));
+        timer.as_mut().poll(context).is_ready()
+    }
+
+    /// How far the view reaches now; `None` unless it is followed.
+    pub(super) fn look(&mut self, now: Instant) -> Option<Reach> {
+        let Stage::Following { log, .. } = &self.stage else {
+            return None;
+        };
+        // Asked first: the log may be copied before the last of it is in.
+        let is_constant = self.shared.upstream() == Upstream::Complete;
+        let mut log = log.borrow_mut();
+        if is_constant {
+            log.follow();
+        }
+        let head = log.frames.head();
+        let reach = match log.ended {
+            true => Reach::Ended(head),
+            false if is_constant => Reach::Constant(head),
+            false => Reach::Closed(head),
+        };
+        if reach != self.reach {
+            (self.reach, self.quiet_since) = (reach, now);
+        }
+        Some(reach)
+    }
+
+    /// When it will have been silent for so long, since the others wait for
+    /// it, that it stands where they do; `None` if its upstream is of those
+    /// that always say how far they are.
+    pub(super) fn quiet_at(&self, waited_for_since: Instant) -> Option<Instant> {
+        let is_mute = matches!(self.stage, Stage::Following { .. }) && !self.shared.is_steady();
+        is_mute.then(|| self.quiet_since.max(waited_for_since) + JOINT_SILENCE)
+    }
+
+    /// How far it reached when last looked at; `None` unless it is followed.
+    pub(super) fn reach(&self) -> Option<Reach> {
+        matches!(self.stage, Stage::Following { .. }).then_some(self.reach)
+    }
+
+    /// The time before which the others cannot stand together with it.
+    pub(super) fn floor(&self) -> Option<Timestamp> {
+        match self.reach()? {
+            Reach::Constant(_) => None,
+            Reach::Closed(_) | Reach::Ended(_) => self.at.map(|at| at.timestamp),
+        }
+    }
+
+    /// The latest time up to this one at which the view's changes are whole.
+    pub(super) fn whole_at(&self, time: Timestamp) -> Timestamp {
+        match &self.stage {
+            Stage::Following { log, .. } => log.borrow().frames.whole_at(time),
+            Stage::Joining | Stage::Absent => time,
+        }
+    }
+
+    /// Whether there is something to tell up to this time.
+    pub(super) fn is_due(&self, until: Timestamp) -> bool {
+        match &self.stage {
+            Stage::Following { log, cursor } => log.borrow().is_due(*cursor, until),
+            Stage::Joining | Stage::Absent => false,
+        }
+    }
+
+    /// Tells what comes next up to this time.
+    pub(super) fn send(&mut self, until: Timestamp, out: &mut Out) -> Sent {
+        let Stage::Following { log, cursor } = &mut self.stage else {
+            return Sent::Nothing;
+        };
+        let due = log.borrow_mut().due(*cursor, until);
+        match due {
+            Due::Frame(frame, place) => {
+                *cursor = place;
+                self.tell(frame.event_name(), frame.encoded.data(), out);
+                match frame.kind {
+                    Kind::Delta(_) => Sent::Rows,
+                    Kind::Upstream { .. } => Sent::Word,
+                    Kind::Gone => {
+                        (self.stage, self.at) = (Stage::Absent, None);
+                        Sent::Rows
+                    }
+                }
+            }
+            Due::Merged(data, place) => {
+                *cursor = place;
+                self.counters.count_compacted();
+                self.tell(EVENT_DELTA, data, out);
+                Sent::Rows
+            }
+            Due::Nothing(place) => {
+                *cursor = place;
+                Sent::Nothing
+            }
+            Due::Forgotten => Sent::Forgotten,
+        }
+    }
+
+    /// Everything up to this time was told.
+    pub(super) fn stand(&mut self, time: Timestamp) {
+        let Stage::Following { log, cursor } = &self.stage else {
+            return;
+        };
+        let log = log.borrow();
+        let timestamp = match self.reach {
+            // Where others will look for it, whatever the time is by then.
+            Reach::Constant(head) if *cursor == log.frames.end() => head,
+            // Not further than it has told itself, though the others are.
+            reach => reach.head().min(time),
+        };
+        self.at = Some(Position {
+            timestamp,
+            incarnation: log.incarnation(),
+        });
+    }
+
+    /// The stream has ended, for this reason.
+    pub(super) fn leave(&self, end: End) {
+        self.shared.unsubscribe();
+        self.counters.count_end(end);
+    }
+}
