@@ -45,6 +45,8 @@ export interface ViewStreamOptions<R = Row> {
    * and with a `token`. Anything but a class makes the constructor throw a TypeError.
    */
   EventSource?: EventSourceLike;
+  /** Of a stream of several views: what each of them is to have, by its name; the other options are the connection's. */
+  views?: Record<string, Pick<ViewStreamOptions<any>, "key" | "sort" | "limit">>;
   /** Silence in ms after which the data is stale and the connection is made anew; two heartbeats should fit. Default: 40000. */
   staleAfterMs?: number;
 }
@@ -81,18 +83,29 @@ export interface ViewStreamEvents<R = Row> {
   status: CustomEvent<{ status: Status; reason: string }>;
   /** The stream broke its contract; nothing of the event was applied and a fresh base was asked for. */
   error: CustomEvent<{ message: string; position: string }>;
+  /**
+   * Only of a stream of several views: all of them now stand at this time, and what is new was told.
+   * Whoever reads more than one of them does it here.
+   */
+  consistent: CustomEvent<{ position: string; timestamp: bigint }>;
   /** An event as it came over the wire, before anything was made of it: for logs and debugging. */
   wire: CustomEvent<{ type: string; data: string; lastEventId: string }>;
 }
 
 /** The names that the wire uses, as in docs/PROTOCOL.md. */
 export declare const WIRE: Readonly<
-  Record<"base" | "delta" | "upstream" | "gone" | "insert" | "delete" | "lost" | "live" | "lastEventId", string>
+  Record<
+    "base" | "delta" | "upstream" | "gone" | "consistent" | "insert" | "delete" | "lost" | "live" | "position" | "lastEventId",
+    string
+  >
 >;
 
 /** A view, kept up to date by a viewcast stream. It connects at once and reconnects for ever, until closed. */
 export declare class ViewStream<R = Row> extends EventTarget {
-  /** Opens the stream, e.g. `new ViewStream("/top10/stream", { key: "user" })`. */
+  /**
+   * Opens the stream, e.g. `new ViewStream("/top10/stream", { key: "user" })`; or one of several views,
+   * `new ViewStream("/stream?view=a&view=b")`, which has no rows itself: `view("a")` has. `shared` does nothing there.
+   */
   constructor(url: string | URL, options?: ViewStreamOptions<R>);
   /** How many rows the view has, each copy counted. */
   readonly size: number;
@@ -110,6 +123,8 @@ export declare class ViewStream<R = Row> extends EventTarget {
   entries(): IterableIterator<[row: R, multiplicity: number]>;
   /** The rows as one JSON array with the very text of the wire, or null while a base is waited for. */
   json(): string | null;
+  /** Of a stream of several views: the one of this name as in the URL, which is closed with the stream. */
+  view<S = Row>(name: string): ViewStream<S> | undefined;
   /** Lets go of the connection and keeps the rows; the status is `stale` then. */
   pause(): void;
   /** Connects again after `pause()` and goes on where it stood, if the gateway still can. */

@@ -1,38 +1,28 @@
-/**
- * viewcast: a Materialize view, live in JavaScript.
- *
- * One file, no dependency, no build step: an ES module for browsers, Node 20+,
- * Deno and Bun. It follows the client rules C1-C3 of docs/PROTOCOL.md, and its
- * types stand in viewcast.d.ts.
- *
- *     const view = new ViewStream("/top10/stream");
- *     view.addEventListener("change", () => console.table(view.rows()));
- *
- * A row's identity is its JSON *text* as it came (P4): as values, 1.0 and 1
- * would be one row.
- */
-
-/** The wire's names; the same ones stand in src/relay/frame.rs. */
+/** viewcast: Materialize views, live (docs/PROTOCOL.md, viewcast.d.ts). A row's identity is its text (P4). */
+/** As in src/relay/frame.rs. */
 export const WIRE = Object.freeze({
-  ...{ base: "base", delta: "delta", upstream: "upstream", gone: "gone" }, // events
-  ...{ insert: "insert", delete: "delete", lost: "lost", live: "live" }, // inside them
-  lastEventId: "last-event-id", // query parameter
+  ...{ base: "base", delta: "delta", upstream: "upstream", gone: "gone", consistent: "consistent" },
+  ...{ insert: "insert", delete: "delete", lost: "lost", live: "live", position: "position" },
+  lastEventId: "last-event-id",
 });
 
-/** Two heartbeats (15 s) may get lost, and a slow network has 10 s more. */
+/** Two heartbeats of 15 s, and 10 s more. */
 const STALE_AFTER_MS = 40_000;
-/** Changes kept while the base has not come; more of them than this cost more than asking anew. */
+/** Net changes kept for a base; more cost more than asking anew. */
 const BUFFERED_CHANGES_MAX = 200_000;
-/** Our own reconnects: from, up to, in ms. */
+/** So many more than the last net effect are added up. */
+const COMPACT_AFTER = 10_000;
 const REOPEN_MS_MIN = 1_000;
 const REOPEN_MS_MAX = 30_000;
-/** EventSource.CLOSED, which some lack. */
+/** EventSource.CLOSED */
 const CLOSED = 2;
+/** The option with the source of one view of several. */
+const FEED = Symbol();
 const PAGE_EVENTS = ["pagehide", "pageshow"];
-/** To be changed with what tabs and worker say to each other: an old worker may outlive its page. */
+/** Changes with what tabs and worker say: an old worker may outlive its page. */
 const WORKER_NAME = "viewcast-1";
 
-/** The end of the JSON string that opens at `at`: the next quote that is not escaped. */
+/** The next quote that is not escaped. */
 function stringEnd(text, at) {
   for (;;) {
     at = text.indexOf('"', at + 1);
@@ -43,9 +33,9 @@ function stringEnd(text, at) {
   }
 }
 
-/** The texts of all values at one depth of a valid JSON text. */
+/** The texts of all values at one depth. */
 function cut(text, level) {
-  // Without this copy, one row that is kept would keep its whole event's text.
+  // A copy: else one row would keep its whole event's text.
   const copy = (start, end) => ` ${text.slice(start, end)}`.slice(1);
   const parts = [];
   let depth = 0;
@@ -69,14 +59,14 @@ function cut(text, level) {
   return parts;
 }
 
-/** Adds `diff` copies of a row to a Map(text -> {row, count}); what comes to zero leaves it. */
+/** Adds copies of a row to a Map(text -> {row, count}). */
 function add(rows, text, row, diff) {
   const entry = rows.get(text);
   if (entry === undefined) rows.set(text, { row, count: diff });
   else if ((entry.count += diff) === 0) rows.delete(text);
 }
 
-/** An event's data -> Map(text -> {row, count}), rows being `level` deep and `read` giving [row, diff]. */
+/** An event's data as such a map; `read` gives [row, diff]. */
 function parse(data, level, read) {
   const parsed = JSON.parse(data);
   const texts = cut(data, level);
@@ -93,18 +83,34 @@ const parseDelta = (data) =>
     return inserts ? [change[WIRE.insert], 1] : [change[WIRE.delete], -1];
   });
 
-/** `<timestamp>-<incarnation>` -> its parts. BigInt, since timestamps have up to 20 digits. */
 function parsePosition(id) {
   const match = /^(\d{1,20})-(.+)$/s.exec(id);
   if (match === null) throw new Error(`position "${id}" is not <timestamp>-<incarnation>`);
   return { id, timestamp: BigInt(match[1]), incarnation: match[2] };
 }
 
+/** As in paths and events. */
+const encode = (name) => encodeURIComponent(name).replace(/[!'()*]/g, (it) => `%${it.charCodeAt(0).toString(16).toUpperCase()}`);
+
 function repeat(list, row, times) {
   for (let n = 0; n < times; n += 1) list.push(row);
 }
 
-/** The detail of a `change` event. */
+function textOf(rows) {
+  const texts = [];
+  for (const [text, { count }] of rows) repeat(texts, text, count);
+  return `[${texts}]`;
+}
+
+/** As one base, or one delta. */
+function merge(base, deltas) {
+  if (base === null) return `[${deltas.map((data) => data.slice(1, -1)).filter(Boolean)}]`;
+  const rows = parseBase(base);
+  for (const data of deltas) for (const [text, { row, count }] of parseDelta(data)) add(rows, text, row, count);
+  return textOf(rows);
+}
+
+/** A `change`'s detail. */
 function describe(changes, position, key) {
   const detail = { inserted: [], deleted: [], position };
   for (const { row, count } of changes.values()) repeat(count > 0 ? detail.inserted : detail.deleted, row, Math.abs(count));
@@ -122,7 +128,7 @@ function describe(changes, position, key) {
   return detail;
 }
 
-/** One `for await` loop: what changed since it last asked, as one consolidated change. */
+/** One `for await` loop: what changed since it last asked. */
 class Changes {
   #pending = new Map();
   #wake = null;
@@ -131,7 +137,6 @@ class Changes {
   add(text, row, diff) { add(this.#pending, text, row, diff); }
   moved() { if (this.#pending.size > 0) this.#wake?.(); }
   end() { this.#ended = true; this.#wake?.(); }
-  /** The changes, or null at the end. */
   async take() {
     while (this.#pending.size === 0 && !this.#ended) await new Promise((resolve) => (this.#wake = resolve));
     const taken = this.#pending;
@@ -140,10 +145,10 @@ class Changes {
   }
 }
 
-/** What looks like an EventSource to a ViewStream. */
+/** What looks like an EventSource. */
 class Source extends EventTarget {
   readyState = 0;
-  /** Tells of an event; nothing is told after the end. */
+  close() { this.readyState = CLOSED; }
   tell(type, fields = {}) {
     if (this.readyState === CLOSED) return;
     if (type === "open") this.readyState = 1;
@@ -151,7 +156,7 @@ class Source extends EventTarget {
   }
 }
 
-/** Reads SSE piece by piece, wherever it is cut. */
+/** SSE, wherever it is cut. */
 class SseParser {
   #tell; #line = ""; #afterCr = false; #type = ""; #data = null; #id = "";
   retryMs = 0;
@@ -182,7 +187,7 @@ class SseParser {
   }
 }
 
-/** One connection by fetch, which can send a token. It does not come back by itself. */
+/** By fetch, which can send a token; does not come back by itself. */
 class FetchSource extends Source {
   #abort = new AbortController();
   #parser = new SseParser((type, fields) => this.tell(type, fields));
@@ -216,7 +221,7 @@ class FetchSource extends Source {
   }
 }
 
-/** A view's connection in the worker of all tabs. */
+/** In the worker of all tabs. */
 class SharedSource extends Source {
   #port;
 
@@ -244,16 +249,16 @@ class SharedSource extends Source {
 export class ViewStream extends EventTarget {
   #url; #options; #key; #staleAfterMs;
   #source = null;
-  /** Text -> {row, count}: the view at #position, #size rows with their multiplicities. */
   #rows = new Map(); #size = 0; #position = null;
-  /** Deltas wait in #buffer for a base: at the start, and when a delta is of another incarnation. */
-  #awaitingBase = true; #buffer = []; #bufferedChanges = 0;
+  /** Deltas wait for a base, also when one is of another incarnation. */
+  #awaitingBase = true; #buffer = []; #bufferedChanges = 0; #compactAt = COMPACT_AFTER;
   #status = "connecting"; #reason = "";
-  /** A status that heartbeats do not end, or null. */
+  /** A status that heartbeats do not end. */
   #held = null;
   #staleTimer; #reopenTimer; #failures = 0; #paused = false;
-  /** No worker could be had. */
   #alone = false;
+  /** Several views, in the order of the ids. */
+  #parts;
   #loops = new Set();
   #page = null;
 
@@ -266,6 +271,8 @@ export class ViewStream extends EventTarget {
     this.#options = options;
     this.#key = key === null ? null : [key].flat();
     this.#staleAfterMs = staleAfterMs;
+    const names = new URLSearchParams(options[FEED] ? "" : this.#url.split(/[?#]/)[1]).getAll("view");
+    this.#parts = names.map((name) => this.#part(name, encode(name))).sort((a, b) => (a.encoded < b.encoded ? -1 : 1));
     this.#watchPage();
     this.#open(false);
   }
@@ -284,16 +291,13 @@ export class ViewStream extends EventTarget {
     return limit === undefined ? rows : rows.slice(0, limit);
   }
 
-  json() {
-    if (this.#awaitingBase) return null;
-    const texts = [];
-    for (const [text, { count }] of this.#rows) repeat(texts, text, count);
-    return `[${texts}]`;
-  }
+  json() { return this.#awaitingBase ? null : textOf(this.#rows); }
+
+  view(name) { return this.#parts.find((part) => part.name === name)?.view; }
 
   *entries() { for (const { row, count } of this.#rows.values()) yield [row, count]; }
 
-  /** Each loop begins with the rows that stand, so that its changes always add up to the view. */
+  /** Begins with the rows that stand: the changes add up to the view. */
   async *[Symbol.asyncIterator]() {
     const loop = new Changes();
     for (const [text, { row, count }] of this.#rows) loop.add(text, row, count);
@@ -323,14 +327,15 @@ export class ViewStream extends EventTarget {
   close() {
     if (this.#status === "closed") return;
     this.#drop();
+    for (const { view } of this.#parts) view.close();
     for (const type of PAGE_EVENTS) globalThis.removeEventListener?.(type, this.#page);
     this.#setStatus("closed", "");
     for (const loop of this.#loops) loop.end();
   }
 
-  /** An open connection keeps a page out of the back/forward cache. */
+  /** A connection keeps a page out of the back/forward cache. */
   #watchPage() {
-    if (typeof globalThis.document === "undefined") return;
+    if (typeof globalThis.document === "undefined" || this.#options[FEED]) return;
     let left = false;
     this.#page = ({ type }) => {
       if (type === "pageshow" && left) this.resume();
@@ -340,7 +345,41 @@ export class ViewStream extends EventTarget {
     for (const type of PAGE_EVENTS) globalThis.addEventListener(type, this.#page);
   }
 
-  /** Lets go of the connection and its timers. */
+  #part(name, encoded) {
+    const part = { name, encoded, base: null, deltas: [] };
+    const feed = (lastEventId) => {
+      // A view that asks anew: all get a base.
+      if (part.feed && !lastEventId) this.#reopen(false);
+      return (part.feed = new Source());
+    };
+    part.view = new ViewStream(name, { ...this.#options.views?.[name], [FEED]: feed });
+    return part;
+  }
+
+  #onPart(part, kind, data) {
+    if (kind === WIRE.delta) return part.deltas.push(data);
+    if (kind === WIRE.upstream) {
+      part.isLost = data.includes(WIRE.lost);
+      return this.#hold(this.#parts.some(({ isLost }) => isLost) ? "stale" : "live", "upstream lost");
+    }
+    [part.base, part.deltas, part.isGone] = [kind === WIRE.base ? data : null, [], kind === WIRE.gone];
+    if (part.isGone) part.feed.tell(kind, { data });
+  }
+
+  /** All views stand at one time: only now they are told. */
+  #onConsistent({ data, lastEventId }) {
+    const ids = lastEventId.split(".");
+    const timestamp = BigInt(JSON.parse(data)[WIRE.position]);
+    this.#parts.forEach((part, at) => {
+      const { feed, base, deltas, isGone } = part;
+      [part.base, part.deltas] = [null, []];
+      if (!isGone) feed.tell(base === null ? WIRE.delta : WIRE.base, { data: merge(base, deltas), lastEventId: ids[at] });
+    });
+    [this.#position, this.#awaitingBase, this.#failures] = [{ id: lastEventId, timestamp }, false, 0];
+    this.#fresh();
+    this.#emit(WIRE.consistent, { position: lastEventId, timestamp });
+  }
+
   #drop() {
     clearTimeout(this.#staleTimer);
     clearTimeout(this.#reopenTimer);
@@ -348,7 +387,6 @@ export class ViewStream extends EventTarget {
     this.#source = null;
   }
 
-  /** Opens a connection: one that goes on after the position held, or one that begins with a base. */
   #open(resume) {
     this.#drop();
     [this.#buffer, this.#bufferedChanges] = [[], 0];
@@ -357,26 +395,33 @@ export class ViewStream extends EventTarget {
     const source = this.#connect(from);
     this.#source = source;
     const listen = (name, handle) => source.addEventListener(name, (event) => source === this.#source && handle(event));
-    // The gateway says again that it has lost its upstream, if that is still so.
-    listen("open", () => { this.#held = null; this.#heard(); });
+    // The gateway says again what is still so.
+    listen("open", () => {
+      this.#held = null;
+      for (const part of this.#parts) [part.base, part.deltas, part.isLost] = [null, [], false];
+      this.#heard();
+    });
     listen("error", () => this.#onError(source));
     listen("held", ({ status, reason }) => this.#hold(status, reason));
     listen("failed", () => { this.#alone = true; this.#open(true); });
-    const events = {
+    const events = this.#parts.length > 0 ? { [WIRE.consistent]: (event) => this.#onConsistent(event) } : {
       [WIRE.base]: (event) => this.#onBase(event),
       [WIRE.delta]: (event) => this.#onDelta(event),
       [WIRE.upstream]: (event) => this.#onUpstream(event),
       [WIRE.gone]: (event) => this.#setStatus("gone", JSON.parse(event.data).reason),
     };
+    for (const part of this.#parts)
+      for (const kind of [WIRE.base, WIRE.delta, WIRE.upstream, WIRE.gone])
+        events[`${part.encoded}.${kind}`] = ({ data }) => this.#onPart(part, kind, data);
     for (const [name, handle] of Object.entries(events)) listen(name, (event) => this.#checked(event, handle));
     this.#heard();
   }
 
-  /** The connection of the kind that the options ask for and this place has. */
   #connect(lastEventId) {
-    const { EventSource, withCredentials = false, token, shared } = this.#options;
+    const { EventSource, withCredentials = false, token, shared, [FEED]: feed } = this.#options;
+    if (feed) return feed(lastEventId);
     const init = { withCredentials, token, lastEventId };
-    if (shared && globalThis.SharedWorker && !this.#alone) {
+    if (shared && this.#parts.length === 0 && globalThis.SharedWorker && !this.#alone) {
       try {
         return new SharedSource(this.#url, init);
       } catch {
@@ -390,15 +435,14 @@ export class ViewStream extends EventTarget {
     return new Native(`${path}${lastEventId && query}${hash === undefined ? "" : `#${hash}`}`, { withCredentials });
   }
 
-  /** EventSource comes back by itself from a broken connection, but not from a wrong answer. */
+  /** EventSource does not come back from a wrong answer. */
   #onError(source) {
-    // It would go on after a delta that came before the base, which then never came.
+    // It would go on after a delta, and the base never came.
     const baseIsMissing = this.#awaitingBase && this.#buffer.length > 0;
     if (source.readyState === CLOSED || baseIsMissing) this.#reopen(!this.#awaitingBase);
     if (this.#status !== "gone") this.#setStatus("connecting", "connection lost");
   }
 
-  /** Opens anew after a while, longer each time, at random. */
   #reopen(resume) {
     const wished = this.#source?.retryMs ?? 0;
     this.#drop();
@@ -407,7 +451,7 @@ export class ViewStream extends EventTarget {
     this.#reopenTimer = setTimeout(() => this.#open(resume), Math.max(wished, ceiling * (0.5 + Math.random() / 2)));
   }
 
-  /** Runs a handler; data that breaks the contract asks for a fresh base. */
+  /** What breaks the contract asks for a fresh base. */
   #checked(event, handle) {
     this.#heard();
     const { type, data, lastEventId } = event;
@@ -424,6 +468,8 @@ export class ViewStream extends EventTarget {
   #onBase(event) {
     const position = parsePosition(event.lastEventId);
     const rows = parseBase(event.data);
+    const isWithin = (delta) => delta.first <= position.timestamp && position.timestamp < delta.position.timestamp;
+    if (this.#buffer.some(isWithin)) throw new Error("base is within deltas that were added up");
     for (const loop of this.#loops) {
       for (const [text, { row, count }] of this.#rows) loop.add(text, row, -count);
       for (const [text, { row, count }] of rows) loop.add(text, row, count);
@@ -436,7 +482,7 @@ export class ViewStream extends EventTarget {
     this.#emit("base", { size: this.#size, position: position.id });
     for (const loop of this.#loops) loop.moved();
     for (const delta of buffer) {
-      // A listener may have called close() or pause() meanwhile.
+      // A listener may have closed or paused it.
       if (this.#source !== null) this.#apply(delta.position, delta.changes);
     }
   }
@@ -444,26 +490,31 @@ export class ViewStream extends EventTarget {
   #onDelta(event) {
     const position = parsePosition(event.lastEventId);
     const changes = parseDelta(event.data);
-    // Another incarnation is another view: its deltas say nothing about the rows held.
     this.#awaitingBase ||= position.incarnation !== this.#position.incarnation;
     if (!this.#awaitingBase) return this.#apply(position, changes);
     this.#keep(position, changes);
     if (this.#status === "live") this.#setStatus("stale", "waiting for a base");
   }
 
-  /** C1: keeps a delta until the base is there. */
+  /** C1 */
   #keep(position, changes) {
     const last = this.#buffer.at(-1);
     if (last?.position.incarnation !== position.incarnation) [this.#buffer, this.#bufferedChanges] = [[], 0];
     else if (position.timestamp <= last.position.timestamp) return;
-    // Those that the base will hold are not known yet, so only empty ones can be merged.
     else if (last.changes.size === 0) this.#buffer.pop();
-    this.#buffer.push({ position, changes });
+    this.#buffer.push({ first: position.timestamp, position, changes });
     this.#bufferedChanges += changes.size;
-    if (this.#bufferedChanges > BUFFERED_CHANGES_MAX) throw new Error("base did not come");
+    if (this.#bufferedChanges <= this.#compactAt) return;
+    // A base before or behind them all can still be used.
+    const net = new Map();
+    for (const delta of this.#buffer) for (const [text, { row, count }] of delta.changes) add(net, text, row, count);
+    this.#buffer = [{ first: this.#buffer[0].first, position, changes: net }];
+    this.#bufferedChanges = net.size;
+    this.#compactAt = 2 * net.size + COMPACT_AFTER;
+    if (net.size > BUFFERED_CHANGES_MAX) throw new Error("base did not come");
   }
 
-  /** C1 and C2: applies a delta above the position, all of it or nothing. */
+  /** C1, C2: all of a delta or nothing. */
   #apply(position, changes) {
     const known = this.#position;
     if (position.incarnation !== known.incarnation) return;
@@ -498,17 +549,17 @@ export class ViewStream extends EventTarget {
     else if (state === WIRE.live) this.#hold("live", "", known);
   }
 
-  /** What gateway or worker says of its own connection. */
+  /** What gateway or worker says of itself. */
   #hold(status, reason, known = true) {
     this.#held = status === "live" ? null : [status, reason];
     if (known && (this.#held !== null || !this.#awaitingBase)) this.#fresh();
   }
 
-  /** A sign of life; without the next one the connection is taken for dead. */
+  /** A sign of life. */
   #heard() {
     clearTimeout(this.#staleTimer);
-    // Longer after each failure, for a base that takes long to come.
-    // The worker looks after the connection first.
+    if (this.#options[FEED]) return;
+    // Longer after failures, for a slow base; the worker looks first.
     const allowedMs = this.#staleAfterMs * 2 ** Math.min(this.#failures, 5) * (this.#source instanceof SharedSource ? 2 : 1);
     this.#staleTimer = setTimeout(() => {
       if (this.#status === "live") this.#setStatus("stale", "nothing heard");
@@ -518,12 +569,12 @@ export class ViewStream extends EventTarget {
     this.#staleTimer.unref?.();
   }
 
-  /** What is held is what the gateway holds. */
   #fresh() { this.#setStatus(...(this.#held ?? ["live", ""])); }
 
   #setStatus(status, reason) {
     if (this.#status === "closed" || (status === this.#status && reason === this.#reason)) return;
     [this.#status, this.#reason] = [status, reason];
+    for (const { feed, isGone } of this.#parts) if (!isGone) feed.tell("held", { status, reason });
     this.#emit("status", { status, reason });
   }
 
@@ -533,7 +584,7 @@ export class ViewStream extends EventTarget {
 /** In the worker: one stream, and the tabs that follow it. */
 class Hub {
   static all = new Map();
-  /** Tabs that have had a base and get every event, and tabs that wait for theirs. */
+  /** Tabs that have a base, and that wait for one. */
   #served = new Set(); #waiting = new Set();
   #key; #view; #answered = null;
 
@@ -549,7 +600,7 @@ class Hub {
   constructor(key, url, withCredentials, token) {
     this.#key = key;
     let first = token;
-    // Tokens expire: for further connections the tabs are asked for new ones.
+    // Tokens expire: the tabs are asked for new ones.
     const ask = async () => {
       if (first === undefined) return new Promise((resolve) => { this.#answered = resolve; this.#toAll("token"); });
       const known = first;
@@ -559,7 +610,7 @@ class Hub {
     this.#view = new ViewStream(url, { withCredentials, token: token && ask });
     this.#view.addEventListener("wire", ({ detail: { type, ...fields } }) => {
       this.#post(this.#served, type, fields);
-      // Once the event is taken in.
+      // Once it is taken in.
       queueMicrotask(() => this.#serve());
     });
     this.#view.addEventListener("status", ({ detail }) => this.#toAll("held", detail));
@@ -579,7 +630,6 @@ class Hub {
   #post(ports, type, fields) { for (const port of ports) port.postMessage([type, fields]); }
   #toAll(type, fields) { this.#post([...this.#served, ...this.#waiting], type, fields); }
 
-  /** Gives a base to those who wait. */
   #serve() {
     const data = this.#waiting.size > 0 ? this.#view.json() : null;
     if (data === null) return;

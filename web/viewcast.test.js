@@ -158,6 +158,38 @@ test("upstream_lost_is_stale_until_live_or_a_later_position", () => {
   assert.equal(view.status, "stale", "a base of a gateway without upstream is old");
 });
 
+/** Ten thousand rows that come at odd times and go at even ones, from time 1 on. */
+function flicker(times) {
+  const rows = Array.from({ length: 10_000 }, (_, n) => ({ n }));
+  for (let time = 1; time <= times; time += 1) {
+    latest().send("delta", `${time}-a`, [...rows.map(time % 2 === 1 ? ins : del), ins({ time })]);
+  }
+}
+
+test("deltas_before_a_base_are_added_up_so_that_what_waits_is_bounded", () => {
+  // 500,000 changes, of which 50 rows stay: more than are kept.
+  for (const [base, size] of [[0, 50], [50, 0]]) {
+    const { view, of } = start();
+    flicker(50);
+    latest().send("base", `${base}-a`, []);
+    assert.deepEqual([view.size, view.position, of("error").length], [size, "50-a", 0], `base at ${base}`);
+    view.close();
+  }
+});
+
+test("base_within_deltas_that_were_added_up_is_asked_for_anew", () => {
+  const { view, of } = start();
+  flicker(50);
+  const first = latest();
+  latest().send("base", "2-a", [{ time: 1 }, { time: 2 }]);
+  assert.deepEqual([view.size, of("error").length, view.status], [0, 1, "stale"]);
+  mock.timers.tick(1_100);
+  assert.notEqual(latest(), first);
+  latest().open();
+  latest().send("base", "51-a", [{ n: 7 }]);
+  assert.deepEqual([view.rows(), view.status], [[{ n: 7 }], "live"]);
+});
+
 test("gone_keeps_the_rows_until_a_new_base", () => {
   const { view, of } = start({ staleAfterMs: 1000 });
   latest().send("base", "5-a", [{ n: 1 }]);

@@ -33,6 +33,11 @@ view.addEventListener("status", ({ detail }) => same<typeof detail.status, Statu
 view.addEventListener("wire", ({ detail }) => same<typeof detail.data, string>(true));
 view.addEventListener("anything", (event) => same<typeof event, Event>(true));
 
+const several = new ViewStream("/stream?view=a&view=b", { views: { a: { key: "user", limit: 3 } } });
+same<ReturnType<typeof several.view<Top>>, ViewStream<Top> | undefined>(true);
+several.addEventListener("consistent", ({ detail }) => same<typeof detail, { position: string; timestamp: bigint }>(true));
+several.view<Top>("a")?.addEventListener("change", ({ detail }) => same<typeof detail.inserted, Top[]>(true));
+
 async function loop(): Promise<void> {
   for await (const change of view) same<typeof change, Change<Top>>(true);
 }

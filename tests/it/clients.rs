@@ -61,6 +61,12 @@ fn chromium_and_npm_eventsource_agree_on_compressed_streams() {
 }
 
 #[test]
+fn chromium_joins_views_that_always_agree() {
+    let gateway = Gateway::start(&["demo", "--tick", "100ms", "--rate", "200"]);
+    node("joint.test.mjs", &gateway);
+}
+
+#[test]
 fn chromium_tabs_share_one_connection() {
     let gateway = Gateway::start(&["demo", "--tick", "100ms", "--rate", "200"]);
     node("shared.test.mjs", &gateway);
