@@ -1,6 +1,9 @@
 //! `--min-interval`: the timestamps within it are one delta, and at every id
 //! that is sent the rows are the view's [P3, P6].
 
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+
 use serde_json::Value;
 
 use crate::support::follower::Follower;
@@ -9,13 +12,15 @@ use crate::support::http::get;
 use crate::support::materialize::{Generation, Materialize, row};
 use crate::support::sse::Stream;
 
+const COLUMNS: [(&str, &str); 2] = [("n", "integer"), ("b", "text")];
+
 /// Timestamps that come at once.
 const COMMITS: usize = 60;
 
 /// An interval that no test waits for.
-fn start(generation: Generation, heartbeat: &str) -> (Materialize, Gateway) {
+fn start(generation: Generation) -> (Materialize, Gateway) {
     let server = Materialize::start(generation);
-    server.create_view("v", &[("n", "integer"), ("b", "text")]);
+    server.create_view("v", &COLUMNS);
     server.commit("v", vec![(row(["0", "x"]), 2)]);
     let url = server.url();
     let gateway = Gateway::start(&[
@@ -26,7 +31,7 @@ fn start(generation: Generation, heartbeat: &str) -> (Materialize, Gateway) {
         "--min-interval",
         "10s",
         "--heartbeat",
-        heartbeat,
+        "1h",
     ]);
     (server, gateway)
 }
@@ -57,7 +62,7 @@ fn await_read(gateway: &Gateway, timestamp: u64) {
 #[test]
 fn conflation_holds_changes_back_until_the_upstream_is_lost() {
     for generation in [Generation::Modern, Generation::Old] {
-        let (server, gateway) = start(generation, "1h");
+        let (server, gateway) = start(generation);
         let mut client = Follower::join(&server, &gateway, "v");
         let first = server.commit("v", vec![(row(["0", "y"]), 1)]);
         client.reach(first);
@@ -79,7 +84,7 @@ fn conflation_holds_changes_back_until_the_upstream_is_lost() {
 
 #[test]
 fn conflation_gives_way_to_who_joins_and_is_resumed_from_its_ends() {
-    let (server, gateway) = start(Generation::Modern, "1h");
+    let (server, gateway) = start(Generation::Modern);
     gateway.await_ready();
     let first = server.commit("v", vec![(row(["0", "y"]), 1)]);
     await_read(&gateway, first);
@@ -114,19 +119,43 @@ fn conflation_gives_way_to_who_joins_and_is_resumed_from_its_ends() {
     client.reach(now);
 }
 
-/// A heartbeat that is due sends what is held back.
+/// A heartbeat that is due sends what is held back: at the pace of those of a
+/// view where nothing happens, of which a hundred fit into the interval.
 #[test]
 fn conflation_does_not_outlast_a_heartbeat() {
-    let (server, gateway) = start(Generation::Modern, "100ms");
-    let mut client = Follower::join(&server, &gateway, "v");
-    for _ in 0..5 {
-        let commits = commit_many(&server);
-        let last = *commits.last().unwrap();
-        client.reach(last);
-        // Back to the first row, so that the next round can begin.
-        let value = COMMITS.to_string();
-        let back = vec![(row([&value, "x"]), -1), (row(["0", "x"]), 1)];
-        let back = server.commit("v", back);
-        client.reach(back);
+    let server = Materialize::start(Generation::Modern);
+    for view in ["v", "quiet"] {
+        server.create_view(view, &COLUMNS);
     }
+    server.commit("v", vec![(row(["0", "x"]), 2)]);
+    let url = server.url();
+    let views = ["--upstream", &url, "--view", "v", "--view", "quiet"];
+    let times = ["--min-interval", "10s", "--heartbeat", "100ms"];
+    let gateway = Gateway::start(&[&views[..], &times].concat());
+    let mut client = Follower::join(&server, &gateway, "v");
+    let (beats, is_over) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let mut quiet = Stream::open(gateway.address, "/quiet/stream");
+    quiet.expect("base");
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(Ordering::Relaxed) {
+                quiet.next().expect("the stream goes on");
+                beats.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        let mut waited = 0;
+        for _ in 0..5 {
+            let last = *commit_many(&server).last().unwrap();
+            let before = beats.load(Ordering::Relaxed);
+            client.reach(last);
+            waited += beats.load(Ordering::Relaxed) - before;
+            // Back to the first row, so that the next round can begin.
+            let value = COMMITS.to_string();
+            let back = vec![(row([&value, "x"]), -1), (row(["0", "x"]), 1)];
+            let back = server.commit("v", back);
+            client.reach(back);
+        }
+        is_over.store(true, Ordering::Relaxed);
+        assert!(waited < 100, "{waited} heartbeats in five waits");
+    });
 }
