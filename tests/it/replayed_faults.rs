@@ -29,12 +29,8 @@ impl Played {
         before: Vec<Vec<Play>>,
         after: Vec<Vec<Play>>,
     ) -> Self {
-        let directory = match generation {
-            Generation::Old => "0.7",
-            Generation::Modern => "26.17",
-        };
         let name = format!("{file}_tail").to_lowercase();
-        let mut found = cases(directory)
+        let mut found = cases(generation)
             .into_iter()
             .filter(|case| case.name.starts_with(&name));
         let mut case = found.next().expect("recorded");
@@ -140,7 +136,7 @@ fn replayed_division_by_zero_is_lost_with_the_reason_logged_and_the_rows_stay() 
     healed.insert(1, Play::Gate(3));
     let after = vec![error(), error(), error(), error(), error(), healed];
     let mut played = Played::start(Generation::Modern, "err_div_by_zero", vec![], after);
-    played.reach(&["{\"c1\":\"1\"}"]);
+    played.reach(&["{\"q\":1}"]);
     played.server.open_gate();
     played.server.open_gate();
     played.until_upstream("lost");
@@ -155,9 +151,9 @@ fn replayed_division_by_zero_is_lost_with_the_reason_logged_and_the_rows_stay() 
             >= 6
     };
     played.server.wait_until("retries", retried);
-    assert_eq!(get(played.gateway.address, "/v").text(), "[{\"c1\":\"1\"}]");
+    assert_eq!(get(played.gateway.address, "/v").text(), "[{\"q\":1}]");
     played.server.open_gate();
-    played.reach(&["{\"c1\":\"0\"}", "{\"c1\":\"1\"}"]);
+    played.reach(&["{\"q\":0}", "{\"q\":1}"]);
     played.until_upstream("live");
 }
 
@@ -233,11 +229,11 @@ fn replayed_shutdown_is_one_delta_without_a_second_base() {
         let mut played = Played::start(Generation::Modern, file, vec![], after);
         assert!(played.case.recorded.is_cut, "{file}");
         played.server.open_gate();
-        played.reach(&["{\"c1\":\"1\"}", "{\"c1\":\"2\"}", "{\"c1\":\"3\"}"]);
+        played.reach(&["{\"a\":1}", "{\"a\":2}", "{\"a\":3}"]);
         played.server.open_gate();
         played.until_upstream("lost");
         let deltas = played.table.deltas;
-        let rows = ["1", "2", "3", "4"].map(|n| format!("{{\"c1\":\"{n}\"}}"));
+        let rows = ["1", "2", "3", "4"].map(|n| format!("{{\"a\":{n}}}"));
         played.reach(&rows.each_ref().map(String::as_str));
         assert_eq!(played.table.deltas, deltas + 1, "{file}");
         played.until_upstream("live");
@@ -263,7 +259,7 @@ fn replayed_shutdown_of_the_old_server_shows_that_the_rows_are_gone() {
 fn replayed_file_that_ends_without_progress_is_asked_for_again() {
     // The old server's COPY of a file ended with its rows at a usual time and
     // unclosed; asked again, it gave them the end of time.
-    let mut case = cases("0.7")
+    let mut case = cases(Generation::Old)
         .into_iter()
         .find(|case| case.name.starts_with("file_notail_tail0"));
     let case = case.as_mut().expect("recorded");

@@ -9,7 +9,7 @@ use viewcast::model::row::Column;
 use viewcast::tail::message::{Message, Messages};
 
 mod property;
-mod source;
+pub mod source;
 
 /// SQL type, the field of a COPY line, and its JSON.
 const TABLE: &[(&str, &str, &str)] = &[

@@ -65,6 +65,8 @@ enum Step {
 struct View {
     id: String,
     columns: Vec<(String, String)>,
+    /// The answers to the questions for its names and its types, if not ours.
+    described: Option<[Vec<u8>; 2]>,
     /// Shared with the streams, which keep what they began with.
     steps: Vec<Arc<Step>>,
     /// Not readable before.
@@ -132,6 +134,8 @@ struct State {
     copy_errors: Vec<(String, String)>,
     /// How the next asking of these questions fails.
     query_failures: Vec<(String, Failure)>,
+    /// What these questions are answered, and how often.
+    answers: Vec<(String, Vec<u8>, usize)>,
     /// Each connection that is open, by process id.
     connections: BTreeMap<i32, Connection>,
     next_process: i32,
@@ -155,6 +159,8 @@ struct Connection {
 pub enum Failure {
     /// The connection is cut instead of an answer.
     Cut,
+    /// There is no answer.
+    Silence,
     /// An error with this code.
     Code(&'static str),
 }
@@ -224,6 +230,7 @@ impl Materialize {
             gates: 0,
             copy_errors: Vec::new(),
             query_failures: Vec::new(),
+            answers: Vec::new(),
             connections: BTreeMap::new(),
             next_process: 1,
             password: None,
@@ -260,6 +267,7 @@ impl Materialize {
             let view = View {
                 id,
                 columns: columns.iter().map(owned).collect(),
+                described: None,
                 steps: Vec::new(),
                 born: state.now,
                 exists: true,

@@ -31,6 +31,15 @@ impl Play {
         Play::Bytes(pgwire::message(b'd', bytes))
     }
 
+    /// Several messages in one piece.
+    pub fn together(messages: impl Iterator<Item = Play>) -> Play {
+        let bytes = messages.flat_map(|message| match message {
+            Play::Bytes(bytes) => bytes,
+            other => panic!("no bytes: {other:?}"),
+        });
+        Play::Bytes(bytes.collect())
+    }
+
     /// The proper end of a COPY.
     pub fn done() -> Play {
         let end = [pgwire::message(b'c', &[]), pgwire::complete("COPY 1")];
@@ -58,6 +67,19 @@ impl Materialize {
             let row = vec![Some("any".to_string())];
             state.view(name).push(Step::Commit(0, vec![(row, rows)]));
         });
+    }
+
+    /// Has the questions for the view's names and types answered with these
+    /// bytes.
+    pub fn describe_as(&self, name: &str, answers: [Vec<u8>; 2]) {
+        self.shared
+            .with(|state| state.view(name).described = Some(answers));
+    }
+
+    /// Has a question answered with these bytes so often.
+    pub fn answer(&self, sql: &str, bytes: Vec<u8>, times: usize) {
+        let answer = (sql.to_string(), bytes, times);
+        self.shared.with(|state| state.answers.push(answer));
     }
 
     /// Opens one more gate of all scripts.

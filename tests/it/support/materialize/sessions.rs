@@ -101,6 +101,8 @@ fn session(socket: &mut TcpStream, shared: &Arc<Shared>, process: i32) -> Io<()>
                 });
                 let mut answer = match failure {
                     Some(Failure::Cut) => return Ok(()),
+                    // Until the other side has enough of it.
+                    Some(Failure::Silence) => return pgwire::read(socket).map(drop),
                     Some(Failure::Code(code)) => pgwire::error(code, "not now"),
                     None => answers::answer(&mut shared.lock(), &sql),
                 };

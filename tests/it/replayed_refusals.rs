@@ -1,0 +1,206 @@
+//! What recorded servers refused, and what they send in forms that the gateway
+//! never asks for: each given to the gateway when it starts and again when it
+//! comes back after an outage. The operator reads why; clients never see a wrong
+//! row, and the outage is one delta.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use crate::replayed::{folder, next};
+use crate::support::gateway::Gateway;
+use crate::support::materialize::{Generation, Materialize, Play};
+use crate::support::sse::Stream;
+use crate::support::table::{Rows, Table};
+use crate::transcripts::claims::{Claim, claimed};
+use crate::transcripts::recorded::progress;
+use crate::transcripts::{Exchange, Message};
+
+/// Later than all that was recorded, and later still.
+const TIMES: [u64; 2] = [1_795_999_000_000, 1_795_999_100_000];
+
+/// Something that is played in place of a stream, to a view of its own.
+struct Instead {
+    view: String,
+    script: Vec<Play>,
+    /// The columns of the view behind the leading three.
+    columns: usize,
+    /// What the operator reads, behind `view "..."`; `None` where a retry is all
+    /// that is needed, and said for debugging only.
+    told: Option<String>,
+}
+
+impl Instead {
+    fn of(exchange: &Exchange, script: Vec<Play>, columns: usize, told: Option<String>) -> Self {
+        let view = format!(
+            "{}_{}_{}",
+            exchange.file, exchange.connection, exchange.line
+        );
+        Instead {
+            view: view.to_lowercase(),
+            script,
+            columns,
+            told,
+        }
+    }
+
+    /// A stream of one row, all columns alike; its rows, by the client.
+    fn good(&self, time: u64, value: &str, end: Vec<Play>) -> (Vec<Play>, Rows) {
+        let width = self.columns + 3;
+        let row = vec![value; self.columns].join("\t");
+        let mut script = vec![Play::copy_out(width)];
+        script.push(Play::data(&progress(time, width)));
+        script.push(Play::data(format!("{time}\tf\t2\t{row}\n").as_bytes()));
+        script.push(Play::data(&progress(time + 1, width)));
+        script.extend(end);
+        let members = (1..=self.columns).map(|at| format!("\"c{at}\":\"{value}\""));
+        let row = format!("{{{}}}", members.collect::<Vec<_>>().join(","));
+        (script, [(row, 2)].into())
+    }
+}
+
+/// Plays each at the start and again at a resume.
+fn play(generation: Generation, all: &[Instead]) {
+    let server = Materialize::start(generation);
+    let mut arguments = vec!["--upstream".to_owned(), server.url()];
+    let mut expected = BTreeMap::new();
+    for one in all {
+        let names: Vec<String> = (1..=one.columns).map(|at| format!("c{at}")).collect();
+        let columns: Vec<(&str, &str)> = names.iter().map(|it| (it.as_str(), "text")).collect();
+        server.create_view(&one.view, &columns);
+        let (first, before) = one.good(TIMES[0], "x", vec![Play::Gate(1), Play::Close]);
+        let (second, after) = one.good(TIMES[1], "y", vec![Play::Idle]);
+        for script in [one.script.clone(), first, one.script.clone(), second] {
+            server.script(&one.view, script);
+        }
+        expected.insert(one.view.as_str(), (before, after));
+        arguments.extend(["--view".to_owned(), one.view.clone()]);
+    }
+    arguments.extend(["--upstream-timeout", "60s", "--heartbeat", "200ms"].map(str::to_owned));
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let gateway = Gateway::start(&arguments);
+    let begun = Instant::now();
+    let mut clients: Vec<(&Instead, Stream, Table)> = Vec::new();
+    for one in all {
+        let mut stream = Stream::open(gateway.address, &format!("/{}/stream", one.view));
+        let mut table = Table::default();
+        while table.bases == 0 {
+            let event = next(&mut stream, begun, &one.view);
+            assert_ne!(event.name, "gone", "{}", one.view);
+            table.apply(&event);
+        }
+        assert_eq!(table.rows, expected[one.view.as_str()].0, "{}", one.view);
+        clients.push((one, stream, table));
+    }
+    server.open_gate();
+    for (one, mut stream, mut table) in clients {
+        let (before, after) = &expected[one.view.as_str()];
+        let is_live = |table: &Table| table.upstream.as_deref() != Some("\"lost\"");
+        while table.rows != *after || !is_live(&table) {
+            let event = next(&mut stream, begun, &one.view);
+            table.apply(&event);
+            assert!(
+                [before, after].contains(&&table.rows),
+                "{}: {event:?}",
+                one.view
+            );
+        }
+        assert_eq!((table.bases, table.deltas), (1, 1), "{}", one.view);
+        let log = gateway.process.log().join("\n");
+        let mut lines = log
+            .lines()
+            .filter(|line| line.contains(&format!("\"{}\"", one.view)));
+        if let Some(told) = &one.told {
+            let is_told =
+                |line: &str| line.contains("ERROR viewcast::tail") && line.contains(told.as_str());
+            assert!(
+                lines.any(is_told),
+                "{} is not told {told:?}:\n{log}",
+                one.view
+            );
+        }
+    }
+}
+
+fn refused(generation: Generation) -> Vec<Instead> {
+    let refused = claimed(folder(generation), Claim::Refused);
+    let instead = refused.iter().map(|(exchange, _)| {
+        let (code, message) = exchange.error().expect("refused");
+        // The old server's way to say that a new view is not there yet.
+        let is_early = message.contains("requested as_of");
+        let told = (!is_early)
+            .then(|| format!("Materialize refused to stream the view: db error: ERROR: {message}"));
+        Instead::of(exchange, vec![Play::error(code, message)], 2, told)
+    });
+    instead.collect()
+}
+
+#[test]
+fn replayed_refusals_of_the_modern_server_are_told_and_tried_again() {
+    let all = refused(Generation::Modern);
+    assert!(
+        all.iter()
+            .any(|it| it.told.as_ref().unwrap().contains("valid timestamp"))
+    );
+    play(Generation::Modern, &all);
+}
+
+#[test]
+fn replayed_refusals_of_the_old_server_are_told_and_tried_again() {
+    let all = refused(Generation::Old);
+    assert!(all.iter().any(|it| {
+        it.told
+            .as_ref()
+            .is_some_and(|it| it.contains("Timestamp (1)"))
+    }));
+    play(Generation::Old, &all);
+}
+
+/// The bytes as they came, in other forms than the gateway asks for.
+fn forms(generation: Generation) -> Vec<Instead> {
+    let mut found = claimed(folder(generation), Claim::Foreign);
+    // One that leaves progress out is such a form, too.
+    let plain = claimed(folder(generation), Claim::Stream).into_iter();
+    found.extend(plain.filter(|(exchange, _)| !exchange.sql.contains("PROGRESS")));
+    let mut all = Vec::new();
+    for (exchange, file) in &found {
+        let recorded = crate::transcripts::recorded::Recorded::of(exchange, file);
+        let is_copy = exchange
+            .says()
+            .any(|it| matches!(it, Message::CopyOut { .. }));
+        if recorded.chunks.is_empty() {
+            // Nothing was sent that could be misread.
+            continue;
+        }
+        let mut script = vec![match is_copy {
+            true => Play::Bytes(exchange.wire()),
+            // Rows of an answer where a COPY was asked for.
+            false => {
+                let messages = exchange
+                    .says()
+                    .filter(|it| !matches!(it, Message::Complete(_)));
+                let mut lines = vec![Play::copy_out(recorded.width)];
+                lines.extend(messages.filter_map(crate::transcripts::recorded::as_data));
+                Play::together(lines.into_iter())
+            }
+        }];
+        script.push(Play::Idle);
+        let columns = crate::transcripts::implied::columns(exchange, file).len();
+        let told = "Materialize sent malformed data: ".to_owned();
+        all.push(Instead::of(exchange, script, columns, Some(told)));
+    }
+    all
+}
+
+#[test]
+fn replayed_forms_of_the_modern_server_that_nobody_asked_for_show_no_row() {
+    let all = forms(Generation::Modern);
+    assert!(all.len() > 40, "{}", all.len());
+    play(Generation::Modern, &all);
+}
+
+#[test]
+fn replayed_forms_of_the_old_server_that_nobody_asked_for_show_no_row() {
+    let all = forms(Generation::Old);
+    assert!(all.len() > 40, "{}", all.len());
+    play(Generation::Old, &all);
+}

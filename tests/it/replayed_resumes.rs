@@ -1,0 +1,214 @@
+//! The recorded streams once more, cut after their snapshot: what a gateway is
+//! given when it comes back, and what its clients are told of it. On the newer
+//! server that is the rest of the stream, `AS OF` where it was; on the old one a
+//! snapshot. Either way it is one delta.
+
+use std::time::Instant;
+
+use crate::replayed::{Case, cases, cases_of, gateway_of, next, open_all};
+use crate::support::materialize::{Generation, Materialize, Play};
+use crate::support::sse::Stream;
+use crate::support::table::{Rows, Table};
+use crate::transcripts::claims::Claim;
+use crate::transcripts::recorded::progress;
+
+/// A recorded stream in two pieces.
+struct Cut {
+    case: Case,
+    /// The last time that the first piece closes.
+    closed: u64,
+    before: Vec<Vec<u8>>,
+    after: Vec<Vec<u8>>,
+    /// The rows when all is told, and up to which time that is.
+    rows: Rows,
+    end: u64,
+}
+
+impl Cut {
+    /// Cuts a stream where its first rows are complete; `None` if it has no such
+    /// place, or ends there.
+    fn of(case: Case) -> Option<Self> {
+        let recorded = &case.recorded;
+        let at = recorded.closes_at().filter(|_| !recorded.is_final())?;
+        let end = recorded.end()?;
+        let (lines, times) = (recorded.lines(), recorded.times());
+        // A progress row closes what is below it; a later change, what it is not.
+        let (closed, first_after) = match lines[at].change {
+            None => (times[at] - 1, at + 1),
+            Some(_) => (times[0], at),
+        };
+        if closed >= end {
+            return None;
+        }
+        let mut before = recorded.chunks[..first_after].to_vec();
+        if first_after == at {
+            before.push(progress(closed + 1, recorded.width));
+        }
+        Some(Cut {
+            closed,
+            before,
+            after: recorded.chunks[first_after..].to_vec(),
+            rows: recorded.rows_at(end),
+            end,
+            case,
+        })
+    }
+
+    fn first(&self) -> Vec<Play> {
+        let mut script = vec![Play::copy_out(self.case.recorded.width)];
+        script.extend(self.before.iter().map(|chunk| Play::data(chunk)));
+        script.extend([Play::Gate(1), Play::Close]);
+        script
+    }
+
+    /// In one piece, as a server sends what is there already.
+    fn second(&self, generation: Generation) -> Vec<Play> {
+        let recorded = &self.case.recorded;
+        let mut chunks = match generation {
+            // As `options` shows: progress where the client was, no rows of it.
+            Generation::Modern => vec![progress(self.closed, recorded.width)],
+            Generation::Old => snapshot(&self.case, self.end),
+        };
+        match generation {
+            Generation::Modern => chunks.extend(self.after.clone()),
+            Generation::Old => chunks.push(progress(self.end + 1, recorded.width)),
+        }
+        let mut messages = vec![Play::copy_out(recorded.width)];
+        messages.extend(chunks.iter().map(|chunk| Play::data(chunk)));
+        vec![Play::together(messages.into_iter()), Play::Idle]
+    }
+
+    /// Follows a client over the cut.
+    fn follow(&self, stream: &mut Stream, table: &mut Table) {
+        let name = &self.case.name;
+        let before = table.rows.clone();
+        assert_eq!(before, self.case.recorded.rows_at(self.closed), "{name}");
+        let (deltas, begun) = (table.deltas, Instant::now());
+        while table.timestamp < Some(self.end) || table.upstream.as_deref() != Some("\"live\"") {
+            table.apply(&next(stream, begun, name));
+            self.case.check(table);
+        }
+        assert_eq!(table.rows, self.rows, "{name} in the end");
+        assert_eq!(table.bases, 1, "{name}");
+        let expected = usize::from(before != self.rows);
+        assert_eq!(
+            table.deltas - deltas,
+            expected,
+            "{name}: one delta, or none"
+        );
+    }
+}
+
+/// The rows at a time as an old server's snapshot.
+fn snapshot(case: &Case, time: u64) -> Vec<Vec<u8>> {
+    let mut sum: std::collections::BTreeMap<Vec<u8>, i64> = std::collections::BTreeMap::new();
+    for chunk in &case.recorded.chunks {
+        let text = String::from_utf8(chunk.clone()).unwrap();
+        let fields: Vec<&str> = text.splitn(4, '\t').collect();
+        if fields[1] == "f" && fields[0].parse::<u64>().unwrap() <= time {
+            let diff: i64 = fields[2].parse().unwrap();
+            *sum.entry(fields[3].as_bytes().to_vec()).or_default() += diff;
+        }
+    }
+    sum.retain(|_, diff| *diff != 0);
+    let line =
+        |(row, diff): (Vec<u8>, i64)| [format!("{time}\tf\t{diff}\t").into_bytes(), row].concat();
+    sum.into_iter().map(line).collect()
+}
+
+fn play(generation: Generation) -> (usize, usize) {
+    let server = Materialize::start(generation);
+    let cuts: Vec<Cut> = cases(generation).into_iter().filter_map(Cut::of).collect();
+    let views: Vec<Case> = cuts.iter().map(|cut| cut.case.clone()).collect();
+    for cut in &cuts {
+        cut.case.create(&server);
+        server.script(&cut.case.name, cut.first());
+        server.script(&cut.case.name, cut.second(generation));
+    }
+    let gateway = gateway_of(&server, &views);
+    let mut streams = open_all(&gateway, &views);
+    server.open_gate();
+    for cut in &cuts {
+        let (mut stream, mut table) = streams.remove(cut.case.name.as_str()).unwrap();
+        cut.follow(&mut stream, &mut table);
+    }
+    let copies = server.copies();
+    for cut in &cuts {
+        let of_view = format!("\"{}\" ", cut.case.name);
+        let asked: Vec<&String> = copies.iter().filter(|sql| sql.contains(&of_view)).collect();
+        assert_eq!(asked.len(), 2, "{asked:?}");
+        let resume = format!("WITH (SNAPSHOT = false, PROGRESS) AS OF {})", cut.closed);
+        assert_eq!(
+            asked[1].contains(&resume),
+            generation == Generation::Modern,
+            "{asked:?}"
+        );
+        assert_eq!(
+            asked[1] == asked[0],
+            generation == Generation::Old,
+            "{asked:?}"
+        );
+    }
+    let changed = cuts
+        .iter()
+        .filter(|cut| cut.rows != cut.case.recorded.rows_at(cut.closed));
+    (cuts.len(), changed.count())
+}
+
+#[test]
+fn replayed_streams_of_the_modern_server_are_resumed_with_one_delta() {
+    let (cut, changed) = play(Generation::Modern);
+    assert!(cut > 30 && changed > 20, "{cut} streams, {changed} changed");
+}
+
+#[test]
+fn replayed_streams_of_the_old_server_begin_anew_with_one_delta() {
+    let (cut, changed) = play(Generation::Old);
+    assert!(cut > 30 && changed > 30, "{cut} streams, {changed} changed");
+}
+
+#[test]
+fn replayed_stream_without_a_snapshot_is_what_a_resume_takes() {
+    let mut views = cases_of(Generation::Modern, Claim::Resume);
+    assert_eq!(views.len(), 1);
+    let case = &mut views[0];
+    let times = case.recorded.times();
+    let closed = times[0];
+    // What the view held then, as its SQL says.
+    let width = case.recorded.width;
+    let held = [
+        progress(closed, width),
+        format!("{closed}\tf\t2\t1\tx\n").into_bytes(),
+        format!("{closed}\tf\t1\t2\ty\n").into_bytes(),
+        progress(closed + 1, width),
+    ];
+    let server = Materialize::start(Generation::Modern);
+    case.create(&server);
+    let mut first = vec![Play::copy_out(width)];
+    first.extend(held.iter().map(|chunk| Play::data(chunk)));
+    first.extend([Play::Gate(1), Play::Close]);
+    server.script(&case.name, first);
+    let mut second = vec![Play::copy_out(width)];
+    second.extend(case.recorded.chunks.iter().map(|chunk| Play::data(chunk)));
+    second.push(Play::Idle);
+    server.script(&case.name, second);
+    let gateway = gateway_of(&server, &views);
+    let (mut stream, mut table) = open_all(&gateway, &views).pop_first().unwrap().1;
+    let rows: Rows = [
+        ("{\"a\":1,\"b\":\"x\"}".to_owned(), 2),
+        ("{\"a\":2,\"b\":\"y\"}".to_owned(), 1),
+    ]
+    .into();
+    assert_eq!((&table.rows, table.timestamp), (&rows, Some(closed)));
+    server.open_gate();
+    let (end, begun) = (times.last().unwrap() - 1, Instant::now());
+    while table.timestamp < Some(end) {
+        table.apply(&next(&mut stream, begun, "the stream"));
+        assert_eq!(table.rows, rows, "at {:?}", table.timestamp);
+    }
+    assert_eq!((table.bases, table.deltas), (1, 0));
+    assert_eq!(table.upstream.as_deref(), Some("\"live\""));
+    let asked = server.copies().pop().unwrap();
+    let resume = format!("WITH (SNAPSHOT = false, PROGRESS) AS OF {closed})");
+    assert!(asked.contains(&resume), "{asked}");
+}
