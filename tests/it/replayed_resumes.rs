@@ -202,12 +202,11 @@ fn replayed_stream_without_a_snapshot_is_what_a_resume_takes() {
     assert_eq!((&table.rows, table.timestamp), (&rows, Some(closed)));
     server.open_gate();
     let (end, begun) = (times.last().unwrap() - 1, Instant::now());
-    while table.timestamp < Some(end) {
+    while table.timestamp < Some(end) || table.upstream.as_deref() != Some("\"live\"") {
         table.apply(&next(&mut stream, begun, "the stream"));
         assert_eq!(table.rows, rows, "at {:?}", table.timestamp);
     }
     assert_eq!((table.bases, table.deltas), (1, 0));
-    assert_eq!(table.upstream.as_deref(), Some("\"live\""));
     let asked = server.copies().pop().unwrap();
     let resume = format!("WITH (SNAPSHOT = false, PROGRESS) AS OF {closed})");
     assert!(asked.contains(&resume), "{asked}");
