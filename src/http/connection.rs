@@ -4,14 +4,15 @@
 //! with all that holds for the others. But where it comes first on a plain
 //! HTTP/1.1 connection, the subscriber that the application grants is served
 //! on the socket itself: the HTTP stack would keep two buffers per connection
-//! and copy every event into one of them. All else goes to the HTTP stack.
+//! and copy every event into one of them. All else goes to the HTTP stack; so
+//! does HTTP/2 without TLS, as proxies speak it who know that we do.
 
 use std::cell::RefCell;
 use std::fmt::Display;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, SystemTime};
 
 use actix_http::{HttpService, Request};
@@ -30,7 +31,7 @@ use crate::limits::{PEEK_BYTES_MAX, REFUSAL_BYTES_MAX, REQUEST_HEAD_TIMEOUT};
 use crate::relay::encoded::{Encoded, LAST_CHUNK};
 use crate::relay::outlet::Delivery;
 
-use super::request_head::take_stream_request;
+use super::request_head::{Opening, opening};
 use super::routes::app;
 use super::socket::set_up;
 use super::stream::Slot;
@@ -40,9 +41,10 @@ type LocalBoxFuture<T> = std::pin::Pin<Box<dyn Future<Output = T>>>;
 
 /// The service of one worker's connections: the application, reached directly
 /// by streams and through the HTTP stack by all else.
-pub struct Connections<A, H> {
+pub struct Connections<A, H, H2> {
     app: Rc<A>,
     http: Rc<H>,
+    http2: Rc<H2>,
     stall_timeout: Duration,
     /// Where heads of requests are looked at.
     scratch: Rc<RefCell<Vec<u8>>>,
@@ -60,22 +62,33 @@ pub fn connections(
             let app = app(gateway).into_factory();
             let app = Rc::new(app.new_service(AppConfig::default()).await?);
             let shared = Rc::clone(&app);
-            let through_http = fn_factory(move || {
-                let app = Rc::clone(&shared);
-                async move { Ok::<_, ()>(app) }
-            });
+            let through_http = || {
+                let shared = Rc::clone(&shared);
+                let factory = fn_factory(move || {
+                    let app = Rc::clone(&shared);
+                    async move { Ok::<_, ()>(app) }
+                });
+                factory.map_err(|error: Error| error.error_response())
+            };
             let http = HttpService::build()
                 // A browser that closed its tab is noticed at once, not at the
                 // next write.
                 .h1_allow_half_closed(false)
                 .client_request_timeout(REQUEST_HEAD_TIMEOUT)
                 .local_addr(address)
-                .finish(through_http.map_err(|error: Error| error.error_response()))
+                .finish(through_http())
                 .tcp();
             let http = http.new_service(()).await?;
+            let http2 = HttpService::build()
+                .client_request_timeout(REQUEST_HEAD_TIMEOUT)
+                .local_addr(address)
+                .h2(through_http())
+                .tcp();
+            let http2 = http2.new_service(()).await?;
             Ok(Connections {
                 app,
                 http: Rc::new(http),
+                http2: Rc::new(http2),
                 stall_timeout,
                 scratch: Rc::new(RefCell::new(vec![0; PEEK_BYTES_MAX])),
             })
@@ -83,35 +96,47 @@ pub fn connections(
     })
 }
 
-impl<A, H, B> Service<TcpStream> for Connections<A, H>
+impl<A, H, H2, B> Service<TcpStream> for Connections<A, H, H2>
 where
     A: Service<Request, Response = ServiceResponse<B>, Error = Error> + 'static,
     B: MessageBody + 'static,
     H: Service<TcpStream, Response = ()> + 'static,
     H::Error: Display,
+    H2: Service<TcpStream, Response = ()> + 'static,
+    H2::Error: Display,
 {
     type Response = ();
     type Error = ();
     type Future = LocalBoxFuture<Result<(), ()>>;
 
     fn poll_ready(&self, context: &mut Context<'_>) -> Poll<Result<(), ()>> {
+        ready!(self.http2.poll_ready(context)).map_err(|_| ())?;
         self.http.poll_ready(context).map_err(|_| ())
     }
 
     fn call(&self, socket: TcpStream) -> Self::Future {
         set_up(&socket, self.stall_timeout);
         let (app, http) = (Rc::clone(&self.app), Rc::clone(&self.http));
+        let http2 = Rc::clone(&self.http2);
         let scratch = Rc::clone(&self.scratch);
         Box::pin(async move {
             // Each of these lives no longer than it has to: what is held for
             // the time of a stream is held ten thousand times.
-            let request = Box::pin(take_stream_request(&socket, &scratch)).await;
+            let opening = Box::pin(opening(&socket, &scratch)).await;
             drop(scratch);
-            let Some(request) = request else {
-                let served = Box::pin(http.call(socket)).await;
-                return served.map_err(|error| debug!("connection ended: {error}"));
+            let request = match opening {
+                Opening::Stream(request) => request,
+                Opening::Slow => return Ok(()),
+                Opening::Http2 => {
+                    let served = Box::pin(http2.call(socket)).await;
+                    return served.map_err(|error| debug!("connection ended: {error}"));
+                }
+                Opening::Other => {
+                    let served = Box::pin(http.call(socket)).await;
+                    return served.map_err(|error| debug!("connection ended: {error}"));
+                }
             };
-            drop(http);
+            drop((http, http2));
             let delivery = Box::pin(answer(socket, request, app)).await;
             if let Ok(Some(delivery)) = delivery {
                 delivery.await;

@@ -1,8 +1,9 @@
-//! The head of a request for a stream, read without taking it off the socket.
+//! How a connection begins, seen without taking it off the socket.
 //!
-//! Only what is a plain stream request at first sight is recognised; all else
-//! is left to the HTTP stack, untouched. So nothing here has to be lenient, or
-//! to find the right words for what is wrong.
+//! Only what is a plain stream request at first sight is recognised, and the
+//! preface of HTTP/2, by which the HTTP stack is told which of its two parts
+//! is meant; all else is left to the first of them, untouched. So nothing here
+//! has to be lenient, or to find the right words for what is wrong.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -12,10 +13,12 @@ use actix_http::Request;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::http::{Method, Uri, Version};
 use actix_web::rt::net::TcpStream;
-use actix_web::rt::time::{sleep, timeout};
+use actix_web::rt::time::{Instant, sleep, timeout};
 use tokio::io::ReadBuf;
 
-use crate::limits::{PEEK_HEADERS_MAX, PEEK_PAUSES, PEEK_TIMEOUT};
+use crate::limits::{
+    PEEK_HEADERS_MAX, PEEK_PAUSES, PEEK_TIMEOUT, PREFACE_PAUSE, REQUEST_HEAD_TIMEOUT,
+};
 
 /// How the path of every stream ends.
 const STREAM_SUFFIX: &str = "/stream";
@@ -23,39 +26,65 @@ const STREAM_SUFFIX: &str = "/stream";
 /// Headers that announce more than a head, or another protocol.
 const NOT_PLAIN: [&str; 4] = ["content-length", "transfer-encoding", "upgrade", "expect"];
 
+/// What every HTTP/2 connection begins with (RFC 9113, 3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
 /// What is at the beginning of a socket.
 enum Found {
     /// A whole head of so many bytes.
     Stream(Box<Request>, usize),
     /// The beginning of one, perhaps.
     Part,
+    /// HTTP/2 without TLS.
+    Http2,
+    /// The beginning of that, perhaps.
+    PartOfPreface,
     /// Anything else.
     Other,
 }
 
-/// The request for a stream that the connection begins with, taken off the
-/// socket; `None` if it begins with anything else, of which nothing is taken.
-pub async fn take_stream_request(
-    socket: &TcpStream,
-    scratch: &RefCell<Vec<u8>>,
-) -> Option<Request> {
+/// How a connection begins.
+pub enum Opening {
+    /// With this request for a stream, which is taken off the socket.
+    Stream(Request),
+    /// With HTTP/2; nothing is taken.
+    Http2,
+    /// With anything else; nothing is taken.
+    Other,
+    /// With nothing whole in the time that a head may take.
+    Slow,
+}
+
+/// Finds out how the connection begins.
+pub async fn opening(socket: &TcpStream, scratch: &RefCell<Vec<u8>>) -> Opening {
     // Who says nothing for a moment is left to the HTTP stack's own timer.
-    timeout(PEEK_TIMEOUT, socket.readable()).await.ok()?.ok()?;
-    for pause in PEEK_PAUSES {
-        match peek(socket, scratch).await {
+    let Ok(Ok(())) = timeout(PEEK_TIMEOUT, socket.readable()).await else {
+        return Opening::Other;
+    };
+    let mut pauses = PEEK_PAUSES.into_iter();
+    let deadline = Instant::now() + REQUEST_HEAD_TIMEOUT;
+    loop {
+        let pause = match peek(socket, scratch).await {
             Found::Stream(mut request, length) => {
                 if !take(socket, scratch, length) {
-                    return None;
+                    return Opening::Other;
                 }
                 request.head_mut().peer_addr = socket.peer_addr().ok();
-                return Some(*request);
+                return Opening::Stream(*request);
             }
+            Found::Http2 => return Opening::Http2,
+            Found::Other => return Opening::Other,
             // Heads of several segments are rare, and the second one is near.
-            Found::Part => sleep(pause).await,
-            Found::Other => return None,
-        }
+            Found::Part => match pauses.next() {
+                Some(pause) => pause,
+                None => return Opening::Other,
+            },
+            // Neither part of the HTTP stack would know what to do with it.
+            Found::PartOfPreface if Instant::now() >= deadline => return Opening::Slow,
+            Found::PartOfPreface => pauses.next().unwrap_or(PREFACE_PAUSE),
+        };
+        sleep(pause).await;
     }
-    None
 }
 
 async fn peek(socket: &TcpStream, scratch: &RefCell<Vec<u8>>) -> Found {
@@ -83,6 +112,12 @@ fn take(socket: &TcpStream, scratch: &RefCell<Vec<u8>>, length: usize) -> bool {
 }
 
 fn find(bytes: &[u8]) -> Found {
+    if bytes.starts_with(PREFACE) {
+        return Found::Http2;
+    }
+    if !bytes.is_empty() && PREFACE.starts_with(bytes) {
+        return Found::PartOfPreface;
+    }
     let mut headers = [httparse::EMPTY_HEADER; PEEK_HEADERS_MAX];
     let mut parsed = httparse::Request::new(&mut headers);
     match parsed.parse(bytes) {
@@ -150,7 +185,8 @@ mod tests {
             "GET /top10/stream HTTP/1.1\r\nContent-Length: 0\r\n\r\n",
             "GET /top10/stream HTTP/1.1\r\nUpgrade: websocket\r\n\r\n",
             "GET /top10/stream HTTP/1.1\r\nbad header: 1\r\n\r\n",
-            "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+            "PRI * HTTP/2.0\r\n\r\nSM\r\n\n",
+            "PUT",
             "POST /top10/stream HT",
             "\u{16}\u{3}\u{1}",
             "",
@@ -158,5 +194,17 @@ mod tests {
             assert!(matches!(find(text.as_bytes()), Found::Other), "{text:?}");
         }
         assert!(matches!(find(b"GET /top10/stream HT"), Found::Part));
+    }
+
+    #[test]
+    fn preface_of_http2_is_recognised_from_its_first_byte() {
+        for length in 1..PREFACE.len() {
+            let part = PREFACE.get(..length).unwrap();
+            assert!(matches!(find(part), Found::PartOfPreface), "{length}");
+        }
+        let settings = [PREFACE, &[0, 0, 0, 4, 0, 0, 0, 0, 0]].concat();
+        for bytes in [PREFACE, &settings] {
+            assert!(matches!(find(bytes), Found::Http2));
+        }
     }
 }

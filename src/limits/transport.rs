@@ -53,6 +53,10 @@ pub const PEEK_PAUSES: [Duration; 3] = [
     Duration::from_millis(100),
 ];
 
+/// Pause between two further looks at the preface of HTTP/2, of which a few
+/// bytes are there: it comes in one segment, unless somebody is playing.
+pub const PREFACE_PAUSE: Duration = Duration::from_millis(250);
+
 /// Bytes of an answer that grants no stream: a few words of JSON.
 pub const REFUSAL_BYTES_MAX: usize = 64 * 1024;
 

@@ -1,10 +1,13 @@
-//! HTTP/2: over TLS for browsers, so that a page's streams share a connection.
+//! HTTP/2: over TLS for browsers, so that a page's streams share a connection,
+//! and without it for proxies.
 
-use std::net::SocketAddr;
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::gateway::Process;
+use crate::support::gateway::{Gateway, PATIENCE, Process};
+use crate::support::sse::Stream;
 
 const KEYS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/keys");
 
@@ -45,6 +48,18 @@ fn curl(arguments: &[&str]) -> (Option<i32>, String) {
     eprintln!("{}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     (output.status.code(), text)
+}
+
+fn node(script: &str, url: &str) {
+    let output = Command::new("node")
+        .args(["--test", "--test-reporter=spec", script])
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/browser"))
+        .env("VIEWCAST_URL", url)
+        .output()
+        .expect("node starts; `make prepare` installs it");
+    println!("{}", String::from_utf8_lossy(&output.stdout));
+    eprintln!("{}", String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success());
 }
 
 /// Forty streams at once; all of them are served, over few connections.
@@ -125,20 +140,96 @@ fn http2_over_tls_carries_many_streams_on_few_connections() {
     process.signal("TERM");
 }
 
+/// As proxies speak it that were told to: HTTP/2 from the first byte.
+#[test]
+fn http2_without_tls_carries_many_streams_on_one_connection() {
+    let gateway = Gateway::demo(&[]);
+    gateway.await_ready();
+    let base = format!("http://{}", gateway.address);
+    for (option, version) in [("--http2-prior-knowledge", "2"), ("--http1.1", "1.1")] {
+        let url = format!("{base}/healthz");
+        let told = ["-o", "/dev/null", "-w", "%{http_code} %{http_version}"];
+        let told = curl(&[&told[..], &[option, &url]].concat()).1;
+        assert_eq!(told, format!("200 {version}"));
+    }
+    let url = format!("{base}/stream?view=counter&view=top10");
+    let told = ["-N", "--max-time", "2", "--http2-prior-knowledge", &url];
+    assert!(curl(&told).1.contains("event: consistent\n"));
+    // Many streams at once are more than curl 7.88 takes without TLS.
+    node("h2c.test.mjs", &base);
+    assert!(
+        !gateway
+            .process
+            .log()
+            .iter()
+            .any(|line| line.contains("panic"))
+    );
+}
+
+/// A client's empty SETTINGS frame.
+const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
+
+/// What every HTTP/2 connection begins with.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+#[test]
+fn http2_without_tls_is_recognised_however_it_arrives_and_not_waited_for_for_ever() {
+    let gateway = Gateway::demo(&[]);
+    gateway.await_ready();
+    let open = || {
+        let socket = TcpStream::connect(gateway.address).expect("accepted");
+        socket.set_read_timeout(Some(PATIENCE)).expect("set");
+        socket.set_nodelay(true).expect("set");
+        socket
+    };
+    // Whole, and byte by byte: the gateway's first frame is SETTINGS.
+    for step in [PREFACE.len() + SETTINGS.len(), 1] {
+        let mut socket = open();
+        for piece in [PREFACE, SETTINGS].concat().chunks(step) {
+            socket.write_all(piece).expect("sent");
+        }
+        let mut head = [0; 9];
+        socket.read_exact(&mut head).expect("a frame");
+        assert_eq!(head[3], 4, "SETTINGS: {head:?}");
+    }
+    // Never whole: closed, and the others do not notice.
+    let mut bystander = Stream::open(gateway.address, "/counter/stream");
+    bystander.expect("base");
+    let mut stalled: Vec<TcpStream> = [1, 3, PREFACE.len() - 1, PREFACE.len()]
+        .iter()
+        .map(|length| {
+            let mut socket = open();
+            socket.write_all(&PREFACE[..*length]).expect("sent");
+            socket
+        })
+        .collect();
+    for socket in &mut stalled {
+        let mut said = Vec::new();
+        // The end, or a reset: what matters is that it does not wait.
+        if let Err(error) = socket.read_to_end(&mut said) {
+            assert_eq!(error.kind(), ErrorKind::ConnectionReset, "{error}");
+        }
+    }
+    bystander.expect("delta");
+    // Almost: an answer of HTTP/1.1, or the end.
+    let mut socket = open();
+    socket
+        .write_all(b"PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n")
+        .expect("sent");
+    let mut said = Vec::new();
+    let _ = socket.read_to_end(&mut said);
+    assert!(
+        said.is_empty() || said.starts_with(b"HTTP/1.1 4"),
+        "{said:?}"
+    );
+}
+
 #[test]
 fn http2_lets_chromium_hold_twenty_streams() {
     let folder = tempfile::tempdir().expect("a folder");
     write(folder.path(), &made_up());
     let (_process, address) = start(folder.path());
-    let output = Command::new("node")
-        .args(["--test", "--test-reporter=spec", "http2.test.mjs"])
-        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/browser"))
-        .env("VIEWCAST_URL", format!("https://{address}"))
-        .output()
-        .expect("node starts; `make prepare` installs it");
-    println!("{}", String::from_utf8_lossy(&output.stdout));
-    eprintln!("{}", String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success());
+    node("http2.test.mjs", &format!("https://{address}"));
 }
 
 #[test]
