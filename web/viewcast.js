@@ -368,6 +368,7 @@ export class ViewStream extends EventTarget {
 
   /** All views stand at one time: only now they are told. */
   #onConsistent({ data, lastEventId }) {
+    lastEventId ||= this.position;
     const ids = lastEventId.split(".");
     const timestamp = BigInt(JSON.parse(data)[WIRE.position]);
     this.#parts.forEach((part, at) => {
@@ -488,8 +489,9 @@ export class ViewStream extends EventTarget {
   }
 
   #onDelta(event) {
-    const position = parsePosition(event.lastEventId);
     const changes = parseDelta(event.data);
+    // A heartbeat needs none, and a new EventSource knows none yet.
+    const position = parsePosition(event.lastEventId || (changes.size === 0 && this.position));
     this.#awaitingBase ||= position.incarnation !== this.#position.incarnation;
     if (!this.#awaitingBase) return this.#apply(position, changes);
     this.#keep(position, changes);

@@ -333,6 +333,16 @@ test("iteration_gives_one_change_for_all_that_was_missed", async () => {
   assert.equal((await last).done, true);
 });
 
+test("heartbeat_without_an_id_on_a_resumed_connection_is_where_the_rows_stand", () => {
+  const { view, of } = start();
+  latest().send("base", "10-a", [{ n: 1 }]);
+  view.pause();
+  view.resume();
+  latest().open();
+  latest().send("delta", "", []); // nothing moved, and this EventSource has had no id
+  assert.deepEqual([view.status, view.position, of("error")], ["live", "10-a", []]);
+});
+
 test("pause_keeps_rows_and_resume_goes_on", () => {
   const { view } = start();
   latest().send("base", "1-a", [{ n: 1 }]);

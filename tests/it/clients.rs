@@ -67,6 +67,12 @@ fn chromium_joins_views_that_always_agree() {
 }
 
 #[test]
+fn chromium_page_back_from_the_cache_goes_on_without_a_base() {
+    let gateway = Gateway::start(&["demo", "--tick", "100ms", "--rate", "200"]);
+    node("bfcache.test.mjs", &gateway);
+}
+
+#[test]
 fn chromium_tabs_share_one_connection() {
     let gateway = Gateway::start(&["demo", "--tick", "100ms", "--rate", "200"]);
     node("shared.test.mjs", &gateway);
