@@ -46,6 +46,7 @@ pub const ASSETS: &[Asset] = assets! {
     "treemap.js": SCRIPT,
     "values.js": SCRIPT,
     "viewcast.js": SCRIPT,
+    "viewer.js": SCRIPT,
     "viewpage.js": SCRIPT,
     "wire.js": SCRIPT,
 };
