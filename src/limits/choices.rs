@@ -16,6 +16,10 @@ pub const COLUMNS_MAX: usize = 1600;
 /// chosen by patterns: three small queries.
 pub const CATALOG_POLL_EVERY: Duration = Duration::from_secs(2);
 
+/// How often a relation of a pattern that the role may not read is asked for
+/// again: soon enough for whoever has just granted it.
+pub const CATALOG_GRANT_EVERY: Duration = Duration::from_secs(10);
+
 /// How often what was found is looked for: less than a person notices.
 pub const CATALOG_LOOK_EVERY: Duration = Duration::from_millis(50);
 

@@ -15,10 +15,15 @@ use super::describe::{self, tolerant};
 use super::dialect::Dialect;
 use super::error::TailError;
 
+mod readable;
+
+use readable::Readable;
+
 /// What can be streamed, as the catalogs of both generations call it.
 const STREAMED: [&str; 4] = ["table", "source", "view", "materialized-view"];
 
-/// All relations that the patterns name, as often as they were looked for.
+/// All relations that the patterns name and the role may read, as often as they
+/// were looked for.
 pub type Lists = Receiver<Vec<ViewName>>;
 
 /// Watches the catalog on a thread of its own, until what it answers is
@@ -55,9 +60,10 @@ fn run(
     stopped: &Receiver<()>,
 ) {
     let mut client = None;
+    let mut readable = Readable::default();
     let mut logged = String::new();
     loop {
-        match look(connector, patterns, dialect, &mut client) {
+        match look(connector, patterns, dialect, &mut client, &mut readable) {
             Ok(found) => {
                 logged.clear();
                 if lists.send(found).is_err() {
@@ -85,6 +91,7 @@ fn look(
     patterns: &[ViewPattern],
     dialect: Option<Dialect>,
     client: &mut Option<Client>,
+    readable: &mut Readable,
 ) -> Result<Vec<ViewName>, TailError> {
     let client = match client {
         Some(client) => client,
@@ -103,7 +110,7 @@ fn look(
             }
         }
     }
-    Ok(found)
+    readable.of(client, found)
 }
 
 /// The names of a schema's relations that can be streamed, in order.

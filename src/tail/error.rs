@@ -4,6 +4,8 @@ use std::error::Error as _;
 use std::fmt::Write as _;
 use std::io;
 
+use postgres::error::SqlState;
+
 use crate::connection::ConnectError;
 
 use super::assembler::AssemblerError;
@@ -129,6 +131,10 @@ impl TailError {
                 "Queries can be streamed since 0.27: create a materialized view of it here."
                     .to_string(),
             ),
+            error if error.is_denied() => Some(
+                "Grant the role SELECT on it, and USAGE on its schema and on the cluster."
+                    .to_string(),
+            ),
             TailError::Refused(error) if says_replica(error) => {
                 Some("Name the replica by --cluster-replica.".to_string())
             }
@@ -142,6 +148,16 @@ impl TailError {
                 Some("Raise the bound, or stream a smaller view.".to_string())
             }
             _ => None,
+        }
+    }
+
+    /// Whether the server knows what is asked for, and the role may not have it.
+    pub(super) fn is_denied(&self) -> bool {
+        match self {
+            TailError::Query { source, .. } | TailError::Refused(source) => {
+                source.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE)
+            }
+            _ => false,
         }
     }
 

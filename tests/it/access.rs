@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::support::gateway::Gateway;
 use crate::support::http::{Response, request};
 
+mod issuer;
 mod log;
 mod origins;
 mod rotation;

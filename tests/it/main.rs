@@ -43,6 +43,7 @@ mod metrics;
 mod oracle;
 mod outlet;
 mod packed;
+mod privileges;
 mod processes;
 mod readme;
 mod replayed;

@@ -1,12 +1,13 @@
 //! Keys that change: the issuer's set, by URL and by file.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, Header, encode};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::{Value, json};
 
 use super::{ISSUER, Way, ask, claims, signing_key};
@@ -14,7 +15,7 @@ use crate::support::gateway::Gateway;
 use crate::support::http::request;
 
 /// An issuer that publishes its keys, or fails to.
-struct Issuer {
+pub(super) struct Issuer {
     address: SocketAddr,
     answer: Arc<Mutex<String>>,
     asked: Arc<AtomicUsize>,
@@ -22,6 +23,11 @@ struct Issuer {
 
 impl Issuer {
     fn start(answer: String) -> Issuer {
+        Issuer::start_with(answer, None)
+    }
+
+    /// The same, over TLS if a configuration is given.
+    pub(super) fn start_with(answer: String, tls: Option<Arc<ServerConfig>>) -> Issuer {
         let listener = TcpListener::bind("127.0.0.1:0").expect("bind");
         let issuer = Issuer {
             address: listener.local_addr().expect("address"),
@@ -31,24 +37,27 @@ impl Issuer {
         let (answer, asked) = (Arc::clone(&issuer.answer), Arc::clone(&issuer.asked));
         std::thread::spawn(move || {
             for socket in listener.incoming().map_while(Result::ok) {
-                let mut lines = BufReader::new(&socket).lines().map_while(Result::ok);
-                let Some(first) = lines.next() else { continue };
-                while lines.next().is_some_and(|line| !line.is_empty()) {}
-                if first.starts_with("GET /keys ") {
-                    asked.fetch_add(1, Ordering::SeqCst);
+                match &tls {
+                    None => serve(socket, &answer, &asked),
+                    Some(tls) => {
+                        let tls = ServerConnection::new(Arc::clone(tls)).expect("a configuration");
+                        serve(StreamOwned::new(tls, socket), &answer, &asked);
+                    }
                 }
-                let text = answer.lock().unwrap().clone();
-                let _ = (&socket).write_all(text.as_bytes());
             }
         });
         issuer
     }
 
-    fn publish(&self, answer: String) {
+    pub(super) fn port(&self) -> u16 {
+        self.address.port()
+    }
+
+    pub(super) fn publish(&self, answer: String) {
         *self.answer.lock().unwrap() = answer;
     }
 
-    fn asked(&self) -> usize {
+    pub(super) fn asked(&self) -> usize {
         self.asked.load(Ordering::SeqCst)
     }
 
@@ -57,20 +66,35 @@ impl Issuer {
     }
 }
 
-fn jwk(id: &str, algorithm: Algorithm, file: &str) -> Value {
+/// Answers one request.
+fn serve(socket: impl Read + Write, answer: &Mutex<String>, asked: &AtomicUsize) {
+    let mut reader = BufReader::new(socket);
+    let mut lines = reader.by_ref().lines().map_while(Result::ok);
+    let Some(first) = lines.next() else { return };
+    while lines.next().is_some_and(|line| !line.is_empty()) {}
+    if first.starts_with("GET /keys ") {
+        asked.fetch_add(1, Ordering::SeqCst);
+    }
+    let text = answer.lock().unwrap().clone();
+    let mut socket = reader.into_inner();
+    let _ = socket.write_all(text.as_bytes());
+    let _ = socket.flush();
+}
+
+pub(super) fn jwk(id: &str, algorithm: Algorithm, file: &str) -> Value {
     let jwk = Jwk::from_encoding_key(&signing_key(algorithm, file), algorithm).expect("a JWK");
     let mut jwk = serde_json::to_value(jwk).expect("JSON");
     jwk["kid"] = json!(id);
     jwk
 }
 
-fn ok(keys: &[Value]) -> String {
+pub(super) fn ok(keys: &[Value]) -> String {
     let body = json!({ "keys": keys }).to_string();
     let length = body.len();
     format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}")
 }
 
-fn token(id: Option<&str>, algorithm: Algorithm, file: &str) -> String {
+pub(super) fn token(id: Option<&str>, algorithm: Algorithm, file: &str) -> String {
     let mut header = Header::new(algorithm);
     header.kid = id.map(str::to_owned);
     encode(&header, &claims(&["*"]), &signing_key(algorithm, file)).expect("signs")
@@ -89,7 +113,7 @@ fn start(jwks: &str) -> Gateway {
     ])
 }
 
-fn status(gateway: &Gateway, token: &str) -> u16 {
+pub(super) fn status(gateway: &Gateway, token: &str) -> u16 {
     ask(gateway, "/top10", Way::Header, token).status
 }
 

@@ -71,6 +71,8 @@ struct View {
     steps: Vec<Arc<Step>>,
     /// Not readable before.
     born: u64,
+    /// Whether the role may not read it.
+    is_denied: bool,
     /// Whether the catalog still has it; an old server streams on if not.
     exists: bool,
     constant: bool,
@@ -268,6 +270,7 @@ impl Materialize {
                 id,
                 columns: columns.iter().map(owned).collect(),
                 described: None,
+                is_denied: false,
                 steps: Vec::new(),
                 born: state.now,
                 exists: true,

@@ -32,6 +32,11 @@ pub(super) fn unknown(name: &str) -> Vec<u8> {
     pgwire::error("XX000", &format!("unknown catalog item '{name}'"))
 }
 
+pub(super) fn denied(name: &str) -> Vec<u8> {
+    let message = format!("permission denied for VIEW \"materialize.public.{name}\"");
+    pgwire::error("42501", &message)
+}
+
 /// The answer to a simple query, without the ready message.
 pub(super) fn answer(state: &mut State, sql: &str) -> Vec<u8> {
     let old = state.generation == Generation::Old;
@@ -127,6 +132,9 @@ pub(super) fn answer(state: &mut State, sql: &str) -> Vec<u8> {
         let Some(view) = state.existing(&name) else {
             return unknown(&name);
         };
+        if view.is_denied {
+            return denied(&name);
+        }
         if let Some([names, _]) = &view.described {
             return names.clone();
         }

@@ -81,6 +81,12 @@ impl Materialize {
         });
     }
 
+    /// Whether the role may not read the view.
+    pub fn deny(&self, name: &str, is_denied: bool) {
+        self.shared
+            .with(|state| state.view(name).is_denied = is_denied);
+    }
+
     /// Drops the view: a modern server ends its streams with an error, an old
     /// one says nothing and streams on.
     pub fn drop_view(&self, name: &str) {

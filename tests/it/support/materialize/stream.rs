@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use std::sync::Arc;
 
 use super::super::pgwire;
-use super::answers::{unknown, view_name};
+use super::answers::{denied, unknown, view_name};
 use super::pace::Paced;
 use super::{Break, Generation, Io, Shared, Step, Values, View};
 
@@ -61,6 +61,9 @@ pub(super) fn copy(
     let Some(view) = state.existing(&copy.name).cloned() else {
         return socket.write_all(&unknown(&copy.name));
     };
+    if view.is_denied {
+        return socket.write_all(&denied(&copy.name));
+    }
     let recent = state.now.saturating_sub(state.lag);
     let now = state.now;
     let as_of = match copy.as_of {
