@@ -210,7 +210,7 @@ fn goals(figures: &[Figure]) -> Vec<String> {
         "of 5000 rows",
         "of 5000000 rows",
         &micros,
-        Goal::Words("independent of the size"),
+        Goal::Words("flat, but for the caches"),
     );
     if let Some(it) = figures
         .iter()

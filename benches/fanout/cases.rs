@@ -46,8 +46,6 @@ pub struct Case {
     /// Events that stay in the view: an event takes the one so many before it
     /// away. 0: all stay.
     pub kept: u64,
-    /// One of a table of many, measured once.
-    pub is_swept: bool,
     /// The reference first.
     pub servers: Vec<Server>,
 }
@@ -101,7 +99,6 @@ fn goals() -> Vec<Case> {
         events: (seconds * rate) as u64,
         rate,
         kept: 0,
-        is_swept: false,
         servers,
     };
     let bare = || beside("bare", "bare write loop");
@@ -176,7 +173,6 @@ fn growth() -> Vec<Case> {
         events: 20,
         rate: 10.0,
         kept: 0,
-        is_swept: true,
         servers: beside("bare", "bare write loop"),
     };
     sizes.map(case).into()
@@ -194,7 +190,6 @@ fn savings() -> Vec<Case> {
         events: (seconds / 2.0 * rate) as u64,
         rate,
         kept,
-        is_swept: false,
         servers,
     };
     let conflation = vec![

@@ -250,11 +250,15 @@ fn get(address: &str, path: &str) -> String {
     text
 }
 
-/// Where the view stands.
+/// Where the view stands, once it does.
 fn position(address: &str) -> String {
-    let views = get(address, "/views");
-    let (_, rest) = views.split_once("\"position\":\"").unwrap();
-    rest.split_once('"').unwrap().0.to_owned()
+    loop {
+        let views = get(address, "/views");
+        if let Some((_, rest)) = views.split_once("\"position\":\"") {
+            return rest.split_once('"').unwrap().0.to_owned();
+        }
+        sleep(Duration::from_millis(5));
+    }
 }
 
 /// A counter of the view.

@@ -11,6 +11,7 @@ use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
 use flate2::{Compress, Compression, FlushCompress};
+use mio::{Events, Interest, Poll, Token};
 
 use crate::{Filling, Io};
 
@@ -66,6 +67,7 @@ pub fn run(arguments: &[String]) -> Io<()> {
     let mut peers = (0..number(1))
         .map(|_| accept(&listener, &log, deflates))
         .collect::<Io<Vec<_>>>()?;
+    catch_up(&mut peers, &log)?;
 
     let mut buffer = vec![0; 64 * 1024];
     let mut filled = 0;
@@ -132,13 +134,55 @@ fn accept(listener: &TcpListener, log: &Log, deflates: bool) -> Io<Peer> {
         peer.socket.set_nonblocking(true)?;
         return Ok(peer);
     }
-    socket.write_all(&log.bytes)?;
     socket.set_nonblocking(true)?;
-    Ok(Peer {
+    let mut peer = Peer {
         socket,
-        sent: log.bytes.len(),
+        sent: 0,
         deflate: None,
-    })
+    };
+    // What does not fit is written when all are in: who connects first reads
+    // nothing until the last is connected.
+    write(&mut peer, log, log.bytes.len())?;
+    Ok(peer)
+}
+
+/// Writes the rest of a large base to each, as it has room.
+fn catch_up(peers: &mut [Peer], log: &Log) -> Io<()> {
+    let end = log.bytes.len();
+    let is_behind = |peer: &Peer| peer.deflate.is_none() && peer.sent < end;
+    let mut poll = Poll::new()?;
+    let mut watched = Vec::new();
+    for (at, peer) in peers.iter().enumerate().filter(|(_, peer)| is_behind(peer)) {
+        let mut socket = mio::net::TcpStream::from_std(peer.socket.try_clone()?);
+        poll.registry()
+            .register(&mut socket, Token(at), Interest::WRITABLE)?;
+        watched.push(socket);
+    }
+    let mut events = Events::with_capacity(1024);
+    let mut left = watched.len();
+    while left > 0 {
+        poll.poll(&mut events, None)?;
+        for event in &events {
+            let peer = &mut peers[event.token().0];
+            if is_behind(peer) && write_all_room(peer, log, end)? {
+                left -= 1;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Writes until there is no room or nothing left; whether the latter.
+fn write_all_room(peer: &mut Peer, log: &Log, end: usize) -> Io<bool> {
+    loop {
+        let before = peer.sent;
+        if write(peer, log, end)? {
+            return Ok(true);
+        }
+        if peer.sent == before {
+            return Ok(false);
+        }
+    }
 }
 
 /// Compresses and writes events, each flushed, as far as there is room; whether
