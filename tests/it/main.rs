@@ -32,6 +32,7 @@ mod demo_streams;
 mod demo_views;
 mod demo_wire;
 mod deployment;
+mod dialects;
 mod exact;
 mod faults;
 mod fuzz;

@@ -145,6 +145,7 @@ impl Case {
 
 /// A client of each view, with its base.
 pub fn open_all<'a>(gateway: &Gateway, cases: &'a [Case]) -> BTreeMap<&'a str, (Stream, Table)> {
+    gateway.await_ready();
     let (mut streams, begun) = (BTreeMap::new(), Instant::now());
     for case in cases {
         let mut stream = Stream::open(gateway.address, &format!("/{}/stream", case.name));

@@ -78,6 +78,7 @@ fn play(generation: Generation, all: &[Instead]) {
     arguments.extend(["--upstream-timeout", "60s", "--heartbeat", "200ms"].map(str::to_owned));
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let gateway = Gateway::start(&arguments);
+    gateway.await_ready();
     let begun = Instant::now();
     let mut clients: Vec<(&Instead, Stream, Table)> = Vec::new();
     for one in all {

@@ -44,6 +44,25 @@ fn json() -> impl Strategy<Value = Json> {
     })
 }
 
+/// Types whose values are strings as they are printed: any text will do.
+fn as_printed() -> BoxedStrategy<(String, Source)> {
+    let names = [
+        "character(5)",
+        "date",
+        "time",
+        "timestamp without time zone",
+        "interval",
+        "uuid",
+        "int4range",
+        "tstzrange",
+        "regclass",
+        "mz_aclitem",
+    ];
+    (prop::sample::select(names.to_vec()), text())
+        .prop_map(|(name, text)| (name.to_owned(), Source::Text(text)))
+        .boxed()
+}
+
 /// The name of a type and a value of it that is not NULL.
 fn scalar() -> BoxedStrategy<(String, Source)> {
     let of = |name: &'static str, value: BoxedStrategy<Source>| {
@@ -68,6 +87,29 @@ fn scalar() -> BoxedStrategy<(String, Source)> {
     prop_oneof![
         of("boolean", any::<bool>().prop_map(Source::Bool).boxed()),
         of("integer", any::<i32>().prop_map(Source::Integer).boxed()),
+        of(
+            "smallint",
+            any::<i16>().prop_map(|n| Source::Integer(n.into())).boxed()
+        ),
+        of(
+            "uint2",
+            any::<u16>()
+                .prop_map(|n| Source::Unsigned(n.into()))
+                .boxed()
+        ),
+        of(
+            "uint4",
+            any::<u32>()
+                .prop_map(|n| Source::Unsigned(n.into()))
+                .boxed()
+        ),
+        of(
+            "oid",
+            any::<u32>()
+                .prop_map(|n| Source::Unsigned(n.into()))
+                .boxed()
+        ),
+        of("real", any::<f32>().prop_map(Source::Single).boxed()),
         of("bigint", any::<i64>().prop_map(Source::BigInt).boxed()),
         of(
             "bigint",
@@ -98,6 +140,7 @@ fn scalar() -> BoxedStrategy<(String, Source)> {
             vec(any::<u8>(), 0..20).prop_map(Source::Bytes).boxed()
         ),
         of("jsonb", json().prop_map(Source::Json).boxed()),
+        as_printed(),
     ]
     .boxed()
 }

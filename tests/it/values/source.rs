@@ -28,6 +28,7 @@ pub enum Source {
     /// Digits, and how many of them stand after the point.
     Numeric(bool, String, usize),
     Double(f64),
+    Single(f32),
     Text(String),
     Bytes(Vec<u8>),
     Json(Json),
@@ -79,6 +80,8 @@ impl Source {
             // Half of them with an exponent, as newer servers print.
             Source::Double(number) if number.to_bits() % 2 == 0 => format!("{number:e}"),
             Source::Double(number) => number.to_string(),
+            Source::Single(number) if number.is_finite() => number.to_string(),
+            Source::Single(number) => Source::Double((*number).into()).print()?,
             Source::Text(text) => text.clone(),
             Source::Bytes(bytes) => {
                 let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -142,6 +145,11 @@ impl Source {
                 let read: f64 = raw.parse().expect(raw);
                 assert_eq!(read.to_bits(), number.to_bits(), "{raw}");
             }
+            Source::Single(number) if number.is_finite() => {
+                let read: f32 = raw.parse().expect(raw);
+                assert_eq!(read.to_bits(), number.to_bits(), "{raw}");
+            }
+            Source::Single(number) => Source::Double((*number).into()).check(json),
             Source::Text(text) => assert_eq!(string(), *text),
             Source::Bytes(_) => assert_eq!(Some(string()), self.print()),
             Source::Json(json) => assert_eq!(raw, json.print()),
