@@ -130,6 +130,14 @@ impl LocalLog {
         self.source.incarnation
     }
 
+    /// How far it reaches.
+    pub fn position(&self) -> Position {
+        Position {
+            timestamp: self.frames.head(),
+            incarnation: self.incarnation(),
+        }
+    }
+
     /// Whether a reader who begins at this place has to be told that the
     /// upstream is lost: no frame before it will say so.
     pub fn is_lost_at(&self, cursor: Cursor) -> bool {

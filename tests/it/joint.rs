@@ -15,6 +15,7 @@ use crate::support::sse::{Event, Stream};
 use crate::support::standin::{StandIn, TextRows, rows_as_of, text_rows};
 use crate::support::table::Table;
 
+mod random;
 mod requests;
 
 const BOTH: &str = "/stream?view=v&view=w";
@@ -109,7 +110,12 @@ fn joint_views_of_the_demo_agree_at_every_common_time() {
     }
     assert_eq!(compared, 160);
     for view in VIEWS {
-        assert_eq!(joined.bases[view], 1, "{view} was resumed every time");
+        // A gateway that is over five seconds behind, on a busy machine, has to
+        // give a base [R3].
+        assert!(
+            joined.bases[view] < 4,
+            "{view} was resumed nearly every time"
+        );
     }
     assert!(joined.deltas > compared, "{} deltas", joined.deltas);
 }
@@ -319,6 +325,59 @@ fn joint_conflated_views_meet_again_and_again() {
         }
         assert!(met >= 4, "only {met} times");
     });
+}
+
+/// A base may be older than what a client that comes with a position has shown.
+#[test]
+fn joint_never_stands_before_what_the_client_has_shown() {
+    let server = server(Generation::Modern);
+    let fine = gateway(&server.url(), &[]);
+    let coarse = gateway(
+        &server.url(),
+        &["--min-interval", "3s", "--heartbeat", "1h"],
+    );
+    let mut joined = Joined::default();
+    let mut stream = joined.open(fine.address, BOTH);
+    joined.read_until(&mut stream, |_| true);
+    // Has the other one encode its bases now.
+    Joined::default().read_until(&mut Stream::open(coarse.address, BOTH), |_| true);
+    let mut times = Vec::new();
+    for n in 1..=10 {
+        for view in ["v", "w"] {
+            times.push(server.commit_after(10, view, vec![(row([&n.to_string(), view]), 1)]));
+        }
+    }
+    let (middle, of_both) = (times[12], times[19]);
+    let mut all = Joined::default();
+    let mut others = all.open(fine.address, BOTH);
+    reach(&server, &mut others, &mut all, of_both);
+    // What the other one gathers of `v` reaches further than what it has of `w`.
+    server.hold("w", true);
+    let more =
+        (11..=20).map(|n| server.commit_after(10, "v", vec![(row([&n.to_string(), "v"]), 1)]));
+    let last = more.last().expect("some");
+    await_published(&coarse, "v", last);
+    await_published(&coarse, "w", of_both);
+    // The client left in the middle of both.
+    let (v, w) = joined
+        .id
+        .as_deref()
+        .and_then(|id| id.split_once('.'))
+        .expect("two");
+    let of = |position: &str| position.split_once('-').expect("a position").1.to_owned();
+    joined.id = Some(format!("{middle}-{}.{middle}-{}", of(v), of(w)));
+    let mut stream = joined.open(coarse.address, BOTH);
+    while joined.bases["v"] + joined.bases["w"] < 4 {
+        joined.next(&mut stream);
+    }
+    server.hold("w", false);
+    joined.read_until(&mut stream, |_| true);
+    assert!(
+        joined.time >= Some(middle),
+        "{:?} before {middle}",
+        joined.time
+    );
+    compare(&server, &joined);
 }
 
 /// Reads a narrow stream to a time.

@@ -84,6 +84,8 @@ pub(super) struct Part {
     ahead: Option<Pin<Box<Sleep>>>,
     /// Where the client stands.
     pub(super) at: Option<Position>,
+    /// It has seen the view at this time, though it needs a base now.
+    seen: Timestamp,
     /// How far it reached when last looked at, and since when it does.
     reach: Reach,
     quiet_since: Instant,
@@ -107,6 +109,7 @@ impl Part {
             resume,
             ahead: None,
             at: None,
+            seen: Timestamp::MIN,
             reach: Reach::Closed(Timestamp::MIN),
             quiet_since: Instant::now(),
         }
@@ -157,6 +160,11 @@ impl Part {
                 Resume::Base => Outcome::Base,
             };
             self.counters.count_resume(outcome);
+            // A base may be older than what the client has shown.
+            let known = log.borrow().position();
+            if known.incarnation == position.incarnation && position.timestamp <= known.timestamp {
+                self.seen = position.timestamp;
+            }
             (self.resume, self.ahead) = (None, None);
             if let Resume::UpToDate(cursor) | Resume::Deltas(cursor) = found {
                 return self.follow(log, cursor, position, out);
@@ -246,7 +254,7 @@ impl Part {
     pub(super) fn floor(&self) -> Option<Timestamp> {
         match self.reach()? {
             Reach::Constant(_) => None,
-            Reach::Closed(_) | Reach::Ended(_) => self.at.map(|at| at.timestamp),
+            Reach::Closed(_) | Reach::Ended(_) => self.at.map(|at| at.timestamp.max(self.seen)),
         }
     }
 
