@@ -296,6 +296,63 @@ fn joint_constant_view_stands_wherever_the_others_do() {
 #[test]
 fn joint_conflated_views_meet_again_and_again() {
     let server = server(Generation::Modern);
+    let more = ["--min-interval", "2s", "--heartbeat", "1h"];
+    let gateway = gateway(&server.url(), &more);
+    let mut joined = Joined::default();
+    let mut stream = joined.open(gateway.address, BOTH);
+    joined.read_until(&mut stream, |_| true);
+    // Both change at every time, and `v` begins half an interval earlier.
+    let stop = Instant::now() + Duration::from_secs(9);
+    let mut n = 0;
+    thread::scope(|scope| {
+        let server = &server;
+        let writer = scope.spawn(move || {
+            while Instant::now() < stop {
+                n += 1;
+                let text = n.to_string();
+                server.commit_after(50, "v", vec![(row([&text, "v"]), 1)]);
+                if n > 10 {
+                    server.commit_after(50, "w", vec![(row([&text, "w"]), 1)]);
+                }
+                thread::park_timeout(Duration::from_millis(100));
+            }
+        });
+        let mut met = 0;
+        while !writer.is_finished() && met < 4 {
+            joined.read_until(&mut stream, |_| true);
+            compare(server, &joined);
+            met += 1;
+        }
+        assert!(met >= 4, "only {met} times");
+    });
+}
+
+/// A base may be older than what a client that comes with a position has shown.
+#[test]
+fn joint_never_stands_before_what_the_client_has_shown() {
+    let server = server(Generation::Modern);
+    let fine = gateway(&server.url(), &[]);
+    let coarse = gateway(
+        &server.url(),
+        &["--min-interval", "3s", "--heartbeat", "1h"],
+    );
+    let mut joined = Joined::default();
+    let mut stream = joined.open(fine.address, BOTH);
+    joined.read_until(&mut stream, |_| true);
+    // Has the other one encode its bases now.
+    Joined::default().read_until(&mut Stream::open(coarse.address, BOTH), |_| true);
+    let mut times = Vec::new();
+    for n in 1..=10 {
+        for view in ["v", "w"] {
+            times.push(server.commit_after(10, view, vec![(row([&n.to_string(), view]), 1)]));
+        }
+    }
+    let (middle, of_both) = (times[12], times[19]);
+    let mut all = Joined::default();
+    let mut others = all.open(fine.address, BOTH);
+    reach(&server, &mut others, &mut all, of_both);
+    // What the other one gathers of `v` reaches further than what it has of `w`.
+    server.hold("w", true);
     let mut last = of_both;
     for n in 11..=20 {
         last = server.commit_after(10, "v", vec![(row([&n.to_string(), "v"]), 1)]);
