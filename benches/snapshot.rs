@@ -51,7 +51,7 @@ const GROWTH: [usize; 3] = [5_000, 200_000, 5_000_000];
 const CHANGED: [usize; 4] = [10, 100, 1_000, 10_000];
 
 /// Single changes that are timed, one after the other.
-const CHANGES: usize = 300;
+const CHANGES: usize = 1_000;
 
 fn setting(name: &str, default: usize) -> usize {
     let given = std::env::var_os(name);
