@@ -11,9 +11,11 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use crate::soak;
 
 mod arena;
+mod changes;
 mod client;
 mod driver;
 mod history;
+mod joint;
 mod rows;
 mod script;
 mod tally;

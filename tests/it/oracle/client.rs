@@ -1,14 +1,11 @@
 //! A client that compares what it holds with the truth at every id, and comes
 //! back with positions of all sorts.
 
-use std::collections::HashMap;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use serde::Deserialize;
-use serde_json::value::RawValue;
-
 use super::arena::Arena;
+use super::changes::{Changes, base_of};
 use super::history::differences;
 use super::rows::copies_of;
 use super::script::ClientScript;
@@ -21,17 +18,8 @@ mod positions;
 use positions::Brought;
 pub use positions::Held;
 
-#[derive(Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Change<'a> {
-    #[serde(borrow)]
-    Insert(&'a RawValue),
-    #[serde(borrow)]
-    Delete(&'a RawValue),
-}
-
 /// What is wrong, and the kind of wrong it is.
-type Wrong = (&'static str, String);
+pub type Wrong = (&'static str, String);
 
 pub struct Client<'a> {
     arena: &'a Arena<'a>,
@@ -220,18 +208,10 @@ impl<'a> Client<'a> {
             });
         }
         let before = session.held.take();
-        let list: Vec<&RawValue> = serde_json::from_str(&event.data)
-            .map_err(|error| (FORMAT, format!("base: {error}")))?;
-        let mut rows = HashMap::new();
-        let mut sum = 0u128;
-        {
+        let (rows, sum) = {
             let mut seen = self.arena.seen[self.view].lock().unwrap();
-            for row in list {
-                let hash = seen.hash(row.get()).map_err(|text| (FORMAT, text))?;
-                *rows.entry(hash).or_insert(0) += 1;
-                sum = sum.wrapping_add(hash);
-            }
-        }
+            base_of(&event.data, &mut seen)?
+        };
         let candidates = self
             .arena
             .histories
@@ -274,8 +254,7 @@ impl<'a> Client<'a> {
     }
 
     fn delta(&mut self, session: &mut Session, event: &Event) -> Result<(), Wrong> {
-        let changes: Vec<Change> = serde_json::from_str(&event.data)
-            .map_err(|error| (FORMAT, format!("delta: {error}")))?;
+        let changes = Changes::of(&event.data)?;
         let Some(id) = &event.id else {
             return match changes.is_empty() {
                 true => Ok(()),
@@ -315,33 +294,13 @@ impl<'a> Client<'a> {
                 ));
             }
         };
-        let mut is_inserting = false;
-        let mut deleted: Vec<u128> = Vec::new();
         let mut seen = self.arena.seen[self.view].lock().unwrap();
-        for change in &changes {
-            let (row, diff) = match change {
-                Change::Insert(row) => (row, 1),
-                Change::Delete(row) => (row, -1),
-            };
-            let hash = seen.hash(row.get()).map_err(|text| (FORMAT, text))?;
-            if diff < 0 {
-                if deleted.last() != Some(&hash) {
-                    deleted.push(hash);
-                }
-            } else {
-                is_inserting = true;
-            }
-            if (diff < 0 && is_inserting) || (diff > 0 && deleted.contains(&hash)) {
-                return Err((
-                    FORMAT,
-                    format!("the delta at {id} is not in order or not consolidated"),
-                ));
-            }
+        changes.each(&mut seen, |hash, diff| {
             sum = sum.wrapping_add(copies_of(hash, diff));
             if let Some(rows) = &mut held.rows {
                 *rows.entry(hash).or_insert(0) += diff;
             }
-        }
+        })?;
         drop(seen);
         held.sum = Some(sum);
         held.timestamp = timestamp;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::arena::Arena;
 use super::client::Client;
 use super::history::Model;
+use super::joint::JointClient;
 use super::script::{Fault, Scenario, Step, What};
 use super::tally::{PANIC, STUCK, Tally};
 use crate::support::dice::Dice;
@@ -56,13 +57,21 @@ pub fn run(scenario: &Scenario, tally: &Tally) -> Result<(), Vec<String>> {
                 scope.spawn(move || client.run())
             })
             .collect();
+        let joint = scenario.joint.iter().enumerate();
+        let joint: Vec<_> = joint
+            .map(|(place, seed)| {
+                let client = JointClient::new(&arena, place, *seed);
+                scope.spawn(move || client.run())
+            })
+            .collect();
         for step in &scenario.steps {
             if arena.is_over() {
                 break;
             }
             driver.step(step);
         }
-        driver.finish(|| clients.iter().all(thread::ScopedJoinHandle::is_finished));
+        let all = clients.iter().chain(&joint);
+        driver.finish(|| all.clone().all(thread::ScopedJoinHandle::is_finished));
         arena.stop();
     });
     let histories = u64::try_from(arena.histories.read().unwrap().len()).unwrap();

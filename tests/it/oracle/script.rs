@@ -165,6 +165,10 @@ pub struct Scenario {
     pub pace: Pace,
     pub steps: Vec<Step>,
     pub clients: Vec<ClientScript>,
+    /// Clients of several views, each with dice of its own. On an old server,
+    /// which does not say how far an idle view is, those would be told of a
+    /// time that some of them have yet to reach.
+    pub joint: Vec<u64>,
 }
 
 /// How large scenarios are.
@@ -232,6 +236,10 @@ impl Scenario {
             view: dice.below(views),
             seed: dice.next(),
         });
+        let mut joining = Dice::new(seed ^ 4);
+        let is_exact = generation == Generation::Modern && views > 1;
+        let count = if is_exact { size.clients / 10 + 1 } else { 0 };
+        let joint = (0..count).map(|_| joining.next()).collect();
         let pace = match Dice::new(seed ^ 2).percent(60) {
             true => Pace::Random(seed),
             false => Pace::Each,
@@ -245,6 +253,7 @@ impl Scenario {
             pace,
             steps,
             clients: clients.collect(),
+            joint,
         }
     }
 
@@ -279,6 +288,14 @@ impl Scenario {
                 );
                 all.push(less);
                 let mut less = self.clone();
+                let joint = self.joint.len();
+                less.joint = without(
+                    &self.joint,
+                    part * joint / parts,
+                    (part + 1) * joint / parts,
+                );
+                all.push(less);
+                let mut less = self.clone();
                 less.steps = without(
                     &self.steps,
                     part * steps / parts,
@@ -293,13 +310,13 @@ impl Scenario {
                 .retain(|step| !matches!(step.what, What::Fault(fault) if fault.kind() == kind));
             all.push(less);
         }
-        all.retain(|less| !less.clients.is_empty() && less.weight() < self.weight());
+        all.retain(|less| less.weight() < self.weight());
         all.sort_by_key(Scenario::weight);
         all
     }
 
     fn weight(&self) -> usize {
-        self.steps.len() + self.clients.len()
+        self.steps.len() + self.clients.len() + self.joint.len()
     }
 
     fn kinds(&self) -> Vec<&'static str> {
@@ -327,13 +344,14 @@ impl fmt::Display for Scenario {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "seed {}: {:?}, {:?}, {} views, gateways with {}, clients {:?}",
+            "seed {}: {:?}, {:?}, {} views, gateways with {}, clients {:?}, of several views {:?}",
             self.seed,
             self.generation,
             self.pace,
             self.views,
             self.arguments.join(" "),
-            self.clients
+            self.clients,
+            self.joint
         )?;
         for step in &self.steps {
             writeln!(

@@ -75,9 +75,10 @@ impl Wire {
         let mut socket = TcpStream::from(socket);
         socket.set_read_timeout(Some(LOOK)).ok()?;
         socket.set_nodelay(true).ok()?;
+        let more = if path.contains('?') { '&' } else { '?' };
         let request = match last_id {
             Some(id) if how.in_query => {
-                format!("GET {path}?lastEventId={id} HTTP/1.1\r\nHost: {address}\r\n\r\n")
+                format!("GET {path}{more}lastEventId={id} HTTP/1.1\r\nHost: {address}\r\n\r\n")
             }
             Some(id) => {
                 format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nLast-Event-ID: {id}\r\n\r\n")
