@@ -167,6 +167,9 @@ impl Joint {
         for part in &mut self.parts {
             match part.join(context, &mut self.out) {
                 Sent::Nothing => {}
+                // The views stood together at times that will not come for
+                // long: who comes back begins at the earlier time.
+                _ if part.is_far_before(self.time) => return Step::End(End::Gone),
                 sent => {
                     self.is_owed |= sent == Sent::Rows;
                     return Step::More;
@@ -208,12 +211,21 @@ impl Joint {
         if !is_any_there {
             return Step::Wait;
         }
+        let closed = self.parts.iter().filter_map(Part::closed).min();
         for part in &mut self.parts {
-            // Whether an upstream can be reached is told at once.
-            match part.send(Timestamp::MIN, &mut self.out) {
+            // Whether an upstream can be reached is told at once, and what the
+            // others would reach only after a long time, since theirs went back.
+            let until = match part.has_ended_far_beyond(closed) {
+                true => Timestamp::MAX,
+                false => Timestamp::MIN,
+            };
+            match part.send(until, &mut self.out) {
                 Sent::Nothing => {}
                 Sent::Forgotten => return Step::End(End::Slow),
-                Sent::Word | Sent::Rows => return Step::More,
+                sent => {
+                    self.is_owed |= sent == Sent::Rows;
+                    return Step::More;
+                }
             }
         }
         self.batch = self.next_time(|_| false);

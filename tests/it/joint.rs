@@ -78,6 +78,30 @@ fn await_published(gateway: &Gateway, view: &str, time: u64) {
 }
 
 #[test]
+fn joint_stream_ends_where_time_went_back_and_begins_there() {
+    let server = server(Generation::Modern);
+    server.tick_after(1_000_000_000);
+    let gateway = gateway(&server.url(), &["--upstream-timeout", "300ms"]);
+    let mut joined = Joined::default();
+    let mut stream = joined.open(gateway.address, BOTH);
+    reach(&server, &mut stream, &mut joined, server.now());
+    let contents = |view: &str| (view.to_owned(), vec![(row(["1", "earlier"]), 2)]);
+    server.rewind(500_000_000, &[contents("v"), contents("w")]);
+    let deadline = Instant::now() + PATIENCE;
+    while let Some(event) = stream.next() {
+        assert!(Instant::now() < deadline, "it goes on: {event:?}");
+        joined.apply(&event);
+    }
+    let before = joined.time.take();
+    let mut stream = joined.open(gateway.address, BOTH);
+    joined.read_until(&mut stream, |_| true);
+    assert!(joined.time < before && joined.bases["v"] > 1);
+    compare(&server, &joined);
+    let now = server.commit("w", vec![(row(["2", "later"]), 1)]);
+    reach(&server, &mut stream, &mut joined, now);
+}
+
+#[test]
 fn joint_views_of_the_demo_agree_at_every_common_time() {
     const VIEWS: [&str; 4] = ["counter", "edits_by_language", "top10", "user_edits"];
     let standin = StandIn::start(&["--tick", "40ms", "--rate", "500"]);

@@ -82,6 +82,7 @@ fn check(scenario: &Scenario, tally: &Tally) -> Result<(), String> {
     let Err(failures) = driver::run(scenario, tally) else {
         return Ok(());
     };
+    println!("seed {} failed: {}", scenario.seed, failures.join("; "));
     let aside = Tally::default();
     let end = Instant::now() + SHRINKING;
     let (mut least, mut why) = (scenario.clone(), failures.clone());

@@ -10,7 +10,7 @@ use std::task::Context;
 use actix_web::rt::time::{Instant, Sleep, sleep};
 use bytes::Bytes;
 
-use crate::limits::{AHEAD_WAIT, JOINT_SILENCE};
+use crate::limits::{AHEAD_WAIT, JOINT_SILENCE, SNAPSHOT_BEHIND_MS_MAX};
 use crate::model::position::{Position, Timestamp};
 use crate::model::retention::{Cursor, Resume};
 
@@ -214,6 +214,13 @@ impl Part {
         timer.as_mut().poll(context).is_ready()
     }
 
+    /// Whether the upstream's time went back since the views stood together: it
+    /// has begun so long before that as a snapshot of before is never.
+    pub(super) fn is_far_before(&self, time: Option<Timestamp>) -> bool {
+        let both = self.at.zip(time);
+        both.is_some_and(|(at, time)| is_far_before(at.timestamp, time))
+    }
+
     /// How far the view reaches now; `None` unless it is followed.
     pub(super) fn look(&mut self, now: Instant) -> Option<Reach> {
         let Stage::Following { log, .. } = &self.stage else {
@@ -248,6 +255,23 @@ impl Part {
     /// How far it reached when last looked at; `None` unless it is followed.
     pub(super) fn reach(&self) -> Option<Reach> {
         matches!(self.stage, Stage::Following { .. }).then_some(self.reach)
+    }
+
+    /// The time up to which it changes no more, if later ones are to come.
+    pub(super) fn closed(&self) -> Option<Timestamp> {
+        match self.reach()? {
+            Reach::Closed(head) => Some(head),
+            Reach::Ended(_) | Reach::Constant(_) => None,
+        }
+    }
+
+    /// Whether it has ended at a time so long after this one that the time has
+    /// gone back for those who stand here.
+    pub(super) fn has_ended_far_beyond(&self, time: Option<Timestamp>) -> bool {
+        match (self.reach(), time) {
+            (Some(Reach::Ended(head)), Some(time)) => is_far_before(time, head),
+            _ => false,
+        }
     }
 
     /// The time before which the others cannot stand together with it.
@@ -330,4 +354,9 @@ impl Part {
         self.shared.unsubscribe();
         self.counters.count_end(end);
     }
+}
+
+/// Whether a snapshot of the one time is never of before the other.
+fn is_far_before(earlier: Timestamp, later: Timestamp) -> bool {
+    earlier.get().saturating_add(SNAPSHOT_BEHIND_MS_MAX) < later.get()
 }

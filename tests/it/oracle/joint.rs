@@ -299,6 +299,7 @@ impl<'a> JointClient<'a> {
             let found = differences(&held.rows, &truth, |row| seen.text(row));
             return Err((DIVERGENCE, format!("v{view} at {time}: {found}")));
         }
+        drop(histories);
         if let Some((_, incarnation)) = &held.position
             && !self.arena.is_one_life(incarnation, &candidates)
         {
