@@ -5,7 +5,7 @@ use jsonwebtoken::Algorithm;
 use tempfile::TempDir;
 
 use super::rotation::{Issuer, jwk, ok, status, token};
-use super::{ISSUER, Way, ask};
+use super::{Way, ask, demo_on, taking_tokens};
 use crate::support::gateway::{Gateway, Process};
 use crate::support::tls_front::{Authority, Signed, server_config};
 
@@ -13,21 +13,7 @@ use crate::support::tls_front::{Authority, Signed, server_config};
 fn start(trusted: &Authority, url: &str) -> (Gateway, TempDir) {
     let directory = tempfile::tempdir().expect("a folder");
     let roots = trusted.write(&directory, "roots.pem").display().to_string();
-    let arguments = [
-        "demo",
-        "--tick",
-        "50ms",
-        "--listen",
-        "127.0.0.1:0",
-        "--auth",
-        "jwt",
-        "--jwt-jwks",
-        url,
-        "--jwt-issuer",
-        ISSUER,
-        "--jwt-audience",
-        "viewcast",
-    ];
+    let arguments = demo_on("127.0.0.1:0", &taking_tokens(["--jwt-jwks", url]));
     let process = Process::start_with(&arguments, &[("SSL_CERT_FILE", &roots)]);
     (Gateway::of(process), directory)
 }

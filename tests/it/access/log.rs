@@ -1,28 +1,14 @@
 //! What is told to whom: the log, and `check-config`.
 
-use super::{ISSUER, KEYS, Way, ask, claims, read, token};
+use super::{KEYS, Way, ask, claims, demo_on, read, taking_tokens, token};
 use crate::support::gateway::{Gateway, Process};
 use crate::support::http::request;
 
 #[test]
 fn access_log_has_a_line_for_each_request_and_no_token() {
     let file = format!("{KEYS}/hs256.txt");
-    let arguments = [
-        "demo",
-        "--listen",
-        "127.0.0.1:0",
-        "--tick",
-        "50ms",
-        "--auth",
-        "jwt",
-        "--jwt-key-file",
-        &file,
-        "--jwt-issuer",
-        ISSUER,
-        "--jwt-audience",
-        "viewcast",
-        "--allow-url-token",
-    ];
+    let mut arguments = demo_on("127.0.0.1:0", &taking_tokens(["--jwt-key-file", &file]));
+    arguments.push("--allow-url-token");
     // Everything that everybody ever logs, of HTTP/1 at least.
     let process = Process::start_with(&arguments, &[("RUST_LOG", "trace")]);
     let gateway = Gateway::of(process);
@@ -62,19 +48,8 @@ fn access_elsewhere_without_tokens_is_warned_of_and_with_them_is_not() {
     let open = Process::start(&["demo", "--listen", "0.0.0.0:0"]);
     open.await_log(warned);
     let file = format!("{KEYS}/hs256.txt");
-    let closed = Process::start(&[
-        "demo",
-        "--listen",
-        "0.0.0.0:0",
-        "--auth",
-        "jwt",
-        "--jwt-key-file",
-        &file,
-        "--jwt-issuer",
-        ISSUER,
-        "--jwt-audience",
-        "viewcast",
-    ]);
+    let taken = taking_tokens(["--jwt-key-file", &file]);
+    let closed = Process::start(&demo_on("0.0.0.0:0", &taken));
     closed.await_log("listening on");
     assert!(!closed.log().iter().any(|line| line.contains(warned)));
 }

@@ -10,7 +10,7 @@ use jsonwebtoken::{Algorithm, Header, encode};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::{Value, json};
 
-use super::{ISSUER, Way, ask, claims, signing_key};
+use super::{Way, ask, claims, signing_key, taking_tokens};
 use crate::support::gateway::Gateway;
 use crate::support::http::request;
 
@@ -101,16 +101,7 @@ pub(super) fn token(id: Option<&str>, algorithm: Algorithm, file: &str) -> Strin
 }
 
 fn start(jwks: &str) -> Gateway {
-    Gateway::demo(&[
-        "--auth",
-        "jwt",
-        "--jwt-jwks",
-        jwks,
-        "--jwt-issuer",
-        ISSUER,
-        "--jwt-audience",
-        "viewcast",
-    ])
+    Gateway::demo(&taking_tokens(["--jwt-jwks", jwks]))
 }
 
 pub(super) fn status(gateway: &Gateway, token: &str) -> u16 {

@@ -302,27 +302,6 @@ impl Materialize {
         self.tick_after(1000)
     }
 
-    /// Ticks by itself every so often until dropped.
-    pub fn tick_every(&self, period: Duration) {
-        let shared = Arc::clone(&self.shared);
-        thread::spawn(move || {
-            loop {
-                thread::sleep(period);
-                let over = shared.with(|state| {
-                    state.now += 1;
-                    let now = state.now;
-                    for (_, view) in &mut state.views {
-                        view.push(Step::Tick(now));
-                    }
-                    state.is_over
-                });
-                if over {
-                    return;
-                }
-            }
-        });
-    }
-
     /// The view's rows at a timestamp: the oracle.
     pub fn contents_at(&self, name: &str, timestamp: u64) -> BTreeMap<Values, i64> {
         self.shared.lock().view(name).contents_at(timestamp)

@@ -2,8 +2,12 @@
 //! close many timestamps with one progress row, and another one does not close
 //! the same.
 
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
 use super::super::dice::Dice;
-use super::Materialize;
+use super::{Materialize, Step};
 
 /// After which steps of time progress is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +24,27 @@ impl Materialize {
     /// The pace of the streams that begin from now on; old servers do not care.
     pub fn pace(&self, pace: Pace) {
         self.shared.with(|state| state.pace = pace);
+    }
+
+    /// Ticks by itself every so often until dropped.
+    pub fn tick_every(&self, period: Duration) {
+        let shared = Arc::clone(&self.shared);
+        thread::spawn(move || {
+            loop {
+                thread::sleep(period);
+                let over = shared.with(|state| {
+                    state.now += 1;
+                    let now = state.now;
+                    for (_, view) in &mut state.views {
+                        view.push(Step::Tick(now));
+                    }
+                    state.is_over
+                });
+                if over {
+                    return;
+                }
+            }
+        });
     }
 }
 
