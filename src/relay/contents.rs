@@ -149,9 +149,14 @@ impl Contents {
 
     /// Publishes whether the upstream can be reached; whether that is news.
     pub fn publish_upstream(&mut self, live: bool, keeping: Keeping) -> bool {
-        let news = std::mem::replace(&mut self.log.lock().live, live) != live;
+        // One lock, so that nobody sees the one without the other: who begins
+        // between the two would be told the same twice.
+        let shared = Arc::clone(&self.log);
+        let mut log = shared.lock();
+        let news = std::mem::replace(&mut log.live, live) != live;
         if news {
-            self.push(Frame::upstream(live), self.view.timestamp(), keeping);
+            let timestamp = self.view.timestamp();
+            self.push_into(&mut log, Frame::upstream(live), timestamp, keeping);
         }
         news
     }

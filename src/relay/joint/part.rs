@@ -313,6 +313,8 @@ impl Part {
                     Kind::Upstream { .. } => Sent::Word,
                     Kind::Gone => {
                         (self.stage, self.at) = (Stage::Absent, None);
+                        // Another log may be of an earlier time.
+                        self.seen = Timestamp::MIN;
                         Sent::Rows
                     }
                 }

@@ -1,6 +1,6 @@
 //! What the driver and the clients of a scenario share.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, RwLock};
@@ -31,6 +31,8 @@ pub struct Arena<'a> {
     /// The lives of a view that an incarnation may be.
     incarnations: Mutex<HashMap<String, Vec<usize>>>,
     pub failures: Mutex<Vec<String>>,
+    /// Where each client stands that is not at the end, once that is known.
+    pub waiting: Mutex<BTreeMap<usize, String>>,
     is_over: AtomicBool,
 }
 
@@ -50,6 +52,7 @@ impl<'a> Arena<'a> {
             published: (0..clients).map(|_| Mutex::default()).collect(),
             incarnations: Mutex::default(),
             failures: Mutex::default(),
+            waiting: Mutex::default(),
             is_over: AtomicBool::new(false),
         }
     }

@@ -30,6 +30,7 @@ pub struct Client<'a> {
 }
 
 /// One connection.
+#[derive(Debug)]
 struct Session {
     brought: Brought,
     /// What was held when it began.
@@ -58,6 +59,7 @@ impl<'a> Client<'a> {
         while !self.arena.is_over() && !self.is_at_end(self.held.as_ref()) {
             self.connect();
         }
+        self.arena.waiting.lock().unwrap().remove(&self.place);
     }
 
     fn is_at_end(&self, held: Option<&Held>) -> bool {
@@ -133,7 +135,12 @@ impl<'a> Client<'a> {
                 self.arena.tally.fault("client left in the middle");
                 return Ok(());
             }
-            match wire.read() {
+            let read = wire.read();
+            if is_ending {
+                let text = format!("{session:?} reads {read:.300?}");
+                self.arena.waiting.lock().unwrap().insert(self.place, text);
+            }
+            match read {
                 Read::Event(event) => {
                     self.event(session, &event)?;
                     events_left = events_left.saturating_sub(1);

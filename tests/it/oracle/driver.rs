@@ -395,8 +395,9 @@ impl<'a> Driver<'a> {
                     .gateways
                     .each_ref()
                     .map(|it| get(it.address, "/views").text());
-                self.arena
-                    .fail(STUCK, format!("ends {finals:?}, gateways {views:?}"));
+                let waiting = self.arena.waiting.lock().unwrap().clone();
+                let text = format!("ends {finals:?}, waiting {waiting:#?}, gateways {views:?}");
+                self.arena.fail(STUCK, text);
             }
         }
         for gateway in 0..2 {
