@@ -263,6 +263,9 @@ impl<'a> Client<'a> {
     fn delta(&mut self, session: &mut Session, event: &Event) -> Result<(), Wrong> {
         let changes = Changes::of(&event.data)?;
         let Some(id) = &event.id else {
+            // Before a base only on a resumed stream: what was brought along
+            // is still where the view stands.
+            session.is_answered |= session.held.is_some();
             return match changes.is_empty() {
                 true => Ok(()),
                 false => Err((FORMAT, "changes without an id".to_owned())),
