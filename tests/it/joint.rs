@@ -187,7 +187,9 @@ fn joint_shows_nothing_of_a_view_beyond_one_that_lags() {
     server.hold("w", false);
     reach(&server, &mut stream, &mut joined, last);
     assert_ne!(joined.id, id);
-    assert!(joined.deltas < 40, "a backlog is merged: {}", joined.deltas);
+    // As many as there were times that `w` was seen to reach, which is up to
+    // how its progress arrives; `joint_slow_reader_*` is about merging.
+    assert!((1..=50).contains(&joined.deltas), "{}", joined.deltas);
     reach(&server, &mut newcomer, &mut late, last);
 }
 
