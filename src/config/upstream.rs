@@ -206,8 +206,8 @@ impl Upstream {
 }
 
 /// Whether something that is shown holds what looks like a password: an address
-/// put where a host belongs, or a value left out, as in "user= password=...",
-/// which takes in what follows.
+/// put where a host or a name belongs, or a value left out, as in
+/// "user= password=...", which takes in what follows.
 fn shows_a_password(config: &postgres::Config) -> bool {
     let is_no_host =
         |host: &Host| matches!(host, Host::Tcp(name) if name.contains(['@', '/', '?', '=']));
@@ -217,7 +217,11 @@ fn shows_a_password(config: &postgres::Config) -> bool {
         config.get_application_name(),
         config.get_options(),
     ];
-    let takes_in = |value: &str| value.contains("password=");
+    let is_address = |value: &str| {
+        let authority = value.split_once('@');
+        authority.is_some_and(|(before, _)| before.contains(':'))
+    };
+    let takes_in = |value: &str| value.contains("password=") || is_address(value);
     config.get_hosts().iter().any(is_no_host) || shown.into_iter().flatten().any(takes_in)
 }
 

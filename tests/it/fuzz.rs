@@ -4,7 +4,7 @@
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use viewcast::cli::Flags;
 use viewcast::config;
@@ -23,9 +23,12 @@ use crate::support::sse::Stream;
 /// What a target runs in `make test`; in a soak, a twentieth of it each.
 const SHORT: Duration = Duration::from_millis(700);
 
+/// Inputs in `make test`, at the most: the same ones each time. What is new is
+/// for `make soak` to find.
+const SHORT_INPUTS: u64 = 20_000;
+
 fn seed() -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-    soak::seed().unwrap_or(u64::try_from(now.as_nanos() % u128::from(u32::MAX)).unwrap())
+    soak::seed_or(1)
 }
 
 /// The files of a corpus, in the order of their names.
@@ -110,7 +113,8 @@ fn fuzz(name: &str, holds: impl Fn(&[u8], &mut Dice)) {
     let time = soak::seconds().map_or(SHORT, |all| all / 20);
     let end = Instant::now() + time;
     let mut tried = 0u64;
-    while tried < u64::try_from(corpus.len()).unwrap() || Instant::now() < end {
+    let most = soak::seconds().map_or(SHORT_INPUTS, |_| u64::MAX);
+    while tried < u64::try_from(corpus.len()).unwrap() || (Instant::now() < end && tried < most) {
         let input = match corpus.get(usize::try_from(tried).unwrap()) {
             Some(input) => input.clone(),
             None => mutated(&corpus, &mut dice),

@@ -2,7 +2,7 @@
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 fn variable(name: &str) -> Option<String> {
     let value = std::env::var_os(name)?.into_string().ok()?;
@@ -24,6 +24,16 @@ pub fn seed() -> Option<u64> {
             .parse()
             .expect("ORACLE_SEED is a number"),
     )
+}
+
+/// The first seed to run: always the same where no soak is asked for, so that
+/// what passed once does not fail in another's hands for what it never touched.
+pub fn seed_or(always: u64) -> u64 {
+    let now = || {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        u64::try_from(now.unwrap().as_millis()).unwrap()
+    };
+    seed().unwrap_or_else(|| seconds().map_or(always, |_| now()))
 }
 
 /// Prints a summary, and adds it to the file that `SOAK_REPORT` names.
