@@ -12,7 +12,7 @@ const AHEAD = 8;
 const HEIGHT_PX_MAX = 12_000_000;
 /** Rows whose texts decide how wide a column is, and its bounds in characters. */
 const SAMPLE = 200;
-const CHARACTERS = { min: 7, max: 44 };
+const CHARACTERS = { min: 7, max: 44, maxOnPhone: 20 };
 
 export class Table {
   /** The columns as text, to tell whether a table still fits. */
@@ -98,11 +98,13 @@ export class Table {
   /** Columns as wide as a sample of their texts: what comes into sight must not move them. */
   #setWidths() {
     const { widths, table } = this.#parts;
+    // One long text must not push the other columns off a narrow screen.
+    const limit = matchMedia("(max-width: 600px)").matches ? CHARACTERS.maxOnPhone : CHARACTERS.max;
     let sum = 6;
     this.#columns.forEach((column, at) => {
       let most = column.name.length + 3;
       for (let index = 0; index < Math.min(SAMPLE, this.#rows.length); index += 1) most = Math.max(most, cell(this.#rows.at(index).row[column.name], column).length);
-      const characters = Math.min(CHARACTERS.max, Math.max(CHARACTERS.min, most)) + 2;
+      const characters = Math.min(limit, Math.max(CHARACTERS.min, most)) + 2;
       widths[at].style.width = `${characters}ch`;
       sum += characters;
     });
