@@ -23,10 +23,12 @@ use super::frame::{COMMENT, REASON_CLOSING, consistent, farewell, retry};
 use super::relay::Local;
 use super::shared::LOTS;
 use common::common_time;
+use ids::{id_of, positions};
 use out::Out;
 use part::{Part, Reach, Sent};
 
 mod common;
+mod ids;
 mod out;
 mod part;
 
@@ -64,8 +66,8 @@ pub struct Joint {
     is_silent: bool,
     /// The time at which they last stood together.
     time: Option<Timestamp>,
-    /// The positions of the last id.
-    known: Vec<Option<Position>>,
+    /// The positions of the last id, if there was one.
+    known: Option<Vec<Option<Position>>>,
     /// Since when there is something to tell that one of the views holds up.
     held_since: Option<Instant>,
     /// Runs until such a view has been silent for long enough.
@@ -91,15 +93,19 @@ impl Joint {
         let name = |view: &Chosen| view.name.clone();
         let mut order: Vec<usize> = (0..views.len()).collect();
         order.sort_by_cached_key(|place| views.get(*place).map(name));
-        let known = positions(id, order.len());
+        let brought = positions(id, order.len());
         let resume = |place: usize| {
             let at = order.iter().position(|other| *other == place)?;
-            *known.get(at)?
+            *brought.get(at)?
         };
+        // What makes no sense as a whole is no id that the client has.
+        let is_whole = id.is_some_and(|text| text == id_of(&brought));
         let parts = views.iter().enumerate();
         let parts = parts.map(|(place, view)| Part::new(&view.local, &view.name, resume(place)));
+        let parts = parts.collect();
+        let known = is_whole.then_some(brought);
         Joint {
-            parts: parts.collect(),
+            parts,
             order,
             out: Out::default(),
             is_open: false,
@@ -305,8 +311,9 @@ impl Joint {
         let at = |place: &usize| self.parts.get(*place).and_then(|part| part.at);
         let positions: Vec<Option<Position>> = self.order.iter().map(at).collect();
         // An id is never sent to who has it.
-        let id = (positions != self.known).then(|| id(&positions));
-        self.known = positions;
+        let is_news = self.known.as_ref() != Some(&positions);
+        let id = is_news.then(|| id_of(&positions));
+        self.known = Some(positions);
         self.own(&consistent(time, id.as_deref()));
         if let Some(part) = self.parts.first() {
             part.counters.count_frames(1);
@@ -328,69 +335,8 @@ fn is_ready(timer: Option<&mut Pin<Box<Sleep>>>, context: &mut Context<'_>) -> b
     timer.is_some_and(|timer| timer.as_mut().poll(context).is_ready())
 }
 
-/// What is in the place of a view's position that has none.
-const NO_POSITION: &str = "-";
-
-/// What stands between two positions; a position has none, and a URL may.
-const SEPARATOR: char = '.';
-
-/// The positions of all views as one id.
-fn id(positions: &[Option<Position>]) -> String {
-    let mut id = String::new();
-    for (at, position) in positions.iter().enumerate() {
-        if at > 0 {
-            id.push(SEPARATOR);
-        }
-        match position {
-            Some(position) => id.push_str(&position.to_string()),
-            None => id.push_str(NO_POSITION),
-        }
-    }
-    id
-}
-
-/// The positions in an id of so many views; none where it makes no sense.
-fn positions(id: Option<&str>, count: usize) -> Vec<Option<Position>> {
-    let parts = id.unwrap_or_default().split(SEPARATOR);
-    let positions: Vec<_> = parts
-        .take(count + 1)
-        .map(|text| text.parse().ok())
-        .collect();
-    if positions.len() == count {
-        positions
-    } else {
-        vec![None; count]
-    }
-}
-
 impl Drop for Joint {
     fn drop(&mut self) {
         self.parts.iter().for_each(|part| part.leave(self.end));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::position::Incarnation;
-
-    #[test]
-    fn joint_id_and_back_is_the_same() {
-        let position = |time| Position {
-            timestamp: Timestamp::new(time),
-            incarnation: Incarnation::of(["v", "1"]),
-        };
-        for all in [
-            vec![Some(position(0))],
-            vec![Some(position(7)), None, Some(position(u64::MAX))],
-            vec![None, None],
-        ] {
-            assert_eq!(positions(Some(&id(&all)), all.len()), all);
-            for count in [all.len() - 1, all.len() + 1] {
-                assert_eq!(positions(Some(&id(&all)), count), vec![None; count]);
-            }
-        }
-        assert_eq!(positions(None, 2), [None, None]);
-        assert_eq!(positions(Some("<x>.\0"), 2), [None, None]);
     }
 }
