@@ -209,8 +209,10 @@ impl Upstream {
 /// put where a host or a name belongs, or a value left out, as in
 /// "user= password=...", which takes in what follows.
 fn shows_a_password(config: &postgres::Config) -> bool {
-    let is_no_host =
-        |host: &Host| matches!(host, Host::Tcp(name) if name.contains(['@', '/', '?', '=']));
+    let is_no_host = |host: &Host| match host {
+        Host::Tcp(name) => name.contains(['@', '/', '?', '=']),
+        Host::Unix(path) => path.to_string_lossy().contains('@'),
+    };
     let shown = [
         config.get_user(),
         config.get_dbname(),
