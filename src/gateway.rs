@@ -118,8 +118,11 @@ async fn serve(config: &Config) -> Result<(), GatewayError> {
     };
     let certificate = doors::certificate(config)?;
     let (server, scheme) = match &certificate {
-        None => (bind(config, &gateway), "http"),
-        Some(certificate) => (bind_tls(config, &gateway, certificate.config()?), "https"),
+        None => (bind(config, gateway.clone()), "http"),
+        Some(certificate) => {
+            let tls = certificate.config()?;
+            (bind_tls(config, gateway.clone(), tls), "https")
+        }
     };
     let (server, address) = server.map_err(|source| GatewayError::Listen {
         address: config.listen,
@@ -148,15 +151,39 @@ async fn serve(config: &Config) -> Result<(), GatewayError> {
     outcome
 }
 
+/// Binds the address; the one that it is.
+fn listen(config: &Config) -> io::Result<(TcpListener, SocketAddr)> {
+    let socket = Socket::new(Domain::for_address(config.listen), Type::STREAM, None)?;
+    // A gateway that was just stopped leaves the port in TIME_WAIT.
+    socket.set_reuse_address(true)?;
+    socket.bind(&config.listen.into())?;
+    let backlog = i32::try_from(LISTEN_BACKLOG).unwrap_or(i32::MAX);
+    socket.listen(backlog)?;
+    let listener = TcpListener::from(socket);
+    let address = listener.local_addr()?;
+    Ok((listener, address))
+}
+
+/// Starts the HTTP workers.
+fn bind(config: &Config, gateway: Gateway) -> io::Result<(Server, SocketAddr)> {
+    let (listener, address) = listen(config)?;
+    let stall_timeout = config.patience.stall_timeout;
+    let server = Server::build()
+        .workers(config.workers)
+        .disable_signals()
+        .listen("http", listener, move || {
+            connections(gateway.clone(), address, stall_timeout)
+        })?;
+    Ok((server.run(), address))
+}
+
 /// The same for HTTPS, where every stream goes through the HTTP stack.
 fn bind_tls(
     config: &Config,
-    gateway: &Gateway,
+    gateway: Gateway,
     tls: rustls::ServerConfig,
 ) -> io::Result<(Server, SocketAddr)> {
-    let listener = listen(config)?;
-    let address = listener.local_addr()?;
-    let gateway = gateway.clone();
+    let (listener, address) = listen(config)?;
     let stall_timeout = config.patience.stall_timeout;
     let server = HttpServer::new(move || app(gateway.clone()))
         .workers(config.workers)
@@ -167,32 +194,6 @@ fn bind_tls(
         .disable_signals()
         .listen_rustls_0_23(listener, tls)?;
     Ok((server.run(), address))
-}
-
-fn listen(config: &Config) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(config.listen), Type::STREAM, None)?;
-    // A gateway that was just stopped leaves the port in TIME_WAIT.
-    socket.set_reuse_address(true)?;
-    socket.bind(&config.listen.into())?;
-    let backlog = i32::try_from(LISTEN_BACKLOG).unwrap_or(i32::MAX);
-    socket.listen(backlog)?;
-    Ok(TcpListener::from(socket))
-}
-
-/// Binds the address and starts the HTTP workers; the address that it is.
-fn bind(config: &Config, gateway: &Gateway) -> io::Result<(Server, SocketAddr)> {
-    let listener = listen(config)?;
-    let address = listener.local_addr()?;
-    let gateway = gateway.clone();
-    let stall_timeout = config.patience.stall_timeout;
-    let server = Server::build()
-        .workers(config.workers)
-        .disable_signals()
-        .listen("http", listener, move || {
-            connections(gateway.clone(), address, stall_timeout)
-        })?
-        .run();
-    Ok((server, address))
 }
 
 /// Starts one view: its publisher on a thread of its own, and its tail.

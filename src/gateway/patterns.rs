@@ -131,7 +131,7 @@ fn forget(listed: &[ViewName], found: &mut BTreeMap<String, Found>, sources: &So
         let Some((shared, publisher)) = all.iter().find(|(shared, _)| shared.name == *name) else {
             return false;
         };
-        let is_gone = view.misses > 1 && shared.status().upstream == Upstream::Gone;
+        let is_gone = view.misses > 1 && shared.upstream() == Upstream::Gone;
         // Gone before its tail ever saw it.
         let is_over = view.over.try_recv().is_ok();
         if !is_gone && !is_over && view.misses < CATALOG_MISSES_MAX {

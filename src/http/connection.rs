@@ -37,6 +37,9 @@ use super::socket::set_up;
 use super::stream::Slot;
 use super::views::Gateway;
 
+/// How a stream says where it ends.
+const CHUNKED: &str = "transfer-encoding: chunked";
+
 type LocalBoxFuture<T> = std::pin::Pin<Box<dyn Future<Output = T>>>;
 
 /// The service of one worker's connections: the application, reached directly
@@ -127,14 +130,8 @@ where
             let request = match opening {
                 Opening::Stream(request) => request,
                 Opening::Slow => return Ok(()),
-                Opening::Http2 => {
-                    let served = Box::pin(http2.call(socket)).await;
-                    return served.map_err(|error| debug!("connection ended: {error}"));
-                }
-                Opening::Other => {
-                    let served = Box::pin(http.call(socket)).await;
-                    return served.map_err(|error| debug!("connection ended: {error}"));
-                }
+                Opening::Http2 => return Box::pin(http2.call(socket)).await.map_err(say),
+                Opening::Other => return Box::pin(http.call(socket)).await.map_err(say),
             };
             drop((http, http2));
             let delivery = Box::pin(answer(socket, request, app)).await;
@@ -144,6 +141,11 @@ where
             Ok(())
         })
     }
+}
+
+/// What ends a connection in the HTTP stack is nobody's fault here.
+fn say(error: impl Display) {
+    debug!("connection ended: {error}");
 }
 
 /// Has the application answer. Returns the stream, if it grants one, and else
@@ -164,7 +166,7 @@ where
         Err(error) => error.error_response(),
     };
     if let Some(subscriber) = slot.take() {
-        let head = head(response.head(), "transfer-encoding: chunked");
+        let head = head(response.head(), CHUNKED);
         return Ok(Some(Delivery::new(socket, head, subscriber)));
     }
     let (response, body) = response.into_parts();
@@ -173,21 +175,16 @@ where
     let Ok(Ok(body)) = to_bytes_limited(body, REFUSAL_BYTES_MAX).await else {
         return Ok(None);
     };
-    let bytes = match size {
-        BodySize::Stream if body.is_empty() => {
-            let head = head(response.head(), "transfer-encoding: chunked");
-            [&head[..], LAST_CHUNK].concat()
-        }
+    let (framing, body) = match size {
         BodySize::Stream => {
-            let head = head(response.head(), "transfer-encoding: chunked");
-            let chunk = Encoded::copy_of(&body);
-            [&head[..], chunk.chunk(), LAST_CHUNK].concat()
+            // An empty chunk would be the end already.
+            let chunk = (!body.is_empty()).then(|| Encoded::copy_of(&body));
+            let chunk = chunk.as_ref().map_or(&[][..], |it| it.chunk());
+            (CHUNKED.to_owned(), [chunk, LAST_CHUNK].concat().into())
         }
-        BodySize::None | BodySize::Sized(_) => {
-            let head = head(response.head(), &format!("content-length: {}", body.len()));
-            [&head[..], &body].concat()
-        }
+        BodySize::None | BodySize::Sized(_) => (format!("content-length: {}", body.len()), body),
     };
+    let bytes = [&head(response.head(), &framing)[..], &body].concat();
     socket.write_all(&bytes).await?;
     socket.shutdown().await?;
     Ok(None)

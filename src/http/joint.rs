@@ -1,5 +1,6 @@
 //! `GET /stream?view=a&view=b`: several views as one response body.
 
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Context;
 
@@ -28,11 +29,13 @@ pub async fn joint(
     access: Access,
 ) -> Result<HttpResponse, HttpError> {
     let names = names(request.query_string())?;
-    let (chosen, shared) = find(&names, &views, &access)?;
+    let chosen = find(&names, &views, &access)?;
     let mut response = response();
     if request.method() == Method::HEAD {
         return Ok(response.finish());
     }
+    let shared = chosen.iter().map(|view| &view.local);
+    let shared: Vec<_> = shared.map(|it| Arc::clone(&it.borrow().shared)).collect();
     let permit = match gateway.admit(&request, &shared) {
         Ok(permit) => permit,
         Err(refusal) => return Ok(refusal.respond(&request)),
@@ -59,32 +62,28 @@ fn names(query: &str) -> Result<Vec<String>, HttpError> {
     }
 }
 
-type Found = (Vec<Chosen>, Vec<Arc<crate::relay::shared::SharedView>>);
-
 /// The views of these names. What is not granted is refused first, so that the
 /// answer says nothing of it.
-fn find(names: &[String], views: &WorkerViews, access: &Access) -> Result<Found, HttpError> {
+fn find(names: &[String], views: &WorkerViews, access: &Access) -> Result<Vec<Chosen>, HttpError> {
     let found: Vec<_> = names.iter().map(|name| views.find(name, access)).collect();
     let is_forbidden = |found: &Result<_, HttpError>| matches!(found, Err(HttpError::Forbidden));
     if found.iter().any(is_forbidden) {
         return Err(HttpError::Forbidden);
     }
-    let (mut chosen, mut all) = (Vec::new(), Vec::new());
+    let mut chosen: Vec<Chosen> = Vec::new();
     for (at, (name, found)) in names.iter().zip(found).enumerate() {
         let local = found.map_err(|error| match error {
             HttpError::UnknownView => HttpError::UnknownViewAt(at + 1),
             other => other,
         })?;
-        let shared = Arc::clone(&local.borrow().shared);
-        if all.iter().any(|other| Arc::ptr_eq(other, &shared)) {
+        if chosen.iter().any(|other| Rc::ptr_eq(&other.local, &local)) {
             return Err(HttpError::RepeatedView(at + 1));
         }
-        all.push(shared);
         // As in the path: a line break in it would end the event's name.
         let name = encode_segment(name);
         chosen.push(Chosen { local, name });
     }
-    Ok((chosen, all))
+    Ok(chosen)
 }
 
 #[cfg(test)]

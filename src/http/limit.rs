@@ -82,8 +82,8 @@ impl Admission {
         }
     }
 
-    /// A place for one more stream of these views, kept until the permit is dropped; else the
-    /// first limit that it is over.
+    /// A place for one more stream of these views, kept until the permit is
+    /// dropped; else the first limit that it is over.
     pub fn admit(
         self: &Arc<Self>,
         address: IpAddr,
@@ -214,39 +214,23 @@ mod tests {
             per_address: Some(2),
             per_view: Some(3),
         }));
-        let (a, b) = (view("a"), view("b"));
+        let (a, b) = ([view("a")], [view("b")]);
         let (one, two) = (address("192.0.2.1"), address("192.0.2.2"));
         let mut held = vec![
-            admission.admit(one, std::slice::from_ref(&a)).unwrap(),
-            admission.admit(one, std::slice::from_ref(&a)).unwrap(),
+            admission.admit(one, &a).unwrap(),
+            admission.admit(one, &a).unwrap(),
         ];
-        assert_eq!(
-            admission.admit(one, std::slice::from_ref(&b)).unwrap_err(),
-            Limit::Address
-        );
-        held.push(admission.admit(two, std::slice::from_ref(&a)).unwrap());
-        assert_eq!(
-            admission.admit(two, std::slice::from_ref(&a)).unwrap_err(),
-            Limit::View
-        );
-        held.push(admission.admit(two, std::slice::from_ref(&b)).unwrap());
+        assert_eq!(admission.admit(one, &b).unwrap_err(), Limit::Address);
+        held.push(admission.admit(two, &a).unwrap());
+        assert_eq!(admission.admit(two, &a).unwrap_err(), Limit::View);
+        held.push(admission.admit(two, &b).unwrap());
         let third = address("192.0.2.3");
-        assert_eq!(
-            admission
-                .admit(third, std::slice::from_ref(&b))
-                .unwrap_err(),
-            Limit::Connections
-        );
+        assert_eq!(admission.admit(third, &b).unwrap_err(), Limit::Connections);
         assert_eq!(Limit::ALL.map(|limit| admission.refused(limit)), [1, 1, 1]);
         // One place is given back, and exactly one more may come.
         held.remove(0);
-        held.push(admission.admit(third, std::slice::from_ref(&a)).unwrap());
-        assert_eq!(
-            admission
-                .admit(third, std::slice::from_ref(&a))
-                .unwrap_err(),
-            Limit::Connections
-        );
+        held.push(admission.admit(third, &a).unwrap());
+        assert_eq!(admission.admit(third, &a).unwrap_err(), Limit::Connections);
         held.clear();
         let counts = admission.lock();
         assert!(counts.all == 0 && counts.by_address.is_empty() && counts.by_view.is_empty());
@@ -259,18 +243,20 @@ mod tests {
             per_address: Some(9),
             per_view: Some(1),
         }));
-        let (a, b) = (view("a"), view("b"));
+        let both = [view("a"), view("b")];
         let one = address("192.0.2.1");
-        let held = admission.admit(one, &[Arc::clone(&a), Arc::clone(&b)]);
+        let held = admission.admit(one, &both);
         assert_eq!(admission.admitted(), 1);
-        for view in [&a, &b] {
-            let refused = admission.admit(one, std::slice::from_ref(view));
+        for view in both.chunks(1) {
+            let refused = admission.admit(one, view);
             assert_eq!(refused.unwrap_err(), Limit::View);
         }
         drop(held);
-        let held = admission.admit(one, &[b]).unwrap();
+        let held = admission.admit(one, &both[1..]).unwrap();
         assert_eq!(
-            admission.admit(one, &[a, view("b")]).unwrap_err(),
+            admission
+                .admit(one, &[Arc::clone(&both[0]), view("b")])
+                .unwrap_err(),
             Limit::View
         );
         drop(held);
@@ -303,18 +289,14 @@ mod tests {
             per_address: None,
             per_view: None,
         }));
-        let shared = view("a");
+        let shared = [view("a")];
         let most = AtomicU64::new(0);
         std::thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| {
                     for round in 0..200 {
                         let held: Vec<_> = (0..round % 40)
-                            .filter_map(|_| {
-                                admission
-                                    .admit(address("::1"), std::slice::from_ref(&shared))
-                                    .ok()
-                            })
+                            .filter_map(|_| admission.admit(address("::1"), &shared).ok())
                             .collect();
                         let now = u64::try_from(admission.admitted()).unwrap();
                         most.fetch_max(now, Ordering::Relaxed);

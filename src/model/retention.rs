@@ -60,6 +60,16 @@ pub enum Resume {
     Base,
 }
 
+impl Resume {
+    /// Where to go on in the log, if that can be.
+    pub fn cursor(self) -> Option<Cursor> {
+        match self {
+            Resume::UpToDate(cursor) | Resume::Deltas(cursor) => Some(cursor),
+            Resume::Ahead | Resume::Base => None,
+        }
+    }
+}
+
 /// The bounded log of one incarnation, oldest entry first.
 ///
 /// Invariants: entries' timestamps never decrease; the changes after `start`

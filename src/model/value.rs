@@ -10,6 +10,7 @@ mod number;
 mod text;
 
 pub use kind::ColumnKind;
+pub use number::EXACT_MAX;
 pub use text::push_string;
 
 use super::row::Column;

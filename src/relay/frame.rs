@@ -13,6 +13,7 @@ use bytes::Bytes;
 use crate::limits::BASE_PACK_BYTES;
 use crate::model::delta::Delta;
 use crate::model::position::{Incarnation, Position, Timestamp};
+use crate::model::value::EXACT_MAX;
 use crate::model::view::View;
 
 use super::encoded::{Encoded, Form};
@@ -169,17 +170,10 @@ pub fn farewell(milliseconds: u64, reason: &str) -> Bytes {
 pub fn consistent(time: Timestamp, id: Option<&str>) -> Bytes {
     let id = id.map_or_else(String::new, |id| format!("id: {id}\n"));
     // Like any number of rows: as text where JavaScript would round it.
-    let quote = if time.get() > MAX_SAFE_INTEGER {
-        "\""
-    } else {
-        ""
-    };
+    let quote = if time.get() > EXACT_MAX { "\"" } else { "" };
     let data = format!("{{\"{KEY_POSITION}\":{quote}{time}{quote}}}");
     Bytes::from(format!("event: {EVENT_CONSISTENT}\n{id}data: {data}\n\n"))
 }
-
-/// The largest whole number up to which a double holds each.
-const MAX_SAFE_INTEGER: u64 = (1 << 53) - 1;
 
 /// Several deltas as one: their net effect, with the last one's position.
 pub fn encode_delta(delta: &Delta, position: Position) -> Encoded {

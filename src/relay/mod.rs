@@ -6,6 +6,7 @@
 //! is a subscriber with a plain socket, into which the relay writes itself. A
 //! joint stream has a cursor into the log of each of several views.
 
+pub mod claim;
 pub mod contents;
 pub mod counters;
 pub mod encoded;

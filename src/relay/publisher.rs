@@ -231,7 +231,7 @@ impl Publisher {
     }
 
     fn set_upstream(&mut self, upstream: Upstream) {
-        let before = self.shared.status().upstream;
+        let before = self.shared.upstream();
         // Without a base there is nothing that could be stale.
         let nothing_held = self.held.is_none();
         if before == upstream || (nothing_held && before == Upstream::Loading) {

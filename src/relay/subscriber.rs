@@ -16,11 +16,12 @@ use actix_web::rt::time::{Sleep, sleep};
 use bytes::Bytes;
 use flate2::Crc;
 
-use crate::limits::{AHEAD_WAIT, RETRY_MS};
+use crate::limits::RETRY_MS;
 use crate::model::position::Position;
 use crate::model::retention::{Cursor, Resume};
 
-use super::counters::{End, Outcome, StreamCounters};
+use super::claim::{Claim, Judged};
+use super::counters::{End, StreamCounters};
 use super::encoded::{Encoded, Form};
 use super::frame::{Base, COMMENT, Frame, REASON_CLOSING, farewell, retry};
 use super::local_log::{LocalLog, Next};
@@ -75,10 +76,7 @@ pub struct Subscriber {
     sum: Crc,
     shared: Arc<SharedView>,
     stage: Stage,
-    /// What the client said it has; forgotten once it was of use, or of none.
-    resume: Option<Position>,
-    /// Runs while the client is ahead of this gateway.
-    ahead: Option<Pin<Box<Sleep>>>,
+    claim: Claim,
     /// Silent intervals already answered with a comment.
     silences: u64,
     /// Drawn at random: when it ends at a shutdown.
@@ -108,8 +106,7 @@ impl Subscriber {
             sum: Crc::new(),
             shared,
             stage: Stage::Opening,
-            resume,
-            ahead: None,
+            claim: Claim::new(resume),
             silences,
             lot: fastrand::u16(LOTS),
             counters,
@@ -139,12 +136,9 @@ impl Subscriber {
     }
 
     fn open(&mut self) -> Piece {
+        let first = self.own(&retry(fastrand::u64(RETRY_MS)));
         self.stage = Stage::Joining;
-        let event = retry(fastrand::u64(RETRY_MS));
-        match self.form.is_packed() {
-            true => Packed::of_own(&event, true).piece(self.form),
-            false => self.own(&event),
-        }
+        first
     }
 
     /// The bytes, which from now on are a part of what was said.
@@ -227,8 +221,15 @@ impl Subscriber {
                         Resume::Ahead => log.borrow().frames.since(timestamp),
                         known => known,
                     };
-                    if let Some(bytes) = self.follow(log, found) {
-                        return Poll::Ready(Some(bytes));
+                    match found.cursor() {
+                        Some(cursor) => {
+                            if let Some(bytes) = self.follow(log, cursor) {
+                                return Poll::Ready(Some(bytes));
+                            }
+                        }
+                        // The base is not continued by the log any more: the
+                        // client was too slow for it, and comes back for another.
+                        None => self.finish(End::Slow),
                     }
                 }
                 Stage::Following { log, cursor } => {
@@ -270,7 +271,10 @@ impl Subscriber {
     /// Bytes that are made for this subscriber alone.
     fn own(&self, event: &[u8]) -> Piece {
         match self.form.is_packed() {
-            true => Packed::of_own(event, false).piece(self.form),
+            true => {
+                let is_first = matches!(self.stage, Stage::Opening);
+                Packed::of_own(event, is_first).piece(self.form)
+            }
             false => Encoded::copy_of(event).piece(self.form),
         }
     }
@@ -294,28 +298,10 @@ impl Subscriber {
         let Some(log) = self.waiter.current_log() else {
             return self.wait_with_comments(context);
         };
-        if let Some(position) = self.resume {
-            let found = log.borrow_mut().resume(position);
-            match found {
-                Resume::UpToDate(_) | Resume::Deltas(_) => {
-                    self.counters.count_resume(match found {
-                        Resume::UpToDate(_) => Outcome::UpToDate,
-                        _ => Outcome::Deltas,
-                    });
-                    return Poll::Ready(self.follow(log, found));
-                }
-                Resume::Ahead if !self.patience_is_over(context) => {
-                    return self.wait_with_comments(context);
-                }
-                Resume::Ahead => {
-                    self.counters.count_resume(Outcome::Ahead);
-                    self.resume = None;
-                }
-                Resume::Base => {
-                    self.counters.count_resume(Outcome::Base);
-                    self.resume = None;
-                }
-            }
+        match self.claim.judge(&log, &self.counters, context) {
+            Judged::Resumed(_, cursor) => return Poll::Ready(self.follow(log, cursor)),
+            Judged::Ahead => return self.wait_with_comments(context),
+            Judged::Base(_) => {}
         }
         let base = log.borrow().base.clone();
         match base {
@@ -338,26 +324,10 @@ impl Subscriber {
 
     /// Begins to follow the log; the bytes say that the upstream is lost, if
     /// it is, since the frame that said so may be behind the cursor.
-    fn follow(&mut self, log: Rc<RefCell<LocalLog>>, found: Resume) -> Option<Piece> {
-        self.ahead = None;
-        self.resume = None;
-        let (Resume::UpToDate(cursor) | Resume::Deltas(cursor)) = found else {
-            // The base is not continued by the log any more: the client was
-            // too slow for it, and comes back for another one.
-            self.finish(End::Slow);
-            return None;
-        };
+    fn follow(&mut self, log: Rc<RefCell<LocalLog>>, cursor: Cursor) -> Option<Piece> {
         let lost = log.borrow_mut().is_lost_at(cursor);
         self.stage = Stage::Following { log, cursor };
         lost.then(|| self.own(&Frame::upstream(false).encoded.event()))
-    }
-
-    /// Whether a client that is ahead has waited long enough.
-    fn patience_is_over(&mut self, context: &mut Context<'_>) -> bool {
-        let timer = self
-            .ahead
-            .get_or_insert_with(|| Box::pin(sleep(AHEAD_WAIT)));
-        timer.as_mut().poll(context).is_ready()
     }
 
     /// Waits for news; each silent interval is answered with a comment, which

@@ -3,7 +3,7 @@
 use super::text::push_string;
 
 /// The largest whole number up to which JavaScript holds every one exactly.
-const EXACT_MAX: u64 = (1 << 53) - 1;
+pub const EXACT_MAX: u64 = (1 << 53) - 1;
 
 /// Significant decimal digits that survive a trip through a float of 64 bits.
 const EXACT_DIGITS: usize = 15;

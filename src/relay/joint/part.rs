@@ -1,21 +1,20 @@
 //! One view's part in a stream of several.
 
 use std::cell::RefCell;
-use std::future::Future;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Context;
 
-use actix_web::rt::time::{Instant, Sleep, sleep};
+use actix_web::rt::time::Instant;
 use bytes::Bytes;
 
-use crate::limits::{AHEAD_WAIT, JOINT_SILENCE, SNAPSHOT_BEHIND_MS_MAX};
+use crate::limits::{JOINT_SILENCE, SNAPSHOT_BEHIND_MS_MAX};
 use crate::model::position::{Position, Timestamp};
-use crate::model::retention::{Cursor, Resume};
+use crate::model::retention::Cursor;
 
 use super::out::Out;
-use crate::relay::counters::{End, Outcome, StreamCounters};
+use crate::relay::claim::{Claim, Judged};
+use crate::relay::counters::{End, StreamCounters};
 use crate::relay::frame::{EVENT_BASE, EVENT_DELTA, EVENT_GONE, Frame, Kind};
 use crate::relay::local_log::{Due, LocalLog};
 use crate::relay::relay::{Local, Waiter};
@@ -78,10 +77,7 @@ pub(super) struct Part {
     /// How each of its events begins.
     prefix: String,
     stage: Stage,
-    /// What the client said it has; forgotten once it was of use, or of none.
-    resume: Option<Position>,
-    /// Runs while the client is ahead of this gateway.
-    ahead: Option<Pin<Box<Sleep>>>,
+    claim: Claim,
     /// Where the client stands.
     pub(super) at: Option<Position>,
     /// It has seen the view at this time, though it needs a base now.
@@ -106,8 +102,7 @@ impl Part {
             counters,
             prefix: format!("event: {name}."),
             stage: Stage::Joining,
-            resume,
-            ahead: None,
+            claim: Claim::new(resume),
             at: None,
             seen: Timestamp::MIN,
             reach: Reach::Closed(Timestamp::MIN),
@@ -150,34 +145,27 @@ impl Part {
             return Sent::Word;
         };
         self.stage = Stage::Joining;
-        if let Some(position) = self.resume {
-            let found = log.borrow_mut().resume(position);
-            let outcome = match found {
-                Resume::UpToDate(_) => Outcome::UpToDate,
-                Resume::Deltas(_) => Outcome::Deltas,
-                Resume::Ahead if !self.patience_is_over(context) => return Sent::Nothing,
-                Resume::Ahead => Outcome::Ahead,
-                Resume::Base => Outcome::Base,
-            };
-            self.counters.count_resume(outcome);
-            // A base may be older than what the client has shown.
-            let known = log.borrow().position();
-            if known.incarnation == position.incarnation && position.timestamp <= known.timestamp {
+        let brought = match self.claim.judge(&log, &self.counters, context) {
+            Judged::Ahead => return Sent::Nothing,
+            Judged::Resumed(position, cursor) => {
                 self.seen = position.timestamp;
-            }
-            (self.resume, self.ahead) = (None, None);
-            if let Resume::UpToDate(cursor) | Resume::Deltas(cursor) = found {
                 return self.follow(log, cursor, position, out);
             }
+            Judged::Base(brought) => brought,
+        };
+        // A base may be older than what the client has shown.
+        let known = log.borrow().position();
+        let is_known = |brought: &Position| {
+            brought.incarnation == known.incarnation && brought.timestamp <= known.timestamp
+        };
+        if let Some(position) = brought.filter(is_known) {
+            self.seen = position.timestamp;
         }
         let base = log.borrow().base.clone();
-        let found =
-            base.and_then(
-                |base| match log.borrow().frames.since(base.position.timestamp) {
-                    Resume::UpToDate(cursor) | Resume::Deltas(cursor) => Some((base, cursor)),
-                    Resume::Ahead | Resume::Base => None,
-                },
-            );
+        let found = base.and_then(|base| {
+            let found = log.borrow().frames.since(base.position.timestamp);
+            Some((base, found.cursor()?))
+        });
         let Some((base, cursor)) = found else {
             self.waiter.want_base();
             return Sent::Nothing;
@@ -205,13 +193,6 @@ impl Part {
         self.at = Some(position);
         self.stage = Stage::Following { log, cursor };
         Sent::Word
-    }
-
-    fn patience_is_over(&mut self, context: &mut Context<'_>) -> bool {
-        let timer = self
-            .ahead
-            .get_or_insert_with(|| Box::pin(sleep(AHEAD_WAIT)));
-        timer.as_mut().poll(context).is_ready()
     }
 
     /// Whether the upstream's time went back since the views stood together: it

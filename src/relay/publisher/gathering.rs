@@ -14,7 +14,7 @@ impl Publisher {
     /// The first word after an outage: from now on changes are gathered, until
     /// the upstream has told what was missed.
     pub(super) fn welcome_back(&mut self) {
-        if self.shared.status().upstream == Upstream::Lost
+        if self.shared.upstream() == Upstream::Lost
             && let Some(held) = &mut self.held
         {
             self.settle_in = Some(held.gather());
