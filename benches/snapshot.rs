@@ -163,21 +163,14 @@ impl Session {
                     answer.extend(pgwire::ready());
                     socket.write_all(&answer)?;
                 }
-                Frontend::Parse(sql) => {
-                    prepared = sql;
-                    socket.write_all(&pgwire::message(b'1', &[]))?;
-                }
-                Frontend::Describe => {
-                    socket.write_all(&pgwire::message(b't', &[0, 0]))?;
-                    socket.write_all(&pgwire::message(b'n', &[]))?;
-                }
-                Frontend::Bind => socket.write_all(&pgwire::message(b'2', &[]))?,
                 Frontend::Execute => self.copy(&mut socket, prepared.contains("SUBSCRIBE"))?,
-                Frontend::Sync => socket.write_all(&pgwire::ready())?,
-                Frontend::Close => socket.write_all(&pgwire::message(b'3', &[]))?,
-                // Nobody is asked for a password.
-                Frontend::Flush | Frontend::Password(_) => {}
                 Frontend::Terminate => return Ok(()),
+                other => {
+                    socket.write_all(&pgwire::formality(&other))?;
+                    if let Frontend::Parse(sql) = other {
+                        prepared = sql;
+                    }
+                }
             }
         }
     }

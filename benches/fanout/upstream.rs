@@ -127,25 +127,17 @@ fn serve_view(mut socket: TcpStream, shared: &Shared) -> Io<()> {
                 answer.extend(pgwire::ready());
                 socket.write_all(&answer)?;
             }
-            Frontend::Parse(sql) => {
-                prepared = sql;
-                socket.write_all(&pgwire::message(b'1', &[]))?;
-            }
-            Frontend::Describe => {
-                let no_parameters = pgwire::message(b't', &[0, 0]);
-                socket.write_all(&no_parameters)?;
-                socket.write_all(&pgwire::message(b'n', &[]))?;
-            }
-            Frontend::Bind => socket.write_all(&pgwire::message(b'2', &[]))?,
             Frontend::Execute => {
                 assert!(prepared.starts_with("COPY (SUBSCRIBE "), "{prepared}");
                 copy(&mut socket, shared)?;
             }
-            Frontend::Sync => socket.write_all(&pgwire::ready())?,
-            Frontend::Close => socket.write_all(&pgwire::message(b'3', &[]))?,
-            // Nobody is asked for a password.
-            Frontend::Flush | Frontend::Password(_) => {}
             Frontend::Terminate => return Ok(()),
+            other => {
+                socket.write_all(&pgwire::formality(&other))?;
+                if let Frontend::Parse(sql) = other {
+                    prepared = sql;
+                }
+            }
         }
     }
 }

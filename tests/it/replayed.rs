@@ -144,32 +144,37 @@ impl Case {
 }
 
 /// A client of each view, with its base.
-pub fn open_all<'a>(gateway: &Gateway, cases: &'a [Case]) -> BTreeMap<&'a str, (Stream, Table)> {
+pub fn open_all<'a>(gateway: &Gateway, views: &[&'a str]) -> BTreeMap<&'a str, (Stream, Table)> {
     gateway.await_ready();
     let (mut streams, begun) = (BTreeMap::new(), Instant::now());
-    for case in cases {
-        let mut stream = Stream::open(gateway.address, &format!("/{}/stream", case.name));
+    for view in views {
+        let mut stream = Stream::open(gateway.address, &format!("/{view}/stream"));
         let mut table = Table::default();
         // A refusal before it is told as such.
         while table.bases == 0 {
-            let event = next(&mut stream, begun, &case.name);
-            assert_ne!(event.name, "gone", "{}: {event:?}", case.name);
+            let event = next(&mut stream, begun, view);
+            assert_ne!(event.name, "gone", "{view}: {event:?}");
             table.apply(&event);
         }
-        streams.insert(case.name.as_str(), (stream, table));
+        streams.insert(*view, (stream, table));
     }
     streams
 }
 
-/// A gateway of the views of all cases.
-pub fn gateway_of(server: &Materialize, cases: &[Case]) -> Gateway {
-    let mut arguments = vec!["--upstream".to_owned(), server.url()];
-    for case in cases {
-        arguments.extend(["--view".to_owned(), case.name.clone()]);
+/// The views of all cases.
+pub fn views_of(cases: &[Case]) -> Vec<&str> {
+    cases.iter().map(|case| case.name.as_str()).collect()
+}
+
+/// A gateway of these views.
+pub fn gateway_of(server: &Materialize, views: &[&str]) -> Gateway {
+    let url = server.url();
+    let mut arguments = vec!["--upstream", &url];
+    for view in views {
+        arguments.extend(["--view", view]);
     }
     // What is silent here is so on purpose.
-    arguments.extend(["--upstream-timeout", "60s", "--heartbeat", "200ms"].map(str::to_owned));
-    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    arguments.extend(["--upstream-timeout", "60s", "--heartbeat", "200ms"]);
     Gateway::start(&arguments)
 }
 
@@ -194,8 +199,9 @@ fn play(generation: Generation) -> usize {
             server.holds(&case.name, i64::try_from(rows).unwrap());
         }
     }
-    let gateway = gateway_of(&server, &cases);
-    let mut streams = open_all(&gateway, &cases);
+    let views = views_of(&cases);
+    let gateway = gateway_of(&server, &views);
+    let mut streams = open_all(&gateway, &views);
     server.open_gate();
     let mut ids = 0;
     for case in &cases {

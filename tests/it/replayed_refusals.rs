@@ -6,10 +6,8 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use crate::replayed::{folder, next};
-use crate::support::gateway::Gateway;
+use crate::replayed::{folder, gateway_of, next, open_all};
 use crate::support::materialize::{Generation, Materialize, Play};
-use crate::support::sse::Stream;
 use crate::support::table::{Rows, Table};
 use crate::transcripts::claims::{Claim, claimed};
 use crate::transcripts::recorded::progress;
@@ -61,7 +59,6 @@ impl Instead {
 /// Plays each at the start and again at a resume.
 fn play(generation: Generation, all: &[Instead]) {
     let server = Materialize::start(generation);
-    let mut arguments = vec!["--upstream".to_owned(), server.url()];
     let mut expected = BTreeMap::new();
     for one in all {
         let names: Vec<String> = (1..=one.columns).map(|at| format!("c{at}")).collect();
@@ -73,27 +70,17 @@ fn play(generation: Generation, all: &[Instead]) {
             server.script(&one.view, script);
         }
         expected.insert(one.view.as_str(), (before, after));
-        arguments.extend(["--view".to_owned(), one.view.clone()]);
     }
-    arguments.extend(["--upstream-timeout", "60s", "--heartbeat", "200ms"].map(str::to_owned));
-    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let gateway = Gateway::start(&arguments);
-    gateway.await_ready();
+    let views: Vec<&str> = all.iter().map(|one| one.view.as_str()).collect();
+    let gateway = gateway_of(&server, &views);
     let begun = Instant::now();
-    let mut clients: Vec<(&Instead, Stream, Table)> = Vec::new();
-    for one in all {
-        let mut stream = Stream::open(gateway.address, &format!("/{}/stream", one.view));
-        let mut table = Table::default();
-        while table.bases == 0 {
-            let event = next(&mut stream, begun, &one.view);
-            assert_ne!(event.name, "gone", "{}", one.view);
-            table.apply(&event);
-        }
-        assert_eq!(table.rows, expected[one.view.as_str()].0, "{}", one.view);
-        clients.push((one, stream, table));
+    let mut clients = open_all(&gateway, &views);
+    for (view, (_, table)) in &clients {
+        assert_eq!(table.rows, expected[view].0, "{view}");
     }
     server.open_gate();
-    for (one, mut stream, mut table) in clients {
+    for one in all {
+        let (mut stream, mut table) = clients.remove(one.view.as_str()).unwrap();
         let (before, after) = &expected[one.view.as_str()];
         let is_live = |table: &Table| table.upstream.as_deref() != Some("\"lost\"");
         while table.rows != *after || !is_live(&table) {

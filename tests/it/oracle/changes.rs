@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::client::Wrong;
 use super::rows::{Seen, copies_of};
 use super::tally::FORMAT;
+use crate::support::table::Change;
 
 /// Rows by their hashes, and the hash of all of them.
 pub type Hashed = (HashMap<u128, i64>, u128);
@@ -23,15 +23,6 @@ pub fn base_of(data: &str, seen: &mut Seen) -> Result<Hashed, Wrong> {
         sum = sum.wrapping_add(copies_of(hash, 1));
     }
     Ok((rows, sum))
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Change<'a> {
-    #[serde(borrow)]
-    Insert(&'a RawValue),
-    #[serde(borrow)]
-    Delete(&'a RawValue),
 }
 
 /// The changes of a delta.

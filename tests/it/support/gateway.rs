@@ -98,6 +98,11 @@ impl Process {
         self.log.state.lock().unwrap().lines.clone()
     }
 
+    /// Whether the log tells of a panic.
+    pub fn has_panicked(&self) -> bool {
+        self.log().iter().any(|line| line.contains("panic"))
+    }
+
     /// Its process id.
     pub fn id(&self) -> u32 {
         self.child.id()

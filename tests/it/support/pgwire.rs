@@ -103,6 +103,23 @@ pub fn read(socket: &mut impl Read) -> Result<Frontend> {
     })
 }
 
+/// What every server answers to the messages around a query that has neither
+/// parameters nor columns: all but queries, what runs them, and the end.
+pub fn formality(said: &Frontend) -> Vec<u8> {
+    match said {
+        Frontend::Parse(_) => message(b'1', &[]),
+        Frontend::Describe => [message(b't', &[0, 0]), message(b'n', &[])].concat(),
+        Frontend::Bind => message(b'2', &[]),
+        Frontend::Sync => ready(),
+        Frontend::Close => message(b'3', &[]),
+        Frontend::Flush
+        | Frontend::Password(_)
+        | Frontend::Query(_)
+        | Frontend::Execute
+        | Frontend::Terminate => Vec::new(),
+    }
+}
+
 /// One message to the client.
 pub fn message(kind: u8, body: &[u8]) -> Vec<u8> {
     let mut bytes = vec![kind];

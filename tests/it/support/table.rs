@@ -25,9 +25,10 @@ pub struct Table {
     pub upstream: Option<String>,
 }
 
+/// A change as it stands in a delta [P3].
 #[derive(Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Change<'a> {
+pub enum Change<'a> {
     #[serde(borrow)]
     Insert(&'a RawValue),
     #[serde(borrow)]

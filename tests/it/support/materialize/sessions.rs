@@ -109,16 +109,6 @@ fn session(socket: &mut TcpStream, shared: &Arc<Shared>, process: i32) -> Io<()>
                 answer.extend(pgwire::ready());
                 socket.write_all(&answer)?;
             }
-            Frontend::Parse(sql) => {
-                prepared = sql;
-                socket.write_all(&pgwire::message(b'1', &[]))?;
-            }
-            Frontend::Describe => {
-                // No parameters, no columns.
-                socket.write_all(&pgwire::message(b't', &[0, 0]))?;
-                socket.write_all(&pgwire::message(b'n', &[]))?;
-            }
-            Frontend::Bind => socket.write_all(&pgwire::message(b'2', &[]))?,
             Frontend::Execute => {
                 shared.with(|state| state.statements.push(prepared.clone()));
                 stream::copy(socket, shared, process, &prepared)?;
@@ -129,10 +119,13 @@ fn session(socket: &mut TcpStream, shared: &Arc<Shared>, process: i32) -> Io<()>
                     }
                 });
             }
-            Frontend::Sync => socket.write_all(&pgwire::ready())?,
-            Frontend::Close => socket.write_all(&pgwire::message(b'3', &[]))?,
-            Frontend::Flush | Frontend::Password(_) => {}
             Frontend::Terminate => return Ok(()),
+            other => {
+                socket.write_all(&pgwire::formality(&other))?;
+                if let Frontend::Parse(sql) = other {
+                    prepared = sql;
+                }
+            }
         }
     }
 }
