@@ -127,7 +127,10 @@ export declare class ViewStream<R = Row> extends EventTarget {
   view<S = Row>(name: string): ViewStream<S> | undefined;
   /** Lets go of the connection and keeps the rows; the status is `stale` then. */
   pause(): void;
-  /** Connects again after `pause()` and goes on where it stood, if the gateway still can. */
+  /**
+   * Connects again after `pause()` and goes on where it stood, if the gateway still can. One view of several has no
+   * connection of its own: what it missed was kept, and comes as one base or one change.
+   */
   resume(): void;
   /** Ends the stream for good; the rows stay readable. */
   close(): void;

@@ -148,6 +148,83 @@ test("pause_resume_and_close_hold_for_all_views", () => {
   assert.deepEqual([a.status, b.status, stream.status], ["closed", "closed", "closed"]);
 });
 
+test("view_that_was_paused_is_told_what_it_missed", async () => {
+  const { a, b } = joined();
+  const connections = FakeEventSource.opened.length;
+  const changes = [];
+  a.addEventListener("change", ({ detail }) => changes.push(detail));
+  a.pause();
+  latest().send("a.delta", at(1), [{ insert: { n: 2 } }]);
+  latest().send("b.delta", at(1), [{ insert: { n: 2 } }]);
+  stand(2);
+  latest().send("a.delta", at(2), [{ delete: { n: 2 } }, { insert: { n: 3 } }]);
+  stand(3);
+  assert.deepEqual([a.size, a.status, a.position, b.size, b.status], [2, "stale", "1-aa", 2, "live"]);
+  a.resume();
+  await null;
+  assert.deepEqual([a.status, a.position], ["live", "3-aa"]);
+  assert.deepEqual(sorted(a.rows()), ['{"n":1}', '{"n":1}', '{"n":3}']);
+  assert.equal(changes.length, 1, "one change, the net one");
+  latest().send("a.delta", at(3), [{ delete: { n: 3 } }]);
+  stand(4);
+  assert.deepEqual([a.size, a.status], [2, "live"]);
+  assert.equal(FakeEventSource.opened.length, connections, "nothing was asked for anew");
+});
+
+test("view_that_was_paused_while_nothing_changed_is_live_at_once", async () => {
+  const { a } = joined();
+  a.pause();
+  a.resume();
+  await null;
+  assert.deepEqual([a.status, a.size, a.position], ["live", 2, "1-aa"]);
+});
+
+test("view_that_was_paused_hears_of_its_base_its_loss_and_its_end", async () => {
+  const { stream, a } = joined();
+  a.pause();
+  // The connection breaks, and the view begins anew.
+  latest().fail();
+  latest().open();
+  latest().send("a.base", "", [{ n: 7 }]);
+  latest().send("a.delta", "", [{ insert: { n: 8 } }]);
+  stand(5);
+  latest().send("b.upstream", at(5), '"lost"');
+  a.resume();
+  await null;
+  assert.deepEqual([sorted(a.rows()), a.status, a.reason], [['{"n":7}', '{"n":8}'], "stale", "upstream lost"]);
+  a.pause();
+  latest().send("a.delta", at(5), [{ insert: { n: 9 } }]);
+  latest().send("a.gone", at(5), { reason: "dropped" });
+  a.resume();
+  await null;
+  assert.deepEqual([a.status, a.reason, a.size], ["gone", "dropped", 2]);
+  stream.close();
+});
+
+test("view_that_was_paused_for_too_long_asks_for_a_base", () => {
+  const { a } = joined();
+  a.pause();
+  const text = "x".repeat(9_000_000);
+  for (const time of [2, 3, 4]) {
+    latest().send("a.delta", at(1), [{ insert: { text } }]);
+    stand(time);
+  }
+  const before = latest();
+  a.resume();
+  mock.timers.tick(1_100);
+  assert.notEqual(latest(), before);
+  assert.equal(latest().url, URL_AB, "from the beginning");
+});
+
+test("view_that_was_closed_keeps_nothing_and_stays_closed", () => {
+  const { a, b } = joined();
+  a.close();
+  latest().send("a.delta", at(1), [{ insert: { n: 2 } }]);
+  latest().send("b.delta", at(1), [{ insert: { n: 2 } }]);
+  stand(2);
+  assert.deepEqual([a.status, a.size, b.size], ["closed", 2, 2]);
+});
+
 test("names_and_options_of_each_view", () => {
   const stream = new ViewStream("/live/stream?view=a.b&view=%C3%A9%25+(x)#part", {
     EventSource: FakeEventSource,

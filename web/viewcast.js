@@ -10,6 +10,8 @@ export const WIRE = Object.freeze({
 const STALE_AFTER_MS = 40_000;
 /** Net changes kept for a base; more cost more than asking anew. */
 const BUFFERED_CHANGES_MAX = 200_000;
+/** Characters kept for a view of several that is paused; beyond them it asks anew. */
+const KEPT_LENGTH_MAX = 16_000_000;
 /** So many more than the last net effect are added up. */
 const COMPACT_AFTER = 10_000;
 const REOPEN_MS_MIN = 1_000;
@@ -346,14 +348,38 @@ export class ViewStream extends EventTarget {
   }
 
   #part(name, encoded) {
-    const part = { name, encoded, base: null, deltas: [] };
+    const part = { name, encoded, base: null, deltas: [], kept: null };
     const feed = (lastEventId) => {
-      // A view that asks anew: all get a base.
-      if (part.feed && !lastEventId) this.#reopen(false);
-      return (part.feed = new Source());
+      const { feed: before, kept } = part;
+      [part.feed, part.kept] = [new Source(), null];
+      if (before) this.#catchUp(part, part.feed, kept, lastEventId);
+      return part.feed;
     };
     part.view = new ViewStream(name, { ...this.#options.views?.[name], [FEED]: feed });
     return part;
+  }
+
+  /** A view that is resumed is told what it missed; one that asks anew has all get a base. */
+  #catchUp(part, source, kept, lastEventId) {
+    const { base = null, deltas = [], id = lastEventId } = kept ?? {};
+    if (!part.isGone && (deltas === null || (base === null && !lastEventId))) return this.#reopen(false);
+    // Once the view listens.
+    queueMicrotask(() => {
+      if (part.isGone) return source.tell(WIRE.gone, { data: part.isGone });
+      source.tell("held", { status: this.#status, reason: this.#reason });
+      source.tell(base === null ? WIRE.delta : WIRE.base, { data: merge(base, deltas), lastEventId: id });
+    });
+  }
+
+  /** What comes for a view while it is paused. */
+  #keepFor(part, base, deltas, id) {
+    if (part.view.status === "closed") return;
+    if (base !== null || part.kept === null) part.kept = { base, deltas: [], length: base?.length ?? 0 };
+    const { kept } = part;
+    kept.id = id;
+    for (const { length } of deltas) kept.length += length;
+    if (kept.length > KEPT_LENGTH_MAX) [kept.base, kept.deltas] = [null, null];
+    kept.deltas?.push(...deltas);
   }
 
   #onPart(part, kind, data) {
@@ -362,8 +388,11 @@ export class ViewStream extends EventTarget {
       part.isLost = data.includes(WIRE.lost);
       return this.#hold(this.#parts.some(({ isLost }) => isLost) ? "stale" : "live", "upstream lost");
     }
-    [part.base, part.deltas, part.isGone] = [kind === WIRE.base ? data : null, [], kind === WIRE.gone];
-    if (part.isGone) part.feed.tell(kind, { data });
+    [part.base, part.deltas, part.isGone] = [kind === WIRE.base ? data : null, [], kind === WIRE.gone && data];
+    if (part.isGone) {
+      part.kept = null;
+      part.feed.tell(kind, { data });
+    }
   }
 
   /** All views stand at one time: only now they are told. */
@@ -374,7 +403,9 @@ export class ViewStream extends EventTarget {
     this.#parts.forEach((part, at) => {
       const { feed, base, deltas, isGone } = part;
       [part.base, part.deltas] = [null, []];
-      if (!isGone) feed.tell(base === null ? WIRE.delta : WIRE.base, { data: merge(base, deltas), lastEventId: ids[at] });
+      if (isGone) return;
+      if (feed.readyState === CLOSED) return this.#keepFor(part, base, deltas, ids[at]);
+      feed.tell(base === null ? WIRE.delta : WIRE.base, { data: merge(base, deltas), lastEventId: ids[at] });
     });
     [this.#position, this.#awaitingBase, this.#failures] = [{ id: lastEventId, timestamp }, false, 0];
     this.#fresh();
