@@ -7,8 +7,8 @@ import { test } from "node:test";
 import { ViewStream } from "./viewcast.js";
 
 const BOM = "\uFEFF";
-const BASE = 'event: base\nid: 1-a\ndata: [{"name":"Zürich 🚲","n":1},{"name":"Zürich 🚲","n":1}]\n\n';
-const DELTA = 'event: delta\nid: 2-a\ndata: [{"delete":{"name":"Zürich 🚲","n":1}},{"insert":{"name":"a\\r\\n: b","n":2}}]\n\n';
+const BASE = 'event: base\ndata: [{"name":"Zürich 🚲","n":1},{"name":"Zürich 🚲","n":1}]\nid: 1-a\n\n';
+const DELTA = 'event: delta\ndata: [{"delete":{"name":"Zürich 🚲","n":1}},{"insert":{"name":"a\\r\\n: b","n":2}}]\nid: 2-a\n\n';
 const ROWS = [{ name: "Zürich 🚲", n: 1 }, { name: "a\r\n: b", n: 2 }];
 
 /** Serves `script(response, request, n)` for the n-th request; gives the URL and what was asked. */

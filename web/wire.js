@@ -61,7 +61,7 @@ export class Wire {
     const shown = rest > 0 ? data.slice(0, DATA_MAX) : data;
     return el("li", {},
       el("span", { class: "field" }, "event: "), el("b", {}, type), "\n",
-      el("span", { class: "field" }, "id: "), lastEventId, "\n",
-      el("span", { class: "field" }, "data: "), shown, ...(rest > 0 ? [el("span", { class: "field" }, ` … ${number(rest)} characters more`)] : []));
+      el("span", { class: "field" }, "data: "), shown, ...(rest > 0 ? [el("span", { class: "field" }, ` … ${number(rest)} characters more`)] : []), "\n",
+      el("span", { class: "field" }, "id: "), lastEventId);
   }
 }

@@ -18,7 +18,7 @@ use crate::{Filling, Io};
 /// What a gzip stream begins with.
 const GZIP_HEAD: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
 
-const HEAD: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\
+const HEAD: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\n\
                     cache-control: no-store\r\ntransfer-encoding: chunked\r\n\r\n";
 
 /// Everything that was ever said, and where each event ends in it.
@@ -32,7 +32,7 @@ struct Log {
 
 impl Log {
     fn push(&mut self, event: &str, id: u64, data: &str) {
-        let text = format!("event: {event}\nid: {id}-5f3a9c01b2d4\ndata: [{data}]\n\n");
+        let text = format!("event: {event}\ndata: [{data}]\nid: {id}-5f3a9c01b2d4\n\n");
         let chunk = format!("{:X}\r\n{text}\r\n", text.len());
         self.bytes.extend_from_slice(chunk.as_bytes());
         self.ends.push(self.bytes.len());

@@ -24,8 +24,9 @@ use super::bearer::Access;
 use super::error::HttpError;
 use super::views::{Gateway, WorkerViews};
 
-/// A stream's type; no charset, since the format has no other than UTF-8.
-pub const EVENT_STREAM: &str = "text/event-stream";
+/// A stream's type. The format knows no charset but UTF-8, and browsers need
+/// none; clients built on general HTTP libraries take ISO-8859-1 without one.
+pub const EVENT_STREAM: &str = "text/event-stream; charset=utf-8";
 
 /// `no-transform` forbids proxies to compress, and so to hold back, a stream.
 pub const NO_STORE: &str = "no-store, no-transform";

@@ -144,11 +144,21 @@ impl Encoded {
         self.plain.event()
     }
 
-    /// The event from its data on: what stays the same under another name.
+    /// The event's line of data with its line break: what stays the same under
+    /// another name, and without the id behind it.
     pub fn data(&self) -> Bytes {
         let event = self.event();
-        let begin = memchr::memmem::find(&event, b"\ndata: ");
-        event.slice(begin.map_or(0, |at| at.saturating_add(1))..)
+        let begin = memchr::memmem::find(&event, b"\ndata: ").map_or(0, |at| at.saturating_add(1));
+        let without_blank = event.len().saturating_sub(1);
+        let lines = event.get(..without_blank.saturating_sub(1));
+        // The id is short, and the data may be long: it is looked for from behind.
+        let last = lines.and_then(|lines| memchr::memrchr(b'\n', lines));
+        let last = last.map_or(0, |at| at.saturating_add(1));
+        let has_id = last > begin
+            && event
+                .get(last..)
+                .is_some_and(|line| line.starts_with(b"id: "));
+        event.slice(begin..if has_id { last } else { without_blank })
     }
 
     /// The event in its chunk.
@@ -181,11 +191,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn encoded_data_is_the_rest_of_the_event() {
-        for head in ["event: delta\n", "event: base\nid: 7-0123456789ab\n"] {
-            let data = "data: [\"data: \"]\n\n";
-            let encoded = Encoded::copy_of(format!("{head}{data}").as_bytes());
-            assert_eq!(encoded.data(), data.as_bytes());
+    fn encoded_data_is_a_line_of_the_event() {
+        let line = "data: [\"data: \",\"id: 7\"]\n";
+        for rest in ["\n", "id: 7-0123456789ab\n\n"] {
+            let encoded = Encoded::copy_of(format!("event: delta\n{line}{rest}").as_bytes());
+            assert_eq!(encoded.data(), line.as_bytes());
         }
     }
 

@@ -172,12 +172,12 @@ pub fn consistent(time: Timestamp, id: Option<&str>) -> Bytes {
     // Like any number of rows: as text where JavaScript would round it.
     let quote = if time.get() > EXACT_MAX { "\"" } else { "" };
     let data = format!("{{\"{KEY_POSITION}\":{quote}{time}{quote}}}");
-    Bytes::from(format!("event: {EVENT_CONSISTENT}\n{id}data: {data}\n\n"))
+    Bytes::from(format!("event: {EVENT_CONSISTENT}\ndata: {data}\n{id}\n"))
 }
 
 /// Several deltas as one: their net effect, with the last one's position.
 pub fn encode_delta(delta: &Delta, position: Position) -> Encoded {
-    let mut out = head(EVENT_DELTA, position, delta_length(delta));
+    let mut out = head(EVENT_DELTA, delta_length(delta));
     out.push(b'[');
     let mut first = true;
     for change in delta.changes() {
@@ -198,7 +198,8 @@ pub fn encode_delta(delta: &Delta, position: Position) -> Encoded {
             out.push(b'}');
         }
     }
-    out.extend_from_slice(b"]\n\n");
+    out.push(b']');
+    out.extend_from_slice(tail(position).as_bytes());
     Encoded::finish(out)
 }
 
@@ -220,11 +221,21 @@ fn delta_length(delta: &Delta) -> usize {
         .fold(0, usize::saturating_add)
 }
 
-/// `event`, `id` and the beginning of `data`, with room for what follows.
-fn head(event: &str, position: Position, room: usize) -> Vec<u8> {
+/// `event` and the beginning of `data`, with room for what follows.
+fn head(event: &str, room: usize) -> Vec<u8> {
     let mut out = Encoded::buffer(room.saturating_add(HEAD_LENGTH));
-    out.extend_from_slice(format!("event: {event}\nid: {position}\ndata: ").as_bytes());
+    out.extend_from_slice(format!("event: {event}\ndata: ").as_bytes());
     out
+}
+
+/// The end of an event that moves the position: the id is its last line.
+///
+/// A client is to take an id when the event is whole, at the blank line. Many
+/// take it as soon as its line is read. Before the data, such a client would
+/// have the id of an event that the end of the connection cut, come back with
+/// it, and never see what it missed.
+fn tail(position: Position) -> String {
+    format!("\nid: {position}\n\n")
 }
 
 /// A view's base: encoded once, kept while the deltas since are fewer.
@@ -250,7 +261,7 @@ impl Base {
             incarnation,
         };
         let room = view.listed_bytes();
-        let mut out = head(EVENT_BASE, position, usize::try_from(room).unwrap_or(0));
+        let mut out = head(EVENT_BASE, usize::try_from(room).unwrap_or(0));
         let begin = out.len();
         out.push(b'[');
         view.write_listed(&mut out);
@@ -260,11 +271,11 @@ impl Base {
         }
         out.push(b']');
         let length = out.len().saturating_sub(begin);
-        out.extend_from_slice(b"\n\n");
+        let tail = tail(position);
+        out.extend_from_slice(tail.as_bytes());
         let encoded = Encoded::finish(out);
         let event = encoded.event();
-        // The event ends with two line breaks behind the array.
-        let end = event.len().saturating_sub(2);
+        let end = event.len().saturating_sub(tail.len());
         Base {
             position,
             json: event.slice(end.saturating_sub(length)..end),
@@ -318,8 +329,8 @@ mod tests {
         assert_eq!(
             text(&frame.encoded.event()),
             format!(
-                "event: delta\nid: 7-{id}\ndata: [{{\"delete\":{{\"a\":2}}}},\
-                 {{\"insert\":{{\"a\":1}}}},{{\"insert\":{{\"a\":1}}}}]\n\n"
+                "event: delta\ndata: [{{\"delete\":{{\"a\":2}}}},\
+                 {{\"insert\":{{\"a\":1}}}},{{\"insert\":{{\"a\":1}}}}]\nid: 7-{id}\n\n"
             )
         );
     }
@@ -334,7 +345,7 @@ mod tests {
         let id = incarnation();
         assert_eq!(
             text(&base.encoded.event()),
-            format!("event: base\nid: 9-{id}\ndata: {}\n\n", text(&base.json))
+            format!("event: base\ndata: {}\nid: 9-{id}\n\n", text(&base.json))
         );
         let empty = Base::encode(&View::empty(Timestamp::new(9)), incarnation());
         assert_eq!(text(&empty.json), "[]");
@@ -359,7 +370,7 @@ mod tests {
         assert_eq!(text(&retry(2143)), "retry: 2143\n\n");
         assert_eq!(
             text(&consistent(Timestamp::new(7), Some("7-a.7-b"))),
-            "event: consistent\nid: 7-a.7-b\ndata: {\"position\":7}\n\n"
+            "event: consistent\ndata: {\"position\":7}\nid: 7-a.7-b\n\n"
         );
         assert_eq!(
             text(&consistent(Timestamp::MAX, None)),

@@ -19,7 +19,7 @@ const CSP =
 const INCARNATION = "5f3a9c";
 const HISTORY_MAX = 120;
 
-const encode = (type, id, data) => `event: ${type}\nid: ${id}\ndata: ${data}\n\n`;
+const encode = (type, id, data) => `event: ${type}\ndata: ${data}\nid: ${id}\n\n`;
 
 /** The changes from one list of row texts to another, deletes first. */
 function changes(before, after) {
@@ -110,7 +110,7 @@ export async function startFakeGateway({ port = 0, tickMs = 1000, edits = 25, on
     const url = new URL(request.url, "http://localhost");
     const view = views.find(({ name }) => url.pathname === `/${encodeURIComponent(name)}/stream`);
     if (view !== undefined) {
-      response.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-store, no-transform" });
+      response.writeHead(200, { "content-type": "text/event-stream; charset=utf-8", "cache-control": "no-store, no-transform" });
       view.subscribe(response, request.headers["last-event-id"] ?? url.searchParams.get("last-event-id"));
     } else if (url.pathname === "/views" && refuse) {
       response.writeHead(401, { "content-type": "application/json", "www-authenticate": "Bearer" }).end('{"error":"a token is needed"}');

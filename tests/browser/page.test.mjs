@@ -100,7 +100,7 @@ test("view_page_changes_sorts_filters_copies_and_shows_its_stream", async () => 
   await until("user_edits to change", () => picture(page, "user_edits"), (seen) => seen !== first);
 
   const events = view.locator(".events");
-  await until("the stream", () => events.innerText(), (text) => /event: delta\nid: \d+-\w+\ndata: \[/.test(text));
+  await until("the stream", () => events.innerText(), (text) => /event: delta\ndata: \[.*\nid: \d+-\w+/.test(text));
   assert.equal(await view.locator(".curl-line code").innerText(), `curl -N ${url}/user_edits/stream`);
   await view.getByRole("button", { name: "Copy the curl command" }).click();
   assert.equal(await page.evaluate(() => navigator.clipboard.readText()), `curl -N ${url}/user_edits/stream`);

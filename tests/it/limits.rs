@@ -14,7 +14,10 @@ const CLIENT: &str = "X-Forwarded-For";
 fn refused(address: SocketAddr, path: &str, client: &str) -> String {
     let mut answer = request(address, "GET", path, &[(CLIENT, client)]);
     assert_eq!(answer.status, 200);
-    assert_eq!(answer.header("content-type"), Some("text/event-stream"));
+    assert_eq!(
+        answer.header("content-type"),
+        Some("text/event-stream; charset=utf-8")
+    );
     assert_eq!(answer.header("content-length"), None);
     let text = answer.text();
     let (retry, rest) = text.split_once('\n').expect("two lines");

@@ -4,18 +4,22 @@ use bytes::Bytes;
 
 use crate::limits::JOINT_GATHER_BYTES;
 
-/// Small events gathered into one piece, and behind them the shared memory of
-/// a large one.
+/// Small events gathered into one piece, behind them the shared memory of a
+/// large one, and behind that the few bytes that end it.
 #[derive(Debug, Default)]
 pub(super) struct Out {
     small: Vec<u8>,
     large: Bytes,
+    behind: Vec<u8>,
 }
 
 impl Out {
     /// Adds bytes of this stream alone.
     pub(super) fn own(&mut self, bytes: &[u8]) {
-        self.small.extend_from_slice(bytes);
+        match self.large.is_empty() {
+            true => self.small.extend_from_slice(bytes),
+            false => self.behind.extend_from_slice(bytes),
+        }
     }
 
     /// Adds bytes that others are sent, too; call it only while not full.
@@ -35,6 +39,7 @@ impl Out {
     /// The next piece, if there is one.
     pub(super) fn take(&mut self) -> Option<Bytes> {
         let bytes = if self.small.is_empty() {
+            self.small = std::mem::take(&mut self.behind);
             std::mem::take(&mut self.large)
         } else {
             std::mem::take(&mut self.small).into()
@@ -56,8 +61,10 @@ mod tests {
         assert!(!out.is_full());
         out.shared(large.clone());
         assert!(out.is_full());
+        out.own(b"c");
         assert_eq!(out.take().unwrap(), "ab");
         assert_eq!(out.take().unwrap().as_ptr(), large.as_ptr());
+        assert_eq!(out.take().unwrap(), "c");
         assert_eq!(out.take(), None);
     }
 }

@@ -121,13 +121,15 @@ impl Part {
     }
 
     fn tell(&self, name: &str, data: Bytes, out: &mut Out) {
-        let bytes = self.prefix.len() + name.len() + 1 + data.len();
+        let bytes = self.prefix.len() + name.len() + data.len() + 2;
         self.counters.count_bytes(bytes);
         self.counters.count_frames(1);
         for text in [self.prefix.as_str(), name, "\n"] {
             out.own(text.as_bytes());
         }
         out.shared(data);
+        // The blank line that ends the event: an id is behind it elsewhere.
+        out.own(b"\n");
     }
 
     /// Looks for the place to begin, unless it has one.

@@ -52,7 +52,10 @@ impl Stream {
     pub fn open_with(address: SocketAddr, path: &str, headers: &[(&str, &str)]) -> Stream {
         let response = http::request(address, "GET", path, headers);
         assert_eq!(response.status, 200, "{path}");
-        assert_eq!(response.header("content-type"), Some("text/event-stream"));
+        assert_eq!(
+            response.header("content-type"),
+            Some("text/event-stream; charset=utf-8")
+        );
         let gzip = match response.header("content-encoding") {
             Some("gzip") => Some(GzDecoder::new(Vec::new())),
             other => {
