@@ -70,6 +70,8 @@ pub struct Config {
     pub upstream_timeout: Duration,
     /// The longest wait between two attempts to connect to the upstream.
     pub reconnect_max: Duration,
+    /// How often the catalog is asked what the views' names mean.
+    pub catalog_interval: Duration,
     /// How to ask the upstream for a view's changes.
     pub dialect: Dialect,
 }
@@ -242,18 +244,7 @@ fn merge_common(
             "4GiB",
         ),
     );
-    let upstream_timeout = merge.one(
-        serve::upstream_timeout,
-        value::duration(
-            limits::UPSTREAM_TIMEOUT_MIN,
-            limits::UPSTREAM_TIMEOUT_MAX,
-            "10s",
-        ),
-    );
-    let reconnect_max = merge.one(
-        serve::reconnect_max,
-        value::duration(limits::RECONNECT_MAX_MIN, limits::RECONNECT_MAX_MAX, "10s"),
-    );
+    let times = merge_upstream_times(merge);
     let dialect = merge.one(serve::dialect, value::dialect());
     Some(Config {
         upstream: upstream?,
@@ -270,9 +261,46 @@ fn merge_common(
         retention_bytes: retention?.0,
         retention_age: retention?.1,
         max_view_bytes: max_view_bytes?,
+        upstream_timeout: times?.upstream_timeout,
+        reconnect_max: times?.reconnect_max,
+        catalog_interval: times?.catalog_interval,
+        dialect: dialect?,
+    })
+}
+
+/// The times that the upstream is looked after by.
+#[derive(Clone, Copy)]
+struct UpstreamTimes {
+    upstream_timeout: Duration,
+    reconnect_max: Duration,
+    catalog_interval: Duration,
+}
+
+fn merge_upstream_times(merge: &mut Merge<'_>) -> Option<UpstreamTimes> {
+    let upstream_timeout = merge.one(
+        serve::upstream_timeout,
+        value::duration(
+            limits::UPSTREAM_TIMEOUT_MIN,
+            limits::UPSTREAM_TIMEOUT_MAX,
+            "10s",
+        ),
+    );
+    let reconnect_max = merge.one(
+        serve::reconnect_max,
+        value::duration(limits::RECONNECT_MAX_MIN, limits::RECONNECT_MAX_MAX, "10s"),
+    );
+    let catalog_interval = merge.one(
+        serve::catalog_interval,
+        value::duration(
+            limits::CATALOG_INTERVAL_MIN,
+            limits::CATALOG_INTERVAL_MAX,
+            "2s",
+        ),
+    );
+    Some(UpstreamTimes {
         upstream_timeout: upstream_timeout?,
         reconnect_max: reconnect_max?,
-        dialect: dialect?,
+        catalog_interval: catalog_interval?,
     })
 }
 

@@ -30,7 +30,7 @@ use crate::model::retention::RetentionLimits;
 use crate::process;
 use crate::relay::publisher::{Publisher, Settings, Wake};
 use crate::relay::shared::{SharedView, WakeFlag};
-use crate::tail::{self, TailError, TailHandle, TailSettings, TailView};
+use crate::tail::{self, Catalog, TailError, TailHandle, TailSettings, TailView};
 
 mod doors;
 mod patterns;
@@ -96,18 +96,19 @@ pub fn until_signal() -> Result<(), GatewayError> {
 async fn serve(config: &Config) -> Result<(), GatewayError> {
     let (fatal_sender, fatal) = bounded(1);
     let (mut sources, mut tails) = (Vec::new(), Vec::new());
+    let catalog = patterns::catalog(config)?;
+    let has_patterns = patterns::patterns(config).next().is_some();
     for view in &config.views {
         if let What::Pattern(_) = view.what {
             continue;
         }
-        let (source, tail, _) = start_view(config, view, &fatal_sender)?;
+        let (source, tail, _) = start_view(config, view, &catalog, &fatal_sender)?;
         sources.push(source);
         tails.push(tail);
     }
-    let catalog = patterns::watch(config)?;
     let policy = Arc::new(doors::policy(config));
     let gateway = Gateway {
-        sources: Sources::new(sources, catalog.is_some()),
+        sources: Sources::new(sources, has_patterns),
         admission: Arc::new(Admission::new(limits(config))),
         proxies: Arc::new(TrustedProxies::new(
             config.connections.trusted_proxies.clone(),
@@ -137,7 +138,7 @@ async fn serve(config: &Config) -> Result<(), GatewayError> {
     let outcome = tokio::select! {
         () = signals.next() => Ok(()),
         error = fatal_error(fatal) => Err(GatewayError::Tail(error)),
-        error = patterns::follow(config, &gateway.sources, &mut tails, catalog) => Err(error),
+        error = patterns::follow(config, &gateway.sources, &mut tails, &catalog) => Err(error),
         ended = server => match ended {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => Err(GatewayError::Serve(error)),
@@ -200,6 +201,7 @@ fn bind_tls(
 fn start_view(
     config: &Config,
     view: &ViewChoice,
+    catalog: &Catalog,
     fatal: &Sender<TailError>,
 ) -> Result<(Source, TailSlot, ArbiterHandle), GatewayError> {
     let mut shared = SharedView::new(view.name.clone());
@@ -239,7 +241,9 @@ fn start_view(
             addr.do_send(Wake);
         }
     };
-    let handle = tail::spawn(tail_settings(config, view), sender, wake, fatal.clone())?;
+    let mut settings = tail_settings(config, view);
+    settings.catalog = Some(catalog.clone());
+    let handle = tail::spawn(settings, sender, wake, fatal.clone())?;
     *tail.lock().unwrap_or_else(PoisonError::into_inner) = Some(handle);
     Ok(((shared, publisher), tail, arbiter))
 }

@@ -320,6 +320,14 @@ settings! {
         /// restarted shall be found at once. Example: 2s
         reconnect_max: Option<String>, "DURATION", duration(limits::RECONNECT_MAX_DEFAULT);
 
+        /// Ask the catalog this often what the views' names mean, 100ms to 1h
+        ///
+        /// One connection asks for all views. Where a name was given to another
+        /// relation (ALTER SCHEMA ... SWAP, a rename, DROP and CREATE), the
+        /// streams of the first end with "gone" and the other one is served.
+        /// What patterns find follows the same questions. Example: 10s
+        catalog_interval: Option<String>, "DURATION", duration(limits::CATALOG_INTERVAL_DEFAULT);
+
         /// Ask the upstream with this statement: auto, tail or subscribe
         ///
         /// TAIL is what Materialize before 0.27 understands, SUBSCRIBE what

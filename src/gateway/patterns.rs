@@ -2,23 +2,26 @@
 //! no longer does.
 
 use std::collections::BTreeMap;
-use std::future::pending;
 use std::sync::PoisonError;
+use std::time::Instant;
 
 use actix::ArbiterHandle;
 use actix_web::rt::time::sleep;
-use crossbeam_channel::{Receiver, TryRecvError, bounded};
+use crossbeam_channel::{Receiver, bounded};
 use log::{error, info, warn};
 
 use super::{GatewayError, TailSlot, start_view};
 use crate::config::Config;
 use crate::config::views::{ViewChoice, What};
 use crate::http::views::Sources;
-use crate::limits::{CATALOG_LOOK_EVERY, CATALOG_MISSES_MAX, VIEWS_MAX};
+use crate::limits::{CATALOG_LOOK_EVERY, CATALOG_MISSED_MAX, VIEWS_MAX};
 use crate::model::name::ViewName;
-use crate::relay::publisher::Wake;
-use crate::relay::shared::{LOTS, Upstream};
-use crate::tail::{self, CatalogWatch, TailError};
+use crate::model::pattern::ViewPattern;
+use crate::relay::shared::Upstream;
+use crate::tail::{self, Catalog, CatalogSettings, TailError};
+
+/// What streams are told whose view's own tail has not said why it is gone.
+const REASON_FORGOTTEN: &str = "the view is not in the catalog any more";
 
 /// A view that a pattern has named.
 struct Found {
@@ -26,24 +29,29 @@ struct Found {
     arbiter: ArbiterHandle,
     /// Where its tail tells that it has given up.
     over: Receiver<TailError>,
-    /// Lists in a row that lacked it.
+    /// Lists in a row that lacked it, and since when.
     misses: u32,
+    missed_since: Option<Instant>,
 }
 
-/// Begins to watch the catalog, if there are patterns.
-pub fn watch(config: &Config) -> Result<Option<CatalogWatch>, GatewayError> {
-    let patterns = config.views.iter().filter_map(|view| match &view.what {
-        What::Pattern(pattern) => Some(pattern.clone()),
+/// The patterns that were chosen.
+pub fn patterns(config: &Config) -> impl Iterator<Item = &ViewPattern> {
+    config.views.iter().filter_map(|view| match &view.what {
+        What::Pattern(pattern) => Some(pattern),
         What::Relation(_) | What::Query(_) => None,
-    });
-    let patterns: Vec<_> = patterns.collect();
-    if patterns.is_empty() {
-        return Ok(None);
-    }
+    })
+}
+
+/// What asks the catalog for all views.
+pub fn catalog(config: &Config) -> Result<Catalog, GatewayError> {
     let connector = config.upstream.connector(config.session.clone());
-    let dialect = super::dialect(config);
-    let watch = tail::watch_catalog(&connector, patterns, config.upstream_timeout, dialect)?;
-    Ok(Some(watch))
+    Ok(Catalog::start(CatalogSettings {
+        connector,
+        patterns: patterns(config).cloned().collect(),
+        interval: config.catalog_interval,
+        upstream_timeout: config.upstream_timeout,
+        dialect: super::dialect(config),
+    })?)
 }
 
 /// Follows the catalog for as long as it is polled; answers only an error.
@@ -51,31 +59,28 @@ pub async fn follow(
     config: &Config,
     sources: &Sources,
     tails: &mut Vec<TailSlot>,
-    watch: Option<CatalogWatch>,
+    catalog: &Catalog,
 ) -> GatewayError {
-    let Some(watch) = watch else {
-        return pending().await;
-    };
     let mut found = BTreeMap::new();
     let mut too_many = 0;
     loop {
-        match watch.lists.try_recv() {
-            Ok(listed) => {
-                forget(&listed, &mut found, sources);
-                let over = match begin(config, &listed, &mut found, sources, tails) {
-                    Ok(over) => over,
-                    Err(error) => return error,
-                };
-                if over > too_many {
-                    error!(
-                        "{over} views of the catalog are not streamed: {VIEWS_MAX} are the most; \
-                         spread them over several gateways"
-                    );
-                }
-                too_many = over;
+        if let Some(listed) = catalog.take_listed() {
+            forget(&listed.names, &mut found, sources);
+            let begun = begin(config, catalog, &listed.names, &mut found, sources, tails);
+            let over = match begun {
+                Ok(over) => over,
+                Err(error) => return error,
+            };
+            if over > too_many {
+                error!(
+                    "{over} views of the catalog are not streamed: {VIEWS_MAX} are the most; \
+                     spread them over several gateways"
+                );
+            }
+            too_many = over;
+            if listed.is_whole {
                 sources.set_resolved();
             }
-            Err(TryRecvError::Empty | TryRecvError::Disconnected) => {}
         }
         sleep(CATALOG_LOOK_EVERY).await;
     }
@@ -84,6 +89,7 @@ pub async fn follow(
 /// Begins what is new; how many there was no room for.
 fn begin(
     config: &Config,
+    catalog: &Catalog,
     listed: &[ViewName],
     found: &mut BTreeMap<String, Found>,
     sources: &Sources,
@@ -103,7 +109,7 @@ fn begin(
         info!("view {name:?}: found in the catalog");
         let (fatal, is_over) = bounded(1);
         let choice = ViewChoice::relation(relation.clone());
-        let (source, slot, arbiter) = start_view(config, &choice, &fatal)?;
+        let (source, slot, arbiter) = start_view(config, &choice, catalog, &fatal)?;
         tails.retain(|slot| lock(slot).is_some());
         tails.push(TailSlot::clone(&slot));
         sources.add(source);
@@ -112,6 +118,7 @@ fn begin(
             arbiter,
             over: is_over,
             misses: 0,
+            missed_since: None,
         };
         found.insert(name.to_owned(), begun);
     }
@@ -123,25 +130,29 @@ fn begin(
 fn forget(listed: &[ViewName], found: &mut BTreeMap<String, Found>, sources: &Sources) {
     found.retain(|name, view| {
         let is_listed = listed.iter().any(|relation| relation.text() == name);
-        view.misses = match is_listed {
-            true => 0,
-            false => view.misses.saturating_add(1),
-        };
+        if is_listed {
+            (view.misses, view.missed_since) = (0, None);
+        } else {
+            view.misses = view.misses.saturating_add(1);
+        }
+        let is_missed_long = !is_listed
+            && view.missed_since.get_or_insert_with(Instant::now).elapsed() >= CATALOG_MISSED_MAX;
         let all = sources.all();
-        let Some((shared, publisher)) = all.iter().find(|(shared, _)| shared.name == *name) else {
+        let Some((shared, _)) = all.iter().find(|(shared, _)| shared.name == *name) else {
             return false;
         };
         let is_gone = view.misses > 1 && shared.upstream() == Upstream::Gone;
         // Gone before its tail ever saw it.
         let is_over = view.over.try_recv().is_ok();
-        if !is_gone && !is_over && view.misses < CATALOG_MISSES_MAX {
+        if !is_gone && !is_over && !is_missed_long {
             return true;
         }
         warn!("view {name:?} is not in the catalog any more and is not served");
-        shared.close(LOTS.end);
-        publisher.do_send(Wake);
-        drop(lock(&view.slot).take());
+        // Not found any more first: who has found it by now is told that it is
+        // gone, by the relays, whatever becomes of tail and publisher.
         sources.remove(name);
+        shared.give_up(REASON_FORGOTTEN);
+        drop(lock(&view.slot).take());
         view.arbiter.stop();
         false
     });

@@ -12,9 +12,37 @@ pub const SCHEMAS_MAX: usize = 64;
 /// Columns that a view may be cut down to: more than any relation has.
 pub const COLUMNS_MAX: usize = 1600;
 
-/// How often the catalog is asked which relations there are, if views are
-/// chosen by patterns: three small queries.
-pub const CATALOG_POLL_EVERY: Duration = Duration::from_secs(2);
+/// How often the catalog is asked what the names of views mean, and which
+/// relations there are for patterns, unless set: three small queries for all
+/// views together, and a name that was given away is noticed within seconds.
+pub const CATALOG_INTERVAL_DEFAULT: Duration = Duration::from_secs(2);
+
+/// Shortest such interval: below it, the catalog does little else.
+pub const CATALOG_INTERVAL_MIN: Duration = Duration::from_millis(100);
+
+/// Longest such interval: after an hour nobody waits for the other view.
+pub const CATALOG_INTERVAL_MAX: Duration = Duration::from_secs(3600);
+
+/// How long a question to the catalog is waited for, unless it is known to take
+/// longer: it is answered from memory, and behind one that hangs the others are
+/// asked in time to notice within five seconds that a name was given away.
+pub const CATALOG_QUESTION_FIRST: Duration = Duration::from_secs(2);
+
+/// How long a question that was not answered rests before it is asked again;
+/// doubled each time.
+pub const CATALOG_HANG_AGAIN: Duration = Duration::from_secs(10);
+
+/// Longest such rest: a question that has hung for so long hangs for good.
+pub const CATALOG_HANG_AGAIN_MAX: Duration = Duration::from_secs(640);
+
+/// Threads of the catalog's questions, those included that wait on connections
+/// that are dead: each ends when its socket does.
+pub const CATALOG_THREADS_MAX: usize = 16;
+
+/// How long rows of an object that was asked for by its id wait for the catalog
+/// to say that the name still means it: the server has found it by its id, so
+/// the question is for the name alone.
+pub const PROOF_WAIT_BY_ID: Duration = Duration::from_secs(2);
 
 /// How often a relation of a pattern that the role may not read is asked for
 /// again: soon enough for whoever has just granted it.
@@ -23,6 +51,6 @@ pub const CATALOG_GRANT_EVERY: Duration = Duration::from_secs(10);
 /// How often what was found is looked for: less than a person notices.
 pub const CATALOG_LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// Lists in a row that may lack a view whose tail still runs: twenty seconds,
-/// in which a tail finds out by itself and tells its streams why they end.
-pub const CATALOG_MISSES_MAX: u32 = 10;
+/// How long a view whose tail still runs may be missing from the catalog: in
+/// this time a tail finds out by itself and tells its streams why they end.
+pub const CATALOG_MISSED_MAX: Duration = Duration::from_secs(20);

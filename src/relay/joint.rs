@@ -164,6 +164,18 @@ impl Joint {
         if is_ready(self.expiry.as_mut(), context) {
             return Step::End(End::Expired);
         }
+        if self
+            .parts
+            .iter()
+            .any(|part| part.shared.given_up().is_some())
+        {
+            // What is created under that name later is another view's part.
+            for part in &mut self.parts {
+                part.give_up(&mut self.out);
+            }
+            self.own(&retry(fastrand::u64(RETRY_MS)));
+            return Step::End(End::Gone);
+        }
         if self.parts.iter().any(|part| part.shared.ends(self.lot)) {
             // Another gateway may answer whoever comes back, but not all of
             // them at once.

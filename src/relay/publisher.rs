@@ -17,7 +17,6 @@ use crate::model::retention::RetentionLimits;
 use crate::model::view::View;
 
 use super::contents::{Contents, Keeping};
-use super::relay::RelayAddr;
 use super::shared::{SharedView, Upstream, WakeFlag};
 use snapshots::Step;
 
@@ -29,11 +28,6 @@ mod snapshots;
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Wake;
-
-/// A relay that wants to be woken.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct Attach(pub RelayAddr);
 
 /// What a publisher is set up with.
 pub struct Settings {
@@ -58,7 +52,6 @@ pub struct Publisher {
     /// Lowered before the channel is looked at.
     pending: Arc<WakeFlag>,
     resync: Resync,
-    relays: Vec<RelayAddr>,
     described: Option<Description>,
     held: Option<Contents>,
     /// A snapshot that does not reach what was already published.
@@ -91,7 +84,6 @@ impl Publisher {
             events,
             pending,
             resync,
-            relays: Vec::new(),
             described: None,
             held: None,
             behind: None,
@@ -304,7 +296,7 @@ impl Publisher {
             .is_some_and(|held| held.held_back().is_some())
         {
             self.settle(true);
-            self.wake_relays();
+            self.shared.wake_relays();
         }
         let is_over = self.last_frame.elapsed() < self.settings.heartbeat;
         if is_over || self.settle_in.is_some() {
@@ -316,11 +308,7 @@ impl Publisher {
             None => self.shared.count_silence(),
         }
         self.last_frame = Instant::now();
-        self.wake_relays();
-    }
-
-    fn wake_relays(&mut self) {
-        self.relays.retain(RelayAddr::wake);
+        self.shared.wake_relays();
     }
 }
 
@@ -356,15 +344,6 @@ impl Handler<Wake> for Publisher {
         self.settle(false);
         self.provide_base();
         self.set_timer(context);
-        self.wake_relays();
-    }
-}
-
-impl Handler<Attach> for Publisher {
-    type Result = ();
-
-    fn handle(&mut self, Attach(relay): Attach, _: &mut Self::Context) {
-        relay.wake();
-        self.relays.push(relay);
+        self.shared.wake_relays();
     }
 }

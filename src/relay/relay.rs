@@ -23,7 +23,7 @@ use super::counters::StreamCounters;
 use super::frame::Base;
 use super::local_log::LocalLog;
 use super::outlet::Outlet;
-use super::publisher::{Attach, Publisher, Wake as WakePublisher};
+use super::publisher::{Publisher, Wake as WakePublisher};
 use super::shared::{SharedView, WakeFlag};
 
 /// There is news in the shared view. Carries nothing: the log has it all, so
@@ -32,8 +32,8 @@ use super::shared::{SharedView, WakeFlag};
 #[rtype(result = "()")]
 pub struct Wake;
 
-/// A publisher's handle on a relay.
-#[derive(Clone)]
+/// A view's handle on a relay.
+#[derive(Clone, Debug)]
 pub struct RelayAddr {
     addr: Addr<Relay>,
     pending: Arc<WakeFlag>,
@@ -287,7 +287,7 @@ pub struct Relay {
 }
 
 impl Relay {
-    /// Starts a relay on this thread and attaches it to the view's publisher.
+    /// Starts a relay on this thread and attaches it to the view.
     pub fn attach(shared: &Arc<SharedView>, publisher: &Addr<Publisher>) -> Rc<RefCell<Local>> {
         let local = Rc::new(RefCell::new(Local {
             shared: Arc::clone(shared),
@@ -307,7 +307,7 @@ impl Relay {
             pending: Arc::clone(&pending),
         }
         .start();
-        publisher.do_send(Attach(RelayAddr { addr, pending }));
+        shared.attach(RelayAddr { addr, pending });
         local
     }
 }

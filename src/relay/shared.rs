@@ -4,7 +4,7 @@
 //! out and the lock is dropped before any byte is encoded or written.
 
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
 use crate::model::position::{Incarnation, Position, Timestamp};
@@ -13,6 +13,7 @@ use crate::model::row::Column;
 
 use super::counters::{StreamCounters, StreamTotals, ViewCounters};
 use super::frame::{Base, Frame};
+use super::relay::RelayAddr;
 
 /// One incarnation's log: what every relay of the view copies from.
 #[derive(Debug)]
@@ -141,10 +142,15 @@ pub struct SharedView {
     is_steady: AtomicBool,
     /// Set by a subscriber that lacks a base, cleared by the publisher.
     pub base_wanted: AtomicBool,
-    /// Set once, at shutdown: no stream begins any more.
+    /// Set once, at its end: no stream begins any more.
     closing: AtomicBool,
+    /// Why the view is not served any more, while the gateway is; set once.
+    given_up: OnceLock<String>,
     /// Of a thousand streams, those that are to end; grows during a shutdown.
     ending: AtomicU16,
+    /// Who is woken at news. Here and not with the publisher, so that whoever
+    /// ends the view can wake them, whether or not the publisher still runs.
+    relays: Mutex<Vec<RelayAddr>>,
     /// Streams that are being served.
     subscribers: AtomicUsize,
     /// Silent intervals, for streams without a base.
@@ -177,7 +183,9 @@ impl SharedView {
             is_steady: AtomicBool::new(true),
             base_wanted: AtomicBool::new(false),
             closing: AtomicBool::new(false),
+            given_up: OnceLock::new(),
             ending: AtomicU16::new(0),
+            relays: Mutex::default(),
             subscribers: AtomicUsize::new(0),
             silences: AtomicU64::new(0),
             counters: ViewCounters::default(),
@@ -226,6 +234,31 @@ impl SharedView {
     pub fn close(&self, per_mille: u16) {
         self.closing.store(true, Ordering::Release);
         self.ending.fetch_max(per_mille, Ordering::AcqRel);
+    }
+
+    /// The view is served no more, for a reason that is fit for browsers: all
+    /// its streams are told so and end, those that wait for a base included.
+    pub fn give_up(&self, reason: &str) {
+        // The first reason counts.
+        let _ = self.given_up.set(reason.to_owned());
+        self.close(LOTS.end);
+        self.wake_relays();
+    }
+
+    /// Why the view was given up, if it was.
+    pub fn given_up(&self) -> Option<&str> {
+        self.given_up.get().map(String::as_str)
+    }
+
+    /// From now on this relay is woken at news, for the first time at once.
+    pub fn attach(&self, relay: RelayAddr) {
+        relay.wake();
+        lock(&self.relays).push(relay);
+    }
+
+    /// There is news: for each relay that is left.
+    pub fn wake_relays(&self) {
+        lock(&self.relays).retain(RelayAddr::wake);
     }
 
     /// Whether `close` was called.

@@ -233,12 +233,18 @@ impl Subscriber {
                     }
                 }
                 Stage::Following { log, cursor } => {
-                    if self.shared.ends(self.lot) {
+                    let is_given_up = self.shared.given_up().is_some();
+                    if self.shared.ends(self.lot) && !is_given_up {
                         return Poll::Ready(Some(self.say_farewell()));
                     }
+                    // Of a view that is given up the last word may be in the
+                    // log, with a better reason.
                     let next = log.borrow_mut().next(*cursor, self.form);
                     match taken(next, cursor, &self.counters) {
                         Ok(bytes) => return Poll::Ready(Some(bytes)),
+                        Err(Next::Nothing) if is_given_up => {
+                            return Poll::Ready(Some(self.say_farewell()));
+                        }
                         // At news the relay writes by itself.
                         Err(Next::Nothing) if self.form.is_chunked() => return Poll::Pending,
                         Err(Next::Nothing) => return self.wait(context),
@@ -261,9 +267,14 @@ impl Subscriber {
         self.stage = Stage::Ended;
     }
 
-    /// The last words at a shutdown: another gateway may answer whoever comes
-    /// back, but not all of them at once.
+    /// The last words: that the view is gone, or at a shutdown that another
+    /// gateway may answer whoever comes back, but not all of them at once.
     fn say_farewell(&mut self) -> Piece {
+        let given_up = self.shared.given_up().map(Frame::gone);
+        if let Some(gone) = given_up {
+            self.finish(End::Gone);
+            return self.own(&gone.encoded.event());
+        }
         self.finish(End::Shutdown);
         self.own(&farewell(fastrand::u64(RETRY_MS), REASON_CLOSING))
     }

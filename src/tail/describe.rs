@@ -13,6 +13,7 @@ use crate::model::row::Column;
 use super::TailView;
 use super::dialect::{Dialect, VERSION_SQL};
 use super::error::TailError;
+use super::names::{self, Meaning, Session};
 
 mod environment;
 mod query;
@@ -21,23 +22,38 @@ mod refused;
 /// One row of an answer, as text.
 pub(super) type TextRow = Vec<Option<String>>;
 
-/// An object of the catalog that may be the view.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Candidate {
-    id: String,
-    schema_id: String,
+/// What a stream is of.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Object {
+    /// What the view's name meant; `None` for a query, and where the catalog
+    /// does not tell.
+    pub meaning: Option<Meaning>,
+    /// All its columns, hidden ones too.
+    pub columns: Vec<Column>,
+    /// What stands for it in SQL: the object by its id where the server takes
+    /// that, or else the name or the query.
+    pub sql: String,
+    /// Whether that is its id: then nothing that becomes of the name matters.
+    pub is_by_id: bool,
 }
 
-/// Types of catalog objects that share names with relations but are none.
-const NOT_RELATIONS: [&str; 7] = [
-    "index",
-    "sink",
-    "type",
-    "function",
-    "secret",
-    "connection",
-    "role",
-];
+impl Object {
+    /// Whether both are the same object with the same columns, as far as the
+    /// catalog tells.
+    pub fn is_same(&self, other: &Object) -> bool {
+        let is_same_meaning = match (&self.meaning, &other.meaning) {
+            (Some(one), Some(other)) => one.is_same(other),
+            (one, other) => one.is_none() && other.is_none(),
+        };
+        is_same_meaning && self.columns == other.columns
+    }
+}
+
+/// What was found of a view.
+pub(super) struct Found {
+    pub description: Description,
+    pub object: Object,
+}
 
 /// What the server speaks.
 pub fn dialect(client: &mut Client) -> Result<Dialect, TailError> {
@@ -58,16 +74,16 @@ pub(super) fn check_dialect(view: &TailView, dialect: Dialect) -> Result<(), Tai
     }
 }
 
-/// The view's columns in order, and its fingerprint.
-pub fn describe(client: &mut Client, view: &TailView) -> Result<Description, TailError> {
-    let (all, what) = match &view.query {
-        Some(query) => (query::columns_of(client, view, query)?, query.clone()),
-        None => {
-            let id = object_id(client, view)?;
-            (columns(client, view, &view.sql)?, id)
-        }
+/// The view's columns in order, its fingerprint, and what to ask for it by.
+pub(super) fn describe(client: &mut Client, view: &TailView) -> Result<Found, TailError> {
+    let object = object(client, view)?;
+    let what = match (&view.query, &object.meaning) {
+        (Some(query), _) => query.clone(),
+        (None, Some(meaning)) => meaning.ids.join(","),
+        // Only the columns tell incarnations apart then.
+        (None, None) => String::new(),
     };
-    let (columns, kept) = chosen(view, all)?;
+    let (columns, kept) = chosen(view, object.columns.clone())?;
     let environment = environment::id(client)?;
     let facts = [environment.as_str(), what.as_str()].into_iter();
     let facts = facts.chain(view.facts.iter().map(String::as_str));
@@ -75,17 +91,94 @@ pub fn describe(client: &mut Client, view: &TailView) -> Result<Description, Tai
         .iter()
         .flat_map(|column| [column.name.as_str(), column.sql_type.as_str()]);
     let incarnation = Incarnation::of(facts.chain(of_columns));
-    Ok(Description {
+    let description = Description {
         columns,
         kept,
         incarnation,
         is_steady: true,
+    };
+    Ok(Found {
+        description,
+        object,
     })
 }
 
-/// All columns of a relation in order.
+/// What the view's name means now, or its query, with all columns.
+pub(super) fn object(client: &mut Client, view: &TailView) -> Result<Object, TailError> {
+    if let Some(query) = &view.query {
+        return Ok(Object {
+            meaning: None,
+            columns: query::columns_of(client, view, query)?,
+            sql: view.tailed_sql(),
+            is_by_id: false,
+        });
+    }
+    let facts = names::load(client, &mut Session::default(), &view.parts)?;
+    let meaning = facts.meaning(&view.parts);
+    if meaning.as_ref().is_some_and(|it| it.ids.is_empty()) {
+        return Err(unknown_view(client, view));
+    }
+    if let Some(columns) = by_id(client, view, meaning.as_ref())? {
+        return Ok(columns);
+    }
+    Ok(Object {
+        meaning,
+        columns: columns(client, view, &view.sql)?,
+        sql: view.sql.clone(),
+        is_by_id: false,
+    })
+}
+
+/// The object asked for by its id; `None` if that is not known, or not taken:
+/// 0.7 does not know the form.
+fn by_id(
+    client: &mut Client,
+    view: &TailView,
+    meaning: Option<&Meaning>,
+) -> Result<Option<Object>, TailError> {
+    let Some(meaning) = meaning else {
+        return Ok(None);
+    };
+    let Some(sql) = meaning.by_id(&view.parts) else {
+        return Ok(None);
+    };
+    if meaning.place.is_none() {
+        // The only one of that name, but maybe not where the name points to.
+        column_names(client, view, &view.sql)?;
+    }
+    match columns_as(client, &sql) {
+        Ok(columns) => Ok(Some(Object {
+            meaning: Some(meaning.clone()),
+            columns,
+            sql,
+            is_by_id: true,
+        })),
+        Err(TailError::Query { source, .. }) if refused::is_of_the_question(&source) => {
+            log::debug!("view \"{}\": not taken by its id: {source}", view.name);
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// All columns of a relation in order; one that is not there is an unknown view.
 fn columns(client: &mut Client, view: &TailView, sql: &str) -> Result<Vec<Column>, TailError> {
     let names = column_names(client, view, sql)?;
+    typed_columns(client, sql, names)
+}
+
+/// The same, with the server's own words where it refuses.
+fn columns_as(client: &mut Client, sql: &str) -> Result<Vec<Column>, TailError> {
+    let names = names_of_columns(client, sql)?;
+    typed_columns(client, sql, names)
+}
+
+/// The columns of these names with their types.
+fn typed_columns(
+    client: &mut Client,
+    sql: &str,
+    names: Vec<String>,
+) -> Result<Vec<Column>, TailError> {
     let sql = format!("SHOW COLUMNS FROM {sql}");
     let types: Vec<(String, String)> = ask(client, &sql, "the view's column types")?
         .into_iter()
@@ -131,13 +224,20 @@ fn typed(name: String, types: &[(String, String)]) -> Column {
 }
 
 fn column_names(client: &mut Client, view: &TailView, sql: &str) -> Result<Vec<String>, TailError> {
+    match names_of_columns(client, sql) {
+        Err(TailError::Query { source, .. }) if says_unknown(&source) => {
+            Err(unknown_view(client, view))
+        }
+        outcome => outcome,
+    }
+}
+
+fn names_of_columns(client: &mut Client, sql: &str) -> Result<Vec<String>, TailError> {
     let what = "the view's columns";
     let sql = format!("SELECT * FROM {sql} LIMIT 0");
-    let answer = match client.simple_query(&sql) {
-        Ok(answer) => answer,
-        Err(error) if says_unknown(&error) => return Err(unknown_view(client, view)),
-        Err(source) => return Err(TailError::Query { what, source }),
-    };
+    let answer = client
+        .simple_query(&sql)
+        .map_err(|source| TailError::Query { what, source })?;
     for message in answer {
         if let SimpleQueryMessage::RowDescription(columns) = message {
             return Ok(columns.iter().map(|c| c.name().to_string()).collect());
@@ -155,128 +255,6 @@ fn says_unknown(error: &postgres::Error) -> bool {
             .iter()
             .any(|words| message.starts_with(words))
     })
-}
-
-/// The id of the view in the catalog; empty if the catalog does not answer
-/// such questions, so that only the columns tell incarnations apart.
-fn object_id(client: &mut Client, view: &TailView) -> Result<String, TailError> {
-    let name = view.parts.last().map(String::as_str).unwrap_or_default();
-    let sql = format!(
-        "SELECT id, schema_id, type FROM mz_catalog.mz_objects WHERE name = {}",
-        literal(name)
-    );
-    let rows = match tolerant(client, &sql, "the view's id")? {
-        Some(rows) => rows,
-        None => return Ok(String::new()),
-    };
-    let mut candidates: Vec<Candidate> = rows
-        .into_iter()
-        .filter_map(|row| match row.as_slice() {
-            [Some(id), schema_id, kind] => {
-                let relation = !kind
-                    .as_deref()
-                    .is_some_and(|kind| NOT_RELATIONS.contains(&kind));
-                relation.then(|| Candidate {
-                    id: id.clone(),
-                    schema_id: schema_id.clone().unwrap_or_default(),
-                })
-            }
-            _ => None,
-        })
-        .collect();
-    match candidates.len() {
-        0 => return Err(unknown_view(client, view)),
-        1 => {}
-        _ => narrow(client, view, &mut candidates)?,
-    }
-    // Several may be left where the catalog tells too little; all of them
-    // together then make the fingerprint, which is safe if coarse.
-    let mut ids: Vec<_> = candidates.into_iter().map(|one| one.id).collect();
-    ids.sort();
-    Ok(ids.join(","))
-}
-
-/// Keeps the candidates that the view's name means.
-fn narrow(
-    client: &mut Client,
-    view: &TailView,
-    candidates: &mut Vec<Candidate>,
-) -> Result<(), TailError> {
-    let sql = "SELECT id, database_id, name FROM mz_catalog.mz_schemas";
-    let Some(schemas) = tolerant(client, sql, "its schemas")? else {
-        return Ok(());
-    };
-    let (database, schema_names) = match view.parts.as_slice() {
-        [database, schema, _] => (Some(database.clone()), vec![schema.clone()]),
-        [schema, _] => (current(client, "SHOW database")?, vec![schema.clone()]),
-        _ => (current(client, "SHOW database")?, search_path(client)?),
-    };
-    let sql = "SELECT id, name FROM mz_catalog.mz_databases";
-    let databases = tolerant(client, sql, "its databases")?.unwrap_or_default();
-    let database_id = databases.iter().find_map(|row| match row.as_slice() {
-        [Some(id), Some(name)] if Some(name) == database.as_ref() => Some(id.clone()),
-        _ => None,
-    });
-    for wanted in schema_names {
-        let is_wanted = |candidate: &Candidate| {
-            schemas.iter().any(|row| match row.as_slice() {
-                [Some(id), of_database, Some(name)] => {
-                    // System schemas belong to no database.
-                    let here = of_database.is_none() || *of_database == database_id;
-                    *id == candidate.schema_id && *name == wanted && here
-                }
-                _ => false,
-            })
-        };
-        if candidates.iter().any(is_wanted) {
-            candidates.retain(is_wanted);
-            return Ok(());
-        }
-    }
-    Ok(())
-}
-
-/// The id of a schema, of the session's database if none is named; `None` if
-/// there is no such schema.
-pub(super) fn schema_id(
-    client: &mut Client,
-    database: Option<&str>,
-    schema: &str,
-) -> Result<Option<String>, TailError> {
-    let database = match database {
-        Some(database) => Some(database.to_string()),
-        None => current(client, "SHOW database")?,
-    };
-    let sql = "SELECT id, name FROM mz_catalog.mz_databases";
-    let databases = ask(client, sql, "its databases")?;
-    let database_id = databases.iter().find_map(|row| match row.as_slice() {
-        [Some(id), Some(name)] if Some(name) == database.as_ref() => Some(id),
-        _ => None,
-    });
-    let sql = "SELECT id, database_id, name FROM mz_catalog.mz_schemas";
-    let schemas = ask(client, sql, "its schemas")?;
-    Ok(schemas.iter().find_map(|row| match row.as_slice() {
-        // System schemas belong to no database.
-        [Some(id), of_database, Some(name)]
-            if name == schema && (of_database.is_none() || of_database.as_ref() == database_id) =>
-        {
-            Some(id.clone())
-        }
-        _ => None,
-    }))
-}
-
-/// The schemas in which a bare name is looked for, in order: the system's
-/// first, as both generations do.
-fn search_path(client: &mut Client) -> Result<Vec<String>, TailError> {
-    let path = current(client, "SHOW search_path")?.unwrap_or_else(|| "public".to_string());
-    let listed = path.split(',').map(|name| name.trim().trim_matches('"'));
-    let system = ["mz_catalog", "pg_catalog"];
-    Ok(system
-        .into_iter()
-        .chain(listed)
-        .map(str::to_string)
-        .collect())
 }
 
 fn unknown_view(client: &mut Client, view: &TailView) -> TailError {
@@ -311,19 +289,16 @@ fn near(given: &str, names: Vec<String>) -> Vec<String> {
 }
 
 /// The number of rows in the view and the time at which it was counted, or at
-/// `as_of` if given.
+/// `as_of` if given; the view by what stands for it in SQL.
 pub(super) fn count(
     client: &mut Client,
-    view: &TailView,
+    view: &str,
     as_of: Option<Timestamp>,
 ) -> Result<(i128, Timestamp), TailError> {
     let what = "the number of rows";
     let sql = match as_of {
-        None => format!(
-            "SELECT n, mz_logical_timestamp() FROM (SELECT count(*) AS n FROM {})",
-            view.sql
-        ),
-        Some(timestamp) => format!("SELECT count(*) FROM {} AS OF {timestamp}", view.sql),
+        None => format!("SELECT n, mz_logical_timestamp() FROM (SELECT count(*) AS n FROM {view})"),
+        Some(timestamp) => format!("SELECT count(*) FROM {view} AS OF {timestamp}"),
     };
     let rows = ask(client, &sql, what)?;
     let answer = match rows.first().map(Vec::as_slice) {
@@ -337,12 +312,7 @@ pub(super) fn count(
     answer.ok_or(TailError::Answer { what })
 }
 
-fn current(client: &mut Client, sql: &str) -> Result<Option<String>, TailError> {
-    let rows = tolerant(client, sql, "its settings")?.unwrap_or_default();
-    Ok(first(&rows).map(str::to_string))
-}
-
-fn first(rows: &[TextRow]) -> Option<&str> {
+pub(super) fn first(rows: &[TextRow]) -> Option<&str> {
     rows.first()?.first()?.as_deref()
 }
 

@@ -42,6 +42,18 @@ pub enum TailError {
         /// Names the catalog has that look like it, best first.
         near: Vec<String>,
     },
+    /// The catalog has it under another name.
+    #[error("view \"{name}\" was renamed")]
+    Renamed {
+        /// As given.
+        name: String,
+    },
+    /// Nobody answers whether the stream is of the view.
+    #[error("it is not certain that the stream is of the view: {reason}")]
+    Unproven {
+        /// Why not.
+        reason: String,
+    },
     /// The view lacks a column that is to be shown.
     #[error("view \"{name}\" has no column \"{column}\"")]
     UnknownColumn {
@@ -161,6 +173,14 @@ impl TailError {
         }
     }
 
+    /// Whether it is an answer of the server, and the connection goes on.
+    pub(super) fn is_answer(&self) -> bool {
+        match self {
+            TailError::Query { source, .. } => source.as_db_error().is_some(),
+            error => error.is_of_the_choice() || matches!(error, TailError::Answer { .. }),
+        }
+    }
+
     /// Whether a server that is well has no room for one more connection.
     pub(super) fn is_no_room(&self) -> bool {
         matches!(self, TailError::Connect(error) if error.is_no_room())
@@ -172,6 +192,7 @@ impl TailError {
         matches!(
             self,
             TailError::UnknownView { .. }
+                | TailError::Renamed { .. }
                 | TailError::UnknownColumn { .. }
                 | TailError::BadQuery { .. }
                 | TailError::QueryOnOldServer { .. }

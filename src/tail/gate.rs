@@ -35,6 +35,11 @@ pub(super) struct Held {
     pub closed: Option<Timestamp>,
     /// The messages of the current connection; `None` between connections.
     pub assembler: Option<Assembler>,
+    /// What the current connection would have told, had it been certain of
+    /// what the stream is; `None` once it is.
+    pub withheld: Option<Vec<TailEvent>>,
+    /// Counts the streams that began: what was asked before is of another one.
+    pub streams: u64,
     /// What the server speaks, once known.
     pub dialect: Option<Dialect>,
     /// The publisher was told that the upstream is lost, and nothing since.
@@ -168,6 +173,36 @@ impl Entered<'_> {
         }
     }
 
+    /// Whether it is certain what the current stream is of.
+    pub fn is_confirmed(&self) -> bool {
+        self.held.withheld.is_none()
+    }
+
+    /// Whether something waits for that.
+    pub fn withholds(&self) -> bool {
+        let withheld = self.held.withheld.as_ref();
+        withheld.is_some_and(|events| !events.is_empty())
+    }
+
+    /// Tells an event of the stream, or keeps it until that is certain.
+    pub fn say(&mut self, event: TailEvent) -> Result<(), Stale> {
+        match &mut self.held.withheld {
+            Some(events) => {
+                events.push(event);
+                Ok(())
+            }
+            None => self.tell(event),
+        }
+    }
+
+    /// The stream is of the view: tells what was kept.
+    pub fn confirm(&mut self) -> Result<(), Stale> {
+        for event in self.held.withheld.take().unwrap_or_default() {
+            self.tell(event)?;
+        }
+        Ok(())
+    }
+
     /// Tells an event, waiting for room as long as the generation lasts.
     pub fn tell(&mut self, event: TailEvent) -> Result<(), Stale> {
         let closed = match &event {
@@ -209,19 +244,15 @@ impl Entered<'_> {
         }
     }
 
-    /// Takes what a view is at the beginning of a connection, and tells it.
-    pub fn describe(&mut self, found: Description) -> Result<(), Stale> {
+    /// Takes what a view is at the beginning of a connection, and tells it;
+    /// `became` is what became of the one before it, if it is another.
+    pub fn describe(&mut self, found: Description, became: &str) -> Result<(), Stale> {
         self.held.was_found = true;
         self.held.assembler = None;
+        self.held.withheld = None;
         match &self.held.description {
             Some(known) if known.incarnation == found.incarnation => {}
-            Some(known) => {
-                let reason = match known.columns == found.columns {
-                    true => "the view was dropped and created anew",
-                    false => "the view's columns have changed",
-                };
-                self.gone(reason)?;
-            }
+            Some(_) => self.gone(became)?,
             None => {}
         }
         self.held.description = Some(found.clone());
@@ -231,6 +262,7 @@ impl Entered<'_> {
     /// Tells that the view is gone, once.
     pub fn gone(&mut self, reason: &str) -> Result<(), Stale> {
         self.held.assembler = None;
+        self.held.withheld = None;
         self.held.looked_constant = false;
         self.held.closed = None;
         if self.held.description.take().is_none() {
@@ -244,6 +276,7 @@ impl Entered<'_> {
     /// the publisher once per outage.
     pub fn failed(&mut self, view: &str, error: &TailError) -> Result<(), Stale> {
         self.held.assembler = None;
+        self.held.withheld = None;
         self.held.looked_constant = false;
         self.held.failures = self.held.failures.saturating_add(1);
         let reason = error.chain();

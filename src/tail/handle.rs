@@ -10,7 +10,7 @@ use crate::model::event::TailEvent;
 use super::error::TailError;
 use super::gate::Gate;
 use super::shared::Shared;
-use super::{TailSettings, watch};
+use super::{Catalog, CatalogSettings, TailSettings, watch};
 
 /// Starts tailing a view: its events go into `out`, which should be bounded,
 /// since a full channel is what slows the reading; `wake` is called after each.
@@ -23,8 +23,16 @@ pub fn spawn(
     fatal: Sender<TailError>,
 ) -> Result<TailHandle, TailError> {
     let gate = Gate::new(out, Box::new(wake));
-    let shared = Arc::new(Shared::new(settings, gate, fatal));
+    let catalog = match &settings.catalog {
+        Some(catalog) => catalog.clone(),
+        None => Catalog::start(CatalogSettings {
+            upstream_timeout: settings.upstream_timeout,
+            ..CatalogSettings::new(settings.connector.clone())
+        })?,
+    };
+    let shared = Arc::new(Shared::new(settings, gate, fatal, catalog));
     watch::register(&shared)?;
+    shared.catalog.register(&shared);
     shared.start_reader(shared.gate.generation(), None);
     Ok(TailHandle { shared })
 }

@@ -5,7 +5,8 @@
 //! `reader` (the connection's life), `copy_text` (lines and fields), `message`
 //! (updates and progress), `assembler` (whole closed timestamps), `gate` (into
 //! the bounded channel). `watch` and `probe` ask a second connection when the
-//! first one is silent.
+//! first one is silent; `catalog` asks for all views what their names mean, and
+//! `proof` whether a stream is of the object that was asked for.
 
 pub mod assembler;
 mod backoff;
@@ -17,14 +18,16 @@ mod error;
 mod gate;
 mod handle;
 pub mod message;
+mod names;
 mod probe;
+mod proof;
 mod reader;
 mod shared;
 mod watch;
 
 use std::time::Duration;
 
-pub use catalog::{CatalogWatch, watch as watch_catalog};
+pub use catalog::{Catalog, CatalogSettings, Listed};
 pub use dialect::Dialect;
 pub use error::TailError;
 pub use handle::{TailHandle, spawn};
@@ -83,6 +86,9 @@ pub struct TailSettings {
     pub reconnect_max: Duration,
     /// Bytes of rows held before their timestamp is closed.
     pub unclosed_bytes_max: u64,
+    /// What asks for all views what their names mean; `None` asks for this one
+    /// alone.
+    pub catalog: Option<Catalog>,
 }
 
 impl TailSettings {
@@ -95,6 +101,7 @@ impl TailSettings {
             upstream_timeout: UPSTREAM_TIMEOUT_DEFAULT,
             reconnect_max: RECONNECT_MAX_DEFAULT,
             unclosed_bytes_max: UNCLOSED_BYTES_DEFAULT,
+            catalog: None,
         }
     }
 }

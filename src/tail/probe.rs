@@ -31,9 +31,10 @@ pub(super) fn start(shared: &Arc<Shared>, generation: u64) -> bool {
 }
 
 fn ask(shared: &Arc<Shared>, generation: u64) -> Result<(), Stale> {
-    let (asked, dialect) = {
+    let (asked, dialect, streams) = {
         let entered = shared.gate.enter(generation)?;
-        (entered.held.description.clone(), entered.held.dialect)
+        let held = &entered.held;
+        (held.description.clone(), held.dialect, held.streams)
     };
     let connected = shared.connector.connect().map_err(TailError::Connect);
     let found = connected.and_then(|mut client| {
@@ -54,20 +55,32 @@ fn ask(shared: &Arc<Shared>, generation: u64) -> Result<(), Stale> {
             return Ok(());
         }
     };
-    if asked.as_ref().map(|asked| asked.incarnation) != Some(found.incarnation) {
+    if asked.as_ref().map(|asked| asked.incarnation) != Some(found.description.incarnation) {
         shared.replace(generation, TailError::Replaced);
         return Ok(());
     }
     shared.probing.found_well.fetch_add(1, Ordering::SeqCst);
     if dialect == Some(Dialect::Tail) && shared.phase() == Phase::Streaming {
-        settle(shared, generation, &mut client)?;
+        let mut entered = shared.gate.enter(generation)?;
+        if entered.held.streams != streams {
+            return Ok(());
+        }
+        // Asked behind the beginning of the stream: it is of the view.
+        entered.confirm()?;
+        drop(entered);
+        settle(shared, generation, &mut client, &found.object.sql)?;
     }
     Ok(())
 }
 
 /// What an old server leaves unsaid: that a view is empty, and that the rows
 /// it sent are all.
-fn settle(shared: &Arc<Shared>, generation: u64, client: &mut Client) -> Result<(), Stale> {
+fn settle(
+    shared: &Arc<Shared>,
+    generation: u64,
+    client: &mut Client,
+    view: &str,
+) -> Result<(), Stale> {
     let (untouched, unclosed) = match &shared.gate.enter(generation)?.held.assembler {
         Some(assembler) => (assembler.is_untouched(), assembler.unclosed()),
         None => return Ok(()),
@@ -76,7 +89,7 @@ fn settle(shared: &Arc<Shared>, generation: u64, client: &mut Client) -> Result<
     if !untouched && unclosed.is_none() {
         return Ok(());
     }
-    let (rows, at) = match describe::count(client, &shared.settings.view, as_of) {
+    let (rows, at) = match describe::count(client, view, as_of) {
         Ok(counted) => counted,
         Err(error) => {
             // E.g. a view that fails when read, or a time that is not

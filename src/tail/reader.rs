@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use postgres::Client;
+use postgres::error::SqlState;
 
 use crate::limits::{
     BACKOFF_RESET_AFTER, COPY_LINE_BYTES_MAX, NOT_READABLE_RETRIES_MAX, NOT_READABLE_WAIT,
@@ -14,10 +15,13 @@ use crate::model::position::Timestamp;
 
 use super::assembler::{Assembler, Start, Unclosed};
 use super::copy_text::{CopyTextError, Lines};
+use super::describe::{Found, Object};
 use super::dialect::{Dialect, From};
 use super::error::TailError;
 use super::gate::{Entered, Held, Stale};
 use super::message::{Message, MessageError, Messages};
+use super::names::{self, Meaning};
+use super::proof::{Proof, Refuted};
 use super::shared::{Phase, Shared};
 use super::{backoff, describe};
 
@@ -45,6 +49,16 @@ impl std::convert::From<Stale> for End {
 impl std::convert::From<TailError> for End {
     fn from(error: TailError) -> Self {
         End::Failed(error)
+    }
+}
+
+impl std::convert::From<Refuted> for End {
+    fn from(refuted: Refuted) -> Self {
+        match refuted {
+            Refuted::Stale => End::Stale,
+            Refuted::Other => End::NotReadable(TailError::Replaced),
+            Refuted::Unknown(error) => End::Failed(error),
+        }
     }
 }
 
@@ -115,6 +129,7 @@ fn failed(
         }
         entered.gone(match &error {
             TailError::UnknownColumn { .. } => "the view's columns have changed",
+            TailError::Renamed { .. } => "the view was renamed",
             _ => "the view was dropped",
         })?;
         entered.held.failures = entered.held.failures.saturating_add(1);
@@ -147,50 +162,83 @@ fn on_connection(shared: &Arc<Shared>, generation: u64, client: &mut Client) -> 
         None => describe::dialect(client)?,
     };
     describe::check_dialect(&shared.settings.view, dialect)?;
-    let mut description = describe::describe(client, &shared.settings.view)?;
+    let found = describe::describe(client, &shared.settings.view);
+    let found = found.map_err(|error| missing(shared, generation, client, error))?;
+    let became = became(shared, generation, client, &found)?;
+    let Found {
+        mut description,
+        object,
+    } = found;
     description.is_steady = dialect.has_steady_progress();
     let messages = Messages::keeping(&description.columns, description.kept.clone());
     let start = {
         let mut entered = shared.gate.enter(generation)?;
-        entered.describe(description)?;
+        shared.known.set(generation, object.meaning.clone());
+        entered.describe(description, became)?;
         entered.held.dialect = Some(dialect);
         entered.held.start(dialect)
     };
-    stream(shared, generation, client, dialect, start, messages)?;
-    ended(shared, generation, client, dialect)
-}
-
-/// Starts the COPY and reads it to its end.
-fn stream(
-    shared: &Arc<Shared>,
-    generation: u64,
-    client: &mut Client,
-    dialect: Dialect,
-    start: Start,
-    messages: Messages,
-) -> Result<(), End> {
-    let relation = &shared.settings.view.tailed_sql();
-    let mut reading = Reading {
+    let reading = Reading {
         shared,
         generation,
         messages,
+        object: Arc::new(object),
     };
-    let mut floor = None;
-    match start {
-        Start::Resume(closed) => {
-            match client.copy_out(&dialect.copy_sql(relation, From::After(closed))) {
-                Ok(copy) => return reading.read_all(copy, start),
-                Err(error) => check_refused(error)?,
-            }
-            log::debug!("view \"{}\": no resume from {closed}", shared.name());
-            floor = Some(closed);
-        }
-        Start::Snapshot { floor: above } => floor = floor.max(above),
+    reading.stream(client, dialect, start)?;
+    ended(shared, generation, client, dialect)
+}
+
+/// The error of a view that was not found: it may only be called otherwise now.
+fn missing(
+    shared: &Arc<Shared>,
+    generation: u64,
+    client: &mut Client,
+    error: TailError,
+) -> TailError {
+    let TailError::UnknownView { name, near } = error else {
+        return error;
+    };
+    let before = shared.known.meaning().unwrap_or_default();
+    if shared.gate.enter(generation).is_ok() {
+        // The watch tells when there is something of that name.
+        shared.known.set(generation, Some(Meaning::default()));
     }
-    match client.copy_out(&dialect.copy_sql(relation, From::Snapshot)) {
-        Ok(copy) => reading.read_all(copy, Start::Snapshot { floor }),
-        Err(error) if says_not_readable(&error) => Err(End::NotReadable(TailError::Refused(error))),
-        Err(error) => Err(End::Failed(TailError::Refused(error))),
+    let is_elsewhere = match before.ids.as_slice() {
+        // Without an answer it is not there.
+        [id] => names::still_exists(client, id).unwrap_or_default() == Some(true),
+        _ => false,
+    };
+    match is_elsewhere {
+        true => TailError::Renamed { name },
+        false => TailError::UnknownView { name, near },
+    }
+}
+
+/// What became of the view before, if this is another: for its subscribers.
+fn became(
+    shared: &Arc<Shared>,
+    generation: u64,
+    client: &mut Client,
+    found: &Found,
+) -> Result<&'static str, End> {
+    let anew = "the view was dropped and created anew";
+    let before = match &shared.gate.enter(generation)?.held.description {
+        Some(known) if known.incarnation != found.description.incarnation => known.clone(),
+        _ => return Ok(anew),
+    };
+    let known = shared.known.meaning();
+    match (known, &found.object.meaning) {
+        (Some(known), Some(now)) if known.ids != now.ids => {
+            let [id] = known.ids.as_slice() else {
+                return Ok(anew);
+            };
+            Ok(match names::still_exists(client, id)? {
+                Some(true) => "the view's name was given to another one",
+                Some(false) | None => anew,
+            })
+        }
+        _ if before.columns == found.description.columns => Ok(anew),
+        _ => Ok("the view's columns have changed"),
     }
 }
 
@@ -199,6 +247,19 @@ fn check_refused(error: postgres::Error) -> Result<(), TailError> {
     match error.as_db_error() {
         Some(_) => Ok(()),
         None => Err(TailError::Refused(error)),
+    }
+}
+
+/// What it means that a snapshot was refused.
+fn refusal(error: postgres::Error, is_by_id: bool) -> End {
+    let says_no_id = |it: &postgres::error::DbError| it.message().starts_with("invalid id");
+    if is_by_id && error.as_db_error().is_some_and(says_no_id) {
+        // Dropped since it was asked for.
+        return End::NotReadable(TailError::Replaced);
+    }
+    match says_not_readable(&error) {
+        true => End::NotReadable(TailError::Refused(error)),
+        false => End::Failed(TailError::Refused(error)),
     }
 }
 
@@ -231,15 +292,56 @@ struct Reading<'a> {
     shared: &'a Arc<Shared>,
     generation: u64,
     messages: Messages,
+    /// What is asked for.
+    object: Arc<Object>,
 }
 
 impl Reading<'_> {
+    /// Starts the COPY and reads it to its end.
+    fn stream(mut self, client: &mut Client, dialect: Dialect, start: Start) -> Result<(), End> {
+        let object = Arc::clone(&self.object);
+        let mut floor = None;
+        match start {
+            Start::Resume(closed) => {
+                match client.copy_out(&dialect.copy_sql(&object.sql, From::After(closed))) {
+                    Ok(copy) => return self.read_all(copy, start),
+                    Err(error) => check_refused(error)?,
+                }
+                log::debug!("view \"{}\": no resume from {closed}", self.shared.name());
+                floor = Some(closed);
+            }
+            Start::Snapshot { floor: above } => floor = floor.max(above),
+        }
+        let start = Start::Snapshot { floor };
+        let error = match client.copy_out(&dialect.copy_sql(&object.sql, From::Snapshot)) {
+            Ok(copy) => return self.read_all(copy, start),
+            Err(error) => error,
+        };
+        if !object.is_by_id || error.code() != Some(&SqlState::SYNTAX_ERROR) {
+            return Err(refusal(error, object.is_by_id));
+        }
+        // It answers questions by the id, but does not stream by it.
+        let object = Object {
+            sql: self.shared.settings.view.sql.clone(),
+            is_by_id: false,
+            ..Object::clone(&object)
+        };
+        let copied = client.copy_out(&dialect.copy_sql(&object.sql, From::Snapshot));
+        self.object = Arc::new(object);
+        match copied {
+            Ok(copy) => self.read_all(copy, start),
+            Err(error) => Err(refusal(error, false)),
+        }
+    }
+
     fn read_all(&mut self, mut copy: impl BufRead, start: Start) -> Result<(), End> {
         let shared = self.shared;
         {
             let mut entered = shared.gate.enter(self.generation)?;
             let bytes_max = shared.settings.unclosed_bytes_max;
             entered.held.assembler = Some(Assembler::new(start, bytes_max));
+            entered.held.withheld = Some(Vec::new());
+            entered.held.streams = entered.held.streams.wrapping_add(1);
             let position = entered.held.position();
             log::info!(
                 "view \"{}\": streaming from position {position}",
@@ -247,6 +349,7 @@ impl Reading<'_> {
             );
         }
         shared.set_phase(self.generation, Phase::Streaming);
+        let mut proof = Proof::new(shared, self.generation, Arc::clone(&self.object));
         let mut lines = Lines::new(COPY_LINE_BYTES_MAX);
         loop {
             // One message of the server, most often one line.
@@ -258,7 +361,9 @@ impl Reading<'_> {
             shared.received.fetch_add(1, Ordering::Relaxed);
             let mut entered = shared.gate.enter(self.generation)?;
             lines.push(chunk, |line| take(&mut entered, &mut self.messages, line))?;
+            drop(entered);
             copy.consume(length);
+            proof.look()?;
         }
         Ok(lines.finish()?)
     }
@@ -266,15 +371,11 @@ impl Reading<'_> {
 
 /// Whether a count of the view finds no more rows than came. A server that
 /// refuses to count says nothing against it.
-fn is_all(
-    client: &mut Client,
-    shared: &Shared,
-    unclosed: Option<Unclosed>,
-) -> Result<bool, TailError> {
+fn is_all(client: &mut Client, view: &str, unclosed: Option<Unclosed>) -> Result<bool, TailError> {
     let Some(Unclosed { timestamp, copies }) = unclosed else {
         return Ok(true);
     };
-    match describe::count(client, &shared.settings.view, Some(timestamp)) {
+    match describe::count(client, view, Some(timestamp)) {
         Ok((rows, _)) => Ok(rows == copies),
         Err(TailError::Query { source, .. }) if source.as_db_error().is_some() => Ok(true),
         Err(error) => Err(error),
@@ -313,7 +414,7 @@ fn take(entered: &mut Entered<'_>, messages: &mut Messages, line: &[u8]) -> Resu
         Message::Progress(timestamp) => assembler.progress(timestamp),
     };
     match event.map_err(TailError::Assembler)? {
-        Some(event) => Ok(entered.tell(event)?),
+        Some(event) => Ok(entered.say(event)?),
         None => Ok(()),
     }
 }
@@ -334,9 +435,11 @@ fn ended(
     let (at_end_of_time, untouched, confirmed, unclosed) = {
         let mut entered = shared.gate.enter(generation)?;
         let known = entered.held.description.as_ref();
-        if known.map(|known| known.incarnation) != Some(found.incarnation) {
+        if known.map(|known| known.incarnation) != Some(found.description.incarnation) {
             return Err(End::Failed(TailError::Replaced));
         }
+        // Asked behind all that came.
+        entered.confirm()?;
         let confirmed = dialect == Dialect::Subscribe && entered.held.looks_constant()?;
         match &entered.held.assembler {
             Some(it) => (
@@ -349,11 +452,11 @@ fn ended(
         }
     };
     let is_final = match dialect {
-        Dialect::Subscribe => confirmed && is_all(client, shared, unclosed)?,
+        Dialect::Subscribe => confirmed && is_all(client, &found.object.sql, unclosed)?,
         // A constant view without rows shows nothing; a SELECT of it is valid
         // to the end of time.
         Dialect::Tail if untouched => {
-            let counted = describe::count(client, &shared.settings.view, None)?;
+            let counted = describe::count(client, &found.object.sql, None)?;
             counted == (0, Timestamp::MAX)
         }
         Dialect::Tail => at_end_of_time,

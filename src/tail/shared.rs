@@ -11,6 +11,7 @@ use postgres::{CancelToken, Client};
 use crate::connection::Connector;
 use crate::limits::TAIL_THREADS_MAX;
 
+use super::catalog::{Catalog, Known};
 use super::error::TailError;
 use super::gate::Gate;
 use super::{TailSettings, reader};
@@ -59,6 +60,9 @@ pub(super) struct Shared {
     /// Where a view that does not exist at the start is told.
     pub fatal: Sender<TailError>,
     pub probing: Probing,
+    /// What asks what the view's name means, and what it meant last.
+    pub catalog: Catalog,
+    pub known: Known,
     /// Counts what came from the stream: it moves if and only if it lives.
     pub received: AtomicU64,
     phase: AtomicUsize,
@@ -74,13 +78,20 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub fn new(settings: TailSettings, gate: Gate, fatal: Sender<TailError>) -> Self {
+    pub fn new(
+        settings: TailSettings,
+        gate: Gate,
+        fatal: Sender<TailError>,
+        catalog: Catalog,
+    ) -> Self {
         Shared {
             connector: settings.connector.completed(settings.upstream_timeout),
             settings,
             gate,
             fatal,
             probing: Probing::default(),
+            catalog,
+            known: Known::default(),
             received: AtomicU64::new(0),
             phase: AtomicUsize::new(0),
             phases: AtomicU64::new(0),

@@ -203,7 +203,7 @@ fn samples(key: &str) -> [(&'static str, &'static str); 3] {
         "allow_url_token" => [("true", "true"), ("true", "true"), ("true", "true")],
         "workers" => [("101", "101"), ("102", "102"), ("103", "103")],
         "heartbeat" | "stall_timeout" | "drain" | "retention_age" | "upstream_timeout"
-        | "reconnect_max" | "tick" => [
+        | "reconnect_max" | "catalog_interval" | "tick" => [
             ("21s", "\"21s\""),
             ("1m 2s", "\"1m 2s\""),
             ("23m", "\"23m\""),

@@ -132,6 +132,18 @@ impl Part {
         out.own(b"\n");
     }
 
+    /// Tells that the view is not served any more, if so and untold.
+    pub(super) fn give_up(&mut self, out: &mut Out) {
+        if self.is_absent() {
+            return;
+        }
+        let gone = self.shared.given_up().map(Frame::gone);
+        if let Some(gone) = gone {
+            self.tell(EVENT_GONE, gone.encoded.data(), out);
+            (self.stage, self.at) = (Stage::Absent, None);
+        }
+    }
+
     /// Looks for the place to begin, unless it has one.
     pub(super) fn join(&mut self, context: &mut Context<'_>, out: &mut Out) -> Sent {
         if let Stage::Following { .. } = self.stage {

@@ -102,6 +102,11 @@ fn config_bad_value_of_each_kind_is_refused_with_what_is_accepted() {
             "1ms",
             "a duration from 100ms to 1h with its unit, e.g. 10s",
         ),
+        (
+            "catalog_interval",
+            "1ms",
+            "a duration from 100ms to 1h with its unit, e.g. 2s",
+        ),
         ("dialect", "COPY", "auto, tail or subscribe"),
     ];
     for (key, bad, accepts) in table {

@@ -1,0 +1,175 @@
+//! What a name means: which object of the catalog.
+//!
+//! The answers are plain rows; what follows from them is computed here, and the
+//! same way for a tail that begins and for the watch that looks after all.
+
+mod load;
+
+pub(super) use load::{Session, load, load_all, places, still_exists};
+
+/// Where a bare name is looked for first, as both generations do.
+const SYSTEM_SCHEMAS: [&str; 2] = ["mz_catalog", "pg_catalog"];
+
+/// Types of catalog objects that share names with relations but are none.
+const NOT_RELATIONS: [&str; 7] = [
+    "index",
+    "sink",
+    "type",
+    "function",
+    "secret",
+    "connection",
+    "role",
+];
+
+/// An object of the catalog.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Item {
+    pub name: String,
+    pub id: String,
+    /// Empty if the catalog does not say.
+    pub schema_id: String,
+    /// Empty if the catalog does not say.
+    pub kind: String,
+}
+
+/// A schema of the catalog.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Schema {
+    pub id: String,
+    /// None for the system's, which belong to no database.
+    pub database_id: Option<String>,
+    pub name: String,
+}
+
+/// What the catalog says, as far as some names need it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Facts {
+    /// The objects of these names; `None` if the server does not tell.
+    pub items: Option<Vec<Item>>,
+    /// `None` if the server does not tell.
+    pub schemas: Option<Vec<Schema>>,
+    /// Ids and names.
+    pub databases: Vec<(String, String)>,
+    /// The session's database, where names without one are looked for.
+    pub database: Option<String>,
+    /// The schemas in which a bare name is looked for, in order.
+    pub path: Vec<String>,
+}
+
+/// What a name means.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Meaning {
+    /// The ids of the objects it may mean, in order. One, where the catalog
+    /// tells enough; several together are a fingerprint that is safe if coarse;
+    /// none if there is no such object.
+    pub ids: Vec<String>,
+    /// The parts of the one object's full name, where the catalog tells them.
+    pub place: Option<Vec<String>>,
+}
+
+impl Meaning {
+    /// Whether both stand for the same object, or leave the same open.
+    pub fn is_same(&self, other: &Meaning) -> bool {
+        self.ids == other.ids && self.place.is_some() == other.place.is_some()
+    }
+
+    /// The object by its id, as newer servers take it; `given` are the parts of
+    /// the name that it was found by. None unless it is one object.
+    pub fn by_id(&self, given: &[String]) -> Option<String> {
+        let [id] = self.ids.as_slice() else {
+            return None;
+        };
+        let is_plain = |c: char| c.is_ascii_alphanumeric();
+        if id.is_empty() || !id.chars().all(is_plain) {
+            return None;
+        }
+        let parts = self.place.as_deref().unwrap_or(given);
+        let quoted: Vec<String> = parts
+            .iter()
+            .map(|part| format!("\"{}\"", part.replace('"', "\"\"")))
+            .collect();
+        Some(format!("[{id} AS {}]", quoted.join(".")))
+    }
+}
+
+impl Facts {
+    /// What a name of one to three parts means; `None` if the server does not
+    /// tell what objects there are.
+    pub fn meaning(&self, parts: &[String]) -> Option<Meaning> {
+        let name = parts.last()?;
+        let is_candidate =
+            |item: &&Item| item.name == *name && !NOT_RELATIONS.contains(&item.kind.as_str());
+        let candidates: Vec<&Item> = self.items.as_ref()?.iter().filter(is_candidate).collect();
+        let found = self.found(parts, &candidates);
+        if let Some((schema, items)) = &found
+            && let [item] = items.as_slice()
+        {
+            return Some(Meaning {
+                ids: vec![item.id.clone()],
+                place: Some(self.place(item, schema)),
+            });
+        }
+        let left = found.map_or(candidates, |(_, items)| items);
+        let mut ids: Vec<_> = left.into_iter().map(|item| item.id.clone()).collect();
+        ids.sort();
+        Some(Meaning { ids, place: None })
+    }
+
+    /// The first schema that the name is looked for in and that has some of the
+    /// candidates, with these.
+    fn found<'a>(
+        &'a self,
+        parts: &[String],
+        candidates: &[&'a Item],
+    ) -> Option<(&'a Schema, Vec<&'a Item>)> {
+        let (database, names): (Option<&String>, Vec<&str>) = match parts {
+            [database, schema, _] => (Some(database), vec![schema]),
+            [schema, _] => (self.database.as_ref(), vec![schema]),
+            _ => {
+                let path = self.path.iter().map(String::as_str);
+                let system = SYSTEM_SCHEMAS.iter().copied();
+                (self.database.as_ref(), system.chain(path).collect())
+            }
+        };
+        let database = database.map(String::as_str);
+        let schemas = self.schemas.as_ref()?;
+        names.into_iter().find_map(|wanted| {
+            let mut named = schemas.iter().filter(|schema| schema.name == wanted);
+            named.find_map(|schema| {
+                let is_here = |item: &&Item| item.schema_id == schema.id;
+                let items: Vec<&Item> = candidates.iter().copied().filter(is_here).collect();
+                let is_it = !items.is_empty() && self.is_reached(schema, database);
+                is_it.then_some((schema, items))
+            })
+        })
+    }
+
+    /// Whether a schema is one of this database, or the system's.
+    fn is_reached(&self, schema: &Schema, database: Option<&str>) -> bool {
+        let Some(of) = &schema.database_id else {
+            return true;
+        };
+        let mut databases = self.databases.iter();
+        databases.any(|(id, name)| id == of && Some(name.as_str()) == database)
+    }
+
+    fn place(&self, item: &Item, schema: &Schema) -> Vec<String> {
+        let of = schema.database_id.as_ref();
+        let mut databases = self.databases.iter();
+        let database = databases.find(|(id, _)| Some(id) == of);
+        let database = database.map(|(_, name)| name.clone());
+        let rest = [schema.name.clone(), item.name.clone()];
+        database.into_iter().chain(rest).collect()
+    }
+
+    /// The id of a schema, of the session's database if none is named.
+    pub fn schema_id(&self, database: Option<&str>, schema: &str) -> Option<&str> {
+        let database = database.or(self.database.as_deref());
+        let mut schemas = self.schemas.iter().flatten();
+        let found = schemas.find(|it| it.name == schema && self.is_reached(it, database));
+        found.map(|it| it.id.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests;
