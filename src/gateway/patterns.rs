@@ -2,6 +2,8 @@
 //! no longer does.
 
 use std::collections::BTreeMap;
+use std::mem;
+use std::sync::Arc;
 use std::sync::PoisonError;
 use std::time::Instant;
 
@@ -14,10 +16,10 @@ use super::{GatewayError, TailSlot, start_view};
 use crate::config::Config;
 use crate::config::views::{ViewChoice, What};
 use crate::http::views::Sources;
-use crate::limits::{CATALOG_LOOK_EVERY, CATALOG_MISSED_MAX, VIEWS_MAX};
+use crate::limits::{CATALOG_LOOK_EVERY, CATALOG_MISSED_MAX, FORGOTTEN_FOR, VIEWS_MAX};
 use crate::model::name::ViewName;
 use crate::model::pattern::ViewPattern;
-use crate::relay::shared::Upstream;
+use crate::relay::shared::{SharedView, Upstream};
 use crate::tail::{self, Catalog, CatalogSettings, TailError};
 
 /// What streams are told whose view's own tail has not said why it is gone.
@@ -32,6 +34,23 @@ struct Found {
     /// Lists in a row that lacked it, and since when.
     misses: u32,
     missed_since: Option<Instant>,
+}
+
+/// A view that is not found any more, with the streams that it still has. They
+/// are told when this is dropped: after a moment, in which whoever has just found
+/// the view is let in and told as well, or with the gateway.
+struct Leaving {
+    shared: Arc<SharedView>,
+    arbiter: ArbiterHandle,
+    since: Instant,
+}
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        // By the relays, so that it does not matter what of the view still runs.
+        self.shared.give_up(REASON_FORGOTTEN);
+        self.arbiter.stop();
+    }
 }
 
 /// The patterns that were chosen.
@@ -62,10 +81,11 @@ pub async fn follow(
     catalog: &Catalog,
 ) -> GatewayError {
     let mut found = BTreeMap::new();
+    let mut leaving: Vec<Leaving> = Vec::new();
     let mut too_many = 0;
     loop {
         if let Some(listed) = catalog.take_listed() {
-            forget(&listed.names, &mut found, sources);
+            leaving.extend(forget(&listed.names, &mut found, sources));
             let begun = begin(config, catalog, &listed.names, &mut found, sources, tails);
             let over = match begun {
                 Ok(over) => over,
@@ -82,6 +102,7 @@ pub async fn follow(
                 sources.set_resolved();
             }
         }
+        leaving.retain(|view| view.since.elapsed() < FORGOTTEN_FOR);
         sleep(CATALOG_LOOK_EVERY).await;
     }
 }
@@ -125,37 +146,56 @@ fn begin(
     Ok(over)
 }
 
-/// Ends what is gone. Its tail is to say so first, and so that its streams end
-/// with the reason; one that does not is waited for no longer than a while.
-fn forget(listed: &[ViewName], found: &mut BTreeMap<String, Found>, sources: &Sources) {
-    found.retain(|name, view| {
-        let is_listed = listed.iter().any(|relation| relation.text() == name);
-        if is_listed {
-            (view.misses, view.missed_since) = (0, None);
-        } else {
-            view.misses = view.misses.saturating_add(1);
-        }
-        let is_missed_long = !is_listed
-            && view.missed_since.get_or_insert_with(Instant::now).elapsed() >= CATALOG_MISSED_MAX;
-        let all = sources.all();
-        let Some((shared, _)) = all.iter().find(|(shared, _)| shared.name == *name) else {
-            return false;
+/// Takes away what is gone. Its tail is to say so first, and so that its streams
+/// end with the reason; one that does not is waited for no longer than a while.
+fn forget(
+    listed: &[ViewName],
+    found: &mut BTreeMap<String, Found>,
+    sources: &Sources,
+) -> Vec<Leaving> {
+    let mut leaving = Vec::new();
+    for (name, mut view) in mem::take(found) {
+        let Some(shared) = source_of(&name, sources) else {
+            continue;
         };
-        let is_gone = view.misses > 1 && shared.upstream() == Upstream::Gone;
-        // Gone before its tail ever saw it.
-        let is_over = view.over.try_recv().is_ok();
-        if !is_gone && !is_over && !is_missed_long {
-            return true;
+        if !view.is_over(&name, listed, &shared) {
+            found.insert(name, view);
+            continue;
         }
         warn!("view {name:?} is not in the catalog any more and is not served");
-        // Not found any more first: who has found it by now is told that it is
-        // gone, by the relays, whatever becomes of tail and publisher.
-        sources.remove(name);
-        shared.give_up(REASON_FORGOTTEN);
+        sources.remove(&name);
         drop(lock(&view.slot).take());
-        view.arbiter.stop();
-        false
-    });
+        leaving.push(Leaving {
+            shared,
+            arbiter: view.arbiter,
+            since: Instant::now(),
+        });
+    }
+    leaving
+}
+
+fn source_of(name: &str, sources: &Sources) -> Option<Arc<SharedView>> {
+    let all = sources.all();
+    let mut named = all.iter().filter(|(shared, _)| shared.name == name);
+    named.next().map(|(shared, _)| Arc::clone(shared))
+}
+
+impl Found {
+    /// Whether the view is gone, by a list that may lack it.
+    fn is_over(&mut self, name: &str, listed: &[ViewName], shared: &SharedView) -> bool {
+        // Gone before its tail ever saw it.
+        if self.over.try_recv().is_ok() {
+            return true;
+        }
+        if listed.iter().any(|relation| relation.text() == name) {
+            (self.misses, self.missed_since) = (0, None);
+            return false;
+        }
+        self.misses = self.misses.saturating_add(1);
+        let since = self.missed_since.get_or_insert_with(Instant::now);
+        let is_told = self.misses > 1 && shared.upstream() == Upstream::Gone;
+        is_told || since.elapsed() >= CATALOG_MISSED_MAX
+    }
 }
 
 fn lock(slot: &TailSlot) -> std::sync::MutexGuard<'_, Option<tail::TailHandle>> {

@@ -51,6 +51,10 @@ pub const CATALOG_GRANT_EVERY: Duration = Duration::from_secs(10);
 /// How often what was found is looked for: less than a person notices.
 pub const CATALOG_LOOK_EVERY: Duration = Duration::from_millis(50);
 
+/// How long the streams of a view that is not found any more go on: who has
+/// just found it is let in within this time.
+pub const FORGOTTEN_FOR: Duration = Duration::from_millis(500);
+
 /// How long a view whose tail still runs may be missing from the catalog: in
 /// this time a tail finds out by itself and tells its streams why they end.
 pub const CATALOG_MISSED_MAX: Duration = Duration::from_secs(20);

@@ -17,6 +17,7 @@ mod answers;
 mod auth;
 mod chaos;
 mod faults;
+mod named;
 mod pace;
 mod play;
 mod sessions;
@@ -64,6 +65,9 @@ enum Step {
 #[derive(Clone, Debug)]
 struct View {
     id: String,
+    /// Its name in the catalog, which may not be the one that the test has.
+    name: String,
+    schema: String,
     columns: Vec<(String, String)>,
     /// The answers to the questions for its names and its types, if not ours.
     described: Option<[Vec<u8>; 2]>,
@@ -102,7 +106,12 @@ impl View {
 struct State {
     generation: Generation,
     environment: String,
+    /// Each under the name that the test has for it.
     views: Vec<(String, View)>,
+    /// Whether objects are taken by their ids, as newer servers do.
+    takes_ids: bool,
+    /// Where a bare name is looked for.
+    path: Vec<String>,
     next_id: u64,
     now: u64,
     /// Nothing is readable before.
@@ -215,6 +224,8 @@ impl Materialize {
             generation,
             environment: "env-1".to_string(),
             views: Vec::new(),
+            takes_ids: generation == Generation::Modern,
+            path: vec!["public".to_string()],
             next_id: 1,
             now: 1_000_000,
             since: 0,
@@ -268,6 +279,8 @@ impl Materialize {
             let owned = |(name, kind): &(&str, &str)| (name.to_string(), kind.to_string());
             let view = View {
                 id,
+                name: name.to_string(),
+                schema: "public".to_string(),
                 columns: columns.iter().map(owned).collect(),
                 described: None,
                 is_denied: false,
@@ -362,12 +375,6 @@ impl State {
     fn view(&mut self, name: &str) -> &mut View {
         let found = self.views.iter_mut().find(|(other, _)| other == name);
         &mut found.expect("the test has created the view").1
-    }
-
-    fn existing(&self, name: &str) -> Option<&View> {
-        let mut views = self.views.iter();
-        let found = views.find(|(other, view)| other == name && view.exists);
-        found.map(|(_, view)| view)
     }
 
     fn by_id(&self, id: &str) -> Option<&View> {

@@ -1,15 +1,16 @@
 //! The scripted server's answers to what the gateway asks.
 
 use super::super::pgwire;
-use super::{Generation, State, Values};
+use super::named::schema_rows;
+use super::{State, Values};
 
 /// The last part of an identifier path, without its quotes.
 pub(super) fn view_name(path: &str) -> String {
+    let path = path.trim().trim_end_matches(']');
     if let Some(query) = path.strip_prefix('(') {
         // The script knows a query as a view of that name.
         return query.trim_end_matches(')').trim().to_string();
     }
-    let path = path.trim();
     let Some(inside) = path.strip_suffix('"') else {
         return path.rsplit('.').next().unwrap_or(path).to_string();
     };
@@ -37,9 +38,13 @@ pub(super) fn denied(name: &str) -> Vec<u8> {
     pgwire::error("42501", &message)
 }
 
+fn some(text: &str) -> Option<String> {
+    Some(text.to_string())
+}
+
 /// The answer to a simple query, without the ready message.
 pub(super) fn answer(state: &mut State, sql: &str) -> Vec<u8> {
-    let old = state.generation == Generation::Old;
+    let old = state.is_old();
     let mut given = state.answers.iter_mut();
     if let Some((_, answer, left)) = given.find(|(it, _, left)| *left > 0 && it == sql) {
         *left -= 1;
@@ -60,9 +65,12 @@ pub(super) fn answer(state: &mut State, sql: &str) -> Vec<u8> {
     }
     if let Some(query) = between(sql, "CREATE TEMPORARY VIEW \"viewcast_query\" AS ", "") {
         let name = query.trim().to_string();
-        let Some(view) = state.existing(&name).cloned() else {
+        let mut queries = state.views.iter();
+        let found = queries.find(|(query, view)| *query == name && view.exists);
+        let Some(mut view) = found.map(|(_, view)| view.clone()) else {
             return pgwire::error("42601", "the script has no such query");
         };
+        view.name = "viewcast_query".to_string();
         state.views.insert(0, ("viewcast_query".to_string(), view));
         return pgwire::complete("CREATE VIEW");
     }
@@ -78,13 +86,13 @@ pub(super) fn answer(state: &mut State, sql: &str) -> Vec<u8> {
         }
         "SELECT mz_cluster_id()" if old => return text("mz_cluster_id", &state.environment),
         "SHOW database" => return text("database", "materialize"),
+        "SHOW search_path" => return text("search_path", &state.path.join(", ")),
         "SELECT id, name FROM mz_catalog.mz_databases" => {
             let row = vec![Some("u1".into()), Some("materialize".into())];
             return pgwire::rows(&["id", "name"], &[row]);
         }
         "SELECT id, database_id, name FROM mz_catalog.mz_schemas" => {
-            let row = vec![Some("u3".into()), Some("u1".into()), Some("public".into())];
-            return pgwire::rows(&["id", "database_id", "name"], &[row]);
+            return pgwire::rows(&["id", "database_id", "name"], &schema_rows());
         }
         "SELECT on_id FROM mz_catalog.mz_indexes" if old => {
             // What is named so is not kept in memory.
@@ -93,9 +101,12 @@ pub(super) fn answer(state: &mut State, sql: &str) -> Vec<u8> {
             return pgwire::rows(&["on_id"], &ids.collect::<Vec<_>>());
         }
         "SELECT id, name, type FROM mz_catalog.mz_objects WHERE schema_id = 'u3'" => {
-            let existing = state.views.iter().filter(|(_, view)| view.exists);
-            let mut rows: Vec<Values> = existing
-                .map(|(name, view)| {
+            let is_public = |view: &super::View| view.exists && view.schema == "public";
+            let views = state.views.iter().map(|(_, view)| view);
+            let mut rows: Vec<Values> = views
+                .filter(|view| is_public(view))
+                .map(|view| {
+                    let name = &view.name;
                     let kind = if name.starts_with("idx") {
                         "index"
                     } else {
@@ -110,30 +121,52 @@ pub(super) fn answer(state: &mut State, sql: &str) -> Vec<u8> {
         }
         "SHOW OBJECTS" => {
             let existing = state.views.iter().filter(|(_, view)| view.exists);
-            let names = existing.map(|(name, _)| vec![Some(name.clone())]);
+            let names = existing.map(|(_, view)| vec![Some(view.name.clone())]);
             return pgwire::rows(&["name"], &names.collect::<Vec<_>>());
         }
         _ => {}
     }
     let objects = "SELECT id, schema_id, type FROM mz_catalog.mz_objects WHERE name = '";
     if let Some(name) = between(sql, objects, "'") {
-        let found = state.existing(name).map(|view| {
-            vec![
-                Some(view.id.clone()),
-                Some("u3".into()),
-                Some("view".into()),
-            ]
-        });
-        let found: Vec<_> = found.into_iter().collect();
+        let row = |view: &super::View| [&view.id, view.schema_id(), "view"].map(some).to_vec();
+        let found: Vec<_> = state.named(name).map(row).collect();
         return pgwire::rows(&["id", "schema_id", "type"], &found);
     }
+    let objects = "SELECT name, id, schema_id, type FROM mz_catalog.mz_objects WHERE name IN ('";
+    if let Some(names) = sql
+        .strip_prefix(objects)
+        .and_then(|it| it.strip_suffix("')"))
+    {
+        let names = names.split("', '").map(|name| name.replace("''", "'"));
+        let row = |view: &super::View| {
+            [&view.name, &view.id, view.schema_id(), "view"]
+                .map(some)
+                .to_vec()
+        };
+        let found: Vec<_> = names
+            .flat_map(|name| state.named(&name).map(row).collect::<Vec<_>>())
+            .collect();
+        return pgwire::rows(&["name", "id", "schema_id", "type"], &found);
+    }
+    if let Some(id) = between(
+        sql,
+        "SELECT name FROM mz_catalog.mz_objects WHERE id = '",
+        "'",
+    ) {
+        let found = state.by_id(id).filter(|view| view.exists);
+        let found: Vec<_> = found
+            .map(|view| vec![some(&view.name)])
+            .into_iter()
+            .collect();
+        return pgwire::rows(&["name"], &found);
+    }
     if let Some(path) = between(sql, "SELECT * FROM ", " LIMIT 0") {
-        let name = view_name(path);
-        let Some(view) = state.existing(&name) else {
-            return unknown(&name);
+        let view = match state.meant(path) {
+            Ok((_, view)) => view,
+            Err(error) => return error,
         };
         if view.is_denied {
-            return denied(&name);
+            return denied(&view.name);
         }
         if let Some([names, _]) = &view.described {
             return names.clone();
@@ -142,9 +175,9 @@ pub(super) fn answer(state: &mut State, sql: &str) -> Vec<u8> {
         return pgwire::rows(&names, &[]);
     }
     if let Some(path) = between(sql, "SHOW COLUMNS FROM ", "") {
-        let name = view_name(path);
-        let Some(view) = state.existing(&name) else {
-            return unknown(&name);
+        let view = match state.meant(path) {
+            Ok((_, view)) => view,
+            Err(error) => return error,
         };
         if let Some([_, types]) = &view.described {
             return types.clone();
@@ -164,15 +197,16 @@ pub(super) fn answer(state: &mut State, sql: &str) -> Vec<u8> {
 fn count(state: &mut State, sql: &str) -> Option<Vec<u8>> {
     let now = state.now;
     let nested = "SELECT n, mz_logical_timestamp() FROM (SELECT count(*) AS n FROM ";
-    let (name, at) = match between(sql, nested, ")") {
-        Some(path) => (view_name(path), None),
+    let (path, at) = match between(sql, nested, ")") {
+        Some(path) => (path, None),
         None => {
             let (path, at) = between(sql, "SELECT count(*) FROM ", "")?.split_once(" AS OF ")?;
-            (view_name(path), Some(at.parse().ok()?))
+            (path, Some(at.parse().ok()?))
         }
     };
-    let Some(view) = state.existing(&name) else {
-        return Some(unknown(&name));
+    let view = match state.meant(path) {
+        Ok((_, view)) => view,
+        Err(error) => return Some(error),
     };
     let rows: i64 = view.contents_at(at.unwrap_or(now)).values().sum();
     let time = if view.constant { u64::MAX } else { now };

@@ -6,13 +6,14 @@ use std::net::TcpStream;
 use std::sync::Arc;
 
 use super::super::pgwire;
-use super::answers::{denied, unknown, view_name};
+use super::answers::{denied, view_name};
 use super::pace::Paced;
 use super::{Break, Generation, Io, Shared, Step, Values, View};
 
 /// A parsed `COPY (TAIL v WITH (...) [AS OF t]) TO STDOUT`.
 struct Copy {
-    name: String,
+    /// What is streamed, as SQL has it.
+    path: String,
     snapshot: bool,
     as_of: Option<u64>,
 }
@@ -29,7 +30,7 @@ fn parse_copy(generation: Generation, sql: &str) -> Option<Copy> {
     let (options, as_of) = rest.split_once(')')?;
     assert!(options.contains("PROGRESS"), "without progress: {sql}");
     Some(Copy {
-        name: view_name(path),
+        path: path.to_string(),
         snapshot: !options.contains("SNAPSHOT = false"),
         as_of: match as_of.strip_prefix(" AS OF ") {
             Some(text) => Some(text.parse().ok()?),
@@ -53,16 +54,23 @@ pub(super) fn copy(
     let Some(copy) = parse_copy(generation, sql) else {
         return socket.write_all(&pgwire::error("42601", "not in the script"));
     };
-    let scripts = state.scripts.get_mut(&copy.name);
+    let meant = state.meant(&copy.path);
+    let meant = meant.map(|(name, view)| (name.to_string(), view.clone()));
+    let name = match &meant {
+        Ok((name, _)) => name.clone(),
+        Err(_) => view_name(&copy.path),
+    };
+    let scripts = state.scripts.get_mut(&name);
     if let Some(script) = scripts.and_then(|scripts| scripts.pop_front()) {
         drop(state);
         return super::play::run(socket, shared, process, script);
     }
-    let Some(view) = state.existing(&copy.name).cloned() else {
-        return socket.write_all(&unknown(&copy.name));
+    let view = match meant {
+        Ok((_, view)) => view,
+        Err(error) => return socket.write_all(&error),
     };
     if view.is_denied {
-        return socket.write_all(&denied(&copy.name));
+        return socket.write_all(&denied(&name));
     }
     let recent = state.now.saturating_sub(state.lag);
     let now = state.now;
@@ -75,7 +83,7 @@ pub(super) fn copy(
         return socket.write_all(&pgwire::error("22000", message));
     }
     if let Some(connection) = state.connections.get_mut(&process) {
-        connection.streams = Some(copy.name.clone());
+        connection.streams = Some(name.clone());
         connection.is_cancelled = false;
     }
     let withholds_progress = state.withholds_progress;
@@ -87,7 +95,7 @@ pub(super) fn copy(
     socket.write_all(&pgwire::copy_out(width + 3))?;
     let mut stream = Stream {
         socket,
-        name: copy.name.clone(),
+        name,
         generation,
         width,
         withholds_progress,
