@@ -19,6 +19,7 @@ mod joint;
 mod rows;
 mod script;
 mod tally;
+mod visitors;
 pub mod wire;
 
 use script::{Scenario, Size};

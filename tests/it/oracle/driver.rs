@@ -8,8 +8,9 @@ use super::arena::Arena;
 use super::client::Client;
 use super::history::Model;
 use super::joint::JointClient;
-use super::script::{Fault, Scenario, Step, What};
-use super::tally::{PANIC, STUCK, Tally};
+use super::script::{Fault, REFRESH_EVERY_MS, Scenario, Step, What};
+use super::tally::{PANIC, PLACES, STUCK, Tally};
+use super::visitors::Visitor;
 use crate::support::dice::Dice;
 use crate::support::gateway::{Gateway, PATIENCE};
 use crate::support::http::get;
@@ -24,6 +25,7 @@ enum Heal {
     Proxy(usize),
     Reap(usize),
     Server,
+    Hanging,
     Continue(usize),
 }
 
@@ -64,6 +66,10 @@ pub fn run(scenario: &Scenario, tally: &Tally) -> Result<(), Vec<String>> {
                 scope.spawn(move || client.run())
             })
             .collect();
+        for seed in &scenario.visitors {
+            let visitor = Visitor::new(&arena, *seed);
+            scope.spawn(move || visitor.run());
+        }
         for step in &scenario.steps {
             if arena.is_over() {
                 break;
@@ -111,7 +117,7 @@ impl<'a> Driver<'a> {
         for view in 0..scenario.views {
             let mut histories = arena.histories.write().unwrap();
             let model = Model::new(view, server.now(), &mut histories, &mut dice);
-            create(&server, &model);
+            create(&server, &model, scenario);
             models.push(model);
         }
         let proxies = [(); 2].map(|()| Proxy::start(server.address()));
@@ -137,11 +143,25 @@ impl<'a> Driver<'a> {
 
     fn commit(&mut self, view: usize, dice: &mut Dice) {
         // Room for impossible data between two commits.
-        let ms = dice.between(5, 1_500);
+        let ms = self.wait_for(view, dice.between(5, 1_500));
         let at = self.server.now() + ms;
         let model = &mut self.models[view];
         let made = model.change(at, &mut self.arena.histories.write().unwrap(), dice);
         self.server.commit_after(ms, &model.name, made.told);
+    }
+
+    /// Milliseconds until the view may change, these at the least.
+    fn wait_for(&self, view: usize, ms: u64) -> u64 {
+        let now = self.server.now();
+        match self.scenario.refreshed == Some(view) {
+            true => (now + ms).next_multiple_of(REFRESH_EVERY_MS) - now,
+            false => ms,
+        }
+    }
+
+    /// The same for all views at once.
+    fn wait_for_all(&self, ms: u64) -> u64 {
+        self.wait_for(self.scenario.refreshed.unwrap_or_default(), ms)
     }
 
     fn step(&mut self, step: &Step) {
@@ -173,6 +193,7 @@ impl<'a> Driver<'a> {
                     self.server.silence(false);
                     self.server.silence_streams(false);
                 }
+                Heal::Hanging => self.server.let_hang(false),
                 Heal::Continue(at) => self.gateways[at].process.signal("CONT"),
             }
         }
@@ -255,7 +276,7 @@ impl<'a> Driver<'a> {
                 self.server.restart_with(dice.between(5, 900), &[]);
             }
             Fault::RestartOtherData => {
-                let ms = dice.between(5, 900);
+                let ms = self.wait_for_all(dice.between(5, 900));
                 let at = self.server.now() + ms;
                 let changes = self.replaced(at, dice, Model::replace);
                 self.server.restart_with(ms, &changes);
@@ -274,7 +295,23 @@ impl<'a> Driver<'a> {
                 self.server.lag(ms);
                 self.server.cut_all();
             }
-            Fault::DropCreate { view, ms } => return self.drop_and_create(view, ms, dice),
+            Fault::SnapshotHangs { messages, ms } => {
+                self.server.let_hang(true);
+                self.server.hang_next_copy(messages);
+                self.proxies[dice.below(2)].cut_after(dice.next(), 0);
+                self.later(ms, Heal::Hanging);
+            }
+            Fault::DropCreate { view, ms } => {
+                return self.create_anew(view, dice, |server, name| {
+                    server.drop_view(name);
+                    thread::sleep(Duration::from_millis(ms / 4));
+                });
+            }
+            Fault::NameMoves { view } => {
+                return self.create_anew(view, dice, |server, name| {
+                    server.rename_view(name, &format!("{name}, moved at {}", server.now()));
+                });
+            }
             _ => return false,
         }
         true
@@ -326,8 +363,14 @@ impl<'a> Driver<'a> {
         self.server.inject(&model.name, bad.as_bytes());
     }
 
-    /// A gateway asks for its views once before it may outlive their absence.
-    fn drop_and_create(&mut self, view: usize, ms: u64, dice: &mut Dice) -> bool {
+    /// Another object has the view's name. A gateway asks for its views once
+    /// before it may outlive their absence.
+    fn create_anew(
+        &mut self,
+        view: usize,
+        dice: &mut Dice,
+        remove: impl Fn(&Materialize, &str),
+    ) -> bool {
         let stopped = self
             .heals
             .iter()
@@ -340,15 +383,14 @@ impl<'a> Driver<'a> {
         {
             return false;
         }
-        self.server.drop_view(&self.models[view].name);
-        thread::sleep(Duration::from_millis(ms / 4));
+        remove(&self.server, &self.models[view].name);
         let at = self.server.now() + 1;
         {
             let mut histories = self.arena.histories.write().unwrap();
             self.models[view] = Model::new(view, at, &mut histories, dice);
         }
         self.server.tick_after(1);
-        create(&self.server, &self.models[view]);
+        create(&self.server, &self.models[view], self.scenario);
         self.commit(view, dice);
         true
     }
@@ -378,11 +420,14 @@ impl<'a> Driver<'a> {
             proxy.heal();
         }
         self.server.lag(0);
+        self.server.let_hang(false);
         let mut finals = Vec::new();
-        for model in &mut self.models {
-            let at = self.server.now() + 10;
+        for view in 0..self.models.len() {
+            let ms = self.wait_for(view, 10);
+            let at = self.server.now() + ms;
+            let model = &mut self.models[view];
             let made = model.finale(at, &mut self.arena.histories.write().unwrap());
-            self.server.commit_after(10, &model.name, made.told);
+            self.server.commit_after(ms, &model.name, made.told);
             finals.push(at);
         }
         *self.arena.finals.lock().unwrap() = Some(finals.clone());
@@ -400,17 +445,40 @@ impl<'a> Driver<'a> {
                 self.arena.fail(STUCK, text);
             }
         }
+        self.look_for_places(deadline + PATIENCE);
         for gateway in 0..2 {
             self.look_for_panics(gateway);
         }
     }
+
+    /// Everybody has left: no place is taken any more.
+    fn look_for_places(&self, deadline: Instant) {
+        for gateway in &self.gateways {
+            while !self.arena.is_over() {
+                let views = get(gateway.address, "/views").text();
+                let views: serde_json::Value = serde_json::from_str(&views).expect("views");
+                let mut all = views["views"].as_array().into_iter().flatten();
+                if all.all(|view| view["subscribers"] == 0) {
+                    break;
+                }
+                if Instant::now() > deadline {
+                    let text = format!("{views}");
+                    self.arena.fail(PLACES, text);
+                }
+                thread::sleep(Duration::from_millis(20));
+            }
+        }
+    }
 }
 
-fn create(server: &Materialize, model: &Model) {
+fn create(server: &Materialize, model: &Model, scenario: &Scenario) {
     let columns: Vec<(&str, &str)> = model
         .columns
         .iter()
         .map(|(name, kind)| (name.as_str(), *kind))
         .collect();
     server.create_view(&model.name, &columns);
+    if scenario.refreshed == Some(model.view) {
+        server.set_refresh(&model.name, REFRESH_EVERY_MS);
+    }
 }

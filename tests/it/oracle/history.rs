@@ -107,7 +107,7 @@ impl Histories {
 #[derive(Debug)]
 pub struct Model {
     pub name: String,
-    view: usize,
+    pub view: usize,
     pub columns: Vec<(String, &'static str)>,
     pool: Vec<PoolRow>,
     copies: Vec<i64>,

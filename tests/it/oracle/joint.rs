@@ -221,6 +221,8 @@ impl<'a> JointClient<'a> {
                 })?;
             }
             "upstream" => count(&self.arena.tally.upstream_words),
+            // What was sent of a base: the gateway wants it back.
+            "abandoned" if !session.based.contains(&view) => {}
             "gone" => {
                 session.held.remove(&view);
                 session.based.remove(&view);

@@ -47,8 +47,12 @@ pub enum Fault {
     TimeBack,
     /// It restarts, and shows its contents as of a while ago.
     Lag { ms: u64 },
+    /// The next stream hangs within its snapshot.
+    SnapshotHangs { messages: usize, ms: u64 },
     /// A view is dropped and created anew, perhaps with other columns.
     DropCreate { view: usize, ms: u64 },
+    /// The name is given to another object, and the first one lives on.
+    NameMoves { view: usize },
     /// A gateway is killed and started anew.
     KillGateway { gateway: usize },
     /// A gateway is stopped for a while.
@@ -78,7 +82,9 @@ impl Fault {
             Fault::RestartOtherData => "restart with other data",
             Fault::TimeBack => "time goes back",
             Fault::Lag { .. } => "snapshot of a while ago",
+            Fault::SnapshotHangs { .. } => "snapshot that does not end",
             Fault::DropCreate { .. } => "view dropped and created anew",
+            Fault::NameMoves { .. } => "name given to another object",
             Fault::KillGateway { .. } => "gateway killed",
             Fault::StopGateway { .. } => "gateway stopped",
         }
@@ -122,7 +128,12 @@ impl Fault {
                 ms: dice.between(1, 9_000),
             },
             970..985 => Fault::DropCreate { view, ms },
-            985..989 => Fault::KillGateway { gateway },
+            985..988 => Fault::KillGateway { gateway },
+            988..991 => Fault::NameMoves { view },
+            991..994 => Fault::SnapshotHangs {
+                messages: dice.below(10),
+                ms: dice.between(500, 2_500),
+            },
             _ => Fault::StopGateway { gateway, ms },
         }
     }
@@ -163,13 +174,22 @@ pub struct Scenario {
     pub keeps_all: bool,
     /// How often the upstream tells progress.
     pub pace: Pace,
+    /// The view that changes only at whole multiples of `REFRESH_EVERY_MS`, and
+    /// is silent between them, if there is one.
+    pub refreshed: Option<usize>,
     pub steps: Vec<Step>,
     pub clients: Vec<ClientScript>,
     /// Clients of several views, each with dice of its own. On an old server,
     /// which does not say how far an idle view is, those would be told of a
     /// time that some of them have yet to reach.
     pub joint: Vec<u64>,
+    /// Those who ask for snapshots or do not read, each with dice of its own.
+    pub visitors: Vec<u64>,
 }
+
+/// How far apart the changes of a refreshed view are, in the upstream's time:
+/// some ten steps of a scenario.
+pub const REFRESH_EVERY_MS: u64 = 9_000;
 
 /// How large scenarios are.
 #[derive(Clone, Copy, Debug)]
@@ -200,6 +220,8 @@ impl Scenario {
         );
         add("--reconnect-max", format!("{}ms", dice.between(20, 300)));
         add("--workers", dice.between(1, 2).to_string());
+        add("--stall-timeout", "4s".to_owned());
+        add("--catalog-interval", "200ms".to_owned());
         let retention = dice.below(10);
         match retention {
             0 => add("--retention-bytes", "8KiB".to_owned()),
@@ -240,6 +262,10 @@ impl Scenario {
         let is_exact = generation == Generation::Modern && views > 1;
         let count = if is_exact { size.clients / 10 + 1 } else { 0 };
         let joint = (0..count).map(|_| joining.next()).collect();
+        let mut visiting = Dice::new(seed ^ 5);
+        let visitors = (0..size.clients / 8).map(|_| visiting.next()).collect();
+        let is_refreshed = generation == Generation::Modern && visiting.percent(30);
+        let refreshed = is_refreshed.then(|| visiting.below(views));
         let pace = match Dice::new(seed ^ 2).percent(60) {
             true => Pace::Random(seed),
             false => Pace::Each,
@@ -254,6 +280,8 @@ impl Scenario {
             steps,
             clients: clients.collect(),
             joint,
+            refreshed,
+            visitors,
         }
     }
 
@@ -296,6 +324,14 @@ impl Scenario {
                 );
                 all.push(less);
                 let mut less = self.clone();
+                let visitors = self.visitors.len();
+                less.visitors = without(
+                    &self.visitors,
+                    part * visitors / parts,
+                    (part + 1) * visitors / parts,
+                );
+                all.push(less);
+                let mut less = self.clone();
                 less.steps = without(
                     &self.steps,
                     part * steps / parts,
@@ -316,7 +352,7 @@ impl Scenario {
     }
 
     fn weight(&self) -> usize {
-        self.steps.len() + self.clients.len() + self.joint.len()
+        self.steps.len() + self.clients.len() + self.joint.len() + self.visitors.len()
     }
 
     fn kinds(&self) -> Vec<&'static str> {
@@ -344,14 +380,16 @@ impl fmt::Display for Scenario {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "seed {}: {:?}, {:?}, {} views, gateways with {}, clients {:?}, of several views {:?}",
+            "seed {}: {:?}, {:?}, {} views, refreshed {:?}, gateways with {}, clients {:?}, of several views {:?}, visitors {:?}",
             self.seed,
             self.generation,
             self.pace,
             self.views,
+            self.refreshed,
             self.arguments.join(" "),
             self.clients,
-            self.joint
+            self.joint,
+            self.visitors
         )?;
         for step in &self.steps {
             writeln!(

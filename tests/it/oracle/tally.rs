@@ -32,7 +32,8 @@ pub const WORDS: &str = "upstream words out of order";
 pub const FORMAT: &str = "malformed answers";
 pub const STUCK: &str = "clients that did not reach the end";
 pub const PANIC: &str = "panics and deaths of gateways";
-const WRONG: [&str; 8] = [
+pub const PLACES: &str = "places that were not given back";
+const WRONG: [&str; 9] = [
     DIVERGENCE,
     SECOND_BASE,
     NEEDLESS_BASE,
@@ -41,6 +42,7 @@ const WRONG: [&str; 8] = [
     FORMAT,
     STUCK,
     PANIC,
+    PLACES,
 ];
 
 pub fn count(counter: &AtomicU64) {

@@ -80,9 +80,20 @@ struct View {
     /// Whether the catalog still has it; an old server streams on if not.
     exists: bool,
     constant: bool,
+    /// It changes only at whole multiples of this, as one with `REFRESH EVERY`:
+    /// what is said of its progress is when it may change next.
+    refresh: Option<u64>,
 }
 
 impl View {
+    /// The time below which nothing more comes, once a server is at this one.
+    fn frontier(&self, at: u64) -> u64 {
+        match self.refresh {
+            Some(every) => (at / every + 1) * every,
+            None => at + 1,
+        }
+    }
+
     fn push(&mut self, step: Step) {
         self.steps.push(Arc::new(step));
     }
@@ -128,6 +139,8 @@ struct State {
     streams_silent: bool,
     /// The streams of these views hang.
     held: Vec<String>,
+    /// COPYs that are to hang do.
+    lets_hang: bool,
     /// No progress is sent.
     withholds_progress: bool,
     /// How often the next streams tell progress.
@@ -181,6 +194,8 @@ pub enum Failure {
 enum Break {
     Error,
     Done,
+    /// It hangs, until `let_hang(false)`; then it breaks with an error.
+    Hang,
 }
 
 type Io<T> = std::io::Result<T>;
@@ -235,6 +250,7 @@ impl Materialize {
             is_silent: false,
             streams_silent: false,
             held: Vec::new(),
+            lets_hang: true,
             withholds_progress: false,
             pace: Pace::Each,
             lag: 0,
@@ -288,6 +304,7 @@ impl Materialize {
                 born: state.now,
                 exists: true,
                 constant: false,
+                refresh: None,
             };
             // A dropped one stays for the streams that still read it, under a
             // name that no test has: what is committed is not its any more.
@@ -303,6 +320,12 @@ impl Materialize {
     /// Makes the view constant: its COPY ends by itself.
     pub fn set_constant(&self, name: &str) {
         self.shared.with(|state| state.view(name).constant = true);
+    }
+
+    /// Has the view change only at whole multiples of this.
+    pub fn set_refresh(&self, name: &str, every: u64) {
+        self.shared
+            .with(|state| state.view(name).refresh = Some(every));
     }
 
     /// Commits changes to a view at a new timestamp, which it returns.

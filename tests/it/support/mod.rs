@@ -4,6 +4,7 @@ pub mod dice;
 pub mod follower;
 pub mod gateway;
 pub mod http;
+pub mod http2;
 pub mod joined;
 pub mod kernel;
 pub mod materialize;

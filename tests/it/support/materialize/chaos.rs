@@ -55,6 +55,32 @@ impl Materialize {
         self.shared.with(|state| state.copy_breaks.push(broken));
     }
 
+    /// Lets the next COPY hang after so many messages, while all else goes on.
+    pub fn hang_next_copy(&self, messages: usize) {
+        let broken = (messages, Break::Hang);
+        self.shared.with(|state| state.copy_breaks.push(broken));
+    }
+
+    /// Whether COPYs that are to hang do; those that hung break with an error.
+    pub fn let_hang(&self, lets_hang: bool) {
+        self.shared.with(|state| {
+            state.lets_hang = lets_hang;
+            if !lets_hang {
+                state.copy_breaks.retain(|(_, how)| *how != Break::Hang);
+            }
+        });
+    }
+
+    /// Gives the view another name, as `ALTER VIEW ... RENAME` or a swap of its
+    /// schema does: its streams go on, and the name is free.
+    pub fn rename_view(&self, name: &str, to: &str) {
+        self.shared.with(|state| {
+            let mut views = state.views.iter_mut();
+            let found = views.find(|(known, view)| known == name && view.exists);
+            found.expect("the test has created the view").0 = to.to_string();
+        });
+    }
+
     /// Restarts the server so many milliseconds later with these changes to its
     /// data and nothing readable from before.
     pub fn restart_with(&self, ms: u64, changes: &[(String, Changes)]) -> u64 {

@@ -102,6 +102,9 @@ pub(super) fn copy(
         pace,
         left,
         has_spoken: false,
+        promised: 0,
+        shared,
+        process,
     };
     let mut run = || {
         stream.begin(&view, &copy, as_of, now)?;
@@ -128,6 +131,10 @@ struct Stream<'a> {
     left: Option<(usize, Break)>,
     /// Whether anything was said since the COPY began.
     has_spoken: bool,
+    /// The progress that was told last.
+    promised: u64,
+    shared: &'a Shared,
+    process: i32,
 }
 
 impl Stream<'_> {
@@ -152,7 +159,7 @@ impl Stream<'_> {
             self.update(time, *diff, row)?;
         }
         if !view.constant && (modern || !rows.is_empty()) {
-            self.progress(as_of + 1)?;
+            self.progress(view.frontier(as_of))?;
         }
         Ok(())
     }
@@ -199,15 +206,16 @@ impl Stream<'_> {
                         Generation::Old => !changes.is_empty(),
                     };
                     if is_told {
-                        self.progress(at + 1)?;
+                        self.progress(view.frontier(*at))?;
                     }
                 }
                 Step::Tick(at)
                     if *at > as_of
                         && self.generation == Generation::Modern
+                        && view.frontier(*at) > self.promised
                         && self.pace.is_due() =>
                 {
-                    self.progress(at + 1)?;
+                    self.progress(view.frontier(*at))?;
                 }
                 Step::Raw(bytes) if live => self.data(bytes)?,
                 Step::Contradiction(bytes) if live && self.has_spoken => self.data(bytes)?,
@@ -244,8 +252,22 @@ impl Stream<'_> {
         if self.withholds_progress {
             return Ok(());
         }
+        self.promised = at;
         let nulls = "\t\\N".repeat(self.width + 1);
         self.data(format!("{at}\tt{nulls}\n").as_bytes())
+    }
+
+    /// Waits until those that hang are let go.
+    fn hang(&self) -> Io<()> {
+        let mut state = self.shared.lock();
+        while state.lets_hang {
+            match state.connections.get(&self.process) {
+                Some(connection) if !connection.is_cancelled => {}
+                _ => return Err(std::io::ErrorKind::ConnectionAborted.into()),
+            }
+            state = self.shared.wait(state);
+        }
+        Ok(())
     }
 
     fn data(&mut self, bytes: &[u8]) -> Io<()> {
@@ -253,7 +275,10 @@ impl Stream<'_> {
             Some((0, how)) => {
                 match how {
                     Break::Done => self.done()?,
-                    Break::Error => {
+                    Break::Error | Break::Hang => {
+                        if *how == Break::Hang {
+                            self.hang()?;
+                        }
                         let message = "internal error: the query ended early";
                         self.socket.write_all(&pgwire::error("XX000", message))?;
                     }
