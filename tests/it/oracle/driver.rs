@@ -308,9 +308,7 @@ impl<'a> Driver<'a> {
                 });
             }
             Fault::NameMoves { view } => {
-                return self.create_anew(view, dice, |server, name| {
-                    server.rename_view(name, &format!("{name}, moved at {}", server.now()));
-                });
+                return self.create_anew(view, dice, Materialize::move_name);
             }
             _ => return false,
         }

@@ -71,13 +71,15 @@ impl Materialize {
         });
     }
 
-    /// Gives the view another name, as `ALTER VIEW ... RENAME` or a swap of its
-    /// schema does: its streams go on, and the name is free.
-    pub fn rename_view(&self, name: &str, to: &str) {
+    /// Gives the view's name away, as a rename or a swap of its schema does: its
+    /// streams go on, and another view may be created under the name.
+    pub fn move_name(&self, name: &str) {
         self.shared.with(|state| {
             let mut views = state.views.iter_mut();
             let found = views.find(|(known, view)| known == name && view.exists);
-            found.expect("the test has created the view").0 = to.to_string();
+            let (known, view) = found.expect("the test has created the view");
+            *known = format!("{name}, once {}", view.id);
+            view.name.clone_from(known);
         });
     }
 
