@@ -28,7 +28,7 @@ use crate::http::views::{Gateway, Source, Sources};
 use crate::limits::{FILES_RESERVED, LISTEN_BACKLOG, REQUEST_HEAD_TIMEOUT, TAIL_CHANNEL_EVENTS};
 use crate::model::retention::RetentionLimits;
 use crate::process;
-use crate::relay::publisher::{Publisher, Settings, Wake};
+use crate::relay::publisher::{Again, Publisher, Settings, Wake};
 use crate::relay::shared::{SharedView, WakeFlag};
 use crate::tail::{self, Catalog, TailError, TailHandle, TailSettings, TailView};
 
@@ -219,14 +219,17 @@ fn start_view(
             age_ms_max: u64::try_from(config.retention_age.as_millis()).unwrap_or(u64::MAX),
         },
         view_bytes_max: config.max_view_bytes,
+        upstream_timeout: config.upstream_timeout,
     };
     // The publisher is there before its tail: until then there is nothing to
     // start again from a snapshot.
     let for_resync = Arc::clone(&tail);
-    let resync = Box::new(move |reason: &str| {
+    let resync = Box::new(move |again: Again| {
         let slot = for_resync.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(tail) = slot.as_ref() {
-            tail.resync(reason);
+        match (slot.as_ref(), again) {
+            (Some(tail), Again::Inconsistent { reason, held }) => tail.resync(&reason, held),
+            (Some(tail), Again::TooLarge) => tail.too_large(),
+            (None, _) => {}
         }
     });
     let (for_publisher, flag) = (Arc::clone(&shared), Arc::clone(&pending));

@@ -10,12 +10,14 @@ mod choices;
 mod feeds;
 mod gathering;
 mod healthcheck;
+mod outage;
 
 pub use access::*;
 pub use choices::*;
 pub use feeds::*;
 pub use gathering::*;
 pub use healthcheck::*;
+pub use outage::*;
 pub use transport::*;
 
 mod transport;

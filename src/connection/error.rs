@@ -56,7 +56,7 @@ impl ConnectError {
 
     /// Whether the server knows who we are and does not let us in: SQLSTATE
     /// class 28, or it wants a password and there is none.
-    pub(super) fn is_refused_login(&self) -> bool {
+    pub fn is_refused_login(&self) -> bool {
         self.cause().is_some_and(is_refused_login)
     }
 

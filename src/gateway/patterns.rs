@@ -19,11 +19,8 @@ use crate::http::views::Sources;
 use crate::limits::{CATALOG_LOOK_EVERY, CATALOG_MISSED_MAX, FORGOTTEN_FOR, VIEWS_MAX};
 use crate::model::name::ViewName;
 use crate::model::pattern::ViewPattern;
-use crate::relay::shared::{SharedView, Upstream};
+use crate::relay::shared::SharedView;
 use crate::tail::{self, Catalog, CatalogSettings, TailError};
-
-/// What streams are told whose view's own tail has not said why it is gone.
-const REASON_FORGOTTEN: &str = "the view is not in the catalog any more";
 
 /// A view that a pattern has named.
 struct Found {
@@ -48,7 +45,7 @@ struct Leaving {
 impl Drop for Leaving {
     fn drop(&mut self) {
         // By the relays, so that it does not matter what of the view still runs.
-        self.shared.give_up(REASON_FORGOTTEN);
+        self.shared.give_up();
         self.arbiter.stop();
     }
 }
@@ -193,7 +190,7 @@ impl Found {
         }
         self.misses = self.misses.saturating_add(1);
         let since = self.missed_since.get_or_insert_with(Instant::now);
-        let is_told = self.misses > 1 && shared.upstream() == Upstream::Gone;
+        let is_told = self.misses > 1 && shared.upstream().is_gone();
         is_told || since.elapsed() >= CATALOG_MISSED_MAX
     }
 }

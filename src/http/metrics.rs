@@ -13,13 +13,14 @@ use prometheus::{
     GaugeVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TEXT_FORMAT, TextEncoder,
 };
 
+use crate::model::upstream::Word;
 use crate::process;
 use crate::relay::counters::{End, Outcome};
-use crate::relay::shared::{SharedView, Upstream};
+use crate::relay::shared::{SharedView, wall_ms};
 
 use super::bearer::Access;
 use super::error::HttpError;
-use super::lag::{lag_seconds, now_ms};
+use super::lag::lag_seconds;
 use super::limit::Limit;
 use super::views::Gateway;
 
@@ -43,7 +44,7 @@ pub async fn metrics(gateway: Data<Gateway>, access: Access) -> Result<HttpRespo
 fn render(gateway: &Gateway) -> prometheus::Result<String> {
     let registry = Registry::new();
     let views = Views::new(&registry)?;
-    let now_ms = now_ms();
+    let now_ms = wall_ms();
     for (shared, _) in gateway.sources.all().iter() {
         views.set_status(shared, now_ms);
         views.set_counts(shared);
@@ -103,8 +104,8 @@ impl Register<'_> {
         self.add(IntCounterVec::new(Opts::new(name, help), by)?)
     }
 
-    fn gauges(&self, name: &str, help: &str) -> prometheus::Result<IntGaugeVec> {
-        self.add(IntGaugeVec::new(Opts::new(name, help), &["view"])?)
+    fn gauges(&self, name: &str, help: &str, by: &[&str]) -> prometheus::Result<IntGaugeVec> {
+        self.add(IntGaugeVec::new(Opts::new(name, help), by)?)
     }
 }
 
@@ -114,9 +115,11 @@ struct Views {
     bytes: IntGaugeVec,
     lag: GaugeVec,
     up: IntGaugeVec,
+    state: IntGaugeVec,
     subscribers: IntGaugeVec,
     deltas: IntCounterVec,
     reconnects: IntCounterVec,
+    failures: IntCounterVec,
     frames: IntCounterVec,
     sent: IntCounterVec,
     writes: IntCounterVec,
@@ -128,7 +131,7 @@ struct Views {
 impl Views {
     fn new(registry: &Registry) -> prometheus::Result<Self> {
         let register = Register(registry);
-        let gauges = |name, help| register.gauges(name, help);
+        let gauges = |name, help| register.gauges(name, help, &["view"]);
         let counters = |name, help| register.counters(name, help, &["view"]);
         let lag = Opts::new(
             "viewcast_view_lag_seconds",
@@ -145,6 +148,11 @@ impl Views {
                 "viewcast_upstream_up",
                 "Whether the view is loaded and fresh: 1, or 0.",
             )?,
+            state: register.gauges(
+                "viewcast_upstream_state",
+                "How the view stands with its upstream: 1 for the state it is in, with the reason.",
+                &["view", "state", "reason"],
+            )?,
             subscribers: gauges("viewcast_subscribers", "Streams that are being served.")?,
             deltas: counters(
                 "viewcast_deltas_total",
@@ -153,6 +161,10 @@ impl Views {
             reconnects: counters(
                 "viewcast_upstream_reconnects_total",
                 "Connections to the upstream after the first.",
+            )?,
+            failures: counters(
+                "viewcast_connection_failures_total",
+                "Attempts to stream the view that failed, and streams that did.",
             )?,
             frames: counters(
                 "viewcast_sent_frames_total",
@@ -192,8 +204,18 @@ impl Views {
         if let Some(lag) = lag_seconds(&status, now_ms) {
             self.lag.with_label_values(view).set(lag);
         }
-        let up = matches!(status.upstream, Upstream::Live | Upstream::Complete);
+        let up = status.upstream.is_fresh();
         self.up.with_label_values(view).set(i64::from(up));
+        for word in Word::ALL {
+            let is_so = status.upstream.word() == word;
+            let reason = match is_so {
+                true => status.upstream.reason_word(),
+                false => "",
+            };
+            let labels = &[shared.name.as_str(), word.text(), reason];
+            let state = self.state.with_label_values(labels);
+            state.set(i64::from(is_so));
+        }
         let subscribers = i64::try_from(shared.subscriber_count()).unwrap_or(i64::MAX);
         self.subscribers.with_label_values(view).set(subscribers);
     }
@@ -204,6 +226,7 @@ impl Views {
         for (counter, count) in [
             (&self.deltas, shared.counters.deltas()),
             (&self.reconnects, shared.counters.reconnects()),
+            (&self.failures, shared.counters.failures()),
             (&self.frames, totals.frames),
             (&self.sent, totals.bytes),
             (&self.writes, totals.writes),

@@ -19,6 +19,7 @@ pub mod request_head;
 pub mod routes;
 pub mod snapshot;
 pub mod socket;
+mod standing;
 pub mod stream;
 pub mod tls;
 pub mod views;

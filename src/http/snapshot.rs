@@ -17,11 +17,12 @@ use crate::limits::SNAPSHOT_WAIT;
 use crate::model::position::Position;
 use crate::relay::frame::Base;
 use crate::relay::relay::{Local, Waiter};
-use crate::relay::shared::{SharedView, Status, Upstream};
+use crate::relay::shared::{SharedView, Status, wall_ms};
 
 use super::bearer::Access;
 use super::error::HttpError;
-use super::lag::{lag_seconds, now_ms};
+use super::lag::lag_seconds;
+use super::standing::standing;
 use super::views::{Gateway, WorkerViews};
 
 /// Answers with the view's rows as of now.
@@ -94,7 +95,7 @@ fn reaches(base: &Base, changed: Position) -> bool {
 
 /// Answers with what is known of each view that may be seen.
 pub async fn views(gateway: Data<Gateway>, access: Access) -> HttpResponse {
-    let now_ms = now_ms();
+    let now_ms = wall_ms();
     let views: Vec<Value> = gateway
         .sources
         .all()
@@ -110,7 +111,7 @@ pub async fn views(gateway: Data<Gateway>, access: Access) -> HttpResponse {
 fn describe(shared: &SharedView, now_ms: u64) -> Value {
     let status = shared.status();
     let column = |column: &crate::model::row::Column| json!({ "name": column.name, "type": column.sql_type });
-    json!({
+    let mut view = json!({
         "name": shared.name,
         "description": shared.description,
         "columns": status.columns.iter().map(column).collect::<Vec<_>>(),
@@ -118,13 +119,8 @@ fn describe(shared: &SharedView, now_ms: u64) -> Value {
         "position": status.position.map(|position| position.to_string()),
         "lag_seconds": lag_seconds(&status, now_ms),
         "subscribers": shared.subscriber_count(),
-        "upstream": status.upstream.word(),
         "stream": format!("/{}/stream", super::routes::encode_segment(&shared.name)),
-    })
-}
-
-/// Whether a view can be served, for readiness: one that is gone says so
-/// itself to who asks for it, and no other gateway would know better.
-pub fn is_served(status: &Status) -> bool {
-    status.position.is_some() || status.upstream == Upstream::Gone
+    });
+    standing(&mut view, &status.upstream);
+    view
 }

@@ -2,6 +2,7 @@
 
 use super::delta::Delta;
 use super::position::{Incarnation, Timestamp};
+use super::reason::{Reason, Why};
 use super::row::Column;
 use super::view::View;
 
@@ -65,16 +66,13 @@ pub enum TailEvent {
     Progress(Timestamp),
     /// A constant view: its contents are final and nothing will follow.
     Complete,
-    /// The upstream is out of reach, for the reason given (one line, fit for
-    /// the operator's log; it never reaches a browser). What is held stays.
-    Lost {
-        /// For the operator.
-        reason: String,
-    },
-    /// The view was dropped or its columns changed; an event of another
-    /// incarnation may follow. The reason is fit for browsers.
-    Gone {
-        /// For the browser.
-        reason: String,
-    },
+    /// The stream has ended, and what corrects or continues it is expected at
+    /// any moment. What is held stays.
+    Interrupted(Reason),
+    /// An attempt to stream the view has failed, or the stream has. What is
+    /// held stays, and may be stale.
+    Failed(Reason),
+    /// The view is no more what it was; an event of another incarnation may
+    /// follow.
+    Gone(Why),
 }

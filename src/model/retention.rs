@@ -23,6 +23,8 @@ pub struct Entry<F> {
     pub after: Timestamp,
     /// Its changes are at or before this.
     pub timestamp: Timestamp,
+    /// Whether the view may be another one after it.
+    pub has_changes: bool,
     /// What it costs to keep.
     pub bytes: u64,
     /// When it was published, in milliseconds.
@@ -80,6 +82,8 @@ pub struct Retention<F> {
     first: u64,
     start: Timestamp,
     head: Timestamp,
+    /// The time of the last changes.
+    changed: Timestamp,
     bytes: u64,
     distrusted: Option<Timestamp>,
 }
@@ -94,6 +98,7 @@ impl<F> Retention<F> {
             first: 0,
             start,
             head: start,
+            changed: start,
             bytes: 0,
             distrusted,
         }
@@ -107,6 +112,11 @@ impl<F> Retention<F> {
     /// The timestamp up to which everything is known.
     pub fn head(&self) -> Timestamp {
         self.head
+    }
+
+    /// The timestamp since which the view is what it is now.
+    pub fn changed(&self) -> Timestamp {
+        self.changed
     }
 
     /// Bytes of all entries.
@@ -142,6 +152,9 @@ impl<F> Retention<F> {
     /// Appends; the entry's timestamp must not be before the log's head.
     pub fn push(&mut self, entry: Entry<F>) {
         self.head = self.head.max(entry.timestamp);
+        if entry.has_changes {
+            self.changed = self.changed.max(entry.timestamp);
+        }
         self.bytes = self.bytes.saturating_add(entry.bytes);
         self.entries.push_back(entry);
     }
@@ -159,7 +172,11 @@ impl<F> Retention<F> {
 
     fn forget_oldest(&mut self) {
         if let Some(oldest) = self.entries.pop_front() {
-            self.start = self.start.max(oldest.timestamp);
+            // Without changes nothing is lost: who stands before it has what
+            // stands behind it.
+            if oldest.has_changes {
+                self.start = self.start.max(oldest.timestamp);
+            }
             self.bytes = self.bytes.saturating_sub(oldest.bytes);
             self.first = self.first.saturating_add(1);
         }
@@ -219,6 +236,7 @@ impl<F: Clone> Retention<F> {
             }
         }
         self.start = other.start;
+        self.changed = other.changed;
         self.advance(other.head);
     }
 }
@@ -239,6 +257,7 @@ mod tests {
         Entry {
             after: at(after),
             timestamp: at(timestamp),
+            has_changes: true,
             bytes,
             at_ms,
             frame: timestamp,

@@ -9,7 +9,7 @@ use crate::model::position::{Position, Timestamp};
 use crate::model::retention::{Entry, RetentionLimits};
 use crate::model::view::View;
 
-use super::frame::{Base, Frame};
+use super::frame::{Base, Frame, Kind};
 use super::settling::Settling;
 use super::shared::{Log, LogState};
 
@@ -147,18 +147,9 @@ impl Contents {
         has_changes
     }
 
-    /// Publishes whether the upstream can be reached; whether that is news.
-    pub fn publish_upstream(&mut self, live: bool, keeping: Keeping) -> bool {
-        // One lock, so that nobody sees the one without the other: who begins
-        // between the two would be told the same twice.
-        let shared = Arc::clone(&self.log);
-        let mut log = shared.lock();
-        let news = std::mem::replace(&mut log.live, live) != live;
-        if news {
-            let timestamp = self.view.timestamp();
-            self.push_into(&mut log, Frame::upstream(live), timestamp, keeping);
-        }
-        news
+    /// Publishes whether the upstream is live or lost.
+    pub fn publish_upstream(&mut self, live: bool, keeping: Keeping) {
+        self.push(Frame::upstream(live), self.view.timestamp(), keeping);
     }
 
     /// Publishes that nothing changed: with the position if it has moved.
@@ -178,9 +169,8 @@ impl Contents {
     }
 
     /// Publishes the last frame of all.
-    pub fn end(mut self, reason: &str, keeping: Keeping) {
-        self.push(Frame::gone(reason), self.view.timestamp(), keeping);
-        self.log.lock().ended = true;
+    pub fn end(self, reason: &str, keeping: Keeping) {
+        self.log.end(Frame::gone(reason), keeping.now_ms);
     }
 
     /// Appends a frame; `after` is the time its changes are later than.
@@ -190,9 +180,21 @@ impl Contents {
     }
 
     fn push_into(&self, log: &mut LogState, frame: Frame, after: Timestamp, keeping: Keeping) {
+        // Given up meanwhile: nothing follows the last frame.
+        if log.ended {
+            return;
+        }
+        // One lock, so that nobody sees the one without the other: who begins
+        // between the two would be told the same twice.
+        if let Kind::Upstream { live } = frame.kind {
+            log.live = live;
+        }
+        let timestamp = self.view.timestamp();
+        let is_alone = Some(after) >= timestamp.closed_below();
         log.retention.push(Entry {
             after,
-            timestamp: self.view.timestamp(),
+            timestamp,
+            has_changes: !is_alone || frame.changes().is_some_and(|it| !it.is_empty()),
             bytes: frame.bytes_kept(),
             at_ms: keeping.now_ms,
             frame: Arc::new(frame),

@@ -166,6 +166,7 @@ impl StreamTotals {
 pub struct ViewCounters {
     deltas: AtomicU64,
     connections: AtomicU64,
+    failures: AtomicU64,
 }
 
 impl ViewCounters {
@@ -179,9 +180,14 @@ impl ViewCounters {
         self.connections.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Whether the upstream has answered at all.
-    pub fn is_connected(&self) -> bool {
-        self.connections.load(Ordering::Relaxed) > 0
+    /// An attempt to stream the view has failed, or the stream has.
+    pub fn count_failure(&self) {
+        self.failures.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Failures so far.
+    pub fn failures(&self) -> u64 {
+        self.failures.load(Ordering::Relaxed)
     }
 
     /// Deltas with changes so far.

@@ -167,7 +167,7 @@ impl Joint {
         if self
             .parts
             .iter()
-            .any(|part| part.shared.given_up().is_some())
+            .any(|part| part.shared.ends(self.lot) && part.shared.given_up().is_some())
         {
             // What is created under that name later is another view's part.
             for part in &mut self.parts {
@@ -284,10 +284,12 @@ impl Joint {
             reach => Some(reach.head()),
         });
         let all = reaches.iter().map(|(reach, _)| reach.head());
-        let at_most = closed.min().or(moving.max()).or(all.max())?;
+        let floor = self.parts.iter().filter_map(Part::floor).max();
+        // Those that are quiet stand where the others do.
+        let together = moving.max().map(|head| floor.max(Some(head)));
+        let at_most = closed.min().or(together.flatten()).or(all.max())?;
         let whole_at = |time| self.parts.iter().map(move |part| part.whole_at(time));
         let time = common_time(at_most, |time| whole_at(time).min());
-        let floor = self.parts.iter().filter_map(Part::floor).max();
         let is_reached = floor.is_none_or(|floor| floor <= time) && self.time <= Some(time);
         let is_due = |part: &Part| part.is_due(time);
         let is_news = self.is_owed || self.is_silent || self.parts.iter().any(is_due);

@@ -138,6 +138,17 @@ impl LocalLog {
         }
     }
 
+    /// Since when what a reader at this place holds is what the view is, if it
+    /// has all there is: the log may be known far ahead of that.
+    pub fn unchanged_since(&self, cursor: Cursor) -> Option<Timestamp> {
+        (cursor == self.frames.end()).then(|| self.frames.changed())
+    }
+
+    /// Whether the log began with the view that never changes.
+    pub fn began_final(&self) -> bool {
+        self.frames.start() == Timestamp::MAX
+    }
+
     /// Whether a reader who begins at this place has to be told that the
     /// upstream is lost: no frame before it will say so.
     pub fn is_lost_at(&self, cursor: Cursor) -> bool {
@@ -268,7 +279,8 @@ impl LocalLog {
         let mut place = cursor;
         for entry in self.frames.from(cursor).ok_or(Forgotten)? {
             if !entry.frame.is_heartbeat() {
-                let is_word = matches!(entry.frame.kind, Kind::Upstream { .. });
+                // Nor is the end: nothing is held back that comes before it.
+                let is_word = matches!(entry.frame.kind, Kind::Upstream { .. } | Kind::Gone);
                 let is_due = is_word || entry.timestamp <= until;
                 return Ok((place, is_due.then_some(&entry.frame)));
             }

@@ -7,21 +7,24 @@ use std::time::{Duration, Instant};
 
 use actix::{Actor, AsyncContext, Context, Handler, Message, SpawnHandle};
 use crossbeam_channel::{Receiver, TryRecvError};
-use log::{error, info, warn};
+use log::error;
 
 use crate::limits::PUBLISH_RUN_EVENTS;
 use crate::model::delta::Delta;
 use crate::model::event::{Description, TailEvent};
 use crate::model::position::Timestamp;
+use crate::model::reason::{Cause, Why};
 use crate::model::retention::RetentionLimits;
+use crate::model::upstream::Event;
 use crate::model::view::View;
 
 use super::contents::{Contents, Keeping};
-use super::shared::{SharedView, Upstream, WakeFlag};
+use super::shared::{SharedView, WakeFlag};
 use snapshots::Step;
 
 mod gathering;
 mod snapshots;
+mod standing;
 
 /// There are events in the channel, or a base is wanted, or it is time to
 /// close: look at everything.
@@ -39,10 +42,27 @@ pub struct Settings {
     pub retention: RetentionLimits,
     /// Bytes of JSON the view may have.
     pub view_bytes_max: u64,
+    /// How long the continuation of a stream that was interrupted may take
+    /// before what is held counts as stale.
+    pub upstream_timeout: Duration,
+}
+
+/// Why a tail is to start again from a snapshot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Again {
+    /// What it told makes no sense to who stands at this time.
+    Inconsistent {
+        /// In words, for the log.
+        reason: String,
+        /// Where the publisher stands.
+        held: Option<Timestamp>,
+    },
+    /// The view is larger than it may be.
+    TooLarge,
 }
 
 /// Asks the tail to start again from a snapshot, for the reason given.
-pub type Resync = Box<dyn Fn(&str) + Send>;
+pub type Resync = Box<dyn Fn(Again) + Send>;
 
 /// Holds the view's contents and publishes their changes.
 pub struct Publisher {
@@ -66,6 +86,10 @@ pub struct Publisher {
     timer: Option<(SpawnHandle, Instant)>,
     /// An error was found: nothing counts until the next snapshot.
     out_of_step: bool,
+    /// Since when what is held is in doubt, if it is, and the timer that looks
+    /// whether it has been for too long.
+    doubted: Option<Instant>,
+    doubt_timer: Option<SpawnHandle>,
     last_frame: Instant,
 }
 
@@ -91,6 +115,8 @@ impl Publisher {
             settle_in: None,
             timer: None,
             out_of_step: false,
+            doubted: None,
+            doubt_timer: None,
             last_frame: Instant::now(),
         }
     }
@@ -103,15 +129,16 @@ impl Publisher {
             TailEvent::Progress(timestamp) if !self.out_of_step => self.progress(timestamp),
             TailEvent::Complete if !self.out_of_step => {
                 self.settle(true);
-                self.set_upstream(Upstream::Complete);
+                self.stands(Event::Final);
             }
             TailEvent::Delta(_) | TailEvent::Progress(_) | TailEvent::Complete => {}
-            TailEvent::Lost { reason } => {
+            TailEvent::Interrupted(reason) => self.stands(Event::Interrupted(reason)),
+            TailEvent::Failed(reason) => {
+                self.shared.counters.count_failure();
                 self.settle(true);
-                warn!("view {:?}: upstream lost: {reason}", self.shared.name);
-                self.set_upstream(Upstream::Lost);
+                self.stands(Event::Failed(reason));
             }
-            TailEvent::Gone { reason } => self.gone(&reason),
+            TailEvent::Gone(why) => self.gone(why),
         }
     }
 
@@ -119,7 +146,7 @@ impl Publisher {
         let other = |known: &Description| known.incarnation != description.incarnation;
         if self.described.as_ref().is_some_and(other) {
             if self.held.is_some() {
-                self.gone("the view was created anew or its columns changed");
+                self.gone(Why::Recreated);
             }
             // Of another incarnation: no position from before is taken for one.
             self.distrusted = None;
@@ -129,6 +156,7 @@ impl Publisher {
         let columns = description.columns.clone();
         self.shared.update_status(|status| status.columns = columns);
         self.described = Some(description);
+        self.stands(Event::Found);
     }
 
     fn delta(&mut self, delta: Delta) {
@@ -152,6 +180,7 @@ impl Publisher {
         let is_published = held.follow(delta, keeping);
         self.settle_in = held.held_back().or(self.settle_in);
         self.note(is_published);
+        self.is_current();
     }
 
     fn progress(&mut self, timestamp: Timestamp) {
@@ -164,6 +193,7 @@ impl Publisher {
             held.advance(timestamp);
         }
         self.report();
+        self.is_current();
     }
 
     /// An upstream that contradicts itself: what is held stays, and nothing
@@ -177,20 +207,24 @@ impl Publisher {
         );
         self.out_of_step = true;
         self.behind = None;
-        (self.resync)(reason);
+        self.stands(Event::Interrupted(Cause::BadData.into()));
+        let reason = reason.to_owned();
+        (self.resync)(Again::Inconsistent { reason, held });
     }
 
     /// A view over the limit is not served, rather than take the process down.
     fn refuse(&mut self, bytes: u64) {
-        error!(
-            "view {:?} has {bytes} bytes of JSON, more than the {} allowed; it is not served",
-            self.shared.name, self.settings.view_bytes_max
-        );
+        if self.shared.upstream().why_gone() != Some(Why::TooLarge) {
+            error!(
+                "view {:?} has {bytes} bytes of JSON, more than the {} allowed; it is not served",
+                self.shared.name, self.settings.view_bytes_max
+            );
+        }
         // What was gathered is part of what is too large.
         self.settle_in = None;
-        self.gone("the view is larger than this gateway serves");
+        self.gone(Why::TooLarge);
         self.out_of_step = true;
-        (self.resync)("the view is too large");
+        (self.resync)(Again::TooLarge);
     }
 
     /// The clock and the limits for what is appended now.
@@ -220,43 +254,6 @@ impl Publisher {
             self.shared.update_status(|status| status.changed = changed);
         }
         self.report();
-    }
-
-    fn set_upstream(&mut self, upstream: Upstream) {
-        let before = self.shared.upstream();
-        // Without a base there is nothing that could be stale.
-        let nothing_held = self.held.is_none();
-        if before == upstream || (nothing_held && before == Upstream::Loading) {
-            return;
-        }
-        self.shared
-            .update_status(|status| status.upstream = upstream);
-        let keeping = self.keeping();
-        let live = upstream != Upstream::Lost;
-        if let Some(held) = &mut self.held
-            && held.publish_upstream(live, keeping)
-        {
-            info!("view {:?}: upstream {}", self.shared.name, upstream.word());
-            self.last_frame = Instant::now();
-        }
-    }
-
-    /// Ends the log: the last frame says why.
-    fn gone(&mut self, reason: &str) {
-        self.settle(true);
-        warn!("view {:?} is gone: {reason}", self.shared.name);
-        let keeping = self.keeping();
-        if let Some(held) = self.held.take() {
-            held.end(reason, keeping);
-        }
-        self.shared.replace_log(None);
-        self.shared.update_status(|status| {
-            status.upstream = Upstream::Gone;
-            status.position = None;
-            status.changed = None;
-            status.rows = 0;
-            status.bytes = 0;
-        });
     }
 
     fn report(&mut self) {
@@ -344,6 +341,7 @@ impl Handler<Wake> for Publisher {
         self.settle(false);
         self.provide_base();
         self.set_timer(context);
+        self.set_doubt_timer(context);
         self.shared.wake_relays();
     }
 }

@@ -4,12 +4,14 @@
 //! out and the lock is dropped before any byte is encoded or written.
 
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Instant;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use crate::model::position::{Incarnation, Position, Timestamp};
-use crate::model::retention::Retention;
+use crate::model::reason::Why;
+use crate::model::retention::{Entry, Retention};
 use crate::model::row::Column;
+use crate::model::upstream::{Event, Told, Upstream};
 
 use super::counters::{StreamCounters, StreamTotals, ViewCounters};
 use super::frame::{Base, Frame};
@@ -32,7 +34,8 @@ pub struct LogState {
     pub base: Option<Arc<Base>>,
     /// The latest position that a client has gone on from with nothing to send.
     pub resumed: Timestamp,
-    /// Whether the upstream can be reached.
+    /// Whether the last word on the upstream that was told in the log, if one
+    /// was, is that it is live. What is known of it, `Status` has.
     pub live: bool,
     /// Whether the last frame is in: nothing will follow.
     pub ended: bool,
@@ -58,40 +61,37 @@ impl Log {
     pub fn lock(&self) -> MutexGuard<'_, LogState> {
         lock(&self.state)
     }
+
+    /// Appends the last frame of all.
+    pub fn end(&self, frame: Frame, now_ms: u64) {
+        let mut state = self.lock();
+        let head = state.retention.head();
+        if !state.ended {
+            state.retention.push(Entry {
+                after: head,
+                timestamp: head,
+                has_changes: false,
+                bytes: frame.bytes_kept(),
+                at_ms: now_ms,
+                frame: Arc::new(frame),
+            });
+        }
+        state.ended = true;
+    }
+}
+
+/// The wall clock, in milliseconds since 1970, as Materialize's timestamps are.
+pub fn wall_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| {
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    })
 }
 
 /// A poisoned lock only says that a thread panicked elsewhere; every state in
 /// this module is valid between any two statements, so it can be used on.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// How a view stands with its upstream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Upstream {
-    /// No base yet.
-    Loading,
-    /// Changes arrive as they happen.
-    Live,
-    /// Out of reach; what is held may be stale.
-    Lost,
-    /// A constant view: final.
-    Complete,
-    /// Dropped, or its columns changed; looked for.
-    Gone,
-}
-
-impl Upstream {
-    /// The word for it in `/views`, logs and metrics.
-    pub fn word(self) -> &'static str {
-        match self {
-            Upstream::Loading => "loading",
-            Upstream::Live => "live",
-            Upstream::Lost => "lost",
-            Upstream::Complete => "complete",
-            Upstream::Gone => "gone",
-        }
-    }
 }
 
 /// What `/views` tells of a view.
@@ -107,7 +107,7 @@ pub struct Status {
     pub position: Option<Position>,
     /// The position of the last change, for `If-None-Match`.
     pub changed: Option<Position>,
-    /// The upstream.
+    /// What is known of its upstream.
     pub upstream: Upstream,
 }
 
@@ -144,8 +144,6 @@ pub struct SharedView {
     pub base_wanted: AtomicBool,
     /// Set once, at its end: no stream begins any more.
     closing: AtomicBool,
-    /// Why the view is not served any more, while the gateway is; set once.
-    given_up: OnceLock<String>,
     /// Of a thousand streams, those that are to end; grows during a shutdown.
     ending: AtomicU16,
     /// Who is woken at news. Here and not with the publisher, so that whoever
@@ -178,12 +176,11 @@ impl SharedView {
                 bytes: 0,
                 position: None,
                 changed: None,
-                upstream: Upstream::Loading,
+                upstream: Upstream::new(wall_ms()),
             }),
             is_steady: AtomicBool::new(true),
             base_wanted: AtomicBool::new(false),
             closing: AtomicBool::new(false),
-            given_up: OnceLock::new(),
             ending: AtomicU16::new(0),
             relays: Mutex::default(),
             subscribers: AtomicUsize::new(0),
@@ -199,9 +196,25 @@ impl SharedView {
         lock(&self.log).clone()
     }
 
-    /// Puts another log in place of the current one, or none.
+    /// Puts another log in place of the current one, or none. One that is
+    /// given up keeps none.
     pub fn replace_log(&self, log: Option<Arc<Log>>) {
-        *lock(&self.log) = log;
+        let mut current = lock(&self.log);
+        *current = log.filter(|_| !self.upstream().is_given_up());
+    }
+
+    /// Nobody looks for the view any more: its streams are told so and end,
+    /// whether its publisher still runs or not.
+    pub fn give_up(&self) {
+        // Held to the end, so that no other log takes its place meanwhile.
+        let mut current = lock(&self.log);
+        if let Told::Gone(why) = self.happens(Event::GivenUp)
+            && let Some(log) = current.take()
+        {
+            log.end(Frame::gone(why.words()), self.now_ms());
+        }
+        drop(current);
+        self.close(LOTS.end);
     }
 
     /// A copy of the status.
@@ -209,9 +222,15 @@ impl SharedView {
         lock(&self.status).clone()
     }
 
-    /// How it stands with its upstream.
+    /// What is known of its upstream.
     pub fn upstream(&self) -> Upstream {
-        lock(&self.status).upstream
+        lock(&self.status).upstream.clone()
+    }
+
+    /// Something happened to it; what those who hold the view are to be told.
+    #[must_use = "it has to be told"]
+    pub fn happens(&self, event: Event) -> Told {
+        lock(&self.status).upstream.handle(event, wall_ms())
     }
 
     /// Whether the upstream tells how far it is also when nothing changes.
@@ -224,7 +243,8 @@ impl SharedView {
         self.is_steady.store(is_steady, Ordering::Release);
     }
 
-    /// Changes the status.
+    /// Changes the status, but for what is known of the upstream, which changes
+    /// by events.
     pub fn update_status(&self, change: impl FnOnce(&mut Status)) {
         change(&mut lock(&self.status));
     }
@@ -234,20 +254,15 @@ impl SharedView {
     pub fn close(&self, per_mille: u16) {
         self.closing.store(true, Ordering::Release);
         self.ending.fetch_max(per_mille, Ordering::AcqRel);
-    }
-
-    /// The view is served no more, for a reason that is fit for browsers: all
-    /// its streams are told so and end, those that wait for a base included.
-    pub fn give_up(&self, reason: &str) {
-        // The first reason counts.
-        let _ = self.given_up.set(reason.to_owned());
-        self.close(LOTS.end);
         self.wake_relays();
     }
 
-    /// Why the view was given up, if it was.
-    pub fn given_up(&self) -> Option<&str> {
-        self.given_up.get().map(String::as_str)
+    /// Why the view is not served any more, if it was given up: fit for
+    /// browsers.
+    pub fn given_up(&self) -> Option<&'static str> {
+        let upstream = self.upstream();
+        let why = upstream.why_gone().filter(|_| upstream.is_given_up());
+        why.map(Why::words)
     }
 
     /// From now on this relay is woken at news, for the first time at once.

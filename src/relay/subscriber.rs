@@ -233,8 +233,9 @@ impl Subscriber {
                     }
                 }
                 Stage::Following { log, cursor } => {
-                    let is_given_up = self.shared.given_up().is_some();
-                    if self.shared.ends(self.lot) && !is_given_up {
+                    let is_to_end = self.shared.ends(self.lot);
+                    let is_given_up = is_to_end && self.shared.given_up().is_some();
+                    if is_to_end && !is_given_up {
                         return Poll::Ready(Some(self.say_farewell()));
                     }
                     // Of a view that is given up the last word may be in the

@@ -3,7 +3,7 @@
 //! A timestamp is closed by a row at a later one, since rows come in the order
 //! of time, or by progress above it: progress at `t` closes what is below `t`.
 
-use crate::limits::TIME_BACK_MAX_MS;
+use crate::limits::{SNAPSHOT_BEHIND_MS_MAX, TIME_BACK_MAX_MS};
 use crate::model::delta::{Change, Delta};
 use crate::model::event::TailEvent;
 use crate::model::position::Timestamp;
@@ -37,18 +37,23 @@ pub enum AssemblerError {
     TooLarge {
         /// The bound.
         max: u64,
+        /// Whether it is the whole view.
+        is_snapshot: bool,
     },
 }
 
 /// Where a tail starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Start {
-    /// With a snapshot. It is told once it stands above `floor`, the last
-    /// timestamp that an earlier connection closed: a server may show its
+    /// With a snapshot. It is told once it is known to hold at `floor`, the
+    /// last timestamp that an earlier connection closed: a server may show its
     /// contents a little before that, and time must not go back.
     Snapshot {
         /// The last timestamp closed so far.
         floor: Option<Timestamp>,
+        /// The time that the upstream's clock has shown so far; `floor` may
+        /// be far beyond it, since a view may be known ahead of time.
+        reached: Option<Timestamp>,
     },
     /// With the changes after this closed timestamp.
     Resume(Timestamp),
@@ -69,6 +74,7 @@ enum State {
     Snapshot {
         builder: Box<ViewBuilder>,
         floor: Option<Timestamp>,
+        reached: Option<Timestamp>,
     },
     Deltas,
 }
@@ -92,6 +98,10 @@ pub struct Assembler {
     /// Sum of all diffs since the snapshot began; `None` when resumed, where
     /// the sum before is not known.
     copies: Option<i128>,
+    /// Nothing changes up to here after what was told last.
+    rest: Option<Timestamp>,
+    /// Whether the snapshot is of a time long before one that was.
+    went_back: bool,
 }
 
 impl Assembler {
@@ -99,9 +109,13 @@ impl Assembler {
     /// without telling them is an error.
     pub fn new(start: Start, bytes_max: u64) -> Self {
         let (state, closed, copies) = match start {
-            Start::Snapshot { floor } => {
-                let builder = Box::default();
-                (State::Snapshot { builder, floor }, None, Some(0))
+            Start::Snapshot { floor, reached } => {
+                let state = State::Snapshot {
+                    builder: Box::default(),
+                    floor,
+                    reached,
+                };
+                (state, None, Some(0))
             }
             Start::Resume(closed) => (State::Deltas, Some(closed), None),
         };
@@ -114,6 +128,8 @@ impl Assembler {
             bytes: 0,
             bytes_max,
             copies,
+            rest: None,
+            went_back: false,
         }
     }
 
@@ -156,6 +172,7 @@ impl Assembler {
         if self.bytes > self.bytes_max {
             return Err(AssemblerError::TooLarge {
                 max: self.bytes_max,
+                is_snapshot: self.awaits_snapshot(),
             });
         }
         self.copies = self.copies.map(|sum| sum.saturating_add(i128::from(diff)));
@@ -190,14 +207,26 @@ impl Assembler {
     /// Everything up to and including `through` is closed.
     fn close(&mut self, through: Timestamp) -> Result<Option<TailEvent>, AssemblerError> {
         match &mut self.state {
-            State::Snapshot { builder, floor } => {
-                let whole = self.open.is_some_and(|open| open <= through);
-                let above = floor.is_none_or(|floor| is_above(through, floor));
-                if !whole || !above {
+            State::Snapshot {
+                builder,
+                floor,
+                reached,
+            } => {
+                let Some(open) = self.open.filter(|open| *open <= through) else {
+                    return Ok(None);
+                };
+                let is_back = is_back_by(open, *reached, TIME_BACK_MAX_MS);
+                if floor.is_some_and(|floor| through < floor) && !is_back {
                     return Ok(None);
                 }
-                let view = std::mem::take(builder).finish(through)?;
-                self.told(through);
+                // At its own time if that can be: a view that is known far
+                // ahead has been what it is since then, and those who show
+                // others with it need not wait.
+                let is_late = floor.is_some_and(|floor| open <= floor) && !is_back;
+                let at = if is_late { through } else { open };
+                self.went_back = is_back && is_back_by(open, *reached, SNAPSHOT_BEHIND_MS_MAX);
+                let view = std::mem::take(builder).finish(at)?;
+                self.told(at, through);
                 self.state = State::Deltas;
                 Ok(Some(TailEvent::Snapshot(view)))
             }
@@ -206,7 +235,7 @@ impl Assembler {
                     return Ok(None);
                 }
                 if self.pending.is_empty() {
-                    self.told(through);
+                    self.told(through, through);
                     return Ok(Some(TailEvent::Progress(through)));
                 }
                 match self.open {
@@ -215,7 +244,7 @@ impl Assembler {
                         // At the rows' own time, not at the later one that is
                         // closed too: a position between the two, from another
                         // gateway, includes these changes already.
-                        self.told(open);
+                        self.told(open, through);
                         Ok(Some(TailEvent::Delta(Delta::new(open, changes))))
                     }
                     // Below the rows being collected nothing changed; that
@@ -226,10 +255,31 @@ impl Assembler {
         }
     }
 
-    fn told(&mut self, through: Timestamp) {
-        self.closed = Some(through);
+    /// What is told stands at a time, and is closed through a later one.
+    fn told(&mut self, at: Timestamp, through: Timestamp) {
+        self.closed = Some(at);
+        self.rest = (through > at).then_some(through);
         self.open = None;
         self.bytes = 0;
+    }
+
+    /// What was closed together with what was told last, and is to be told
+    /// after it: that nothing changed since.
+    pub fn rest(&mut self) -> Option<TailEvent> {
+        let rest = self.rest.take()?;
+        self.closed = Some(rest);
+        Some(TailEvent::Progress(rest))
+    }
+
+    /// Whether the snapshot was of a time so long before what was reached that
+    /// the upstream's time has gone back.
+    pub fn has_gone_back(&self) -> bool {
+        self.went_back
+    }
+
+    /// The last progress.
+    pub fn progressed(&self) -> Option<Timestamp> {
+        self.progress
     }
 
     /// Whether nothing at all has come.
@@ -266,13 +316,15 @@ impl Assembler {
     /// Another connection saw the view empty at this time, before anything
     /// came on this one: an old server says nothing about an empty view.
     pub fn found_empty(&mut self, at: Timestamp) -> Option<TailEvent> {
-        let State::Snapshot { floor, .. } = &self.state else {
+        let State::Snapshot { floor, reached, .. } = &self.state else {
             return None;
         };
-        if !self.is_untouched() || floor.is_some_and(|floor| !is_above(at, floor)) {
+        let is_back = is_back_by(at, *reached, TIME_BACK_MAX_MS);
+        if !self.is_untouched() || floor.is_some_and(|floor| at < floor) && !is_back {
             return None;
         }
-        self.told(at);
+        self.went_back = is_back_by(at, *reached, SNAPSHOT_BEHIND_MS_MAX);
+        self.told(at, at);
         self.state = State::Deltas;
         Some(TailEvent::Snapshot(View::empty(at)))
     }
@@ -296,8 +348,9 @@ impl Assembler {
     }
 
     /// The server has ended the tail, and it is known that the view is final:
-    /// tells what was collected and completion.
-    pub fn finish(&mut self) -> Result<Vec<TailEvent>, AssemblerError> {
+    /// tells what was collected and completion. `now` is the upstream's time,
+    /// as far as it is known.
+    pub fn finish(&mut self, now: Option<Timestamp>) -> Result<Vec<TailEvent>, AssemblerError> {
         let mut events = Vec::new();
         // A view without rows whose time was never told stands, like every
         // constant view of an old server, at the end of time.
@@ -307,27 +360,36 @@ impl Assembler {
             (None, Some(_)) => None,
         };
         if let Some(through) = through {
-            if let State::Snapshot { floor, .. } = &mut self.state
-                && floor.take() == Some(Timestamp::MAX)
-                && through == Timestamp::MAX
-            {
-                // The same constant view as before the connection was lost.
-                self.told(through);
-                return Ok(vec![TailEvent::Progress(through), TailEvent::Complete]);
-            }
-            self.open = Some(through);
+            self.open = Some(match &self.state {
+                State::Snapshot { floor, reached, .. } => {
+                    became_final(through, *floor, now.max(*reached))
+                }
+                State::Deltas => through,
+            });
             events.extend(self.close(through)?);
+            events.extend(self.rest());
         }
         events.push(TailEvent::Complete);
         Ok(events)
     }
 }
 
-/// Whether a snapshot at `through` may be told to those who hold `floor`:
-/// above it, or so far below that the server's time has gone back for good and
-/// waiting for the floor would take for ever.
-fn is_above(through: Timestamp, floor: Timestamp) -> bool {
-    through > floor || floor.get() - through.get() > TIME_BACK_MAX_MS
+/// Since when a view that stands at the end of time has been what it is: who
+/// holds what it was before would otherwise be between the two for ever.
+fn became_final(through: Timestamp, floor: Option<Timestamp>, now: Option<Timestamp>) -> Timestamp {
+    match floor {
+        Some(floor) if through == Timestamp::MAX && floor < through => {
+            now.map_or(next(floor), |now| now.max(next(floor)))
+        }
+        _ => through,
+    }
+}
+
+/// Whether a time is so long before what the upstream's clock has shown that
+/// waiting for it to come again is of no use.
+fn is_back_by(time: Timestamp, reached: Option<Timestamp>, ms_max: u64) -> bool {
+    let by = |reached: Timestamp| reached.get().saturating_sub(time.get());
+    reached.is_some_and(|reached| by(reached) > ms_max)
 }
 
 /// The timestamp after this one; at the end of time itself.

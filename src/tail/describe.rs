@@ -312,6 +312,16 @@ pub(super) fn count(
     answer.ok_or(TailError::Answer { what })
 }
 
+/// The upstream's time, if it tells; an old server's answer is that of a
+/// constant.
+pub(super) fn now(client: &mut Client, dialect: Dialect) -> Result<Option<Timestamp>, TailError> {
+    if dialect == Dialect::Tail {
+        return Ok(None);
+    }
+    let rows = tolerant(client, "SELECT mz_now()", "its time")?.unwrap_or_default();
+    Ok(first(&rows).and_then(|text| text.parse().ok()))
+}
+
 pub(super) fn first(rows: &[TextRow]) -> Option<&str> {
     rows.first()?.first()?.as_deref()
 }

@@ -7,6 +7,7 @@ use std::io;
 use postgres::error::SqlState;
 
 use crate::connection::ConnectError;
+use crate::model::position::Timestamp;
 
 use super::assembler::AssemblerError;
 use super::dialect::DialectError;
@@ -100,6 +101,9 @@ pub enum TailError {
         /// Seconds.
         seconds: u64,
     },
+    /// The server's clock shows a time long before what its stream has shown.
+    #[error("Materialize's time went back")]
+    WentBack,
     /// A line that cannot be.
     #[error("Materialize sent malformed data")]
     Message(#[from] MessageError),
@@ -111,7 +115,12 @@ pub enum TailError {
     Resync {
         /// What the publisher saw.
         reason: String,
+        /// Where it stands.
+        held: Option<Timestamp>,
     },
+    /// The publisher has found the view larger than it may be.
+    #[error("the view is larger than the gateway serves")]
+    TooLarge,
     /// The operating system gave no thread.
     #[error("starting a thread failed")]
     Thread(#[source] io::Error),
@@ -156,8 +165,8 @@ impl TailError {
             TailError::Refused(_) => {
                 Some("Try a SUBSCRIBE of the view in psql as the same user.".to_string())
             }
-            TailError::Assembler(AssemblerError::TooLarge { .. }) => {
-                Some("Raise the bound, or stream a smaller view.".to_string())
+            TailError::TooLarge | TailError::Assembler(AssemblerError::TooLarge { .. }) => {
+                Some("Raise --max-view-bytes, or stream a smaller view.".to_string())
             }
             _ => None,
         }
@@ -196,6 +205,18 @@ impl TailError {
                 | TailError::UnknownColumn { .. }
                 | TailError::BadQuery { .. }
                 | TailError::QueryOnOldServer { .. }
+        )
+    }
+
+    /// Whether the whole view is larger than the gateway may hold.
+    pub(super) fn is_too_large(&self) -> bool {
+        matches!(
+            self,
+            TailError::TooLarge
+                | TailError::Assembler(AssemblerError::TooLarge {
+                    is_snapshot: true,
+                    ..
+                })
         )
     }
 

@@ -8,79 +8,29 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::time::Instant;
 
 use crossbeam_channel::{SendTimeoutError, Sender};
 
 use crate::limits::WATCH_TICK;
 use crate::model::event::{Description, TailEvent};
-use crate::model::position::{Position, Timestamp};
+use crate::model::position::Timestamp;
+use crate::model::reason::{Cause, Why};
 
-use super::assembler::{Assembler, Start};
-use super::dialect::Dialect;
+use super::clock::Clock;
 use super::error::TailError;
+use super::held::Held;
 
 /// The caller's generation is over: it must end without another word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stale;
 
-/// What the readers of one view hand on to each other.
-#[derive(Debug, Default)]
-pub(super) struct Held {
-    /// What was found last; `None` before the first connection and once the
-    /// view is gone.
-    pub description: Option<Description>,
-    /// Whether the view was ever found.
-    pub was_found: bool,
-    /// The last timestamp told as closed of that description's incarnation.
-    pub closed: Option<Timestamp>,
-    /// The messages of the current connection; `None` between connections.
-    pub assembler: Option<Assembler>,
-    /// What the current connection would have told, had it been certain of
-    /// what the stream is; `None` once it is.
-    pub withheld: Option<Vec<TailEvent>>,
-    /// Counts the streams that began: what was asked before is of another one.
-    pub streams: u64,
-    /// What the server speaks, once known.
-    pub dialect: Option<Dialect>,
-    /// The publisher was told that the upstream is lost, and nothing since.
-    pub is_lost: bool,
-    /// The next connection must start with a snapshot, since what the
-    /// publisher holds is in doubt.
-    pub must_snapshot: bool,
-    /// The connection before this one ended as that of a constant view does.
-    pub looked_constant: bool,
-    /// Failures in a row.
-    pub failures: u32,
-    /// The last failure in the log, not to log it again and again.
-    pub logged: Option<String>,
-}
-
-impl Held {
-    /// Where the next connection starts.
-    pub fn start(&self, dialect: Dialect) -> Start {
-        match self.closed {
-            Some(closed) if dialect.can_resume() && !self.must_snapshot => Start::Resume(closed),
-            floor => Start::Snapshot { floor },
-        }
-    }
-
-    /// Where the view stands, for logs.
-    pub fn position(&self) -> String {
-        match (&self.description, self.closed) {
-            (Some(description), Some(timestamp)) => Position {
-                timestamp,
-                incarnation: description.incarnation,
-            }
-            .to_string(),
-            _ => "none".to_string(),
-        }
-    }
-}
-
 type Wake = Box<dyn Fn() + Send + Sync>;
 
 /// The door: the lock, the generation and the channel behind it.
 pub(super) struct Gate {
+    /// The view, for logs.
+    view: String,
     held: Mutex<Held>,
     generation: AtomicU64,
     /// A reader waits for room in the channel: it is not the upstream that is
@@ -91,8 +41,9 @@ pub(super) struct Gate {
 }
 
 impl Gate {
-    pub fn new(out: Sender<TailEvent>, wake: Wake) -> Self {
+    pub fn new(view: &str, out: Sender<TailEvent>, wake: Wake) -> Self {
         Gate {
+            view: view.to_owned(),
             held: Mutex::default(),
             generation: AtomicU64::new(0),
             is_full: AtomicBool::new(false),
@@ -212,20 +163,16 @@ impl Entered<'_> {
             _ => None,
         };
         let is_snapshot = matches!(event, TailEvent::Snapshot(_));
-        let is_lost = matches!(event, TailEvent::Lost { .. });
         let told = self.wait_for_room(event);
         self.gate.is_full.store(false, Ordering::Relaxed);
         told?;
         if let Some(closed) = closed {
             self.held.closed = Some(closed);
-            self.held.is_lost = false;
-            self.held.logged = None;
+            self.held.is_current = true;
+            self.held.recover(&self.gate.view);
         }
         if is_snapshot {
             self.held.must_snapshot = false;
-        }
-        if is_lost {
-            self.held.is_lost = true;
         }
         (self.gate.wake)();
         Ok(())
@@ -246,7 +193,7 @@ impl Entered<'_> {
 
     /// Takes what a view is at the beginning of a connection, and tells it;
     /// `became` is what became of the one before it, if it is another.
-    pub fn describe(&mut self, found: Description, became: &str) -> Result<(), Stale> {
+    pub fn describe(&mut self, found: Description, became: Why) -> Result<(), Stale> {
         self.held.was_found = true;
         self.held.assembler = None;
         self.held.withheld = None;
@@ -259,67 +206,97 @@ impl Entered<'_> {
         self.tell(TailEvent::Described(found))
     }
 
-    /// Tells that the view is gone, once.
-    pub fn gone(&mut self, reason: &str) -> Result<(), Stale> {
+    /// Tells that the view is gone; the next one of its name is another.
+    pub fn gone(&mut self, why: Why) -> Result<(), Stale> {
         self.held.assembler = None;
         self.held.withheld = None;
         self.held.looked_constant = false;
         self.held.closed = None;
-        if self.held.description.take().is_none() {
-            return Ok(());
-        }
-        let reason = reason.to_string();
-        self.tell(TailEvent::Gone { reason })
+        self.held.description = None;
+        // Times of one view say nothing about another.
+        self.held.clock = Clock::default();
+        self.tell(TailEvent::Gone(why))
     }
 
-    /// Counts a failure, logs it unless it is the one logged last, and tells
-    /// the publisher once per outage.
-    pub fn failed(&mut self, view: &str, error: &TailError) -> Result<(), Stale> {
+    /// Tells that a view that was there is not any more.
+    pub fn vanished(&mut self, error: &TailError) -> Result<(), Stale> {
+        self.gone(match error {
+            TailError::UnknownColumn { .. } => Why::ColumnsChanged,
+            TailError::Renamed { .. } => Why::Renamed,
+            _ => Why::Dropped,
+        })?;
+        self.held.failures = self.held.failures.saturating_add(1);
+        self.held.note(&self.gate.view, error, log::Level::Info);
+        Ok(())
+    }
+
+    /// Tells that the upstream's time has gone back to this: what follows is
+    /// of before what was told.
+    pub fn went_back(&mut self, to: Timestamp) -> Result<(), Stale> {
+        self.held.clock.restart(to, Instant::now());
+        match self.held.closed.take() {
+            Some(_) => self.say(TailEvent::Gone(Why::TimeWentBack)),
+            None => Ok(()),
+        }
+    }
+
+    /// Tells that the view is larger than it may be; how often in a row.
+    pub fn too_large(&mut self, error: &TailError) -> Result<u32, Stale> {
+        self.held.assembler = None;
+        self.held.withheld = None;
+        self.held.looked_constant = false;
+        self.held.closed = None;
+        self.held.must_snapshot = true;
+        self.held.too_large = self.held.too_large.saturating_add(1);
+        self.held.note(&self.gate.view, error, log::Level::Error);
+        self.tell(TailEvent::Gone(Why::TooLarge))?;
+        Ok(self.held.too_large)
+    }
+
+    /// Tells that the stream has ended, and that the next connection is to
+    /// show at once what that means.
+    pub fn interrupted(&mut self) -> Result<(), Stale> {
+        self.tell(TailEvent::Interrupted(Cause::Changing.into()))
+    }
+
+    /// Counts a failure, logs it unless it is known, and tells it.
+    pub fn failed(&mut self, error: &TailError) -> Result<(), Stale> {
         self.held.assembler = None;
         self.held.withheld = None;
         self.held.looked_constant = false;
         self.held.failures = self.held.failures.saturating_add(1);
-        let reason = error.chain();
-        if self.held.logged.as_ref() == Some(&reason) {
-            log::debug!("view \"{view}\": {reason}");
-        } else {
-            let position = self.held.position();
-            let hint = error.hint().unwrap_or_default();
-            log::error!("view \"{view}\" at position {position}: {reason}. {hint}");
-            self.held.logged = Some(reason.clone());
-        }
-        if let TailError::Resync { .. } = error {
-            // The publisher has not taken in all that was told as closed, so
-            // that is no floor for the snapshot it needs now.
-            self.held.closed = None;
+        self.held.note(&self.gate.view, error, log::Level::Error);
+        let reason = error.reason();
+        if let TailError::Resync { held, .. } = error {
+            // The publisher has not taken in all that was told as closed.
+            self.held.closed = *held;
         }
         if error.is_bad_data() {
             self.held.must_snapshot = true;
             // The connection is well: the next snapshot comes within the
             // second, unless this goes on.
             if self.held.failures < 2 {
-                return Ok(());
+                return self.tell(TailEvent::Interrupted(reason));
             }
         }
-        if let TailError::Silent { .. } = error {
+        if let TailError::Silent { .. } | TailError::WentBack = error {
             // Resumed after a time that a server has gone back behind, the
             // stream would be silent until that time comes again.
             self.held.must_snapshot = true;
         }
-        if self.held.is_lost {
-            return Ok(());
-        }
-        self.tell(TailEvent::Lost { reason })
+        self.tell(TailEvent::Failed(reason))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tail::assembler::Start;
+    use crate::tail::dialect::Dialect;
 
     fn gate(room: usize) -> (Gate, crossbeam_channel::Receiver<TailEvent>) {
         let (out, events) = crossbeam_channel::bounded(room);
-        (Gate::new(out, Box::new(|| {})), events)
+        (Gate::new("v", out, Box::new(|| {})), events)
     }
 
     fn progress(milliseconds: u64) -> TailEvent {
@@ -364,24 +341,45 @@ mod tests {
     }
 
     #[test]
-    fn gate_tells_an_outage_once_and_starts_above_what_it_told() {
+    fn gate_tells_each_failure_and_starts_where_what_it_told_ends() {
         let (gate, events) = gate(8);
         let mut inside = gate.enter(0).unwrap_or_else(|_| panic!("current"));
         inside.tell(progress(7)).ok();
-        inside.failed("v", &TailError::Ended).ok();
-        inside.failed("v", &TailError::Silent { seconds: 1 }).ok();
-        let floor = Some(Timestamp::new(7));
+        inside.failed(&TailError::Ended).ok();
+        inside.failed(&TailError::Silent { seconds: 1 }).ok();
+        let floor = Start::Snapshot {
+            floor: Some(Timestamp::new(7)),
+            reached: None,
+        };
         // Silence may mean a time that went back: no resume after it.
-        let start = inside.held.start(Dialect::Subscribe);
-        assert_eq!(start, Start::Snapshot { floor });
+        assert_eq!(inside.held.start(Dialect::Subscribe), floor);
         inside.held.must_snapshot = false;
         let start = inside.held.start(Dialect::Subscribe);
         assert_eq!(start, Start::Resume(Timestamp::new(7)));
-        assert_eq!(inside.held.start(Dialect::Tail), Start::Snapshot { floor });
+        assert_eq!(inside.held.start(Dialect::Tail), floor);
         inside.tell(progress(8)).ok();
-        inside.failed("v", &TailError::Ended).ok();
-        let lost = events.try_iter();
-        let lost = lost.filter(|event| matches!(event, TailEvent::Lost { .. }));
-        assert_eq!(lost.count(), 2);
+        assert!(inside.held.outage.is_none(), "data ended it");
+        inside.failed(&TailError::Ended).ok();
+        let failed = events.try_iter();
+        let failed = failed.filter(|event| matches!(event, TailEvent::Failed(_)));
+        assert_eq!(failed.count(), 3);
+    }
+
+    #[test]
+    fn gate_tells_bad_data_as_an_interruption_unless_it_goes_on() {
+        let (gate, events) = gate(8);
+        let mut inside = gate.enter(0).unwrap_or_else(|_| panic!("current"));
+        let bad = || TailError::Resync {
+            reason: "a row twice".to_owned(),
+            held: Some(Timestamp::new(5)),
+        };
+        inside.tell(progress(7)).ok();
+        inside.failed(&bad()).ok();
+        inside.failed(&bad()).ok();
+        assert_eq!(inside.held.closed, Some(Timestamp::new(5)));
+        let told: Vec<_> = events.try_iter().skip(1).collect();
+        let reason = Cause::BadData.into();
+        let expected = [TailEvent::Interrupted(reason), TailEvent::Failed(reason)];
+        assert_eq!(told, expected);
     }
 }

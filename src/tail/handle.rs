@@ -6,6 +6,7 @@ use crossbeam_channel::Sender;
 
 use crate::limits::TAIL_STOP_WAIT;
 use crate::model::event::TailEvent;
+use crate::model::position::Timestamp;
 
 use super::error::TailError;
 use super::gate::Gate;
@@ -22,7 +23,7 @@ pub fn spawn(
     wake: impl Fn() + Send + Sync + 'static,
     fatal: Sender<TailError>,
 ) -> Result<TailHandle, TailError> {
-    let gate = Gate::new(out, Box::new(wake));
+    let gate = Gate::new(&settings.view.name, out, Box::new(wake));
     let catalog = match &settings.catalog {
         Some(catalog) => catalog.clone(),
         None => Catalog::start(CatalogSettings {
@@ -51,14 +52,23 @@ impl TailHandle {
         self.shared.wait_for_threads(TAIL_STOP_WAIT);
     }
 
-    /// The publisher found what it was told to be inconsistent: starts again
-    /// with a snapshot. Events already in the channel still come; whoever
-    /// calls this ignores them up to the next snapshot.
-    pub fn resync(&self, reason: &str) {
+    /// The publisher found what it was told to be inconsistent, and stands at
+    /// this time: starts again with a snapshot. Events already in the channel
+    /// still come; whoever calls this ignores them up to the next snapshot.
+    pub fn resync(&self, reason: &str, held: Option<Timestamp>) {
         let reason = reason.to_string();
+        self.start_again(TailError::Resync { reason, held });
+    }
+
+    /// The publisher found the view larger than it may be: starts again after
+    /// a while, with a snapshot.
+    pub fn too_large(&self) {
+        self.start_again(TailError::TooLarge);
+    }
+
+    fn start_again(&self, cause: TailError) {
         let next = self.shared.gate.supersede_any();
-        self.shared
-            .start_reader(next, Some(TailError::Resync { reason }));
+        self.shared.start_reader(next, Some(cause));
     }
 }
 

@@ -11,18 +11,25 @@
 pub mod assembler;
 mod backoff;
 mod catalog;
+mod cause;
+mod clock;
 pub mod copy_text;
 pub mod describe;
 pub mod dialect;
+mod end;
+mod ending;
 mod error;
 mod gate;
 mod handle;
+mod held;
 pub mod message;
 mod names;
+mod outage;
 mod probe;
 mod proof;
 mod reader;
 mod shared;
+mod telling;
 mod watch;
 
 use std::time::Duration;

@@ -2,17 +2,18 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use postgres::Client;
 
 use crate::model::event::TailEvent;
 
 use super::assembler::Unclosed;
-use super::describe;
 use super::dialect::Dialect;
 use super::error::TailError;
 use super::gate::Stale;
 use super::shared::{Phase, Shared};
+use super::{describe, telling};
 
 /// Starts asking, unless a probe is under way; whether one was started.
 pub(super) fn start(shared: &Arc<Shared>, generation: u64) -> bool {
@@ -59,6 +60,13 @@ fn ask(shared: &Arc<Shared>, generation: u64) -> Result<(), Stale> {
         shared.replace(generation, TailError::Replaced);
         return Ok(());
     }
+    match look_at_time(shared, generation, &mut client, dialect)? {
+        Ok(()) => {}
+        Err(error) => {
+            shared.replace(generation, error);
+            return Ok(());
+        }
+    }
     shared.probing.found_well.fetch_add(1, Ordering::SeqCst);
     if dialect == Some(Dialect::Tail) && shared.phase() == Phase::Streaming {
         let mut entered = shared.gate.enter(generation)?;
@@ -71,6 +79,32 @@ fn ask(shared: &Arc<Shared>, generation: u64) -> Result<(), Stale> {
         settle(shared, generation, &mut client, &found.object.sql)?;
     }
     Ok(())
+}
+
+/// Asks what time it is there, by which it is judged whether the stream is
+/// rightly silent.
+fn look_at_time(
+    shared: &Arc<Shared>,
+    generation: u64,
+    client: &mut Client,
+    dialect: Option<Dialect>,
+) -> Result<Result<(), TailError>, Stale> {
+    let told = match dialect {
+        Some(dialect) => describe::now(client, dialect),
+        None => Ok(None),
+    };
+    let time = match told {
+        Ok(Some(time)) => time,
+        Ok(None) => return Ok(Ok(())),
+        Err(error) => return Ok(Err(error)),
+    };
+    let mut entered = shared.gate.enter(generation)?;
+    if entered.held.clock.is_back(time) {
+        // It would be silent until the time comes again that it has told.
+        return Ok(Err(TailError::WentBack));
+    }
+    entered.held.clock.set(time, Instant::now());
+    Ok(Ok(()))
 }
 
 /// What an old server leaves unsaid: that a view is empty, and that the rows
@@ -120,8 +154,5 @@ fn settle(
             }
         }
     };
-    match event {
-        Some(event) => entered.tell(event),
-        None => Ok(()),
-    }
+    telling::tell(&mut entered, event)
 }

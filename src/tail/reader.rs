@@ -3,70 +3,31 @@
 use std::io::{self, BufRead};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use postgres::Client;
 use postgres::error::SqlState;
 
 use crate::limits::{
     BACKOFF_RESET_AFTER, COPY_LINE_BYTES_MAX, NOT_READABLE_RETRIES_MAX, NOT_READABLE_WAIT,
+    TOO_LARGE_WAITS,
 };
-use crate::model::position::Timestamp;
+use crate::model::reason::Why;
 
-use super::assembler::{Assembler, Start, Unclosed};
-use super::copy_text::{CopyTextError, Lines};
+use super::assembler::{Assembler, Start};
+use super::copy_text::Lines;
 use super::describe::{Found, Object};
 use super::dialect::{Dialect, From};
+use super::end::End;
+use super::ending::ended;
 use super::error::TailError;
-use super::gate::{Entered, Held, Stale};
-use super::message::{Message, MessageError, Messages};
+use super::gate::Stale;
+use super::message::Messages;
 use super::names::{self, Meaning};
-use super::proof::{Proof, Refuted};
+use super::proof::Proof;
 use super::shared::{Phase, Shared};
+use super::telling::take;
 use super::{backoff, describe};
-
-/// How a connection ended.
-enum End {
-    /// This reader was replaced.
-    Stale,
-    /// The view is constant and told whole.
-    Complete,
-    /// The view looks constant; a second look decides.
-    LooksConstant,
-    /// The view's history is not readable yet, or the view may be gone: the
-    /// next connection tells, and until then there is nothing to be told.
-    NotReadable(TailError),
-    /// All else.
-    Failed(TailError),
-}
-
-impl std::convert::From<Stale> for End {
-    fn from(_: Stale) -> Self {
-        End::Stale
-    }
-}
-
-impl std::convert::From<TailError> for End {
-    fn from(error: TailError) -> Self {
-        End::Failed(error)
-    }
-}
-
-impl std::convert::From<Refuted> for End {
-    fn from(refuted: Refuted) -> Self {
-        match refuted {
-            Refuted::Stale => End::Stale,
-            Refuted::Other => End::NotReadable(TailError::Replaced),
-            Refuted::Unknown(error) => End::Failed(error),
-        }
-    }
-}
-
-impl std::convert::From<CopyTextError> for End {
-    fn from(error: CopyTextError) -> Self {
-        End::Failed(MessageError::CopyText(error).into())
-    }
-}
 
 /// Reads the view for as long as `generation` lasts; `cause` is why the reader
 /// before this one was given up.
@@ -87,36 +48,52 @@ pub(super) fn run(shared: &Arc<Shared>, generation: u64, cause: Option<TailError
             End::Complete => return shared.set_phase(generation, Phase::Complete),
             End::NotReadable(error) => (error, not_readable < NOT_READABLE_RETRIES_MAX),
             // The next connection tells what there is now.
-            End::LooksConstant | End::Failed(TailError::Replaced) => continue,
+            End::LooksConstant | End::Failed(TailError::Replaced) => {
+                match interrupted(shared, generation) {
+                    Ok(()) => continue,
+                    Err(Stale) => return,
+                }
+            }
             End::Failed(error) => (error, false),
         };
         shared.set_phase(generation, Phase::Waiting);
         if is_early {
             not_readable += 1;
             log::debug!("view \"{}\": {}", shared.name(), error.chain());
+            if interrupted(shared, generation).is_err() {
+                return;
+            }
             shared.pause(generation, NOT_READABLE_WAIT);
             continue;
         }
         not_readable = 0;
         match failed(shared, generation, error, began) {
-            Ok(Some(failures)) => {
-                let wait = backoff::wait(failures, shared.settings.reconnect_max);
-                shared.pause(generation, wait);
-            }
+            Ok(Some(wait)) => shared.pause(generation, wait),
             Ok(None) | Err(Stale) => return,
         }
     }
 }
 
-/// Tells a failure; the number of failures in a row, or `None` if there is no
-/// use in trying again.
+fn interrupted(shared: &Shared, generation: u64) -> Result<(), Stale> {
+    shared.gate.enter(generation)?.interrupted()
+}
+
+/// Tells a failure; how long to wait, or `None` if there is no use in trying
+/// again.
 fn failed(
     shared: &Arc<Shared>,
     generation: u64,
     error: TailError,
     began: Instant,
-) -> Result<Option<u32>, Stale> {
+) -> Result<Option<Duration>, Stale> {
+    let longest = shared.settings.reconnect_max;
     let mut entered = shared.gate.enter(generation)?;
+    if error.is_too_large() {
+        // Each attempt reads all that may be held: slower and slower.
+        let times = entered.too_large(&error)?;
+        let longest = longest.saturating_mul(TOO_LARGE_WAITS);
+        return Ok(Some(backoff::wait(times, longest)));
+    }
     if began.elapsed() >= BACKOFF_RESET_AFTER {
         entered.held.failures = 0;
     }
@@ -127,17 +104,11 @@ fn failed(
             let _ = shared.fatal.try_send(error);
             return Ok(None);
         }
-        entered.gone(match &error {
-            TailError::UnknownColumn { .. } => "the view's columns have changed",
-            TailError::Renamed { .. } => "the view was renamed",
-            _ => "the view was dropped",
-        })?;
-        entered.held.failures = entered.held.failures.saturating_add(1);
-        log::info!("view \"{}\": {}", shared.name(), error.chain());
-        return Ok(Some(entered.held.failures));
+        entered.vanished(&error)?;
+    } else {
+        entered.failed(&error)?;
     }
-    entered.failed(shared.name(), &error)?;
-    Ok(Some(entered.held.failures))
+    Ok(Some(backoff::wait(entered.held.failures, longest)))
 }
 
 /// One connection from beginning to end.
@@ -220,8 +191,8 @@ fn became(
     generation: u64,
     client: &mut Client,
     found: &Found,
-) -> Result<&'static str, End> {
-    let anew = "the view was dropped and created anew";
+) -> Result<Why, End> {
+    let anew = Why::Recreated;
     let before = match &shared.gate.enter(generation)?.held.description {
         Some(known) if known.incarnation != found.description.incarnation => known.clone(),
         _ => return Ok(anew),
@@ -233,12 +204,12 @@ fn became(
                 return Ok(anew);
             };
             Ok(match names::still_exists(client, id)? {
-                Some(true) => "the view's name was given to another one",
+                Some(true) => Why::Moved,
                 Some(false) | None => anew,
             })
         }
         _ if before.columns == found.description.columns => Ok(anew),
-        _ => Ok("the view's columns have changed"),
+        _ => Ok(Why::ColumnsChanged),
     }
 }
 
@@ -277,8 +248,10 @@ fn stream_error(error: io::Error) -> End {
     let says_dropped = source
         .and_then(postgres::Error::as_db_error)
         .is_some_and(|it| {
-            it.message()
-                .starts_with("subscribe has been terminated because")
+            let message = it.message();
+            // The words of 26.17, and those of 26.35.
+            message.starts_with("subscribe has been terminated because")
+                || message.starts_with("relation ") && message.ends_with(" was dropped")
         });
     let error = TailError::Stream(error);
     match says_dropped {
@@ -310,9 +283,11 @@ impl Reading<'_> {
                 log::debug!("view \"{}\": no resume from {closed}", self.shared.name());
                 floor = Some(closed);
             }
-            Start::Snapshot { floor: above } => floor = floor.max(above),
+            Start::Snapshot { floor: above, .. } => floor = floor.max(above),
         }
-        let start = Start::Snapshot { floor };
+        let clock = self.shared.gate.enter(self.generation)?.held.clock;
+        let reached = clock.reached();
+        let start = Start::Snapshot { floor, reached };
         let error = match client.copy_out(&dialect.copy_sql(&object.sql, From::Snapshot)) {
             Ok(copy) => return self.read_all(copy, start),
             Err(error) => error,
@@ -341,6 +316,7 @@ impl Reading<'_> {
             let bytes_max = shared.settings.unclosed_bytes_max;
             entered.held.assembler = Some(Assembler::new(start, bytes_max));
             entered.held.withheld = Some(Vec::new());
+            entered.held.is_current = false;
             entered.held.streams = entered.held.streams.wrapping_add(1);
             let position = entered.held.position();
             log::info!(
@@ -367,112 +343,4 @@ impl Reading<'_> {
         }
         Ok(lines.finish()?)
     }
-}
-
-/// Whether a count of the view finds no more rows than came. A server that
-/// refuses to count says nothing against it.
-fn is_all(client: &mut Client, view: &str, unclosed: Option<Unclosed>) -> Result<bool, TailError> {
-    let Some(Unclosed { timestamp, copies }) = unclosed else {
-        return Ok(true);
-    };
-    match describe::count(client, view, Some(timestamp)) {
-        Ok((rows, _)) => Ok(rows == copies),
-        Err(TailError::Query { source, .. }) if source.as_db_error().is_some() => Ok(true),
-        Err(error) => Err(error),
-    }
-}
-
-impl Held {
-    /// A newer server has ended a COPY: whether the view is constant, as far as
-    /// this connection and the one before it can tell.
-    fn looks_constant(&mut self) -> Result<bool, End> {
-        let is_snapshot = self
-            .assembler
-            .as_ref()
-            .is_some_and(Assembler::awaits_snapshot);
-        // Should it not be constant, only a snapshot is worth looking at.
-        self.must_snapshot = true;
-        if is_snapshot && !self.looked_constant {
-            self.looked_constant = true;
-            return Err(End::LooksConstant);
-        }
-        Ok(is_snapshot)
-    }
-}
-
-/// Takes one line: what it closes is told.
-fn take(entered: &mut Entered<'_>, messages: &mut Messages, line: &[u8]) -> Result<(), End> {
-    let message = messages.read(line).map_err(TailError::Message)?;
-    // There is one from the start of a stream to its end.
-    let assembler = entered.held.assembler.as_mut().ok_or(Stale)?;
-    let event = match message {
-        Message::Update {
-            timestamp,
-            diff,
-            row,
-        } => assembler.update(timestamp, diff, row),
-        Message::Progress(timestamp) => assembler.progress(timestamp),
-    };
-    match event.map_err(TailError::Assembler)? {
-        Some(event) => Ok(entered.say(event)?),
-        None => Ok(()),
-    }
-}
-
-/// The server has ended the COPY without an error. That is how a constant
-/// view ends, but on an old server also a dropped one and a cancelled query;
-/// and to take a view that changes for a constant one would silence it for
-/// good. So what a newer server ends is believed at the second time in a row,
-/// only if it ended within the snapshot, as a constant view does, and if a
-/// count of the view finds as many rows.
-fn ended(
-    shared: &Arc<Shared>,
-    generation: u64,
-    client: &mut Client,
-    dialect: Dialect,
-) -> Result<(), End> {
-    let found = describe::describe(client, &shared.settings.view)?;
-    let (at_end_of_time, untouched, confirmed, unclosed) = {
-        let mut entered = shared.gate.enter(generation)?;
-        let known = entered.held.description.as_ref();
-        if known.map(|known| known.incarnation) != Some(found.description.incarnation) {
-            return Err(End::Failed(TailError::Replaced));
-        }
-        // Asked behind all that came.
-        entered.confirm()?;
-        let confirmed = dialect == Dialect::Subscribe && entered.held.looks_constant()?;
-        match &entered.held.assembler {
-            Some(it) => (
-                it.is_at_end_of_time(),
-                it.is_untouched(),
-                confirmed,
-                it.unclosed(),
-            ),
-            None => (false, false, false, None),
-        }
-    };
-    let is_final = match dialect {
-        Dialect::Subscribe => confirmed && is_all(client, &found.object.sql, unclosed)?,
-        // A constant view without rows shows nothing; a SELECT of it is valid
-        // to the end of time.
-        Dialect::Tail if untouched => {
-            let counted = describe::count(client, &found.object.sql, None)?;
-            counted == (0, Timestamp::MAX)
-        }
-        Dialect::Tail => at_end_of_time,
-    };
-    if !is_final {
-        return Err(End::Failed(TailError::Ended));
-    }
-    let mut entered = shared.gate.enter(generation)?;
-    let assembler = entered.held.assembler.as_mut().ok_or(Stale)?;
-    let events = assembler.finish().map_err(TailError::Assembler)?;
-    for event in events {
-        entered.tell(event)?;
-    }
-    log::info!(
-        "view \"{}\" is constant: its contents are final",
-        shared.name()
-    );
-    Ok(())
 }

@@ -50,6 +50,8 @@ struct Streamed {
     awaits_snapshot: bool,
     /// Changes came whose timestamp was not closed.
     has_unclosed_changes: bool,
+    /// The view is known ahead of the upstream's time: it is rightly silent.
+    is_ahead: bool,
 }
 
 /// One tail, and since when things are as they are.
@@ -62,6 +64,8 @@ struct Watched {
     phase_since: Instant,
     /// Since when nothing came.
     silent_since: Instant,
+    /// Since when something was to be expected that did not come.
+    due_since: Instant,
     /// When a probe was last started.
     asked: Instant,
 }
@@ -75,6 +79,7 @@ impl Watched {
             received: 0,
             phase_since: now,
             silent_since: now,
+            due_since: now,
             asked: now,
         }
     }
@@ -98,10 +103,14 @@ impl Watched {
         }
         if phases != self.phases || received != self.received || shared.gate.is_full() {
             self.silent_since = now;
+            self.due_since = now;
             shared.probing.found_well.store(0, Ordering::SeqCst);
         }
         (self.phases, self.received) = (phases, received);
         let timeout = shared.settings.upstream_timeout;
+        if let Some(mut entered) = shared.gate.try_enter(generation) {
+            entered.held.remind(shared.name(), now);
+        }
         match shared.phase() {
             Phase::Waiting => {}
             Phase::Over => return false,
@@ -140,13 +149,21 @@ impl Watched {
             unsettled,
             awaits_snapshot,
             has_unclosed_changes,
-        }) = self.state(shared, generation)
+            is_ahead,
+        }) = self.state(shared, generation, now)
         else {
             return;
         };
+        if is_ahead {
+            // What is asked meanwhile says nothing about the stream: only
+            // whether the server lives, and the view.
+            self.due_since = now;
+            shared.probing.found_well.store(0, Ordering::SeqCst);
+        }
+        let overdue = now - self.due_since;
         let well = shared.probing.found_well.load(Ordering::SeqCst);
         let is_late = !old && !awaits_snapshot && well >= SILENT_PROBES_MAX;
-        if (is_late || old && has_unclosed_changes) && silence >= timeout {
+        if (is_late || old && has_unclosed_changes) && overdue >= timeout {
             // A snapshot may take long to compute; the changes after it may
             // not, since progress comes without them. An old server is silent
             // when idle, but never in the middle of a timestamp.
@@ -164,14 +181,16 @@ impl Watched {
     }
 
     /// How the stream stands; `None` if a reader is inside the gate.
-    fn state(&self, shared: &Shared, generation: u64) -> Option<Streamed> {
+    fn state(&self, shared: &Shared, generation: u64, now: Instant) -> Option<Streamed> {
         let entered = shared.gate.try_enter(generation)?;
         let assembler = entered.held.assembler.as_ref()?;
+        let promised = assembler.progressed();
         Some(Streamed {
             is_old: entered.held.dialect == Some(Dialect::Tail),
             unsettled: assembler.is_untouched() || assembler.unclosed().is_some(),
             awaits_snapshot: assembler.awaits_snapshot(),
             has_unclosed_changes: assembler.has_unclosed_changes(),
+            is_ahead: promised.is_some_and(|it| entered.held.is_ahead(it, now)),
         })
     }
 

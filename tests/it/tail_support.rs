@@ -77,10 +77,17 @@ impl Tailed {
             TailEvent::Delta(_) => "delta",
             TailEvent::Progress(_) => "progress",
             TailEvent::Complete => "complete",
-            TailEvent::Lost { .. } => "lost",
+            TailEvent::Interrupted(_) => "interrupted",
+            TailEvent::Failed(_) => "lost",
             TailEvent::Gone { .. } => "gone",
         };
-        if !(kind == "progress" && self.told.last() == Some(&"progress")) {
+        // Each failed attempt is told; an outage is one, and so is an absence.
+        let is_again = match kind {
+            "progress" | "gone" => self.told.last() == Some(&kind),
+            "lost" => self.is_lost,
+            _ => false,
+        };
+        if !is_again {
             self.told.push(kind);
         }
         match event {
@@ -94,7 +101,7 @@ impl Tailed {
             TailEvent::Snapshot(view) => {
                 let in_doubt = std::mem::take(&mut self.is_in_doubt);
                 if let Some(held) = self.view.as_ref().filter(|_| !in_doubt) {
-                    assert!(view.timestamp() > held.timestamp(), "snapshot went back");
+                    assert!(view.timestamp() >= held.timestamp(), "snapshot went back");
                     let mut held = held.clone();
                     held.apply(&held.difference(&view)).unwrap();
                     assert_eq!(held, view);
@@ -115,11 +122,9 @@ impl Tailed {
                 self.is_lost = false;
             }
             TailEvent::Complete => {}
-            TailEvent::Lost { reason } => {
-                assert!(!self.is_lost, "lost twice: {reason}");
-                self.is_lost = true;
-            }
-            TailEvent::Gone { .. } => {
+            TailEvent::Interrupted(_) => {}
+            TailEvent::Failed(_) => self.is_lost = true,
+            TailEvent::Gone(_) => {
                 self.view = None;
                 self.incarnation = None;
             }
@@ -129,7 +134,8 @@ impl Tailed {
     /// Does what a publisher does that has found an inconsistency.
     pub fn resync(&mut self, reason: &str) {
         self.is_in_doubt = true;
-        self.handle.as_ref().unwrap().resync(reason);
+        let held = self.view.as_ref().map(View::timestamp);
+        self.handle.as_ref().unwrap().resync(reason, held);
     }
 
     /// Takes events until the condition holds.

@@ -57,7 +57,11 @@ fn replay(recorded: &Recorded, size: usize, closed: &mut usize) -> Option<View> 
         .collect();
     let expected = recorded.lines();
     let mut messages = Messages::new(&columns);
-    let mut assembler = Assembler::new(Start::Snapshot { floor: None }, u64::MAX);
+    let start = Start::Snapshot {
+        floor: None,
+        reached: None,
+    };
+    let mut assembler = Assembler::new(start, u64::MAX);
     let mut lines = Lines::new(1 << 20);
     let mut view = None;
     let bytes = recorded.chunks.concat();
@@ -71,7 +75,7 @@ fn replay(recorded: &Recorded, size: usize, closed: &mut usize) -> Option<View> 
                 } => assembler.update(timestamp, diff, row),
                 Message::Progress(timestamp) => assembler.progress(timestamp),
             };
-            if let Some(event) = event.unwrap() {
+            for event in event.unwrap().into_iter().chain(assembler.rest()) {
                 take(&mut view, event, recorded, &expected, closed);
             }
             Ok(())
@@ -81,7 +85,7 @@ fn replay(recorded: &Recorded, size: usize, closed: &mut usize) -> Option<View> 
     lines.finish().unwrap();
     let is_modern = recorded.exchange.generation != "0.7";
     if recorded.is_done && (is_modern || assembler.is_at_end_of_time()) {
-        for event in assembler.finish().unwrap() {
+        for event in assembler.finish(None).unwrap() {
             take(&mut view, event, recorded, &expected, closed);
         }
     }

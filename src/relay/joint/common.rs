@@ -28,6 +28,7 @@ mod tests {
             log.push(Entry {
                 after: Timestamp::new(*after),
                 timestamp: Timestamp::new(*timestamp),
+                has_changes: true,
                 bytes: 1,
                 at_ms: 0,
                 frame: (),

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use crate::limits::{JOINT_SILENCE, SNAPSHOT_BEHIND_MS_MAX};
 use crate::model::position::{Position, Timestamp};
 use crate::model::retention::Cursor;
+use crate::model::upstream::Word;
 
 use super::out::Out;
 use crate::relay::claim::{Claim, Judged};
@@ -18,10 +19,7 @@ use crate::relay::counters::{End, StreamCounters};
 use crate::relay::frame::{EVENT_BASE, EVENT_DELTA, EVENT_GONE, Frame, Kind};
 use crate::relay::local_log::{Due, LocalLog};
 use crate::relay::relay::{Local, Waiter};
-use crate::relay::shared::{SharedView, Upstream};
-
-/// What the client is told of a view that was gone before it came.
-const REASON_GONE: &str = "the view is not there; it is looked for";
+use crate::relay::shared::SharedView;
 
 /// Where a view is in the life of the stream.
 enum Stage {
@@ -150,10 +148,11 @@ impl Part {
             return Sent::Nothing;
         }
         let Some(log) = self.waiter.current_log() else {
-            if self.is_absent() || self.shared.upstream() != Upstream::Gone {
+            let why = self.shared.upstream().why_gone();
+            let Some(why) = why.filter(|_| !self.is_absent()) else {
                 return Sent::Nothing;
-            }
-            let gone = Frame::gone(REASON_GONE).encoded.data();
+            };
+            let gone = Frame::gone(why.words()).encoded.data();
             self.tell(EVENT_GONE, gone, out);
             self.stage = Stage::Absent;
             return Sent::Word;
@@ -222,7 +221,7 @@ impl Part {
             return None;
         };
         // Asked first: the log may be copied before the last of it is in.
-        let is_constant = self.shared.upstream() == Upstream::Complete;
+        let is_constant = self.shared.upstream().word() == Word::Complete;
         let mut log = log.borrow_mut();
         if is_constant {
             log.follow();
@@ -271,10 +270,17 @@ impl Part {
 
     /// The time before which the others cannot stand together with it.
     pub(super) fn floor(&self) -> Option<Timestamp> {
-        match self.reach()? {
-            Reach::Constant(_) => None,
-            Reach::Closed(_) | Reach::Ended(_) => self.at.map(|at| at.timestamp.max(self.seen)),
+        let Stage::Following { log, cursor } = &self.stage else {
+            return None;
+        };
+        let log = log.borrow();
+        // A view that is known ahead of time was the same long before.
+        let since = log.unchanged_since(*cursor);
+        if let Reach::Constant(_) = self.reach {
+            return since.filter(|_| !log.began_final());
         }
+        let at = since.or(self.at.map(|at| at.timestamp))?;
+        Some(at.max(self.seen))
     }
 
     /// The latest time up to this one at which the view's changes are whole.

@@ -7,14 +7,14 @@ use actix::{AsyncContext, Context, Handler};
 
 use super::{Publisher, Wake};
 use crate::model::position::Timestamp;
+use crate::model::upstream::{Event, Word};
 use crate::relay::contents::Contents;
-use crate::relay::shared::Upstream;
 
 impl Publisher {
     /// The first word after an outage: from now on changes are gathered, until
     /// the upstream has told what was missed.
     pub(super) fn welcome_back(&mut self) {
-        if self.shared.upstream() == Upstream::Lost
+        if self.shared.upstream().word() == Word::Lost
             && let Some(held) = &mut self.held
         {
             self.settle_in = Some(held.gather());
@@ -45,7 +45,9 @@ impl Publisher {
         self.settle_in = None;
         let is_published = held.settle(keeping);
         self.note(is_published);
-        self.set_upstream(Upstream::Live);
+        if self.shared.upstream().word() == Word::Lost {
+            self.stands(Event::Current);
+        }
     }
 
     /// Sees to it that what is gathered is looked at when it is time.

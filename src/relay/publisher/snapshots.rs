@@ -6,14 +6,15 @@ use std::time::Instant;
 
 use log::{error, info};
 
-use crate::limits::SNAPSHOT_BEHIND_MS_MAX;
 use crate::model::delta::Delta;
 use crate::model::position::{Position, Timestamp};
+use crate::model::reason::Why;
+use crate::model::upstream::Event;
 use crate::model::view::View;
 
 use super::Publisher;
 use crate::relay::contents::Contents;
-use crate::relay::shared::{Log, Upstream};
+use crate::relay::shared::Log;
 
 /// What moves a view forward.
 pub(super) enum Step<'a> {
@@ -34,16 +35,6 @@ impl Publisher {
             return self.begin(view);
         };
         let (from, to) = (held.view.timestamp(), view.timestamp());
-        let reach = Timestamp::new(to.get().saturating_add(SNAPSHOT_BEHIND_MS_MAX));
-        if reach < from {
-            // Far back: positions already given out mean nothing here, and
-            // will look as if they did once time has come so far again. Those
-            // of another gateway may be a little ahead of ours.
-            let others = from.get().saturating_add(SNAPSHOT_BEHIND_MS_MAX);
-            self.distrusted = self.distrusted.max(Some(Timestamp::new(others)));
-            self.gone("the upstream's time went back");
-            return self.begin(view);
-        }
         self.settle(true);
         let Some(held) = &self.held else { return };
         let delta = held.view.difference(&view);
@@ -52,10 +43,10 @@ impl Publisher {
                 held.view = view;
             }
             self.publish_changes(delta, from);
-            return self.set_upstream(Upstream::Live);
+            return self.stands(Event::Current);
         }
         if from == Timestamp::MAX {
-            self.gone("the upstream's contents changed without its time");
+            self.gone(Why::FinalChanged);
             return self.begin(view);
         }
         // A little behind what was already published: kept aside and brought
@@ -79,7 +70,7 @@ impl Publisher {
             }
             Step::Progress(timestamp) => view.advance(timestamp),
         }
-        if view.timestamp() > held.view.timestamp()
+        if view.timestamp() >= held.view.timestamp()
             && let Some(view) = self.behind.take()
         {
             self.snapshot(view);
@@ -109,10 +100,9 @@ impl Publisher {
         self.shared.replace_log(Some(Arc::clone(&log)));
         self.held = Some(Contents::new(view, log));
         self.last_frame = Instant::now();
-        self.shared.update_status(|status| {
-            status.upstream = Upstream::Live;
-            status.changed = Some(position);
-        });
+        self.shared
+            .update_status(|status| status.changed = Some(position));
         self.report();
+        self.stands(Event::Current);
     }
 }

@@ -7,7 +7,17 @@ fn at(milliseconds: u64) -> Timestamp {
 }
 
 fn snapshot() -> Assembler {
-    Assembler::new(Start::Snapshot { floor: None }, u64::MAX)
+    above(None, None)
+}
+
+/// A snapshot after an earlier connection that has closed `floor`, when the
+/// upstream's clock had shown `reached`.
+fn above(floor: Option<u64>, reached: Option<u64>) -> Assembler {
+    let start = Start::Snapshot {
+        floor: floor.map(at),
+        reached: reached.map(at),
+    };
+    Assembler::new(start, u64::MAX)
 }
 
 /// An event as text: kind, timestamp, rows.
@@ -43,7 +53,11 @@ fn run(assembler: &mut Assembler, script: &str) -> Vec<String> {
             ("-", row) => assembler.update(time, -1, row),
             _ => assembler.progress(time),
         };
-        event.map_or_else(|error| format!("error: {error}"), shown)
+        let told = event.map_or_else(|error| format!("error: {error}"), shown);
+        match assembler.rest() {
+            None => told,
+            rest => format!("{told}, {}", shown(rest)),
+        }
     };
     script.split(' ').map(step).collect()
 }
@@ -84,7 +98,31 @@ fn assembler_empty_snapshot_is_told_by_later_progress() {
         run(&mut snapshot(), "10! 10! 11!"),
         ["-", "-", "snapshot 10 "]
     );
-    assert_eq!(run(&mut snapshot(), "10! 50!"), ["-", "snapshot 49 "]);
+    let told = run(&mut snapshot(), "10! 50!");
+    assert_eq!(told, ["-", "snapshot 10 , progress 49"]);
+}
+
+/// A view that is refreshed now and then is known far ahead, and has been what
+/// it is since the time of its rows.
+#[test]
+fn assembler_tells_rows_at_their_own_time_and_then_how_far_that_holds() {
+    let told = run(
+        &mut snapshot(),
+        "10! 10+a 3600! 3600-a 3600+b 7200! 7200! 10800!",
+    );
+    assert_eq!(
+        told,
+        [
+            "-",
+            "-",
+            "snapshot 10 1a, progress 3599",
+            "-",
+            "-",
+            "delta 3600 -1a 1b, progress 7199",
+            "-",
+            "progress 10799"
+        ]
+    );
 }
 
 #[test]
@@ -146,19 +184,45 @@ fn assembler_refuses_what_goes_back() {
 
 #[test]
 fn assembler_snapshot_waits_for_the_floor_and_folds_changes_in() {
-    let start = Start::Snapshot {
-        floor: Some(at(25)),
-    };
     let told = run(
-        &mut Assembler::new(start, u64::MAX),
+        &mut above(Some(25), Some(25)),
         "10! 10+a 11! 20-a 20+b 21! 26! 27!",
     );
-    assert_eq!(told, ["-", "-", "-", "-", "-", "-", "-", "snapshot 26 1b"]);
-    let start = Start::Snapshot {
-        floor: Some(at(100_000)),
-    };
-    let told = run(&mut Assembler::new(start, u64::MAX), "10! 10+a 11!");
-    assert_eq!(told, ["-", "-", "snapshot 10 1a"]);
+    assert_eq!(
+        told,
+        [
+            "-",
+            "-",
+            "-",
+            "-",
+            "-",
+            "-",
+            "snapshot 25 1b",
+            "progress 26"
+        ]
+    );
+}
+
+#[test]
+fn assembler_snapshot_of_long_before_is_of_a_time_that_went_back() {
+    let far = SNAPSHOT_BEHIND_MS_MAX + 100;
+    for (floor, reached, snapshot, is_back) in [
+        // The clock has shown what was closed: it went back.
+        (far, Some(far), "snapshot 10 1a", true),
+        // A restart that reads a little earlier.
+        (far, Some(TIME_BACK_MAX_MS + 11), "snapshot 10 1a", false),
+        // It was closed ahead of time: that time is still to come.
+        (far, Some(20), "-", false),
+        (far, None, "-", false),
+    ] {
+        let mut assembler = above(Some(floor), reached);
+        let told = run(&mut assembler, "10! 10+a 11!");
+        assert_eq!(told, ["-", "-", snapshot]);
+        assert_eq!(assembler.has_gone_back(), is_back, "{floor} {reached:?}");
+    }
+    // Known as far as before, at once: it need not be closed any further.
+    let told = run(&mut above(Some(3_599), Some(10)), "20! 20+a 3600!");
+    assert_eq!(told, ["-", "-", "snapshot 3599 1a"]);
 }
 
 #[test]
@@ -182,7 +246,7 @@ fn assembler_finish_tells_the_rest_and_completion() {
         if !script.is_empty() {
             run(&mut assembler, script);
         }
-        let events = assembler.finish().unwrap();
+        let events = assembler.finish(None).unwrap();
         events
             .into_iter()
             .map(|event| shown(Some(event)))
@@ -200,14 +264,37 @@ fn assembler_finish_tells_the_rest_and_completion() {
     );
     assert_eq!(finished("10! 10+a 11! 20+b"), ["delta 20 1b", "complete"]);
     assert_eq!(finished("10! 10+a 11!"), ["complete"]);
-    let start = Start::Snapshot {
-        floor: Some(Timestamp::MAX),
+}
+
+/// What is final stands at the end of time, and has become what it is when the
+/// upstream was there: who holds what it was is not between the two for ever.
+#[test]
+fn assembler_finish_says_since_when_it_is_final() {
+    let end = u64::MAX;
+    let finished = |mut assembler: Assembler, now: Option<u64>| {
+        run(&mut assembler, &format!("{end}+a"));
+        let events = assembler.finish(now.map(at)).unwrap().into_iter();
+        let events: Vec<_> = events.map(|event| shown(Some(event))).collect();
+        events.join(", ")
     };
-    let mut again = Assembler::new(start, u64::MAX);
-    run(&mut again, &format!("{end}+a"));
-    let events = again.finish().unwrap();
-    let events: Vec<_> = events.into_iter().map(|event| shown(Some(event))).collect();
-    assert_eq!(events, [format!("progress {end}"), "complete".to_string()]);
+    for (floor, reached, now, since) in [
+        (10, Some(10), None, 11),
+        (10, Some(50), None, 50),
+        (10, Some(50), Some(70), 70),
+        (100, Some(50), Some(70), 101),
+    ] {
+        assert_eq!(
+            finished(above(Some(floor), reached), now),
+            format!("snapshot {since} 1a, progress {end}, complete")
+        );
+    }
+    // Final from the beginning, and as before.
+    for floor in [None, Some(end)] {
+        assert_eq!(
+            finished(above(floor, None), Some(70)),
+            format!("snapshot {end} 1a, complete")
+        );
+    }
 }
 
 #[test]
@@ -240,7 +327,11 @@ fn assembler_found_complete_only_if_the_count_is_right() {
 
 #[test]
 fn assembler_bytes_are_bounded_until_told() {
-    let mut assembler = Assembler::new(Start::Snapshot { floor: None }, 3);
+    let start = Start::Snapshot {
+        floor: None,
+        reached: None,
+    };
+    let mut assembler = Assembler::new(start, 3);
     let told = run(&mut assembler, "10+ab 11! 20+cde 21! 30+ab 30+cd");
     assert_eq!(told[3], "delta 20 1cde");
     assert!(told[5].starts_with("error: a snapshot or"), "{told:?}");

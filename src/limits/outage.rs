@@ -1,0 +1,22 @@
+//! Bounds of what is said and done while a view has no data.
+
+use std::time::Duration;
+
+/// Time after which an outage is logged for the second time: longer than a
+/// server takes to start anew, so that most are logged once.
+pub const OUTAGE_LOG_FIRST: Duration = Duration::from_secs(20);
+
+/// Longest time between two lines about one outage; it doubles up to there.
+pub const OUTAGE_LOG_MAX: Duration = Duration::from_secs(3_600);
+
+/// Kinds of errors of one outage that are logged, each once: what differs in
+/// more than numbers from one attempt to the next must not fill the log.
+pub const OUTAGE_ERRORS_MAX: usize = 16;
+
+/// How many times the longest wait between two attempts a view that is too
+/// large waits: each attempt reads as much of it as the gateway may hold.
+pub const TOO_LARGE_WAITS: u32 = 10;
+
+/// Milliseconds ahead of the upstream's time at which a resumed view is known
+/// to be what it was; steady progress is about a second from it.
+pub const AHEAD_MS_MIN: u64 = 2_000;

@@ -1,0 +1,284 @@
+//! What is known of a view's upstream. Pure, and the only owner: streams,
+//! readiness, metrics, the list of views and the log all read it.
+//!
+//! It changes by events only, in `next`, which is tested as a table.
+
+use std::borrow::Cow;
+
+use super::reason::{Reason, Why};
+
+/// How a view stands with its upstream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// There is no base yet.
+    Loading(Loading),
+    /// Changes arrive as they happen.
+    Live,
+    /// The stream was interrupted for this reason, and its continuation is
+    /// expected at any moment. Not for long: see `Event::Overdue`.
+    Doubted(Reason),
+    /// What is held may be stale.
+    Lost(Reason),
+    /// A constant view: what is held is final.
+    Complete,
+    /// Nothing is held; the view is looked for.
+    Gone {
+        /// Why.
+        why: Why,
+        /// What has failed last since, while it was looked for.
+        failure: Option<Reason>,
+    },
+    /// Nothing is held, and nobody looks for the view any more.
+    GivenUp,
+}
+
+/// What a first base waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loading {
+    /// An answer of the upstream.
+    Asking,
+    /// The rows.
+    Reading,
+    /// The next attempt, since the last one failed.
+    Failed(Reason),
+}
+
+/// What happens to a view.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The upstream has told what the view is.
+    Found,
+    /// What is held is what the upstream told right now.
+    Current,
+    /// What is held is final.
+    Final,
+    /// The stream has ended, and the next is expected at any moment.
+    Interrupted(Reason),
+    /// It was expected for too long.
+    Overdue,
+    /// An attempt has failed, or the stream has.
+    Failed(Reason),
+    /// The view is no more what it was; what was held is let go.
+    Gone(Why),
+    /// Nobody looks for it any more.
+    GivenUp,
+}
+
+/// What those who hold the view have to be told after an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// Nothing.
+    Nothing,
+    /// That what they hold may be stale.
+    Lost,
+    /// That it is fresh again.
+    Live,
+    /// That there is no such view, and why.
+    Gone(Why),
+}
+
+/// The states as one word each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Word {
+    /// No base yet.
+    Loading,
+    /// Fresh.
+    Live,
+    /// Perhaps stale.
+    Lost,
+    /// Final.
+    Complete,
+    /// Not there, or not served.
+    Gone,
+}
+
+impl Word {
+    /// All of them.
+    pub const ALL: [Word; 5] = [
+        Word::Loading,
+        Word::Live,
+        Word::Lost,
+        Word::Complete,
+        Word::Gone,
+    ];
+
+    /// As it stands in `/views`, logs and metrics.
+    pub fn text(self) -> &'static str {
+        match self {
+            Word::Loading => "loading",
+            Word::Live => "live",
+            Word::Lost => "lost",
+            Word::Complete => "complete",
+            Word::Gone => "gone",
+        }
+    }
+}
+
+impl State {
+    /// What becomes of a state by an event, and what is to be told.
+    pub fn next(&self, event: Event) -> (State, Told) {
+        use State::{Complete, Doubted, GivenUp, Gone, Live, Lost};
+        match (self, event) {
+            // Whoever came later would wait for ever.
+            (GivenUp, _) => (GivenUp, Told::Nothing),
+            (_, Event::GivenUp) => (GivenUp, Told::Gone(Why::GivenUp)),
+            (_, Event::Gone(why)) => (Gone { why, failure: None }, self.tell_gone(why)),
+            (State::Loading(_), Event::Found) => (State::Loading(Loading::Reading), Told::Nothing),
+            (State::Loading(_), Event::Interrupted(reason) | Event::Failed(reason)) => {
+                (State::Loading(Loading::Failed(reason)), Told::Nothing)
+            }
+            (Gone { why, .. }, Event::Found) => {
+                let (why, failure) = (*why, None);
+                (Gone { why, failure }, Told::Nothing)
+            }
+            // Nobody holds anything of it that could be stale.
+            (Gone { why, .. }, Event::Interrupted(reason) | Event::Failed(reason)) => {
+                let (why, failure) = (*why, Some(reason));
+                (Gone { why, failure }, Told::Nothing)
+            }
+            (Lost(_), Event::Current) => (Live, Told::Live),
+            (Lost(_), Event::Final) => (Complete, Told::Live),
+            (Lost(_), Event::Interrupted(reason) | Event::Failed(reason)) => {
+                (Lost(reason), Told::Nothing)
+            }
+            (_, Event::Current) => (Live, Told::Nothing),
+            (_, Event::Final) => (Complete, Told::Nothing),
+            (Live | Complete, Event::Interrupted(reason)) => (Doubted(reason), Told::Nothing),
+            (Doubted(reason), Event::Overdue) => (Lost(*reason), Told::Lost),
+            (Live | Doubted(_) | Complete, Event::Failed(reason)) => (Lost(reason), Told::Lost),
+            // The first reason is the true one: what follows comes of it.
+            (Doubted(_), Event::Interrupted(_))
+            | (Live | Doubted(_) | Lost(_) | Complete, Event::Found)
+            | (_, Event::Overdue) => (self.clone(), Told::Nothing),
+        }
+    }
+
+    /// Who was told already is not told again.
+    fn tell_gone(&self, why: Why) -> Told {
+        match self {
+            State::Gone { .. } | State::GivenUp => Told::Nothing,
+            _ => Told::Gone(why),
+        }
+    }
+
+    /// In one word.
+    pub fn word(&self) -> Word {
+        match self {
+            State::Loading(_) => Word::Loading,
+            State::Live | State::Doubted(_) => Word::Live,
+            State::Lost(_) => Word::Lost,
+            State::Complete => Word::Complete,
+            State::Gone { .. } | State::GivenUp => Word::Gone,
+        }
+    }
+}
+
+/// The state of a view, and since when it is so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Upstream {
+    state: State,
+    since_ms: u64,
+}
+
+impl Upstream {
+    /// Nothing is known yet; the clock is in milliseconds since 1970.
+    pub fn new(now_ms: u64) -> Self {
+        Upstream {
+            state: State::Loading(Loading::Asking),
+            since_ms: now_ms,
+        }
+    }
+
+    /// Takes an event; what is to be told.
+    #[must_use = "it has to be told"]
+    pub fn handle(&mut self, event: Event, now_ms: u64) -> Told {
+        let (state, told) = self.state.next(event);
+        let is_kept = match (&self.state, &state) {
+            // Lost since the data are not what the upstream has, not since the
+            // gateway has owned up to it.
+            (State::Doubted(_), State::Lost(_)) => true,
+            (State::Live, State::Doubted(_)) => false,
+            (State::Gone { why, .. }, State::Gone { why: other, .. }) => why == other,
+            (before, after) => before.word() == after.word(),
+        };
+        if !is_kept {
+            self.since_ms = now_ms;
+        }
+        self.state = state;
+        told
+    }
+
+    /// The state.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// In one word.
+    pub fn word(&self) -> Word {
+        self.state.word()
+    }
+
+    /// Since when it is so, in milliseconds since 1970.
+    pub fn since_ms(&self) -> u64 {
+        self.since_ms
+    }
+
+    /// Whether what is held is what the upstream has, as far as anybody knows.
+    pub fn is_fresh(&self) -> bool {
+        matches!(self.word(), Word::Live | Word::Complete)
+    }
+
+    /// Whether there is no such view to be had, and streams are told so.
+    pub fn is_gone(&self) -> bool {
+        self.word() == Word::Gone
+    }
+
+    /// Whether nobody looks for the view any more.
+    pub fn is_given_up(&self) -> bool {
+        self.state == State::GivenUp
+    }
+
+    /// Why the view is gone, if it is; fit for its streams.
+    pub fn why_gone(&self) -> Option<Why> {
+        match self.state {
+            State::Gone { why, .. } => Some(why),
+            State::GivenUp => Some(Why::GivenUp),
+            _ => None,
+        }
+    }
+
+    /// Why it is neither live nor complete, in words.
+    pub fn reason(&self) -> Option<Cow<'static, str>> {
+        match &self.state {
+            State::Live | State::Doubted(_) | State::Complete => None,
+            State::Loading(Loading::Asking) => Some("the upstream has not answered yet".into()),
+            State::Loading(Loading::Reading) => {
+                Some("its rows are being read from the upstream".into())
+            }
+            State::Loading(Loading::Failed(reason)) | State::Lost(reason) => {
+                Some(reason.to_string().into())
+            }
+            State::Gone { why, failure: None } => Some(why.words().into()),
+            State::Gone {
+                why,
+                failure: Some(failure),
+            } => Some(format!("{}; since then: {failure}", why.words()).into()),
+            State::GivenUp => Some(Why::GivenUp.words().into()),
+        }
+    }
+
+    /// The reason as one word, for metrics; empty where there is none.
+    pub fn reason_word(&self) -> &'static str {
+        match &self.state {
+            State::Live | State::Doubted(_) | State::Complete => "",
+            State::Loading(Loading::Asking) => "asking",
+            State::Loading(Loading::Reading) => "reading",
+            State::Loading(Loading::Failed(reason)) | State::Lost(reason) => reason.cause.word(),
+            State::Gone { why, .. } => why.word(),
+            State::GivenUp => Why::GivenUp.word(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,210 @@
+use super::Event::{Current, Failed, Final, Found, Interrupted, Overdue};
+use super::State::{Complete, Doubted, GivenUp, Live, Lost};
+use super::*;
+use crate::model::reason::Cause;
+
+const A: Reason = reason(Cause::Broken);
+const B: Reason = reason(Cause::Denied);
+
+const fn reason(cause: Cause) -> Reason {
+    Reason::new(cause)
+}
+
+fn asking() -> State {
+    State::Loading(Loading::Asking)
+}
+
+fn reading() -> State {
+    State::Loading(Loading::Reading)
+}
+
+fn failing(reason: Reason) -> State {
+    State::Loading(Loading::Failed(reason))
+}
+
+fn gone(why: Why) -> State {
+    State::Gone { why, failure: None }
+}
+
+fn gone_failing(reason: Reason) -> State {
+    State::Gone {
+        why: Why::Dropped,
+        failure: Some(reason),
+    }
+}
+
+const EVENTS: [Event; 9] = [
+    Found,
+    Current,
+    Final,
+    Interrupted(B),
+    Overdue,
+    Failed(B),
+    Event::Gone(Why::Dropped),
+    Event::Gone(Why::TooLarge),
+    Event::GivenUp,
+];
+
+/// Every state, and what becomes of it by each of `EVENTS`, in their order.
+fn table() -> Vec<(State, [(State, Told); 9])> {
+    use Told::Nothing as Quiet;
+    let dropped = || (gone(Why::Dropped), Told::Gone(Why::Dropped));
+    let too_large = || (gone(Why::TooLarge), Told::Gone(Why::TooLarge));
+    let given_up = || (GivenUp, Told::Gone(Why::GivenUp));
+    let loading = |state: State| {
+        let row = [
+            (reading(), Quiet),
+            (Live, Quiet),
+            (Complete, Quiet),
+            (failing(B), Quiet),
+            (state.clone(), Quiet),
+            (failing(B), Quiet),
+            dropped(),
+            too_large(),
+            given_up(),
+        ];
+        (state, row)
+    };
+    let holding = |state: State, interrupted: State, overdue: (State, Told)| {
+        let row = [
+            (state.clone(), Quiet),
+            (Live, Quiet),
+            (Complete, Quiet),
+            (interrupted, Quiet),
+            overdue,
+            (Lost(B), Told::Lost),
+            dropped(),
+            too_large(),
+            given_up(),
+        ];
+        (state, row)
+    };
+    let absent = |state: State| {
+        let row = [
+            (gone(Why::Dropped), Quiet),
+            (Live, Quiet),
+            (Complete, Quiet),
+            (gone_failing(B), Quiet),
+            (state.clone(), Quiet),
+            (gone_failing(B), Quiet),
+            (gone(Why::Dropped), Quiet),
+            (gone(Why::TooLarge), Quiet),
+            given_up(),
+        ];
+        (state, row)
+    };
+    let lost = [
+        (Lost(A), Quiet),
+        (Live, Told::Live),
+        (Complete, Told::Live),
+        (Lost(B), Quiet),
+        (Lost(A), Quiet),
+        (Lost(B), Quiet),
+        dropped(),
+        too_large(),
+        given_up(),
+    ];
+    vec![
+        loading(asking()),
+        loading(reading()),
+        loading(failing(A)),
+        holding(Live, Doubted(B), (Live, Quiet)),
+        holding(Doubted(A), Doubted(A), (Lost(A), Told::Lost)),
+        (Lost(A), lost),
+        holding(Complete, Doubted(B), (Complete, Quiet)),
+        absent(gone(Why::Dropped)),
+        absent(gone_failing(A)),
+        (GivenUp, EVENTS.map(|_| (GivenUp, Quiet))),
+    ]
+}
+
+#[test]
+fn upstream_is_the_next_state_of_the_table_by_every_event() {
+    for (state, row) in table() {
+        for (event, expected) in EVENTS.into_iter().zip(row) {
+            assert_eq!(state.next(event), expected, "{state:?} by {event:?}");
+        }
+    }
+}
+
+/// Whatever comes in whatever order: who holds rows is told before they may
+/// be stale, that they are fresh again, and once that there are none.
+#[test]
+fn upstream_tells_those_who_hold_rows_the_truth_in_every_order() {
+    let mut random = fastrand::Rng::with_seed(11);
+    for _ in 0..2_000 {
+        let mut upstream = Upstream::new(0);
+        // What a stream knows by what it was told: rows, and whether fresh.
+        let (mut holds, mut is_fresh) = (false, true);
+        for now_ms in 1..40 {
+            let Some(event) = random.choice(EVENTS) else {
+                continue;
+            };
+            match upstream.handle(event, now_ms) {
+                Told::Lost => {
+                    assert!(holds && is_fresh, "lost of what is not held, or twice");
+                    is_fresh = false;
+                }
+                Told::Live => {
+                    assert!(holds && !is_fresh, "live of what was live");
+                    is_fresh = true;
+                }
+                Told::Gone(_) => (holds, is_fresh) = (false, true),
+                Told::Nothing => {}
+            }
+            if matches!(event, Current | Final) && !upstream.is_given_up() {
+                // The first is told by the base.
+                holds = true;
+            }
+            assert_eq!(
+                holds,
+                !matches!(upstream.word(), Word::Loading | Word::Gone)
+            );
+            let is_lost = upstream.word() == Word::Lost;
+            assert_eq!(holds && !is_fresh, is_lost, "{upstream:?} by {event:?}");
+            // A reason wherever something is amiss, and no other.
+            assert_eq!(upstream.reason().is_none(), upstream.is_fresh());
+            assert_eq!(upstream.reason_word().is_empty(), upstream.is_fresh());
+        }
+    }
+}
+
+#[test]
+fn upstream_is_lost_since_the_data_are_in_doubt() {
+    let mut upstream = Upstream::new(1);
+    let mut by = |event, now_ms| {
+        let told = upstream.handle(event, now_ms);
+        (told, upstream.since_ms())
+    };
+    assert_eq!(by(Failed(A), 2), (Told::Nothing, 1), "loading all the time");
+    assert_eq!(by(Current, 3), (Told::Nothing, 3));
+    assert_eq!(by(Current, 4), (Told::Nothing, 3));
+    assert_eq!(by(Interrupted(A), 5), (Told::Nothing, 5));
+    assert_eq!(by(Interrupted(B), 6), (Told::Nothing, 5));
+    assert_eq!(by(Overdue, 7), (Told::Lost, 5));
+    assert_eq!(by(Failed(B), 8), (Told::Nothing, 5), "one outage");
+    assert_eq!(by(Current, 9), (Told::Live, 9));
+    let dropped = Event::Gone(Why::Dropped);
+    assert_eq!(by(dropped, 10), (Told::Gone(Why::Dropped), 10));
+    assert_eq!(by(Failed(B), 11), (Told::Nothing, 10));
+    assert_eq!(by(dropped, 12), (Told::Nothing, 10));
+    assert_eq!(by(Event::Gone(Why::TooLarge), 13), (Told::Nothing, 13));
+}
+
+#[test]
+fn upstream_says_in_words_what_is_amiss() {
+    let mut upstream = Upstream::new(0);
+    let mut by = |event| {
+        let _ = upstream.handle(event, 0);
+        upstream.reason().map(std::borrow::Cow::into_owned)
+    };
+    let denied = B.to_string();
+    assert_eq!(by(Failed(B)), Some(denied.clone()));
+    assert_eq!(by(Current), None);
+    assert_eq!(by(Failed(B)), Some(denied.clone()));
+    let dropped = Why::Dropped.words();
+    assert_eq!(by(Event::Gone(Why::Dropped)).as_deref(), Some(dropped));
+    let both = format!("{dropped}; since then: {denied}");
+    assert_eq!(by(Failed(B)), Some(both));
+    assert_eq!(by(Found).as_deref(), Some(dropped));
+}

@@ -1,0 +1,124 @@
+//! What of an error may be shown to who may see the view: fixed words and the
+//! code, since a server's own text may hold values of rows.
+
+use std::error::Error;
+
+use postgres::error::{DbError, SqlState};
+
+use crate::model::reason::{Cause, Reason};
+
+use super::error::TailError;
+
+impl TailError {
+    /// The reason in fixed words.
+    pub(super) fn reason(&self) -> Reason {
+        let cause = match self {
+            TailError::Connect(error) => return of_connecting(error),
+            TailError::Query { source, .. }
+            | TailError::Refused(source)
+            | TailError::BadQuery { source, .. } => return of_server(source, Cause::Broken),
+            TailError::Stream(error) => {
+                let source = error.get_ref().and_then(|it| it.downcast_ref());
+                return match source.and_then(postgres::Error::as_db_error) {
+                    Some(said) => of_answer(said),
+                    None => Cause::Broken.into(),
+                };
+            }
+            TailError::Ended => Cause::Ended,
+            TailError::Replaced => Cause::Changing,
+            TailError::Silent { .. } | TailError::WentBack => Cause::Silent,
+            TailError::Message(_)
+            | TailError::Assembler(_)
+            | TailError::Answer { .. }
+            | TailError::Resync { .. } => Cause::BadData,
+            TailError::Dialect(_) | TailError::QueryOnOldServer { .. } => Cause::Version,
+            TailError::Thread(_) => Cause::NoThread,
+            TailError::Unproven { .. } => Cause::Unproven,
+            TailError::UnknownView { .. }
+            | TailError::Renamed { .. }
+            | TailError::UnknownColumn { .. }
+            | TailError::TooLarge => Cause::Changing,
+        };
+        cause.into()
+    }
+}
+
+/// No connection: nobody there, or somebody who does not let us in.
+fn of_connecting(error: &crate::connection::ConnectError) -> Reason {
+    let said = error.source().and_then(|it| it.downcast_ref());
+    if error.is_refused_login() {
+        return with_code(Cause::LoginRefused, said);
+    }
+    match said.and_then(postgres::Error::as_db_error) {
+        Some(_) if error.is_no_room() => with_code(Cause::NoRoom, said),
+        Some(answer) => of_answer(answer),
+        None => Cause::Unreachable.into(),
+    }
+}
+
+fn with_code(cause: Cause, error: Option<&postgres::Error>) -> Reason {
+    match error.and_then(postgres::Error::code) {
+        Some(code) => Reason::with_code(cause, code.code()),
+        None => cause.into(),
+    }
+}
+
+/// An error of a question: the server's answer, or none.
+fn of_server(error: &postgres::Error, otherwise: Cause) -> Reason {
+    error
+        .as_db_error()
+        .map_or_else(|| otherwise.into(), of_answer)
+}
+
+/// What a server's error means. Older ones give nearly every error the same
+/// code, so that their words decide, too.
+fn of_answer(error: &DbError) -> Reason {
+    let (code, message) = (error.code(), error.message());
+    let says = |words: &str| message.contains(words);
+    let class = code.code().get(..2).unwrap_or_default();
+    let cause = if *code == SqlState::INSUFFICIENT_PRIVILEGE {
+        Cause::Denied
+    } else if says("max_result_size") || says("result exceeds max size") {
+        Cause::ResultTooLarge
+    } else if message.starts_with("Evaluation error") || message == "division by zero" {
+        Cause::Evaluation
+    } else if says("no replicas") || says("unknown cluster") || is_dropped_cluster(message) {
+        Cause::NoCluster
+    } else if *code == SqlState::QUERY_CANCELED {
+        Cause::Cancelled
+    } else {
+        match class {
+            "22" => Cause::Evaluation,
+            "28" => Cause::LoginRefused,
+            "53" => Cause::NoRoom,
+            "57" => Cause::Broken,
+            _ => Cause::Refused,
+        }
+    };
+    Reason::with_code(cause, code.code())
+}
+
+fn is_dropped_cluster(message: &str) -> bool {
+    message.starts_with("cluster ") && message.ends_with("was dropped")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn word(error: &TailError) -> &'static str {
+        error.reason().cause.word()
+    }
+
+    #[test]
+    fn reasons_of_our_own_are_what_happened() {
+        for (error, expected) in [
+            (TailError::Ended, "ended"),
+            (TailError::Silent { seconds: 3 }, "silent"),
+            (TailError::Replaced, "changing"),
+            (TailError::Answer { what: "x" }, "bad_data"),
+        ] {
+            assert_eq!(word(&error), expected);
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! What the readers of one view hand on to each other.
+
+use std::time::Instant;
+
+use crate::model::event::{Description, TailEvent};
+use crate::model::position::{Position, Timestamp};
+
+use super::assembler::{Assembler, Start};
+use super::clock::Clock;
+use super::dialect::Dialect;
+use super::error::TailError;
+use super::outage::Outage;
+
+/// What the readers of one view hand on to each other.
+#[derive(Debug, Default)]
+pub(super) struct Held {
+    /// What was found last; `None` before the first connection and once the
+    /// view is gone.
+    pub description: Option<Description>,
+    /// Whether the view was ever found.
+    pub was_found: bool,
+    /// The last timestamp told as closed of that description's incarnation.
+    pub closed: Option<Timestamp>,
+    /// The messages of the current connection; `None` between connections.
+    pub assembler: Option<Assembler>,
+    /// What the current connection would have told, had it been certain of
+    /// what the stream is; `None` once it is.
+    pub withheld: Option<Vec<TailEvent>>,
+    /// Counts the streams that began: what was asked before is of another one.
+    pub streams: u64,
+    /// What the server speaks, once known.
+    pub dialect: Option<Dialect>,
+    /// The current connection has told how the view stands.
+    pub is_current: bool,
+    /// What is known of the upstream's time.
+    pub clock: Clock,
+    /// The next connection must start with a snapshot, since what the
+    /// publisher holds is in doubt.
+    pub must_snapshot: bool,
+    /// The connection before this one ended as that of a constant view does.
+    pub looked_constant: bool,
+    /// Failures in a row.
+    pub failures: u32,
+    /// Times in a row that the view was too large.
+    pub too_large: u32,
+    /// What was logged since the last data.
+    pub outage: Option<Outage>,
+}
+
+impl Held {
+    /// Where the next connection starts.
+    pub fn start(&self, dialect: Dialect) -> Start {
+        match self.closed {
+            Some(closed) if dialect.can_resume() && !self.must_snapshot => Start::Resume(closed),
+            floor => Start::Snapshot {
+                floor,
+                reached: self.clock.reached(),
+            },
+        }
+    }
+
+    /// Whether this progress promises what is still to come.
+    pub fn is_ahead(&self, progress: Timestamp, now: Instant) -> bool {
+        self.clock.is_ahead(progress, now)
+    }
+
+    /// Counts a failure of an outage, which it may begin, and logs it unless
+    /// one of its kind was.
+    pub fn note(&mut self, view: &str, error: &TailError, level: log::Level) {
+        let reason = error.chain();
+        let outage = self
+            .outage
+            .get_or_insert_with(|| Outage::new(Instant::now()));
+        if outage.fail(&reason) {
+            let position = self.position();
+            let hint = error.hint().unwrap_or_default();
+            log::log!(
+                level,
+                "view \"{view}\" at position {position}: {reason}. {hint}"
+            );
+        } else {
+            log::debug!("view \"{view}\": {reason}");
+        }
+    }
+
+    /// Logs an outage that lasts, at growing intervals.
+    pub fn remind(&mut self, view: &str, now: Instant) {
+        let Some(report) = self.outage.as_mut().and_then(|it| it.remind(now)) else {
+            return;
+        };
+        log::warn!(
+            "view \"{view}\": no data for {}, {} attempts failed, the last one: {}",
+            humantime::format_duration(report.length),
+            report.attempts,
+            report.last
+        );
+    }
+
+    /// Data came.
+    pub fn recover(&mut self, view: &str) {
+        if let Some(outage) = self.outage.take() {
+            let report = outage.report(Instant::now());
+            log::info!(
+                "view \"{view}\": data again after {}, {} attempts failed",
+                humantime::format_duration(report.length),
+                report.attempts
+            );
+        }
+    }
+
+    /// Where the view stands, for logs.
+    pub fn position(&self) -> String {
+        match (&self.description, self.closed) {
+            (Some(description), Some(timestamp)) => Position {
+                timestamp,
+                incarnation: description.incarnation,
+            }
+            .to_string(),
+            _ => "none".to_string(),
+        }
+    }
+}
