@@ -393,6 +393,7 @@ fn resume(bench: &mut Bench) {
         log.push(Entry {
             after: at(time - 1),
             timestamp: at(time),
+            has_changes: true,
             bytes: 200,
             at_ms: time,
             frame: Delta::new(at(time), vec![change]),

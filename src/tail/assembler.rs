@@ -98,7 +98,7 @@ pub struct Assembler {
     /// Sum of all diffs since the snapshot began; `None` when resumed, where
     /// the sum before is not known.
     copies: Option<i128>,
-    /// Nothing changes up to here after what was told last.
+    /// After what was told last nothing changes up to here.
     rest: Option<Timestamp>,
     /// Whether the snapshot is of a time long before one that was.
     went_back: bool,
@@ -219,9 +219,8 @@ impl Assembler {
                 if floor.is_some_and(|floor| through < floor) && !is_back {
                     return Ok(None);
                 }
-                // At its own time if that can be: a view that is known far
-                // ahead has been what it is since then, and those who show
-                // others with it need not wait.
+                // At its own time if that can be: who is known far ahead has
+                // been what it is since then, and holds up nobody.
                 let is_late = floor.is_some_and(|floor| open <= floor) && !is_back;
                 let at = if is_late { through } else { open };
                 self.went_back = is_back && is_back_by(open, *reached, SNAPSHOT_BEHIND_MS_MAX);
@@ -374,8 +373,8 @@ impl Assembler {
     }
 }
 
-/// Since when a view that stands at the end of time has been what it is: who
-/// holds what it was before would otherwise be between the two for ever.
+/// Since when a view at the end of time has been what it is: who holds what it
+/// was before would otherwise be between the two for ever.
 fn became_final(through: Timestamp, floor: Option<Timestamp>, now: Option<Timestamp>) -> Timestamp {
     match floor {
         Some(floor) if through == Timestamp::MAX && floor < through => {
@@ -385,8 +384,7 @@ fn became_final(through: Timestamp, floor: Option<Timestamp>, now: Option<Timest
     }
 }
 
-/// Whether a time is so long before what the upstream's clock has shown that
-/// waiting for it to come again is of no use.
+/// Whether a time is by more than so much before what the clock has shown.
 fn is_back_by(time: Timestamp, reached: Option<Timestamp>, ms_max: u64) -> bool {
     let by = |reached: Timestamp| reached.get().saturating_sub(time.get());
     reached.is_some_and(|reached| by(reached) > ms_max)

@@ -158,8 +158,12 @@ fn metrics_lag_is_in_seconds_and_unknown_until_there_is_a_base() {
     let ready = ready.json();
     assert_eq!(ready["status"], "loading");
     assert_eq!(ready["waiting"][0]["view"], "v");
-    assert_eq!(
-        ready["waiting"][0]["reason"],
-        "the upstream has not answered yet"
-    );
+    let reason = ready["waiting"][0]["reason"].as_str().expect("a reason");
+    assert!(reason.starts_with("the upstream "), "{reason}");
+    assert!(ready["waiting"][0]["since"].is_string(), "{ready}");
+    let failures = "viewcast_connection_failures_total{view=\"v\"}";
+    await_sample(&alone, failures, |failures| failures > 1.0);
+    let unreachable =
+        "viewcast_upstream_state{reason=\"unreachable\",state=\"loading\",view=\"v\"}";
+    assert_eq!(await_sample(&alone, unreachable, |it| it > 0.0), 1.0);
 }

@@ -83,6 +83,7 @@ impl Tailed {
         };
         // Each failed attempt is told; an outage is one, and so is an absence.
         let is_again = match kind {
+            "interrupted" => true,
             "progress" | "gone" => self.told.last() == Some(&kind),
             "lost" => self.is_lost,
             _ => false,
@@ -102,8 +103,12 @@ impl Tailed {
                 let in_doubt = std::mem::take(&mut self.is_in_doubt);
                 if let Some(held) = self.view.as_ref().filter(|_| !in_doubt) {
                     assert!(view.timestamp() >= held.timestamp(), "snapshot went back");
-                    let mut held = held.clone();
-                    held.apply(&held.difference(&view)).unwrap();
+                    let (mut held, delta) = (held.clone(), held.difference(&view));
+                    if view.timestamp() == held.timestamp() {
+                        assert!(delta.is_empty(), "changes without time");
+                    } else {
+                        held.apply(&delta).unwrap();
+                    }
                     assert_eq!(held, view);
                 }
                 self.view = Some(view);

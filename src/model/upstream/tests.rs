@@ -45,6 +45,21 @@ const EVENTS: [Event; 9] = [
     Event::GivenUp,
 ];
 
+fn lost_row() -> [(State, Told); 9] {
+    let gone = |why| (gone(why), Told::Gone(why));
+    [
+        (Lost(A), Told::Nothing),
+        (Live, Told::Live),
+        (Complete, Told::Live),
+        (Lost(B), Told::Nothing),
+        (Lost(A), Told::Nothing),
+        (Lost(B), Told::Nothing),
+        gone(Why::Dropped),
+        gone(Why::TooLarge),
+        (GivenUp, Told::Gone(Why::GivenUp)),
+    ]
+}
+
 /// Every state, and what becomes of it by each of `EVENTS`, in their order.
 fn table() -> Vec<(State, [(State, Told); 9])> {
     use Told::Nothing as Quiet;
@@ -93,24 +108,13 @@ fn table() -> Vec<(State, [(State, Told); 9])> {
         ];
         (state, row)
     };
-    let lost = [
-        (Lost(A), Quiet),
-        (Live, Told::Live),
-        (Complete, Told::Live),
-        (Lost(B), Quiet),
-        (Lost(A), Quiet),
-        (Lost(B), Quiet),
-        dropped(),
-        too_large(),
-        given_up(),
-    ];
     vec![
         loading(asking()),
         loading(reading()),
         loading(failing(A)),
         holding(Live, Doubted(B), (Live, Quiet)),
         holding(Doubted(A), Doubted(A), (Lost(A), Told::Lost)),
-        (Lost(A), lost),
+        (Lost(A), lost_row()),
         holding(Complete, Doubted(B), (Complete, Quiet)),
         absent(gone(Why::Dropped)),
         absent(gone_failing(A)),
