@@ -9,6 +9,30 @@ pub(super) enum Operand {
     Parameter(usize),
 }
 
+/// How a statement names a relation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Reference {
+    /// By its name, one to three parts.
+    Name(Vec<String>),
+    /// `[id AS name]`, as newer servers take it whatever the name is by now.
+    Id {
+        /// The catalog's id.
+        id: String,
+        /// Where the bracket stands.
+        position: usize,
+    },
+}
+
+impl Reference {
+    /// The name as it was written, or the id.
+    pub(super) fn text(&self) -> String {
+        match self {
+            Self::Name(parts) => parts.join("."),
+            Self::Id { id, .. } => id.clone(),
+        }
+    }
+}
+
 /// What a SELECT gives out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Items {
@@ -20,15 +44,15 @@ pub(super) enum Items {
     Columns(Vec<(String, Option<String>)>),
 }
 
-/// `column = operand` or `column <> operand`.
+/// `column = operand`, `column <> operand` or `column IN (operand, ...)`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Filter {
     /// The column's name.
     pub(super) column: String,
-    /// Whether it is `=` and not `<>`.
+    /// Whether it is `=` or IN and not `<>`.
     pub(super) equal: bool,
-    /// What the column is compared with.
-    pub(super) operand: Operand,
+    /// What the column is compared with: any of them.
+    pub(super) operands: Vec<Operand>,
 }
 
 /// What ORDER BY names.
@@ -54,8 +78,8 @@ pub(super) struct AsOf {
 pub(super) struct Select {
     /// What it gives out.
     pub(super) items: Items,
-    /// The relation's name, one to three parts.
-    pub(super) relation: Vec<String>,
+    /// The relation.
+    pub(super) relation: Reference,
     /// All of them must hold.
     pub(super) filters: Vec<Filter>,
     /// Keys, each with whether it is descending.
@@ -69,8 +93,8 @@ pub(super) struct Select {
 /// TAIL or SUBSCRIBE.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Subscribe {
-    /// The relation's name, one to three parts.
-    pub(super) relation: Vec<String>,
+    /// The relation.
+    pub(super) relation: Reference,
     /// Whether the contents at the start are sent.
     pub(super) snapshot: bool,
     /// Whether progress rows are sent.
@@ -110,7 +134,7 @@ pub(super) enum Show {
     /// `SHOW SCHEMAS`.
     Schemas,
     /// `SHOW COLUMNS FROM relation`.
-    Columns(Vec<String>),
+    Columns(Reference),
     /// `SHOW parameter`.
     Parameter(String),
 }
@@ -197,7 +221,8 @@ impl Statement {
 impl Select {
     /// How many parameters it needs.
     pub(super) fn parameters(&self) -> usize {
-        let used = self.filters.iter().map(|filter| match filter.operand {
+        let operands = self.filters.iter().flat_map(|filter| &filter.operands);
+        let used = operands.map(|operand| match operand {
             Operand::Parameter(index) => index + 1,
             Operand::Literal(_) => 0,
         });

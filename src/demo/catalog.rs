@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use super::DemoDialect;
+use super::ast::Reference;
 use super::plan::SelectPlan;
 use super::relations::relations;
 use super::value::ColumnType;
@@ -174,6 +175,10 @@ pub(super) enum Unknown {
     Schema(String),
     /// No such database.
     Database(String),
+    /// No relation of this id.
+    Id(String),
+    /// A bracket, which old servers do not know, at this place.
+    Bracket(usize),
 }
 
 impl Catalog {
@@ -186,6 +191,21 @@ impl Catalog {
             relations,
             dialect,
         }
+    }
+
+    /// The number of the relation that a statement names, and the relation.
+    pub(super) fn find(&self, named: &Reference) -> Result<(usize, &Arc<Relation>), Unknown> {
+        let (id, position) = match named {
+            Reference::Name(parts) => return self.resolve(parts),
+            Reference::Id { id, position } => (id, *position),
+        };
+        if self.dialect == DemoDialect::Tail {
+            return Err(Unknown::Bracket(position));
+        }
+        let mut relations = self.relations.iter();
+        let found = relations.find(|(_, relation)| relation.id == *id);
+        let found = found.map(|(number, relation)| (*number, relation));
+        found.ok_or_else(|| Unknown::Id(id.clone()))
     }
 
     /// The number of the relation that a name of one to three parts stands for,

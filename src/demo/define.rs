@@ -81,7 +81,7 @@ impl Catalog {
         if !after.relations.contains_key(&plan.source) {
             // It reads the view that it was to replace.
             return Err(SqlError::unknown_relation(Unknown::Item(
-                create.query.relation.join("."),
+                create.query.relation.text(),
             )));
         }
         after.add(name, create, plan);

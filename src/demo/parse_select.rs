@@ -77,7 +77,7 @@ impl Parser<'_> {
 
     fn select(&mut self, items: Items) -> Result<Statement, SqlError> {
         self.word("from")?;
-        let relation = self.name()?;
+        let relation = self.reference()?;
         self.alias()?;
         let mut filters = Vec::new();
         if self.take_word("where") {
@@ -133,14 +133,35 @@ impl Parser<'_> {
 
     fn filter(&mut self) -> Result<Filter, SqlError> {
         let column = self.name()?.pop().unwrap_or_default();
+        if self.take_word("in") {
+            self.symbol('(', "left parenthesis")?;
+            let mut operands = vec![self.operand()?];
+            while self.take_symbol(',') {
+                operands.push(self.operand()?);
+            }
+            self.symbol(')', "right parenthesis")?;
+            return Ok(Filter {
+                column,
+                equal: true,
+                operands,
+            });
+        }
         let equal = self.take_symbol('=');
         let unequal = !equal && self.take_symbol('<') && self.take_symbol('>');
         if !equal && !unequal {
             return Err(SqlError::unsupported(
-                "conditions other than = and <> are not supported by the demo's stand-in"
+                "conditions other than =, <> and IN are not supported by the demo's stand-in"
                     .to_owned(),
             ));
         }
+        Ok(Filter {
+            column,
+            equal,
+            operands: vec![self.operand()?],
+        })
+    }
+
+    fn operand(&mut self) -> Result<Operand, SqlError> {
         let operand = match self.peek().kind.clone() {
             TokenKind::Text(text) | TokenKind::Number(text) => Operand::Literal(text),
             TokenKind::Word(word) if word == "true" => Operand::Literal("t".to_owned()),
@@ -149,11 +170,7 @@ impl Parser<'_> {
             _ => return Err(self.expected("a literal")),
         };
         self.next += 1;
-        Ok(Filter {
-            column,
-            equal,
-            operand,
-        })
+        Ok(operand)
     }
 
     fn sort_key(&mut self) -> Result<(SortKey, bool), SqlError> {

@@ -1,6 +1,6 @@
 //! The parser of the few statements that the stand-in understands.
 
-use super::ast::{AsOf, Show, Statement, Subscribe};
+use super::ast::{AsOf, Reference, Show, Statement, Subscribe};
 use super::sql_error::SqlError;
 use super::token::{Lexer, Token, TokenKind};
 
@@ -116,6 +116,20 @@ impl Parser<'_> {
         Ok(parts)
     }
 
+    /// Passes what names a relation; whether it may be named by its id depends
+    /// on the dialect, which is for the session to say.
+    pub(super) fn reference(&mut self) -> Result<Reference, SqlError> {
+        let position = self.peek().position;
+        if !self.take_symbol('[') {
+            return Ok(Reference::Name(self.name()?));
+        }
+        let id = self.identifier()?;
+        self.word("as")?;
+        self.name()?;
+        self.symbol(']', "right square bracket")?;
+        Ok(Reference::Id { id, position })
+    }
+
     fn statement(&mut self) -> Result<Statement, SqlError> {
         let first = self.advance();
         let TokenKind::Word(word) = &first.kind else {
@@ -180,7 +194,7 @@ impl Parser<'_> {
             "schemas" => Show::Schemas,
             "columns" => {
                 self.word("from")?;
-                Show::Columns(self.name()?)
+                Show::Columns(self.reference()?)
             }
             "transaction" => {
                 self.word("isolation")?;
@@ -237,7 +251,7 @@ impl Parser<'_> {
         } else {
             self.take_word("to");
         }
-        let relation = self.name()?;
+        let relation = self.reference()?;
         let mut subscribe = Subscribe {
             relation,
             snapshot: true,

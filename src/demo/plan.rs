@@ -31,7 +31,7 @@ impl SelectPlan {
     /// The plan of a SELECT over the relations of a catalog.
     pub(super) fn new(catalog: &Catalog, select: &Select) -> Result<Self, SqlError> {
         let (source, relation) = catalog
-            .resolve(&select.relation)
+            .find(&select.relation)
             .map_err(SqlError::unknown_relation)?;
         let find = |name: &str| {
             relation
@@ -90,16 +90,18 @@ impl SelectPlan {
     /// Whether a row of the relation fulfils all conditions.
     pub(super) fn passes(&self, row: &Row, parameters: &[Option<String>]) -> bool {
         self.filters.iter().all(|(column, filter)| {
-            let operand = match &filter.operand {
-                Operand::Literal(text) => Some(text),
-                Operand::Parameter(index) => parameters.get(*index).and_then(Option::as_ref),
-            };
             // The plan's indexes are those of the relation's columns. A
             // comparison with NULL holds neither way.
-            match (row[*column].as_text(), operand) {
-                (Some(value), Some(operand)) => (value == operand.as_str()) == filter.equal,
-                _ => false,
-            }
+            let Some(value) = row[*column].as_text() else {
+                return false;
+            };
+            filter.operands.iter().any(|operand| {
+                let operand = match operand {
+                    Operand::Literal(text) => Some(text),
+                    Operand::Parameter(index) => parameters.get(*index).and_then(Option::as_ref),
+                };
+                operand.is_some_and(|operand| (value == operand.as_str()) == filter.equal)
+            })
         })
     }
 

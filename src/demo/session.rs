@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
 use super::DemoDialect;
-use super::ast::{AsOf, Definition, Items, Select, Statement, Subscribe};
+use super::ast::{AsOf, Definition, Items, Reference, Select, Statement, Subscribe};
 use super::catalog::{Catalog, Column, Relation, SharedCatalog, Unknown};
 use super::define::Request;
 use super::plan::SelectPlan;
@@ -116,13 +116,13 @@ impl Database {
         })
     }
 
-    /// The relation of a name in a catalog.
+    /// The relation that a statement names in a catalog.
     pub(super) fn resolve<'c>(
         &self,
         catalog: &'c Catalog,
-        name: &[String],
+        named: &Reference,
     ) -> Result<(usize, &'c Arc<Relation>), SqlError> {
-        catalog.resolve(name).map_err(SqlError::unknown_relation)
+        catalog.find(named).map_err(SqlError::unknown_relation)
     }
 
     fn history(&self, number: usize, relation: &Relation) -> Result<Arc<History>, SqlError> {

@@ -109,6 +109,11 @@ impl SqlError {
             Unknown::Item(name) => format!("unknown catalog item '{name}'"),
             Unknown::Schema(name) => format!("unknown schema '{name}'"),
             Unknown::Database(name) => format!("unknown database '{name}'"),
+            Unknown::Id(id) => format!("invalid id {id}"),
+            Unknown::Bracket(position) => {
+                let message = "Expected identifier, found left square bracket";
+                return Self::syntax(message.to_owned(), position);
+            }
         })
     }
 

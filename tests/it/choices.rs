@@ -224,7 +224,10 @@ fn name_of_any_characters_is_streamed_under_its_path() {
     assert_eq!(stream.expect("base").data, "[{\"n\":1}]");
     let copies = server.copies();
     assert!(
-        copies[0].contains(&format!("SUBSCRIBE \"public\".{}", &quoted[7..])),
+        copies[0].contains(&format!(
+            "SUBSCRIBE [u1 AS \"materialize\".\"public\".{}] WITH",
+            &quoted[7..]
+        )),
         "{copies:?}"
     );
 }

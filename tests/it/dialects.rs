@@ -33,16 +33,17 @@ fn asked(server: &Materialize, more: &[&str]) -> String {
 
 #[test]
 fn dialect_is_found_out_by_the_version() {
-    for (generation, version, verb) in [
-        (Generation::Old, "v0.5.2 (abc)", "TAIL"),
-        (Generation::Old, "v0.26.6 (abc)", "TAIL"),
-        (Generation::Modern, "v0.27.0 (abc)", "SUBSCRIBE"),
-        (Generation::Modern, "v27.1.0-rc.2 (abc)", "SUBSCRIBE"),
+    let by_id = "SUBSCRIBE [u1 AS \"materialize\".\"public\".\"v\"]";
+    for (generation, version, asked_for) in [
+        (Generation::Old, "v0.5.2 (abc)", "TAIL \"v\""),
+        (Generation::Old, "v0.26.6 (abc)", "TAIL \"v\""),
+        (Generation::Modern, "v0.27.0 (abc)", by_id),
+        (Generation::Modern, "v27.1.0-rc.2 (abc)", by_id),
     ] {
         let server = server(generation, version);
         let copy = asked(&server, &[]);
         assert!(
-            copy.starts_with(&format!("COPY ({verb} \"v\" ")),
+            copy.starts_with(&format!("COPY ({asked_for} ")),
             "{version}: {copy}"
         );
     }

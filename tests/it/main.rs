@@ -41,6 +41,7 @@ mod http2;
 mod joint;
 mod limits;
 mod metrics;
+mod moved;
 mod oracle;
 mod outlet;
 mod packed;

@@ -134,8 +134,10 @@ fn play(generation: Generation) -> (usize, usize) {
     }
     let copies = server.copies();
     for cut in &cuts {
-        let of_view = format!("\"{}\" ", cut.case.name);
-        let asked: Vec<&String> = copies.iter().filter(|sql| sql.contains(&of_view)).collect();
+        // By the name alone, or at the end of an id's.
+        let of_view = ["\" ", "\"] "].map(|end| format!("\"{}{end}", cut.case.name));
+        let is_of_view = |sql: &&String| of_view.iter().any(|text| sql.contains(text));
+        let asked: Vec<&String> = copies.iter().filter(is_of_view).collect();
         assert_eq!(asked.len(), 2, "{asked:?}");
         let resume = format!("WITH (SNAPSHOT = false, PROGRESS) AS OF {})", cut.closed);
         assert_eq!(

@@ -37,7 +37,8 @@ fn tail_cut_connection_resumes_after_the_last_closed_timestamp() {
     assert_eq!(
         copies.last().unwrap(),
         &format!(
-            "COPY (SUBSCRIBE \"v\" WITH (SNAPSHOT = false, PROGRESS) AS OF {closed}) TO STDOUT"
+            "COPY (SUBSCRIBE [u1 AS \"materialize\".\"public\".\"v\"] WITH (SNAPSHOT = false, \
+             PROGRESS) AS OF {closed}) TO STDOUT"
         )
     );
     assert_eq!(

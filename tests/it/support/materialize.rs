@@ -119,6 +119,8 @@ struct State {
     environment: String,
     /// Each under the name that the test has for it.
     views: Vec<(String, View)>,
+    /// What is created anew behind the next answer to a question.
+    replacements: Vec<named::Replacement>,
     /// Whether objects are taken by their ids, as newer servers do.
     takes_ids: bool,
     /// Where a bare name is looked for.
@@ -239,6 +241,7 @@ impl Materialize {
             generation,
             environment: "env-1".to_string(),
             views: Vec::new(),
+            replacements: Vec::new(),
             takes_ids: generation == Generation::Modern,
             path: vec!["public".to_string()],
             next_id: 1,
@@ -289,32 +292,7 @@ impl Materialize {
 
     /// Creates a view, in place of one of that name.
     pub fn create_view(&self, name: &str, columns: &[(&str, &str)]) {
-        self.shared.with(|state| {
-            let id = format!("u{}", state.next_id);
-            state.next_id += 1;
-            let owned = |(name, kind): &(&str, &str)| (name.to_string(), kind.to_string());
-            let view = View {
-                id,
-                name: name.to_string(),
-                schema: "public".to_string(),
-                columns: columns.iter().map(owned).collect(),
-                described: None,
-                is_denied: false,
-                steps: Vec::new(),
-                born: state.now,
-                exists: true,
-                constant: false,
-                refresh: None,
-            };
-            // A dropped one stays for the streams that still read it, under a
-            // name that no test has: what is committed is not its any more.
-            for (other, view) in &mut state.views {
-                if other == name && !view.exists {
-                    *other = format!("{name}, once {}", view.id);
-                }
-            }
-            state.views.insert(0, (name.to_string(), view));
-        });
+        self.shared.with(|state| state.create_view(name, columns));
     }
 
     /// Makes the view constant: its COPY ends by itself.

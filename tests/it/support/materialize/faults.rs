@@ -1,6 +1,6 @@
 //! What a test does to the scripted server.
 
-use super::{Auth, Failure, Generation, Materialize, Step};
+use super::{Auth, Failure, Materialize, Step};
 
 impl Materialize {
     /// Nothing before this time is readable any more.
@@ -90,17 +90,7 @@ impl Materialize {
     /// Drops the view: a modern server ends its streams with an error, an old
     /// one says nothing and streams on.
     pub fn drop_view(&self, name: &str) {
-        self.shared.with(|state| {
-            let modern = state.generation == Generation::Modern;
-            let view = state.view(name);
-            view.exists = false;
-            if modern {
-                let message = format!(
-                    "subscribe has been terminated because underlying relation \"materialize.public.{name}\" was dropped"
-                );
-                view.push(Step::Error("XX000".to_string(), message));
-            }
-        });
+        self.shared.with(|state| state.drop_view(name));
     }
 
     /// Drops the view with what it reads: an old server ends its streams as if

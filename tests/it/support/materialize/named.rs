@@ -2,7 +2,8 @@
 
 use super::super::pgwire;
 use super::answers::view_name;
-use super::{Generation, Materialize, State, View};
+use super::chaos::Changes;
+use super::{Generation, Materialize, State, Step, View};
 
 impl Materialize {
     /// Whether objects are taken by their ids: 0.26 does, 0.7 does not.
@@ -25,6 +26,26 @@ impl Materialize {
         });
     }
 
+    /// Drops the view and creates it anew, with these rows, as soon as the next
+    /// asking of this question was answered.
+    pub fn recreate_behind(
+        &self,
+        question: &str,
+        name: &str,
+        columns: &[(&str, &str)],
+        rows: Changes,
+    ) {
+        let owned = |(name, kind): &(&str, &str)| (name.to_string(), kind.to_string());
+        let replacement = Replacement {
+            question: question.to_string(),
+            name: name.to_string(),
+            columns: columns.iter().map(owned).collect(),
+            rows,
+        };
+        self.shared
+            .with(|state| state.replacements.push(replacement));
+    }
+
     /// Puts a view into a schema.
     pub fn set_schema(&self, name: &str, schema: &str) {
         self.shared
@@ -36,6 +57,14 @@ impl Materialize {
         let path = path.iter().map(|name| name.to_string()).collect();
         self.shared.with(|state| state.path = path);
     }
+}
+
+/// A view that is dropped and created anew when a question was answered.
+pub(super) struct Replacement {
+    question: String,
+    name: String,
+    columns: Vec<(String, String)>,
+    rows: Changes,
 }
 
 /// The ids of the schemas.
@@ -56,6 +85,67 @@ pub(super) fn schema_rows() -> Vec<super::Values> {
 }
 
 impl State {
+    /// Creates a view, in place of one of that name.
+    pub(super) fn create_view(&mut self, name: &str, columns: &[(&str, &str)]) {
+        let id = format!("u{}", self.next_id);
+        self.next_id += 1;
+        let owned = |(name, kind): &(&str, &str)| (name.to_string(), kind.to_string());
+        let view = View {
+            id,
+            name: name.to_string(),
+            schema: "public".to_string(),
+            columns: columns.iter().map(owned).collect(),
+            described: None,
+            is_denied: false,
+            steps: Vec::new(),
+            born: self.now,
+            exists: true,
+            constant: false,
+            refresh: None,
+        };
+        // A dropped one stays for the streams that still read it, under a name
+        // that no test has: what is committed is not its any more.
+        for (other, view) in &mut self.views {
+            if other == name && !view.exists {
+                *other = format!("{name}, once {}", view.id);
+            }
+        }
+        self.views.insert(0, (name.to_string(), view));
+    }
+
+    /// Drops a view: a modern server ends its streams with an error, an old one
+    /// says nothing and streams on.
+    pub(super) fn drop_view(&mut self, name: &str) {
+        let modern = !self.is_old();
+        let view = self.view(name);
+        view.exists = false;
+        if modern {
+            let message = format!(
+                "subscribe has been terminated because underlying relation \"materialize.public.{name}\" was dropped"
+            );
+            view.push(Step::Error("XX000".to_string(), message));
+        }
+    }
+
+    /// The question was answered: what is to happen behind it.
+    pub(super) fn answered(&mut self, question: &str) {
+        let mut replacements = self.replacements.iter();
+        let Some(at) = replacements.position(|it| it.question == question) else {
+            return;
+        };
+        let replacement = self.replacements.remove(at);
+        let name = &replacement.name;
+        let columns = replacement.columns.iter();
+        let columns: Vec<_> = columns
+            .map(|(name, kind)| (name.as_str(), kind.as_str()))
+            .collect();
+        self.drop_view(name);
+        self.create_view(name, &columns);
+        self.now += 1000;
+        let commit = Step::Commit(self.now, replacement.rows);
+        self.view(name).push(commit);
+    }
+
     /// The view that an identifier path means, with the test's name for it, or
     /// the server's error.
     pub(super) fn meant(&self, path: &str) -> Result<(&str, &View), Vec<u8>> {
@@ -75,8 +165,10 @@ impl State {
         let named: Vec<_> = existing.filter(|(_, view)| view.name == name).collect();
         let schema = path.rsplit_once(&format!("\"{}\"", name.replace('"', "\"\"")));
         let schema = schema.and_then(|(before, _)| before.strip_suffix('.'));
-        let schemas = match schema {
-            Some(schema) => vec![view_name(schema)],
+        let schemas = match schema.map(view_name) {
+            Some(schema) if SCHEMAS.iter().any(|(_, known)| *known == schema) => vec![schema],
+            // The script does not tell the system's schemas apart.
+            Some(_) => vec!["public".to_string()],
             None => self.path.clone(),
         };
         let in_schema = |schema: &String| named.iter().find(|(_, view)| view.schema == *schema);

@@ -107,6 +107,7 @@ fn session(socket: &mut TcpStream, shared: &Arc<Shared>, process: i32) -> Io<()>
                     None => answers::answer(&mut shared.lock(), &sql),
                 };
                 answer.extend(pgwire::ready());
+                shared.with(|state| state.answered(&sql));
                 socket.write_all(&answer)?;
             }
             Frontend::Execute => {
