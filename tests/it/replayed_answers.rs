@@ -123,8 +123,10 @@ fn replayed_answers_to_a_name_that_is_not_there_end_the_program_with_the_nearest
             let server = Materialize::start(generation);
             server.create_view("mvv", &[("n", "integer")]);
             server.answer("SHOW OBJECTS", objects.wire(), usize::MAX);
-            let question = "SELECT * FROM \"mvv\" LIMIT 0";
-            server.answer(question, refusal.wire(), usize::MAX);
+            for view in [server.by_id("mvv"), "\"mvv\"".to_owned()] {
+                let question = format!("SELECT * FROM {view} LIMIT 0");
+                server.answer(&question, refusal.wire(), usize::MAX);
+            }
             let url = server.url();
             let arguments = [
                 "--upstream",
@@ -158,12 +160,11 @@ fn replayed_refusals_of_questions_are_told_and_asked_again() {
             let view = format!("{}_{}", refusal.file, refusal.line).to_lowercase();
             server.create_view(&view, &[("n", "integer")]);
             server.commit(&view, vec![(row(["1"]), 1)]);
-            // Refused once, then answered.
-            server.answer(
-                &format!("SELECT * FROM \"{view}\" LIMIT 0"),
-                refusal.wire(),
-                1,
-            );
+            // Refused once by the id and by the name, then answered.
+            for asked in [server.by_id(&view), format!("\"{view}\"")] {
+                let question = format!("SELECT * FROM {asked} LIMIT 0");
+                server.answer(&question, refusal.wire(), 1);
+            }
             views.push((view, refusal.error().unwrap().1.to_owned()));
         }
         assert!(!views.is_empty());
@@ -204,7 +205,8 @@ fn replayed_silence_of_a_question_is_given_up_and_asked_again() {
     for (view, (exchange, _)) in views.iter().zip(&silent) {
         server.create_view(view, &[("n", "integer")]);
         let (question, _) = exchange.sql.rsplit_once(' ').unwrap();
-        server.fail_next_query(&format!("{question} \"{view}\""), Failure::Silence);
+        let question = format!("{question} {}", server.by_id(view));
+        server.fail_next_query(&question, Failure::Silence);
         arguments.extend(["--view", view]);
     }
     let gateway = Gateway::start(&arguments);

@@ -25,6 +25,8 @@ struct Instead {
     /// What the operator reads, behind `view "..."`; `None` where a retry is all
     /// that is needed, and said for debugging only.
     told: Option<String>,
+    /// How often it is sent before it is told.
+    times: usize,
 }
 
 impl Instead {
@@ -38,6 +40,7 @@ impl Instead {
             script,
             columns,
             told,
+            times: 1,
         }
     }
 
@@ -66,7 +69,9 @@ fn play(generation: Generation, all: &[Instead]) {
         server.create_view(&one.view, &columns);
         let (first, before) = one.good(TIMES[0], "x", vec![Play::Gate(1), Play::Close]);
         let (second, after) = one.good(TIMES[1], "y", vec![Play::Idle]);
-        for script in [one.script.clone(), first, one.script.clone(), second] {
+        let mut scripts = vec![one.script.clone(); one.times];
+        scripts.extend([first, one.script.clone(), second]);
+        for script in scripts {
             server.script(&one.view, script);
         }
         expected.insert(one.view.as_str(), (before, after));
@@ -117,7 +122,13 @@ fn refused(generation: Generation) -> Vec<Instead> {
         let is_early = message.contains("requested as_of");
         let told = (!is_early)
             .then(|| format!("Materialize refused to stream the view: db error: ERROR: {message}"));
-        Instead::of(exchange, vec![Play::error(code, message)], 2, told)
+        let script = vec![Play::error(code, message)];
+        let mut instead = Instead::of(exchange, script, 2, told);
+        if generation == Generation::Modern && code == "42601" {
+            // A form that is not understood by the id is tried by the name.
+            instead.times = 2;
+        }
+        instead
     });
     instead.collect()
 }

@@ -11,6 +11,17 @@ impl Materialize {
         self.shared.with(|state| state.takes_ids = takes_ids);
     }
 
+    /// How the gateway asks for a view by its id.
+    pub fn by_id(&self, name: &str) -> String {
+        self.shared.with(|state| {
+            let View {
+                id, name, schema, ..
+            } = state.view(name);
+            let name = name.replace('"', "\"\"");
+            format!("[{id} AS \"materialize\".\"{schema}\".\"{name}\"]")
+        })
+    }
+
     /// Gives a view another name; the test goes on using the one it has.
     pub fn rename(&self, name: &str, to: &str) {
         self.shared
