@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use actix::{Actor, Arbiter, ArbiterHandle};
-use actix_web::HttpServer;
 use actix_web::dev::Server;
 use actix_web::rt::time::sleep;
 use actix_web::rt::{System, spawn};
@@ -21,11 +20,10 @@ use crate::http::client_address::TrustedProxies;
 use crate::http::connection::connections;
 use crate::http::limit::{Admission, Limits};
 use crate::http::policy::Policy;
-use crate::http::routes::app;
-use crate::http::socket;
+use crate::http::secure::secure_connections;
 use crate::http::tls::TlsError;
 use crate::http::views::{Gateway, Source, Sources};
-use crate::limits::{FILES_RESERVED, LISTEN_BACKLOG, REQUEST_HEAD_TIMEOUT, TAIL_CHANNEL_EVENTS};
+use crate::limits::{FILES_RESERVED, LISTEN_BACKLOG, TAIL_CHANNEL_EVENTS};
 use crate::model::retention::RetentionLimits;
 use crate::process;
 use crate::relay::publisher::{Again, Publisher, Settings, Wake};
@@ -186,14 +184,12 @@ fn bind_tls(
 ) -> io::Result<(Server, SocketAddr)> {
     let (listener, address) = listen(config)?;
     let stall_timeout = config.patience.stall_timeout;
-    let server = HttpServer::new(move || app(gateway.clone()))
+    let server = Server::build()
         .workers(config.workers)
-        .client_request_timeout(REQUEST_HEAD_TIMEOUT)
-        .on_connect(move |connection, _| socket::on_connect(connection, stall_timeout))
-        // A browser that closed its tab is noticed at once, not at the next write.
-        .h1_allow_half_closed(false)
         .disable_signals()
-        .listen_rustls_0_23(listener, tls)?;
+        .listen("https", listener, move || {
+            secure_connections(gateway.clone(), tls.clone(), address, stall_timeout)
+        })?;
     Ok((server.run(), address))
 }
 

@@ -134,6 +134,10 @@ pub const STALL_TIMEOUT_MAX: Duration = Duration::from_secs(3600);
 /// the kernel counts in seconds.
 pub const KEEPALIVE_INTERVAL_MIN: Duration = Duration::from_secs(1);
 
+/// Questions that an idle peer may leave without an answer, a sixth of the
+/// stall timeout apart: with the half that passes before, all of it.
+pub const KEEPALIVE_PROBES: u32 = 3;
+
 /// Bytes that the kernel takes for a peer before it has sent them: enough for
 /// a fast one to go on while the process is busy elsewhere, and small enough
 /// to be held for every stalled one.

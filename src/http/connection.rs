@@ -12,9 +12,10 @@ use std::fmt::Display;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime};
 
+use actix_http::error::DispatchError;
 use actix_http::{HttpService, Request};
 use actix_service::{
     IntoServiceFactory as _, Service, ServiceFactory, ServiceFactoryExt as _, fn_factory,
@@ -25,16 +26,19 @@ use actix_web::http::header::{CONNECTION, CONTENT_LENGTH, HttpDate, TRANSFER_ENC
 use actix_web::rt::net::TcpStream;
 use actix_web::{Error, HttpMessage as _, HttpResponse};
 use log::debug;
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 
 use crate::limits::{PEEK_BYTES_MAX, REFUSAL_BYTES_MAX, REQUEST_HEAD_TIMEOUT};
 use crate::relay::encoded::{Encoded, LAST_CHUNK};
 use crate::relay::outlet::Delivery;
 
+use super::http2;
+use super::progress::Sweep;
 use super::request_head::{Opening, opening};
 use super::routes::app;
 use super::socket::set_up;
-use super::stream::Slot;
+use super::stream::{Slot, Source};
+use super::transport::{Transport, forget_unsent};
 use super::views::Gateway;
 
 /// How a stream says where it ends.
@@ -44,11 +48,10 @@ type LocalBoxFuture<T> = std::pin::Pin<Box<dyn Future<Output = T>>>;
 
 /// The service of one worker's connections: the application, reached directly
 /// by streams and through the HTTP stack by all else.
-pub struct Connections<A, H, H2> {
+pub struct Connections<A, H> {
     app: Rc<A>,
-    http: Rc<H>,
-    http2: Rc<H2>,
-    stall_timeout: Duration,
+    http1: Rc<H>,
+    sweep: Rc<Sweep>,
     /// Where heads of requests are looked at.
     scratch: Rc<RefCell<Vec<u8>>>,
 }
@@ -64,79 +67,96 @@ pub fn connections(
         async move {
             let app = app(gateway).into_factory();
             let app = Rc::new(app.new_service(AppConfig::default()).await?);
-            let shared = Rc::clone(&app);
-            let through_http = || {
-                let shared = Rc::clone(&shared);
-                let factory = fn_factory(move || {
-                    let app = Rc::clone(&shared);
-                    async move { Ok::<_, ()>(app) }
-                });
-                factory.map_err(|error: Error| error.error_response())
-            };
-            let http = HttpService::build()
-                // A browser that closed its tab is noticed at once, not at the
-                // next write.
-                .h1_allow_half_closed(false)
-                .client_request_timeout(REQUEST_HEAD_TIMEOUT)
-                .local_addr(address)
-                .finish(through_http())
-                .tcp();
-            let http = http.new_service(()).await?;
-            let http2 = HttpService::build()
-                .client_request_timeout(REQUEST_HEAD_TIMEOUT)
-                .local_addr(address)
-                .h2(through_http())
-                .tcp();
-            let http2 = http2.new_service(()).await?;
+            let http1 = http1(Rc::clone(&app), address).new_service(()).await?;
             Ok(Connections {
                 app,
-                http: Rc::new(http),
-                http2: Rc::new(http2),
-                stall_timeout,
+                http1: Rc::new(http1),
+                sweep: Sweep::start(stall_timeout),
                 scratch: Rc::new(RefCell::new(vec![0; PEEK_BYTES_MAX])),
             })
         }
     })
 }
 
-impl<A, H, H2, B> Service<TcpStream> for Connections<A, H, H2>
+/// The HTTP stack's part for HTTP/1.1, before the application.
+pub fn http1<T, A, B>(
+    app: Rc<A>,
+    address: SocketAddr,
+) -> impl ServiceFactory<
+    (T, Option<SocketAddr>),
+    Config = (),
+    Response = (),
+    Error = DispatchError,
+    InitError = (),
+>
+where
+    T: AsyncRead + AsyncWrite + Unpin + 'static,
+    A: Service<Request, Response = ServiceResponse<B>, Error = Error> + 'static,
+    B: MessageBody + 'static,
+{
+    let factory = fn_factory(move || {
+        let app = Rc::clone(&app);
+        async move { Ok::<_, ()>(app) }
+    });
+    HttpService::build()
+        // A browser that closed its tab is noticed at once, not at the next
+        // write.
+        .h1_allow_half_closed(false)
+        .client_request_timeout(REQUEST_HEAD_TIMEOUT)
+        .local_addr(address)
+        .h1(factory.map_err(|error: Error| error.error_response()))
+}
+
+impl<A, H, B> Service<TcpStream> for Connections<A, H>
 where
     A: Service<Request, Response = ServiceResponse<B>, Error = Error> + 'static,
     B: MessageBody + 'static,
-    H: Service<TcpStream, Response = ()> + 'static,
+    H: Service<(Transport, Option<SocketAddr>), Response = ()> + 'static,
     H::Error: Display,
-    H2: Service<TcpStream, Response = ()> + 'static,
-    H2::Error: Display,
 {
     type Response = ();
     type Error = ();
     type Future = LocalBoxFuture<Result<(), ()>>;
 
     fn poll_ready(&self, context: &mut Context<'_>) -> Poll<Result<(), ()>> {
-        ready!(self.http2.poll_ready(context)).map_err(|_| ())?;
-        self.http.poll_ready(context).map_err(|_| ())
+        self.http1.poll_ready(context).map_err(|_| ())
     }
 
     fn call(&self, socket: TcpStream) -> Self::Future {
-        set_up(&socket, self.stall_timeout);
-        let (app, http) = (Rc::clone(&self.app), Rc::clone(&self.http));
-        let http2 = Rc::clone(&self.http2);
+        let watch = self.sweep.watch(&socket);
+        set_up(&socket, &watch);
+        let (app, http1) = (Rc::clone(&self.app), Rc::clone(&self.http1));
         let scratch = Rc::clone(&self.scratch);
         Box::pin(async move {
             // Each of these lives no longer than it has to: what is held for
             // the time of a stream is held ten thousand times.
             let opening = Box::pin(opening(&socket, &scratch)).await;
             drop(scratch);
+            let peer = socket.peer_addr().ok();
             let request = match opening {
                 Opening::Stream(request) => request,
                 Opening::Slow => return Ok(()),
-                Opening::Http2 => return Box::pin(http2.call(socket)).await.map_err(say),
-                Opening::Other => return Box::pin(http.call(socket)).await.map_err(say),
+                Opening::Http2 => {
+                    let socket = Transport::new(socket, watch.clone());
+                    let served = http2::serve(socket, peer, app, watch.clone());
+                    Box::pin(watch.during(served)).await;
+                    return Ok(());
+                }
+                Opening::Other => {
+                    let socket = Transport::new(socket, watch.clone());
+                    let served = http1.call((socket, peer));
+                    if let Some(Err(error)) = Box::pin(watch.during(served)).await {
+                        say(error);
+                    }
+                    return Ok(());
+                }
             };
-            drop((http, http2));
-            let delivery = Box::pin(answer(socket, request, app)).await;
-            if let Ok(Some(delivery)) = delivery {
-                delivery.await;
+            drop(http1);
+            let delivery = Box::pin(watch.during(answer(socket, request, app))).await;
+            if let Some(Ok(Some(mut delivery))) = delivery
+                && watch.during(&mut delivery).await.is_none()
+            {
+                forget_unsent(delivery.socket());
             }
             Ok(())
         })
@@ -144,7 +164,7 @@ where
 }
 
 /// What ends a connection in the HTTP stack is nobody's fault here.
-fn say(error: impl Display) {
+pub fn say(error: impl Display) {
     debug!("connection ended: {error}");
 }
 
@@ -165,9 +185,10 @@ where
         Ok(response) => response.into_parts().1.map_into_boxed_body(),
         Err(error) => error.error_response(),
     };
-    if let Some(subscriber) = slot.take() {
+    // Streams of several views are left to the HTTP stack.
+    if let Some(Source::One(subscriber)) = slot.take() {
         let head = head(response.head(), CHUNKED);
-        return Ok(Some(Delivery::new(socket, head, subscriber)));
+        return Ok(Some(Delivery::new(socket, head, *subscriber)));
     }
     let (response, body) = response.into_parts();
     let size = body.size();

@@ -2,7 +2,6 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Context;
 
 use actix_web::http::Method;
 use actix_web::web::{Data, Query};
@@ -15,7 +14,7 @@ use crate::relay::joint::{Chosen, Joint};
 use super::bearer::Access;
 use super::error::HttpError;
 use super::routes::encode_segment;
-use super::stream::{Body, last_event_id, response};
+use super::stream::{Source, last_event_id, response};
 use super::views::{Gateway, WorkerViews};
 
 /// The query parameter that names a view.
@@ -45,8 +44,7 @@ pub async fn joint(
     if let Some(time) = access.lasts() {
         joint.end_after(time);
     }
-    let next = move |context: &mut Context<'_>| joint.poll_next(context);
-    Ok(response.body(Body::new(next)))
+    Ok(Source::Several(Box::new(joint)).respond(&request, response))
 }
 
 /// The views that are asked for, in that order.

@@ -1,35 +1,30 @@
 //! What the kernel is told of each connection.
 //!
-//! A peer that is gone without a word, or that never reads, must neither hold
-//! a connection for ever nor make the kernel keep megabytes for it. The kernel
-//! knows best whether a peer makes progress, so it is asked to end those that
-//! do not; nothing here looks at connections one by one.
+//! A peer that is gone without a word must not hold a connection for ever, nor
+//! one that does not read make the kernel keep megabytes for it. Who makes no
+//! progress is ended by `progress`, not by the kernel: its `TCP_USER_TIMEOUT`
+//! counts from the first probe of a shut window until the window holds the
+//! whole of the next segment, and so resets peers that read slowly.
 
-use std::any::Any;
 use std::io;
 use std::time::Duration;
 
-use actix_tls::accept::rustls_0_23::TlsStream;
 use actix_web::rt::net::TcpStream;
 use log::debug;
 use socket2::{SockRef, TcpKeepalive};
 
-use crate::limits::{KEEPALIVE_INTERVAL_MIN, SOCKET_UNSENT_BYTES_MAX};
+use crate::limits::{KEEPALIVE_INTERVAL_MIN, KEEPALIVE_PROBES, SOCKET_UNSENT_BYTES_MAX};
 
-/// Sets up a connection that was just accepted, with or without TLS.
-pub fn on_connect(connection: &dyn Any, stall_timeout: Duration) {
-    if let Some(stream) = connection.downcast_ref::<TcpStream>() {
-        set_up(stream, stall_timeout);
-    } else if let Some(stream) = connection.downcast_ref::<TlsStream<TcpStream>>() {
-        set_up(stream.get_ref().0, stall_timeout);
-    }
-}
+use super::progress::Watch;
 
 /// Sets up a connection that was just accepted.
-pub fn set_up(stream: &TcpStream, stall_timeout: Duration) {
-    if let Err(error) = try_set_up(stream, stall_timeout) {
+pub fn set_up(stream: &TcpStream, watch: &Watch) {
+    if let Err(error) = try_set_up(stream, watch.stall_timeout()) {
         // It is served all the same: most peers read what they asked for.
         debug!("options of a connection could not be set: {error}");
+    }
+    if !watch.is_told() {
+        fall_back(stream, watch.stall_timeout());
     }
 }
 
@@ -41,22 +36,31 @@ fn try_set_up(stream: &TcpStream, stall_timeout: Duration) -> io::Result<()> {
     let keepalive = TcpKeepalive::new()
         .with_time((stall_timeout / 2).max(KEEPALIVE_INTERVAL_MIN))
         .with_interval((stall_timeout / 6).max(KEEPALIVE_INTERVAL_MIN));
-    socket.set_tcp_keepalive(&keepalive)?;
     #[cfg(target_os = "linux")]
-    {
-        // Ends the connection when what was sent is not acknowledged, or the
-        // peer's window stays shut, for so long.
-        socket.set_tcp_user_timeout(Some(stall_timeout))?;
-        // What a peer has no room for stays in the frames that all share, and
-        // not once per connection in the kernel.
-        socket.set_tcp_notsent_lowat(SOCKET_UNSENT_BYTES_MAX)?;
-    }
+    let keepalive = keepalive.with_retries(KEEPALIVE_PROBES);
+    socket.set_tcp_keepalive(&keepalive)?;
+    // What a peer has no room for stays in the frames that all share, and not
+    // once per connection in the kernel.
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_notsent_lowat(SOCKET_UNSENT_BYTES_MAX)?;
     Ok(())
+}
+
+/// Where the kernel does not tell what a peer has taken, it ends by itself who
+/// takes nothing, and some who take little.
+fn fall_back(stream: &TcpStream, stall_timeout: Duration) {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = SockRef::from(stream).set_tcp_user_timeout(Some(stall_timeout)) {
+        debug!("a stalled peer will not be noticed: {error}");
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = (stream, stall_timeout);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::progress::Sweep;
     use actix_web::rt::net::TcpListener;
 
     #[actix_web::test]
@@ -66,7 +70,8 @@ mod tests {
         let (_peer, accepted) = tokio::join!(peer, listener.accept());
         let (stream, _) = accepted.unwrap();
         assert!(!stream.nodelay().unwrap());
-        set_up(&stream, Duration::from_secs(60));
+        let watch = Sweep::start(Duration::from_secs(60)).watch(&stream);
+        set_up(&stream, &watch);
         assert!(stream.nodelay().unwrap());
     }
 }

@@ -18,6 +18,7 @@ use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, HttpResponseBuilder
 use actix_web_lab::extract::{LocalData, Path};
 
 use crate::limits::BASE_SLICE_BYTES;
+use crate::relay::joint::Joint;
 use crate::relay::subscriber::Subscriber;
 
 use super::bearer::Access;
@@ -72,14 +73,7 @@ pub async fn stream(
     if is_packed {
         subscriber.pack();
     }
-    // Over plain HTTP/1.1 the connection takes the subscriber and serves it
-    // without the HTTP stack between.
-    if let Some(slot) = request.extensions().get::<Slot>() {
-        *slot.0.borrow_mut() = Some(subscriber);
-        return Ok(response.finish());
-    }
-    let next = move |context: &mut Context<'_>| subscriber.poll_next(context);
-    Ok(response.body(Body::new(next)))
+    Ok(Source::One(Box::new(subscriber)).respond(&request, response))
 }
 
 /// The head of every stream's response.
@@ -103,13 +97,62 @@ fn accepts_gzip(request: &HttpRequest) -> bool {
         .is_some_and(|encoding| encoding == gzip)
 }
 
-/// Where a connection that can serve a subscriber itself is given one.
+/// A stream, as whoever serves it has it.
+pub enum Source {
+    /// Of one view.
+    One(Box<Subscriber>),
+    /// Of several.
+    Several(Box<Joint>),
+}
+
+impl Source {
+    /// The next bytes, or the end.
+    pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        match self {
+            Source::One(subscriber) => subscriber.poll_next(context),
+            Source::Several(joint) => joint.poll_next(context),
+        }
+    }
+
+    /// Whether it would end if it were asked for more.
+    pub fn is_due(&self) -> bool {
+        match self {
+            Source::One(subscriber) => subscriber.is_due(),
+            Source::Several(joint) => joint.is_due(),
+        }
+    }
+
+    /// Whether the piece handed out last is the beginning of an event.
+    pub fn is_at_event(&self) -> bool {
+        match self {
+            Source::One(subscriber) => subscriber.is_at_event(),
+            Source::Several(_) => false,
+        }
+    }
+
+    /// The response: the head alone where the connection serves the stream
+    /// itself, else with the stream as its body.
+    pub fn respond(
+        mut self,
+        request: &HttpRequest,
+        mut response: HttpResponseBuilder,
+    ) -> HttpResponse {
+        if let Some(slot) = request.extensions().get::<Slot>() {
+            *slot.0.borrow_mut() = Some(self);
+            return response.finish();
+        }
+        let next = move |context: &mut Context<'_>| self.poll_next(context);
+        response.body(Body::new(next))
+    }
+}
+
+/// Where a connection that can serve a stream itself is given one.
 #[derive(Clone, Default)]
-pub struct Slot(Rc<RefCell<Option<Subscriber>>>);
+pub struct Slot(Rc<RefCell<Option<Source>>>);
 
 impl Slot {
-    /// The subscriber, if the request was for a stream and is granted.
-    pub fn take(&self) -> Option<Subscriber> {
+    /// The stream, if the request was for one and it is granted.
+    pub fn take(&self) -> Option<Source> {
         self.0.borrow_mut().take()
     }
 }

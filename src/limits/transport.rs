@@ -80,3 +80,53 @@ pub const JOINT_SILENCE: Duration = Duration::from_secs(1);
 /// Bytes of small events that a stream of several views hands out at once;
 /// larger ones are not copied.
 pub const JOINT_GATHER_BYTES: usize = 16 * 1024;
+
+/// How often in a stall timeout each connection is looked at: a peer that has
+/// stalled is let go within so much of it.
+pub const STALL_LOOKS: u32 = 4;
+
+/// Bytes that the slowest reader reads in a second, as far as time is given for
+/// what it has taken and may not have read yet.
+pub const READ_BYTES_PER_SECOND_MIN: u64 = 1024;
+
+/// Stall timeouts that are given for that at the most: who has a large buffer
+/// and reads nothing must not be waited for as long as it would take to read.
+pub const READ_STALL_TIMEOUTS_MAX: u32 = 4;
+
+/// Shortest time between two looks at some of the connections.
+pub const STALL_TICK_MIN: Duration = Duration::from_millis(10);
+
+/// Longest such time; also between two looks at a stream of HTTP/2 that waits.
+pub const STALL_TICK_MAX: Duration = Duration::from_secs(1);
+
+/// Time for which a stream that is over, or beyond what is kept, still waits
+/// for a peer that takes nothing.
+pub const ENDING_WAIT: Duration = Duration::from_secs(10);
+
+/// Streams of one HTTP/2 connection at once: as many as the usual servers
+/// allow, so that a proxy opens another connection instead of waiting.
+pub const HTTP2_STREAMS_MAX: u32 = 128;
+
+/// Bytes that wait in an HTTP/2 connection for each of its streams: two frames.
+pub const HTTP2_UNSENT_BYTES_MAX: usize = 32 * 1024;
+
+/// Bytes of one frame of data: the most that every peer takes.
+pub const HTTP2_FRAME_BYTES_MAX: usize = 16 * 1024;
+
+/// Bytes of a list of headers, each counted with 32 bytes more, above which
+/// HTTP/2 answers by itself; below it, the answer says what is wrong.
+pub const HTTP2_HEADER_BYTES_MAX: u32 = 64 * 1024;
+
+/// Bytes of bodies that a connection may send unasked: nothing here takes one.
+pub const HTTP2_RECEIVE_BYTES_MAX: u32 = 64 * 1024;
+
+/// Streams that were reset and are remembered for frames still on their way.
+pub const HTTP2_RESET_STREAMS_MAX: usize = 16;
+
+/// Time after which an HTTP/2 connection without a stream is told to go; it is
+/// ended after as much again.
+pub const HTTP2_IDLE: Duration = Duration::from_secs(30);
+
+/// Shortest time that a stream of HTTP/2 is waited for inside an event: the
+/// client would have to take the whole of it again, which may be a base.
+pub const HTTP2_INSIDE_WAIT_MIN: Duration = Duration::from_secs(15);

@@ -131,6 +131,17 @@ impl Joint {
         self.expiry = Some(Box::pin(sleep(time)));
     }
 
+    /// Whether it would end if it were asked for more.
+    pub fn is_due(&self) -> bool {
+        let expiry = self.expiry.as_ref();
+        self.is_over
+            || expiry.is_some_and(|expiry| expiry.deadline() <= Instant::now())
+            || self
+                .parts
+                .iter()
+                .any(|part| part.is_forgotten() || part.shared.ends(self.lot))
+    }
+
     /// The next bytes of the stream; `None` at its end, which is always between
     /// two events.
     pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {

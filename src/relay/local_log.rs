@@ -125,6 +125,11 @@ impl LocalLog {
         Arc::ptr_eq(source, &self.source)
     }
 
+    /// Whether what follows the cursor is not kept any more.
+    pub fn is_forgotten(&self, cursor: Cursor) -> bool {
+        self.frames.from(cursor).is_none()
+    }
+
     /// Of what it is the log.
     pub fn incarnation(&self) -> Incarnation {
         self.source.incarnation

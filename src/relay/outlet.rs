@@ -164,6 +164,11 @@ impl Delivery {
         }
         Delivery { outlet }
     }
+
+    /// The socket, which is closed when this is dropped.
+    pub fn socket(&self) -> &TcpStream {
+        &self.outlet.socket
+    }
 }
 
 impl Future for Delivery {

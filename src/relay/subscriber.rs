@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use actix_web::rt::time::{Sleep, sleep};
+use actix_web::rt::time::{Instant, Sleep, sleep};
 use bytes::Bytes;
 use flate2::Crc;
 
@@ -119,6 +119,28 @@ impl Subscriber {
     /// Ends the stream after this time, between two events.
     pub fn end_after(&mut self, time: Duration) {
         self.expiry = Some(Box::pin(sleep(time)));
+    }
+
+    /// Whether it would end if it were asked for more: its time is over, or what
+    /// it lacks is not kept any more.
+    pub fn is_due(&self) -> bool {
+        let expiry = self.expiry.as_ref();
+        let is_over = match &self.stage {
+            Stage::Following { log, cursor } => log.borrow().is_forgotten(*cursor),
+            Stage::Ended | Stage::Over => true,
+            Stage::Opening | Stage::Joining | Stage::Base { .. } => false,
+        };
+        is_over
+            || self.shared.ends(self.lot)
+            || expiry.is_some_and(|expiry| expiry.deadline() <= Instant::now())
+    }
+
+    /// Whether the piece handed out last is the beginning of an event, so that
+    /// the stream may as well end before it. A compressed one never may: its
+    /// end is a piece of its own.
+    pub fn is_at_event(&self) -> bool {
+        let is_inside = matches!(self.stage, Stage::Base { sent, .. } if sent > 1);
+        !is_inside && !self.form.is_packed()
     }
 
     /// Compresses what the stream says, with gzip.

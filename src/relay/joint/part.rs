@@ -118,6 +118,14 @@ impl Part {
         matches!(self.stage, Stage::Absent)
     }
 
+    /// Whether what it lacks is not kept any more.
+    pub(super) fn is_forgotten(&self) -> bool {
+        match &self.stage {
+            Stage::Following { log, cursor } => log.borrow().is_forgotten(*cursor),
+            Stage::Joining | Stage::Absent => false,
+        }
+    }
+
     fn tell(&self, name: &str, data: Bytes, out: &mut Out) {
         let bytes = self.prefix.len() + name.len() + data.len() + 2;
         self.counters.count_bytes(bytes);

@@ -1,0 +1,385 @@
+//! HTTP/2: the streams of one connection, each with its own window.
+//!
+//! The HTTP stack's own part for HTTP/2 asks a response for bytes only once the
+//! client has room for them, and otherwise waits, for ever if need be. So a
+//! stream whose window stays shut could neither end nor be noticed to be
+//! unwanted. Here each stream is looked at while it waits: one that the client
+//! has reset is dropped at once, and one that took nothing for the stall timeout
+//! is ended, while the others go on.
+
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use actix_http::Request;
+use actix_service::Service;
+use actix_web::body::{BodySize, BoxBody, MessageBody};
+use actix_web::dev::{ResponseHead, ServiceResponse};
+use actix_web::http::header::{
+    CONNECTION, CONTENT_LENGTH, DATE, HeaderValue, HttpDate, TRANSFER_ENCODING, UPGRADE,
+};
+use actix_web::http::{Method, Version};
+use actix_web::rt::spawn;
+use actix_web::rt::time::{Instant, Sleep, sleep, timeout};
+use actix_web::web::Bytes;
+use actix_web::{Error, HttpMessage as _, HttpResponse};
+use h2::server::{Builder, SendResponse};
+use h2::{Reason, RecvStream, SendStream};
+use log::debug;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::limits::{
+    ENDING_WAIT, HTTP2_FRAME_BYTES_MAX, HTTP2_HEADER_BYTES_MAX, HTTP2_IDLE, HTTP2_INSIDE_WAIT_MIN,
+    HTTP2_RECEIVE_BYTES_MAX, HTTP2_RESET_STREAMS_MAX, HTTP2_STREAMS_MAX, HTTP2_UNSENT_BYTES_MAX,
+    OUTLET_WRITES_MAX, REQUEST_HEAD_TIMEOUT, STALL_LOOKS, STALL_TICK_MAX, STALL_TICK_MIN,
+};
+
+use super::progress::{Patience, Watch};
+use super::stream::{Slot, Source};
+
+/// Serves a connection until it ends.
+pub async fn serve<T, A, B>(connection: T, peer: Option<SocketAddr>, app: Rc<A>, watch: Watch)
+where
+    T: AsyncRead + AsyncWrite + Unpin,
+    A: Service<Request, Response = ServiceResponse<B>, Error = Error> + 'static,
+    B: MessageBody + 'static,
+{
+    let mut builder = Builder::new();
+    builder
+        .max_concurrent_streams(HTTP2_STREAMS_MAX)
+        .max_send_buffer_size(HTTP2_UNSENT_BYTES_MAX)
+        .max_header_list_size(HTTP2_HEADER_BYTES_MAX)
+        .initial_window_size(HTTP2_RECEIVE_BYTES_MAX)
+        .initial_connection_window_size(HTTP2_RECEIVE_BYTES_MAX)
+        .max_concurrent_reset_streams(HTTP2_RESET_STREAMS_MAX)
+        .max_pending_accept_reset_streams(HTTP2_RESET_STREAMS_MAX);
+    let handshake = timeout(REQUEST_HEAD_TIMEOUT, builder.handshake(connection)).await;
+    let Ok(Ok(mut connection)) = handshake else {
+        return;
+    };
+    // One more for each stream that is being served.
+    let served = Rc::new(());
+    let mut is_leaving = false;
+    loop {
+        let next = poll_fn(|context| connection.poll_accept(context));
+        match timeout(HTTP2_IDLE, next).await {
+            Ok(Some(Ok((request, respond)))) => {
+                let (app, watch) = (Rc::clone(&app), watch.clone());
+                let served = Rc::clone(&served);
+                spawn(async move {
+                    answer(request, respond, peer, app, watch).await;
+                    drop(served);
+                });
+            }
+            Ok(Some(Err(error))) => return debug!("connection ended: {error}"),
+            Ok(None) => return,
+            Err(_) if Rc::strong_count(&served) > 1 => {}
+            Err(_) if is_leaving => return,
+            Err(_) => {
+                connection.graceful_shutdown();
+                is_leaving = true;
+            }
+        }
+    }
+}
+
+/// Answers one request. Bodies of requests are not read: none has a meaning.
+async fn answer<A, B>(
+    request: http::Request<RecvStream>,
+    mut respond: SendResponse<Bytes>,
+    peer: Option<SocketAddr>,
+    app: Rc<A>,
+    watch: Watch,
+) where
+    A: Service<Request, Response = ServiceResponse<B>, Error = Error>,
+    B: MessageBody + 'static,
+{
+    let (parts, _) = request.into_parts();
+    let is_head = parts.method == Method::HEAD;
+    let slot = Slot::default();
+    let mut request = Request::new();
+    let head = request.head_mut();
+    head.method = parts.method;
+    head.uri = parts.uri;
+    head.version = parts.version;
+    head.headers = parts.headers.into();
+    head.peer_addr = peer;
+    request.extensions_mut().insert(slot.clone());
+    let response = {
+        let mut call = pin!(app.call(request));
+        poll_fn(|context| match respond.poll_reset(context) {
+            Poll::Ready(_) => Poll::Ready(None),
+            Poll::Pending => call.as_mut().poll(context).map(Some),
+        })
+        .await
+    };
+    drop(app);
+    let response: HttpResponse<BoxBody> = match response {
+        // The client takes its request back.
+        None => return,
+        Some(Ok(response)) => response.into_parts().1.map_into_boxed_body(),
+        Some(Err(error)) => error.error_response(),
+    };
+    let (response, body) = response.into_parts();
+    let content = match slot.take() {
+        Some(source) => Content::Stream(source),
+        None => Content::Body(body),
+    };
+    let size = content.size();
+    let is_over = is_head || matches!(size, BodySize::None | BodySize::Sized(0));
+    let Ok(stream) = respond.send_response(prepared(response.head(), size), is_over) else {
+        return;
+    };
+    drop(response);
+    if !is_over {
+        let mut sending = Sending {
+            stream,
+            content,
+            unsent: Bytes::new(),
+            is_begun: false,
+            patience: Patience::default(),
+            wait: None,
+            watch,
+        };
+        poll_fn(|context| sending.poll(context)).await;
+    }
+}
+
+/// A response's head as HTTP/2 has it.
+fn prepared(head: &ResponseHead, size: BodySize) -> http::Response<()> {
+    let mut response = http::Response::new(());
+    *response.status_mut() = head.status;
+    *response.version_mut() = Version::HTTP_2;
+    let headers = response.headers_mut();
+    for (name, value) in head.headers.iter() {
+        // What says where a message of HTTP/1.1 ends; here, the frames do.
+        if ![CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE].contains(name) {
+            headers.append(name, value.clone());
+        }
+    }
+    if let BodySize::Sized(length) = size {
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    if !headers.contains_key(DATE) {
+        let date = HttpDate::from(std::time::SystemTime::now()).to_string();
+        if let Ok(date) = HeaderValue::from_str(&date) {
+            headers.insert(DATE, date);
+        }
+    }
+    response
+}
+
+/// What is sent.
+enum Content {
+    /// Events.
+    Stream(Source),
+    /// Anything else.
+    Body(BoxBody),
+}
+
+impl Content {
+    fn size(&self) -> BodySize {
+        match self {
+            Content::Stream(_) => BodySize::Stream,
+            Content::Body(body) => body.size(),
+        }
+    }
+
+    /// The next bytes, the end, or `Err` where the rest is not to be had.
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, ()>>> {
+        match self {
+            Content::Stream(source) => source.poll_next(context).map(|next| next.map(Ok)),
+            Content::Body(body) => {
+                let next = ready!(Pin::new(body).poll_next(context));
+                Poll::Ready(next.map(|next| next.map_err(|_| ())))
+            }
+        }
+    }
+
+    fn is_due(&self) -> bool {
+        matches!(self, Content::Stream(source) if source.is_due())
+    }
+
+    fn is_at_event(&self) -> bool {
+        matches!(self, Content::Stream(source) if source.is_at_event())
+    }
+}
+
+/// A response on its way.
+struct Sending {
+    stream: SendStream<Bytes>,
+    content: Content,
+    /// What is left of a piece for which there was no room.
+    unsent: Bytes,
+    /// A part of that piece is out.
+    is_begun: bool,
+    patience: Patience,
+    /// Runs while there is no room.
+    wait: Option<Wait>,
+    watch: Watch,
+}
+
+/// When to look again.
+struct Wait {
+    /// When the stream was found to be over, if it was.
+    due: Option<Instant>,
+    timer: Pin<Box<Sleep>>,
+}
+
+impl Wait {
+    /// Whether the peer that has been idle since then was waited for long
+    /// enough, inside an event or before.
+    fn is_over(
+        &self,
+        idle_since: Instant,
+        now: Instant,
+        stall_timeout: Duration,
+        is_inside: bool,
+    ) -> bool {
+        let longest = match is_inside {
+            true => stall_timeout.max(HTTP2_INSIDE_WAIT_MIN),
+            false => stall_timeout,
+        };
+        let is_over = |since: Instant, longest| now.saturating_duration_since(since) >= longest;
+        let waits_for_its_end = |due| is_over(idle_since.max(due), longest.min(ENDING_WAIT));
+        is_over(idle_since, longest) || self.due.is_some_and(waits_for_its_end)
+    }
+}
+
+impl Sending {
+    /// Sends for as long as there is something and room for it.
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        // The client wants it no more, or is gone.
+        if self.stream.poll_reset(context).is_ready() {
+            return Poll::Ready(());
+        }
+        for _ in 0..OUTLET_WRITES_MAX {
+            if self.unsent.is_empty() {
+                self.patience.rest();
+                match ready!(self.content.poll_next(context)) {
+                    Some(Ok(bytes)) => (self.unsent, self.is_begun) = (bytes, false),
+                    Some(Err(())) => return self.reset(Reason::INTERNAL_ERROR),
+                    None => return self.end(),
+                }
+                continue;
+            }
+            let wanted = self.unsent.len().min(HTTP2_FRAME_BYTES_MAX);
+            self.stream.reserve_capacity(wanted);
+            let room = match self.stream.capacity() {
+                0 => match self.stream.poll_capacity(context) {
+                    Poll::Ready(Some(Ok(room))) => room,
+                    Poll::Ready(None | Some(Err(_))) => return Poll::Ready(()),
+                    Poll::Pending => return self.poll_wait(context),
+                },
+                room => room,
+            };
+            if room == 0 {
+                continue;
+            }
+            (self.wait, self.is_begun) = (None, true);
+            let taken = u64::try_from(room.min(self.unsent.len())).unwrap_or(u64::MAX);
+            let stall_timeout = self.watch.stall_timeout();
+            self.patience.take(taken, Instant::now(), stall_timeout);
+            let piece = match room < self.unsent.len() {
+                true => self.unsent.split_to(room),
+                // An empty rest would still hold the whole base in memory.
+                false => std::mem::take(&mut self.unsent),
+            };
+            if self.stream.send_data(piece, false).is_err() {
+                return Poll::Ready(());
+            }
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Waits for room, for so long.
+    fn poll_wait(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let stall_timeout = self.watch.stall_timeout();
+        let tick = (stall_timeout / STALL_LOOKS / 2).clamp(STALL_TICK_MIN, STALL_TICK_MAX);
+        if self.wait.is_none() {
+            self.patience.idle_since(Instant::now());
+        }
+        let wait = self.wait.get_or_insert_with(|| Wait {
+            due: None,
+            timer: Box::pin(sleep(tick)),
+        });
+        while wait.timer.as_mut().poll(context).is_ready() {
+            let now = Instant::now();
+            wait.timer.as_mut().reset(now + tick);
+            // Where the connection itself has no room, it is the connection's
+            // progress that counts, and that is looked after elsewhere.
+            if self.watch.is_blocked() {
+                continue;
+            }
+            if wait.due.is_none() && self.content.is_due() {
+                wait.due = Some(now);
+            }
+            let is_inside = self.is_begun || !self.content.is_at_event();
+            let since = self.patience.idle_since(now);
+            if wait.is_over(since, now, stall_timeout, is_inside) {
+                return self.let_go(is_inside);
+            }
+        }
+        Poll::Pending
+    }
+
+    /// Ends a stream that takes nothing: in order where it stands between two
+    /// events, since the end itself needs no room.
+    fn let_go(&mut self, is_inside: bool) -> Poll<()> {
+        match is_inside {
+            true => self.reset(Reason::CANCEL),
+            false => self.end(),
+        }
+    }
+
+    fn end(&mut self) -> Poll<()> {
+        // If this fails, it has ended already.
+        drop(self.stream.send_data(Bytes::new(), true));
+        Poll::Ready(())
+    }
+
+    fn reset(&mut self, reason: Reason) -> Poll<()> {
+        self.stream.send_reset(reason);
+        Poll::Ready(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each row: seconds without progress, seconds of them after it was due to
+    /// end, whether it stands inside an event, whether it is let go.
+    #[actix_web::test]
+    async fn wait_lasts_as_long_as_the_stall_timeout_or_until_an_end_is_due() {
+        let rows = [
+            (59, None, false, false),
+            (60, None, false, true),
+            (60, None, true, true),
+            (59, Some(9), false, false),
+            (59, Some(10), false, true),
+            (12, Some(10), true, true),
+        ];
+        let now = Instant::now() + Duration::from_secs(3600);
+        let ago = |seconds| now - Duration::from_secs(seconds);
+        let is_over = |idle, due: Option<u64>, stall, is_inside| {
+            let wait = Wait {
+                due: due.map(ago),
+                timer: Box::pin(sleep(Duration::ZERO)),
+            };
+            wait.is_over(ago(idle), now, Duration::from_secs(stall), is_inside)
+        };
+        for (idle, due, is_inside, expected) in rows {
+            let found = is_over(idle, due, 60, is_inside);
+            assert_eq!(found, expected, "{idle} s, {due:?}, {is_inside}");
+        }
+        // Who is inside an event would have to begin anew.
+        assert!(is_over(1, None, 1, false));
+        assert!(!is_over(14, None, 1, true));
+        assert!(is_over(15, None, 1, true));
+    }
+}
