@@ -80,8 +80,9 @@ enum Command {
     Demo(Box<DemoArgs>),
     /// Print the merged configuration with secrets masked, or its errors
     ///
-    /// The output is itself a configuration file; a comment on each line says
-    /// which layer the value came from. Exits with 64 on any error.
+    /// The output is itself a configuration file that means the same, but for
+    /// passwords, which are masked; a comment on each line says which layer the
+    /// value came from. Exits with 64 on any error.
     CheckConfig(ServeArgs),
     /// Print a completion script for a shell
     #[command(hide = true)]
@@ -96,11 +97,15 @@ enum Command {
         subcommand: Option<String>,
     },
     /// Ask a running gateway whether it is well: exit 0 if it is, else 1
+    ///
+    /// It is found by the settings it was started with: give the same flags,
+    /// variables and file. Over TLS its certificate is not looked at.
     #[command(hide = true)]
     Healthcheck {
-        /// Address to ask
-        #[arg(default_value = limits::HEALTHCHECK_URL_DEFAULT)]
-        url: String,
+        /// Ask at this address instead, e.g. http://127.0.0.1:8080/healthz
+        url: Option<String>,
+        #[command(flatten)]
+        serve: ServeArgs,
     },
 }
 
@@ -163,8 +168,8 @@ pub enum Invocation {
     CheckConfig(Flags),
     /// Print this text to stdout: a completion script or a man page.
     Print(Vec<u8>),
-    /// Ask the gateway at this URL whether it is well.
-    Healthcheck(String),
+    /// Ask the gateway at this URL, or the one so configured, whether it is well.
+    Healthcheck(Option<String>, Flags),
 }
 
 /// The flags that were given, as typed. No `Debug`: they may hold a password.
@@ -207,7 +212,7 @@ where
         Some(Command::CheckConfig(args)) => Invocation::CheckConfig(args.into()),
         Some(Command::Completions { shell }) => Invocation::Print(completions(shell)),
         Some(Command::Man { subcommand }) => Invocation::Print(man(subcommand.as_deref())?),
-        Some(Command::Healthcheck { url }) => Invocation::Healthcheck(url),
+        Some(Command::Healthcheck { url, serve }) => Invocation::Healthcheck(url, serve.into()),
     })
 }
 

@@ -16,6 +16,7 @@ use crate::limits;
 
 pub mod access;
 pub mod connections;
+pub mod environment;
 pub mod error;
 mod file;
 mod layer;
@@ -28,8 +29,8 @@ pub mod views;
 
 use access::Access;
 use connections::{Connections, Patience};
+pub use environment::Environment;
 use error::ConfigErrors;
-pub use layer::Environment;
 use merge::Merge;
 use upstream::Upstream;
 use views::ViewChoice;
@@ -134,17 +135,40 @@ impl fmt::Display for Dialect {
 }
 
 /// The configuration of `viewcast serve`, or everything wrong with it.
-pub fn load(flags: &Flags, environment: &Environment<'_>) -> Result<Config, ConfigErrors> {
+pub fn load(flags: &Flags, environment: &dyn Environment) -> Result<Config, ConfigErrors> {
     let mut merge = Merge::new(flags, environment);
     let config = merge_serve(&mut merge);
     merge.finish(config).map(|(config, _)| config)
+}
+
+/// Where a gateway is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listening {
+    /// Its address, as it was told.
+    pub address: SocketAddr,
+    /// Whether it speaks TLS there.
+    pub is_tls: bool,
+}
+
+/// Where the gateway of these layers listens, whatever else is in them.
+pub fn listening(flags: &Flags, environment: &dyn Environment) -> Result<Listening, ConfigErrors> {
+    let mut merge = Merge::new(flags, environment);
+    let address = merge.one(serve::listen, value::address());
+    let certificate = merge.optional(serve::tls_cert, value::text());
+    let listening = address
+        .zip(certificate)
+        .map(|(address, certificate)| Listening {
+            address,
+            is_tls: certificate.is_some(),
+        });
+    merge.finish(listening).map(|(listening, _)| listening)
 }
 
 /// The configuration of `viewcast demo`, or everything wrong with it.
 pub fn load_demo(
     flags: &Flags,
     stand_in: &StandIn,
-    environment: &Environment<'_>,
+    environment: &dyn Environment,
 ) -> Result<DemoConfig, ConfigErrors> {
     let mut merge = Merge::new(flags, environment);
     let replay_into = merge.upstream(serve::upstream, serve::password_file);
@@ -187,7 +211,7 @@ pub fn load_demo(
 
 /// What `viewcast check-config` prints: the merged configuration as TOML, its
 /// secrets masked, each value with the layer it came from.
-pub fn check(flags: &Flags, environment: &Environment<'_>) -> Result<String, ConfigErrors> {
+pub fn check(flags: &Flags, environment: &dyn Environment) -> Result<String, ConfigErrors> {
     let mut merge = Merge::new(flags, environment);
     let config = merge_serve(&mut merge);
     // The file may also hold the demo's keys: a wrong one is worth knowing.

@@ -8,12 +8,14 @@ use std::time::Duration;
 use postgres::config::{Host, LoadBalanceHosts, SslMode as Negotiated};
 use postgres::{CancelToken, Client, Config, NoTls};
 
-use crate::limits::{CONNECT_TIMEOUT, KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, KEEPALIVE_RETRIES};
+use crate::limits::{CONNECT_TIMEOUT, KEEPALIVE_INTERVAL, KEEPALIVE_RETRIES};
 
+mod credentials;
 mod error;
 mod session;
 pub mod tls;
 
+pub use credentials::{Credentials, Current};
 pub use error::ConnectError;
 pub use session::Session;
 use tls::Tls;
@@ -21,34 +23,25 @@ use tls::Tls;
 /// What connects to a Materialize, as often as it is asked to. Cheap to clone.
 #[derive(Clone)]
 pub struct Connector {
-    /// One configuration for each host, in the order they are tried.
+    /// One configuration for each host, in the order they are tried, without
+    /// what the credentials have.
     hosts: Arc<[Config]>,
     shuffled: bool,
-    tls: Tls,
+    credentials: Current,
     session: Session,
     /// Whether going on without TLS was said already.
     fell_back: Arc<AtomicBool>,
 }
 
 impl Connector {
-    /// A connector to the hosts of a configuration; `passwords` are those of
-    /// single hosts, in their order, where the configuration has none.
-    pub fn new(config: &Config, passwords: &[Option<String>], tls: Tls, session: Session) -> Self {
+    /// A connector to the hosts of a configuration. Each connection takes the
+    /// credentials that are in force when it is made.
+    pub fn new(config: &Config, credentials: Current, session: Session) -> Self {
         let count = config.get_hosts().len().max(config.get_hostaddrs().len());
-        let hosts = (0..count).map(|at| {
-            let mut host = of_host(config, at);
-            if let Some(Some(password)) = passwords.get(at)
-                && host.get_password().is_none()
-            {
-                host.password(password);
-            }
-            host.ssl_mode(tls.negotiated());
-            host
-        });
         Connector {
-            hosts: hosts.collect(),
+            hosts: (0..count).map(|at| of_host(config, at)).collect(),
             shuffled: config.get_load_balance_hosts() == LoadBalanceHosts::Random,
-            tls,
+            credentials,
             session,
             fell_back: Arc::default(),
         }
@@ -71,20 +64,17 @@ impl Connector {
         &self.session
     }
 
-    /// What each host is connected to with, passwords included.
-    pub fn configurations(&self) -> &[Config] {
-        &self.hosts
-    }
-
     /// A new connection to the first host that takes it.
     pub fn connect(&self) -> Result<Client, ConnectError> {
-        let mut order: Vec<&Config> = self.hosts.iter().collect();
+        let credentials = self.credentials.get();
+        let mut order: Vec<(usize, &Config)> = self.hosts.iter().enumerate().collect();
         if self.shuffled {
             fastrand::shuffle(&mut order);
         }
         let mut failure = None;
-        for host in order {
-            let source = match self.connect_to(host) {
+        for (at, host) in order {
+            let host = credentials.complete(host, at);
+            let source = match self.connect_to(&host, &credentials.tls) {
                 Ok(mut client) => {
                     self.session.apply(&mut client)?;
                     return Ok(client);
@@ -92,7 +82,7 @@ impl Connector {
                 Err(source) => source,
             };
             let several = self.hosts.len() > 1;
-            let error = ConnectError::host(several.then(|| place(host)), source);
+            let error = ConnectError::host(several.then(|| place(&host)), source);
             if error.is_refused_login() {
                 // The server is well, and the next one would hear it all the same.
                 return Err(error);
@@ -104,12 +94,12 @@ impl Connector {
         Err(failure.unwrap_or(ConnectError::NoHost))
     }
 
-    fn connect_to(&self, host: &Config) -> Result<Client, postgres::Error> {
-        let Some(maker) = self.tls.maker() else {
+    fn connect_to(&self, host: &Config, tls: &Tls) -> Result<Client, postgres::Error> {
+        let Some(maker) = tls.maker() else {
             return host.connect(NoTls);
         };
         match host.connect(maker) {
-            Err(error) if self.tls.falls_back() && error::is_of_tls(&error) => {
+            Err(error) if tls.falls_back() && error::is_of_tls(&error) => {
                 let first = !self.fell_back.swap(true, Ordering::Relaxed);
                 let level = if first {
                     log::Level::Warn
@@ -132,7 +122,7 @@ impl Connector {
     /// the outcome, since the server does not either.
     pub fn cancel(&self, token: &CancelToken) {
         // The token knows whether its connection is encrypted.
-        let sent = match self.tls.maker() {
+        let sent = match self.credentials.get().tls.maker() {
             Some(maker) => token.cancel_query(maker),
             None => token.cancel_query(NoTls),
         };
@@ -145,7 +135,13 @@ impl Connector {
 /// A connector without TLS or session settings.
 impl From<Config> for Connector {
     fn from(config: Config) -> Self {
-        Connector::new(&config, &[], Tls::off(), Session::default())
+        let password = config.get_password().map(<[u8]>::to_vec);
+        let hosts = config.get_hosts().len().max(config.get_hostaddrs().len());
+        let credentials = Credentials {
+            passwords: vec![password; hosts],
+            tls: Tls::off(),
+        };
+        Connector::new(&config, Current::new(credentials), Session::default())
     }
 }
 
@@ -169,9 +165,6 @@ fn of_host(config: &Config, at: usize) -> Config {
     }
     if let Some(user) = config.get_user() {
         host.user(user);
-    }
-    if let Some(password) = config.get_password() {
-        host.password(password);
     }
     if let Some(database) = config.get_dbname() {
         host.dbname(database);
@@ -214,14 +207,15 @@ fn completed(config: &Config, upstream_timeout: Duration) -> Config {
     if config.get_tcp_user_timeout().is_none() {
         config.tcp_user_timeout(upstream_timeout);
     }
-    let keepalives_left_open = config.get_keepalives()
-        && config.get_keepalives_interval().is_none()
-        && config.get_keepalives_retries().is_none();
-    if keepalives_left_open {
-        config
-            .keepalives_idle(KEEPALIVE_IDLE)
-            .keepalives_interval(KEEPALIVE_INTERVAL)
-            .keepalives_retries(KEEPALIVE_RETRIES);
+    // The time before the first probe is filled in where the address is read:
+    // afterwards the crate's own default cannot be told from the operator's.
+    if config.get_keepalives() {
+        if config.get_keepalives_interval().is_none() {
+            config.keepalives_interval(KEEPALIVE_INTERVAL);
+        }
+        if config.get_keepalives_retries().is_none() {
+            config.keepalives_retries(KEEPALIVE_RETRIES);
+        }
     }
     config.notice_callback(|notice| log::debug!("notice from Materialize: {}", notice.message()));
     config
@@ -249,17 +243,24 @@ mod tests {
     #[test]
     fn connector_tries_each_host_with_its_port_and_password() {
         let config: Config = "postgres://u@a:1,b:2/d?options=-c%20x%3D1".parse().unwrap();
-        let passwords = [None, Some("of b".to_string())];
-        let connector = Connector::new(&config, &passwords, Tls::off(), Session::default());
+        let passwords = vec![None, Some(b"of b".to_vec())];
+        let tls = Tls::off();
+        let current = Current::new(Credentials { passwords, tls });
+        let connector = Connector::new(&config, current.clone(), Session::default());
         let listed: Vec<_> = connector.hosts.iter().map(place).collect();
         assert_eq!(listed, ["a:1", "b:2"]);
-        let [a, b] = connector.configurations() else {
-            panic!("two hosts")
-        };
+        let completed = |at: usize| current.get().complete(&connector.hosts[at], at);
+        let (a, b) = (completed(0), completed(1));
         assert_eq!(a.get_password(), None);
         assert_eq!(b.get_password(), Some(b"of b".as_slice()));
         assert_eq!(b.get_options(), Some("-c x=1"));
         assert_eq!((b.get_user(), b.get_dbname()), (Some("u"), Some("d")));
+        // What is put in their place counts from then on.
+        let passwords = vec![Some(b"new".to_vec()), None];
+        let tls = Tls::off();
+        current.replace(Credentials { passwords, tls });
+        assert_eq!(completed(0).get_password(), Some(b"new".as_slice()));
+        assert_eq!(completed(1).get_password(), None);
     }
 
     #[test]
@@ -271,7 +272,7 @@ mod tests {
         ] {
             let config: Config = url.parse().unwrap();
             let connector = Connector::from(config).completed(Duration::from_secs(3));
-            let host = connector.configurations().first().unwrap();
+            let host = connector.hosts.first().unwrap();
             let viewcast = concat!("viewcast/", env!("CARGO_PKG_VERSION"));
             assert_eq!(host.get_application_name(), Some(name.unwrap_or(viewcast)));
             let user_timeout = Duration::from_secs(timeout);

@@ -32,8 +32,10 @@ use crate::tail::{self, Catalog, TailError, TailHandle, TailSettings, TailView};
 
 mod doors;
 mod patterns;
+mod renewal;
 mod shutdown;
 
+use renewal::Nudges;
 use shutdown::Signals;
 
 /// Why the gateway stopped though nobody asked it to.
@@ -82,6 +84,14 @@ pub fn run(config: &Config) -> Result<(), GatewayError> {
     System::new().block_on(serve(config))
 }
 
+/// Has SIGHUP and its like end nothing from now on; [`run`] answers them.
+pub fn survive_hangups() -> Result<(), GatewayError> {
+    System::new()
+        .block_on(async { Nudges::new() })
+        .map(drop)
+        .map_err(GatewayError::Start)
+}
+
 /// Waits for a signal and does nothing else.
 pub fn until_signal() -> Result<(), GatewayError> {
     System::new().block_on(async {
@@ -92,6 +102,7 @@ pub fn until_signal() -> Result<(), GatewayError> {
 }
 
 async fn serve(config: &Config) -> Result<(), GatewayError> {
+    let nudges = Nudges::new().map_err(GatewayError::Start)?;
     let (fatal_sender, fatal) = bounded(1);
     let (mut sources, mut tails) = (Vec::new(), Vec::new());
     let catalog = patterns::catalog(config)?;
@@ -129,7 +140,8 @@ async fn serve(config: &Config) -> Result<(), GatewayError> {
     })?;
     info!("listening on {scheme}://{address}");
     warn_if_open(address, &policy);
-    doors::keep_keys(config, policy);
+    doors::keep_keys(config, Arc::clone(&policy));
+    renewal::follow(nudges, config, certificate, policy);
     let handle = server.handle();
     let server = spawn(server);
     let mut signals = Signals::new().map_err(GatewayError::Start)?;

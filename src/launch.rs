@@ -43,19 +43,21 @@ impl LaunchError {
                 Some("Build it with the feature \"demo\", which is on by default.".to_owned())
             }
             #[cfg(feature = "demo")]
-            LaunchError::Demo(_) => None,
+            LaunchError::Demo(error) => error.hint(),
         }
     }
 }
 
 /// Serves views of a Materialize until a signal.
 pub fn serve(config: &Config) -> Result<(), LaunchError> {
+    gateway::survive_hangups()?;
     Ok(gateway::run(config)?)
 }
 
 /// Serves the demo until a signal.
 #[cfg(feature = "demo")]
 pub fn demo(config: &DemoConfig) -> Result<(), LaunchError> {
+    gateway::survive_hangups()?;
     with_demo::run(config)
 }
 

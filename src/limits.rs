@@ -321,9 +321,9 @@ pub const RETENTION_AGE_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Bytes of a configuration file: a larger one is some other file.
 pub const CONFIG_FILE_BYTES_MAX: u64 = 1024 * 1024;
 
-/// Port of an upstream whose address names none: the one that every postgres
-/// URL means, though a Materialize usually listens on 6875.
-pub const UPSTREAM_PORT_DEFAULT: u16 = 5432;
+/// Port of an upstream whose address names none: the one that a Materialize
+/// listens on, and not PostgreSQL's.
+pub const UPSTREAM_PORT_DEFAULT: u16 = 6875;
 
 /// User and database of a Materialize whose address names none.
 pub const UPSTREAM_USER_DEFAULT: &str = "materialize";

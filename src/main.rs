@@ -25,11 +25,11 @@ fn main() -> ExitCode {
 
 /// Does what was asked; on failure, the exit status and what to say about it.
 fn run(invocation: Invocation) -> Result<(), (u8, String)> {
-    let environment = |name: &str| std::env::var_os(name);
+    let environment = config::environment::OfProcess;
     let wrong = |errors: config::error::ConfigErrors| (WRONG_USAGE, errors.report());
     match invocation {
         Invocation::Print(text) => io::stdout().write_all(&text).map_err(failed),
-        Invocation::Healthcheck(url) => healthcheck::check(&url).map_err(failed),
+        Invocation::Healthcheck(url, flags) => healthcheck::run(url, &flags, &environment),
         Invocation::CheckConfig(flags) => {
             let text = config::check(&flags, &environment).map_err(wrong)?;
             io::stdout().write_all(text.as_bytes()).map_err(failed)

@@ -1,9 +1,14 @@
 //! The gateway's own certificate: what browsers are shown over TLS.
 
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
 use rustls::crypto::ring::default_provider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
+use x509_cert::der::Decode as _;
+
+use crate::limits::CERTIFICATE_ENDS_SOON;
 
 /// Why two files are no certificate with its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -53,6 +58,63 @@ pub fn certified(chain: &[u8], key: &[u8]) -> Result<CertifiedKey, CertificateEr
     })
 }
 
+/// When a certificate counts, as time since 1970.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Validity {
+    /// From when on.
+    pub begin: Duration,
+    /// Until when.
+    pub end: Duration,
+}
+
+/// What browsers think, or soon will, of a certificate's time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Untimely {
+    /// It is refused until then.
+    #[error("counts only from {} on", date(*.0))]
+    NotYet(Duration),
+    /// It has been refused since then.
+    #[error("expired at {}", date(*.0))]
+    Expired(Duration),
+    /// It will be refused after that.
+    #[error("expires at {}", date(*.0))]
+    Soon(Duration),
+}
+
+impl Validity {
+    /// Of a certificate as DER; `None` where it cannot be read.
+    pub fn of(certificate: &[u8]) -> Option<Self> {
+        let certificate = x509_cert::Certificate::from_der(certificate).ok()?;
+        let validity = certificate.tbs_certificate.validity;
+        Some(Validity {
+            begin: validity.not_before.to_unix_duration(),
+            end: validity.not_after.to_unix_duration(),
+        })
+    }
+
+    /// What is to be said of it at this time, if anything.
+    pub fn judge(self, now: Duration) -> Option<Untimely> {
+        if now < self.begin {
+            Some(Untimely::NotYet(self.begin))
+        } else if now > self.end {
+            Some(Untimely::Expired(self.end))
+        } else if self.end.saturating_sub(now) <= CERTIFICATE_ENDS_SOON {
+            Some(Untimely::Soon(self.end))
+        } else {
+            None
+        }
+    }
+}
+
+/// A time as people write it. A certificate may end in the year 9999, and none
+/// ends later.
+fn date(time: Duration) -> String {
+    let time = UNIX_EPOCH
+        .checked_add(time)
+        .unwrap_or(SystemTime::UNIX_EPOCH);
+    humantime::format_rfc3339_seconds(time).to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -94,5 +156,32 @@ mod tests {
             assert_eq!(refused(chain, key), why);
             assert!(why.hint().ends_with('.'));
         }
+    }
+
+    #[test]
+    fn certificate_is_judged_by_its_time() {
+        let day = Duration::from_secs(24 * 60 * 60);
+        let (begin, end) = (100 * day, 465 * day);
+        let validity = Validity { begin, end };
+        for (now, expected) in [
+            (99 * day, Some(Untimely::NotYet(begin))),
+            (100 * day, None),
+            (434 * day, None),
+            (435 * day, Some(Untimely::Soon(end))),
+            (465 * day, Some(Untimely::Soon(end))),
+            (466 * day, Some(Untimely::Expired(end))),
+        ] {
+            assert_eq!(validity.judge(now), expected, "{now:?}");
+        }
+        let told = Untimely::Expired(end).to_string();
+        assert_eq!(told, "expired at 1971-04-11T00:00:00Z");
+    }
+
+    #[test]
+    fn certificate_tells_its_time() {
+        let pem = CertificateDer::from_pem_slice(file!("cert.pem")).expect("PEM");
+        let validity = Validity::of(&pem).expect("a certificate");
+        assert!(validity.begin < validity.end, "{validity:?}");
+        assert_eq!(Validity::of(b"none"), None);
     }
 }

@@ -4,7 +4,7 @@
 //! then reads, as its own origin, what listens there (DNS rebinding). Its
 //! requests carry its name in `Host`, which is how they are told apart.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 /// A host that requests may name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,6 +103,17 @@ impl Hosts {
     }
 }
 
+/// Whether the one host that a request names is an address. Of such a page
+/// nobody can have the name lead elsewhere: it came from there.
+pub fn is_address<'h>(named: impl IntoIterator<Item = &'h [u8]>) -> bool {
+    let mut named = named.into_iter();
+    let (Some(text), None) = (named.next(), named.next()) else {
+        return false;
+    };
+    let name = std::str::from_utf8(text).ok().and_then(split);
+    name.is_some_and(|(name, _)| name.starts_with('[') || name.parse::<Ipv4Addr>().is_ok())
+}
+
 /// The name in lower case without a dot at its end, and the port.
 pub(super) fn split(text: &str) -> Option<(String, Option<u16>)> {
     let (name, port) = match text.rsplit_once(':') {
@@ -192,6 +203,26 @@ mod tests {
             assert!(!admits(&named, &[bad]), "{bad}");
         }
         assert!(admits(&hosts(&["*"], "127.0.0.1", false), &["x.example"]));
+    }
+
+    #[test]
+    fn host_that_is_an_address_is_nobodys_name() {
+        let is_address = |named: &[&str]| is_address(named.iter().map(|name| name.as_bytes()));
+        for address in ["10.1.2.3:8080", "10.1.2.3", "[fd00::1]:80", "[::1]"] {
+            assert!(is_address(&[address]), "{address}");
+        }
+        for name in [
+            "rebound.example",
+            "10.1.2.3.rebound.example",
+            "0x7f.1",
+            "",
+            "[::2",
+            "a b",
+        ] {
+            assert!(!is_address(&[name]), "{name}");
+        }
+        assert!(!is_address(&[]));
+        assert!(!is_address(&["10.1.2.3", "10.1.2.3"]));
     }
 
     #[test]

@@ -94,10 +94,10 @@ settings! {
     ServeFlags in serve {
         /// Tail the Materialize at this address (required)
         ///
-        /// A postgres URL or a key=value string. Name the port: a Materialize
-        /// usually listens on 6875, while an address without one means 5432.
-        /// The user and the database default to "materialize". Several hosts,
-        /// separated by commas, are tried in order. TLS is asked for by
+        /// A postgres URL or a key=value string. The port defaults to 6875, the
+        /// user and the database to "materialize"; PGHOST, PGPORT, PGUSER and
+        /// PGDATABASE are not looked at. Several hosts, separated by commas,
+        /// are tried in order. TLS is asked for by
         /// sslmode (disable, prefer, require, verify-ca, verify-full; default
         /// prefer), sslrootcert, sslcert and sslkey, with libpq's meaning; the
         /// verifying modes trust the machine's CAs unless sslrootcert is given.
@@ -109,7 +109,8 @@ settings! {
         /// One line of text. The first of these that gives a password wins: the
         /// upstream's address, this file, the variable PGPASSWORD, the password
         /// file that PGPASSFILE names (as libpq has it: host:port:database:
-        /// user:password, read by its owner only), ~/.pgpass.
+        /// user:password, read by its owner only), ~/.pgpass. Files are read
+        /// anew at SIGHUP, for the connections to come.
         /// Example: /run/secrets/materialize
         password_file: Option<String>, "FILE", DefaultValue::None;
 
@@ -127,20 +128,18 @@ settings! {
 
         /// Look for views named without a schema in this one
         ///
-        /// Repeat the flag for several, the first wins; the environment variable
-        /// and a string in the file separate them by commas. Without it, the
-        /// server's search path. Example: --search-path sales
+        /// Repeat the flag for several or separate them by commas; the first
+        /// wins. Without it, the server's search path. Example: --search-path sales
         search_path: Vec<String>, "SCHEMA", DefaultValue::Empty;
 
         /// Stream this view, as NAME, SCHEMA.NAME or DATABASE.SCHEMA.NAME
         ///
-        /// Repeat the flag for several views; the first is the default view,
-        /// also served at /view/stream. At least one is required, 256 at the
-        /// most. As in SQL, a part without double quotes is folded to lower
-        /// case, and a part with other characters than letters, digits and _
-        /// needs them. The environment variable and a string in the file
-        /// separate names by commas; a comma inside double quotes belongs to
-        /// the name. SCHEMA.* is all that a schema has: views, materialized
+        /// Repeat the flag for several views or separate them by commas; the
+        /// first is the default view, also served at /view/stream. At least one
+        /// is required, 256 at the most. As in SQL, a part without double
+        /// quotes is folded to lower case, and a part with other characters
+        /// than letters, digits and _ needs them; a comma inside double quotes
+        /// belongs to the name. SCHEMA.* is all that a schema has: views, materialized
         /// views, tables and sources, those to come included.
         /// Example: --view top10 --view 'public."Big Spenders"'
         view: Vec<String>, "NAME", DefaultValue::None;
@@ -167,18 +166,19 @@ settings! {
 
         /// Answer requests that name this host, beside our own names
         ///
-        /// "*" for any. Repeat the flag for several. On loopback without tokens
-        /// only localhost, 127.0.0.1, [::1] and the listen address may be
-        /// named unless more are given here, since a page of somebody else's
-        /// can have its own name lead to this machine. Elsewhere all may,
-        /// unless some are given. The environment variable and a string in the
-        /// file separate hosts by commas. Example: viewcast.example.com
+        /// "*" for any. Repeat the flag for several or separate them by commas.
+        /// On loopback without tokens only localhost, 127.0.0.1, [::1] and the
+        /// listen address may be named unless more are given here, since a page
+        /// of somebody else's can have its own name lead to this machine.
+        /// Elsewhere all may, unless some are given. /healthz, /readyz and
+        /// /metrics answer whatever the host is. Example: viewcast.example.com
         allow_host: Vec<String>, "HOST", DefaultValue::Empty;
 
         /// Let pages of this origin read
         ///
         /// With credentials, so that cookies count; "*" lets all read, without
-        /// credentials. Repeat the flag for several. By default only pages of
+        /// credentials. Repeat the flag for several or separate them by commas.
+        /// By default only pages of
         /// the gateway's own origin read. Example: https://app.example.com
         allow_origin: Vec<String>, "ORIGIN", DefaultValue::Empty;
 
@@ -192,15 +192,15 @@ settings! {
         /// Verify tokens with the key in this file
         ///
         /// A public key as PEM (RS256, ES256 or EdDSA by its kind), or else a
-        /// secret of 32 bytes or more (HS256). Read once, at the start.
+        /// secret of 32 bytes or more (HS256). Read anew at SIGHUP.
         /// Example: /etc/viewcast/issuer.pem
         jwt_key_file: Option<String>, "FILE", DefaultValue::None;
 
         /// Verify tokens with the key set (JWKS) in this file or at this URL
         ///
         /// https, or http on this machine. Read again every 5 min, and at once
-        /// when a token names a key that is not in it, but then at most every
-        /// 30 s; while it cannot be read, the last set stays in force.
+        /// at SIGHUP and when a token names a key that is not in it, but for
+        /// that at most every 30 s; while it cannot be read, the last set stays in force.
         /// Example: https://login.example.com/.well-known/jwks.json
         jwt_jwks: Option<String>, "FILE|URL", DefaultValue::None;
 
@@ -252,10 +252,9 @@ settings! {
 
         /// Believe this proxy's X-Forwarded-For and Forwarded headers
         ///
-        /// An address or a network; repeat the flag for several, 256 at the
-        /// most. The client is the right-most address that is not a trusted
-        /// proxy's. The environment variable and a string in the file separate
-        /// them by commas. Example: 10.0.0.0/8
+        /// An address or a network; repeat the flag for several or separate them
+        /// by commas, 256 at the most. The client is the right-most address
+        /// that is not a trusted proxy's. Example: 10.0.0.0/8
         trusted_proxy: Vec<String>, "ADDR", DefaultValue::Empty;
 
         /// Send an empty delta after this long without a change, 10ms to 1h

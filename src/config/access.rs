@@ -1,7 +1,6 @@
 //! The settings of access: hosts, origins, tokens.
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::error::{ConfigError, Place};
@@ -15,6 +14,11 @@ use crate::access::presented::Places;
 use crate::access::token::Rules;
 use crate::cli::settings::{Setting, serve};
 use crate::limits;
+
+mod renewal;
+
+use renewal::key_file;
+pub use renewal::renewed_key;
 
 /// Who may ask for what.
 #[derive(Clone, Debug, Default)]
@@ -41,8 +45,10 @@ pub struct CertificateFiles {
 /// How tokens are judged.
 #[derive(Clone, Debug)]
 pub struct Tokens {
-    /// The key of `--jwt-key-file`.
+    /// The key of `--jwt-key-file`, as it was read.
     pub key: Option<Key>,
+    /// Where it was read, to be read anew.
+    pub key_file: Option<PathBuf>,
     /// Where the issuer's key set is.
     pub jwks: Option<Jwks>,
     /// What tokens must say.
@@ -147,10 +153,14 @@ pub(super) fn merge(merge: &mut Merge<'_>) -> Option<Access> {
     let (key, jwks, issuer, audience) = (key?, jwks?, issuer?, audience?);
     let tokens = match auth?.unwrap_or(Auth::None) {
         Auth::None => {
-            refuse_unused(merge);
+            // A value that makes no sense was told already.
+            let cookie = cookie.is_some().then_some(serve::jwt_cookie);
+            let url = (url == Some(true)).then_some(serve::allow_url_token);
+            refuse_unused(merge, [cookie, url]);
             None
         }
         Auth::Jwt => {
+            let key_file = key.clone().map(PathBuf::from);
             let (key, jwks) = keys(merge, key, jwks)?;
             let rules = rules(merge, issuer, audience)?;
             let places = Places {
@@ -159,6 +169,7 @@ pub(super) fn merge(merge: &mut Merge<'_>) -> Option<Access> {
             };
             Some(Tokens {
                 key,
+                key_file,
                 jwks,
                 rules,
                 places,
@@ -199,19 +210,23 @@ fn certificate(merge: &mut Merge<'_>) -> Option<Option<CertificateFiles>> {
     Some(Some(CertificateFiles { chain, key }))
 }
 
-/// Whoever sets a key counts on its being used.
-fn refuse_unused(merge: &mut Merge<'_>) {
+/// Whoever sets a key counts on its being used; `places` are those settings of
+/// where a token may be that mean something.
+fn refuse_unused(merge: &mut Merge<'_>, places: [Option<Setting>; 2]) {
     let used = [
         serve::jwt_key_file,
         serve::jwt_jwks,
         serve::jwt_issuer,
         serve::jwt_audience,
     ];
-    for setting in used {
-        if let Some(place) = merge.place(setting) {
-            merge.error(ConfigError::Access(AccessError::Unused { place }));
+    for setting in used.into_iter().chain(places.into_iter().flatten()) {
+        match merge.place(setting) {
+            None | Some(Place::Default(_)) => {}
+            Some(place) => merge.error(ConfigError::Access(AccessError::Unused { place })),
         }
     }
+    // Nobody asks for them, so they are not in force.
+    merge.leave_out(&[serve::jwt_cookie, serve::allow_url_token]);
 }
 
 /// The key of a file, and where a set is: one of them at least.
@@ -282,13 +297,8 @@ fn judged<T>(merge: &mut Merge<'_>, setting: Setting, key: Result<T, KeyError>) 
 /// no key.
 fn read(merge: &mut Merge<'_>, setting: Setting, path: &Path) -> Option<Vec<u8>> {
     let place = merge.place(setting)?;
-    let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|file| {
-        file.take(limits::KEY_FILE_BYTES_MAX)
-            .read_to_end(&mut bytes)
-    });
-    match read {
-        Ok(_) => Some(bytes),
+    match key_file(path) {
+        Ok(bytes) => Some(bytes),
         Err(error) => {
             let path = path.to_owned();
             merge.error(ConfigError::Access(AccessError::Read {

@@ -60,6 +60,14 @@ pub enum ConfigError {
         /// The setting that looks most like it.
         nearest: Option<&'static str>,
     },
+    /// A variable that begins as ours do and is none of them.
+    #[error("unknown variable {place}")]
+    UnknownVariable {
+        /// The variable.
+        place: Place,
+        /// The one that looks most like it.
+        nearest: Option<String>,
+    },
     /// A required setting that no layer gives.
     #[error("no {what} given")]
     Missing {
@@ -97,6 +105,13 @@ pub enum ConfigError {
     SslMode {
         /// It is one, but trusts more than `sslrootcert=system` allows.
         weak: bool,
+        /// Where the address stands.
+        place: Place,
+    },
+    /// An `sslmode` that allows to go on without TLS, where the server is not
+    /// asked whether it has any.
+    #[error("weak sslmode in {place} for sslnegotiation=direct")]
+    WeakForDirect {
         /// Where the address stands.
         place: Place,
     },
@@ -207,6 +222,10 @@ impl ConfigError {
                 Some(nearest) => format!("Did you mean \"{nearest}\"?"),
                 None => "config/viewcast.example.toml shows every key.".into(),
             },
+            Self::UnknownVariable { nearest, .. } => match nearest {
+                Some(nearest) => format!("Did you mean {nearest}?"),
+                None => "`viewcast --help` shows every variable.".into(),
+            },
             Self::Missing { hint, .. } | Self::Together { hint, .. } => (*hint).into(),
             Self::Upstream { .. } => "Give a postgres URL with a host, e.g. \
                 postgres://materialize@localhost:6875/materialize, or a string such as \
@@ -219,6 +238,9 @@ impl ConfigError {
             Self::SslMode { weak: true, .. } => "Use sslmode=verify-full with it.".into(),
             Self::SslMode { .. } => {
                 "Give disable, prefer, require, verify-ca or verify-full.".into()
+            }
+            Self::WeakForDirect { .. } => {
+                "Use sslmode=require, verify-ca or verify-full with it.".into()
             }
             Self::HalfIdentity { .. } => "Give both, or none.".into(),
             Self::Tls { error, .. } => match **error {

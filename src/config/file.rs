@@ -17,14 +17,25 @@ use crate::limits;
 /// similarity from 0 to 1.
 const SIMILARITY_MIN: f64 = 0.7;
 
+/// The same for one that no other could have been meant for.
+const SIMILARITY_SURE: f64 = 0.9;
+
 /// Reads a file; whatever is wrong with it is added to `errors`.
 pub fn layer(path: &Path, errors: &mut Vec<ConfigError>) -> (Layer, Vec<ViewTable>) {
     match read(path) {
         Ok(text) => parse(&text, path, errors),
         Err(error) => {
             errors.push(error);
-            (Layer::new(), Vec::new())
+            (unreadable(), Vec::new())
         }
+    }
+}
+
+/// The layer of a file of which nothing is known.
+fn unreadable() -> Layer {
+    Layer {
+        is_doubtful: true,
+        ..Layer::default()
     }
 }
 
@@ -53,7 +64,7 @@ fn read(path: &Path) -> Result<String, ConfigError> {
 
 /// The layer that a file's text gives, and its tables of views.
 pub fn parse(text: &str, path: &Path, errors: &mut Vec<ConfigError>) -> (Layer, Vec<ViewTable>) {
-    let mut layer = Layer::new();
+    let mut layer = Layer::default();
     let mut tables = Vec::new();
     let table = match DeTable::parse(text) {
         Ok(table) => table.into_inner(),
@@ -63,7 +74,7 @@ pub fn parse(text: &str, path: &Path, errors: &mut Vec<ConfigError>) -> (Layer, 
                 line: line_at(text, error.span().map_or(0, |span| span.start)),
                 message: error.message().to_owned(),
             });
-            return (layer, tables);
+            return (unreadable(), tables);
         }
     };
     let mut entries: Vec<_> = table.into_iter().collect();
@@ -73,8 +84,13 @@ pub fn parse(text: &str, path: &Path, errors: &mut Vec<ConfigError>) -> (Layer, 
         let line = line_at(text, key.span().start);
         let key = key.into_inner();
         let Some(setting) = settings::all().find(|setting| setting.key == key) else {
+            let nearest = nearest(&key);
+            match nearest.filter(|meant| is_surely(&key, meant)) {
+                Some(meant) => layer.spoil(meant),
+                None => layer.is_doubtful = true,
+            }
             errors.push(ConfigError::UnknownKey {
-                nearest: nearest(&key),
+                nearest,
                 key: key.into_owned(),
                 path: path.to_owned(),
                 line,
@@ -93,13 +109,16 @@ pub fn parse(text: &str, path: &Path, errors: &mut Vec<ConfigError>) -> (Layer, 
                 continue;
             };
             let (given, found) = views::read(views, place, (path, text), errors);
-            layer.insert(setting.key, given);
+            layer.given.insert(setting.key, Some(given));
             tables = found;
             continue;
         }
         match given(setting, value, place) {
-            Ok(given) => drop(layer.insert(setting.key, given)),
-            Err(error) => errors.push(error),
+            Ok(given) => drop(layer.given.insert(setting.key, Some(given))),
+            Err(error) => {
+                errors.push(error);
+                layer.given.insert(setting.key, None);
+            }
         }
     }
     (layer, tables)
@@ -183,6 +202,13 @@ pub fn nearest_of(
         .filter(|(similarity, _)| *similarity >= SIMILARITY_MIN)
         .max_by(|left, right| left.0.total_cmp(&right.0))
         .map(|(_, key)| key)
+}
+
+/// Whether a mistyped key was meant for this one and no other, so that nothing
+/// else may be missing for its sake.
+pub fn is_surely(key: &str, meant: &str) -> bool {
+    let key = key.to_lowercase().replace('-', "_");
+    strsim::jaro_winkler(&key, meant) >= SIMILARITY_SURE
 }
 
 /// The line, from 1, that an offset into a text lies on.

@@ -1,18 +1,13 @@
 //! The layers that a configuration is merged from: flags, environment, file.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::path::PathBuf;
 
+use super::environment::{self, Environment, variable};
 use super::error::{ConfigError, Place};
 use super::file;
 use super::views::ViewTable;
-use crate::cli::settings;
 use crate::cli::{CONFIG_VARIABLE, Flags};
-
-/// Looks an environment variable up; an argument so that tests need not touch
-/// the environment of their process.
-pub type Environment<'e> = dyn Fn(&str) -> Option<OsString> + 'e;
 
 /// What one layer gives for one setting, still as text.
 #[derive(Clone)]
@@ -25,13 +20,39 @@ pub struct Given {
     pub place: Place,
 }
 
-/// The settings that one layer gives, by key.
-pub type Layer = BTreeMap<&'static str, Given>;
+/// The settings that one layer gives.
+#[derive(Default)]
+pub struct Layer {
+    /// What is given, by key; `None` where it was given in a way that makes no
+    /// sense, which was told already: whatever follows from its missing is not
+    /// another error.
+    pub given: BTreeMap<&'static str, Option<Given>>,
+    /// Whether any setting may have been meant to be here that is not: the file
+    /// could not be read, or has a key that resembles none.
+    pub is_doubtful: bool,
+}
+
+impl Layer {
+    /// Notes that something was wrong with what a key was given, or with what
+    /// was probably meant for it.
+    pub fn spoil(&mut self, key: &'static str) {
+        self.given.entry(key).or_insert(None);
+    }
+
+    fn add(&mut self, key: &'static str, values: Vec<String>, place: Place) {
+        let given = Given {
+            values,
+            separated: true,
+            place,
+        };
+        self.given.insert(key, Some(given));
+    }
+}
 
 /// All layers, the one that wins first; the file's tables of views; and what was wrong with them already.
 pub fn layers(
     flags: &Flags,
-    environment: &Environment<'_>,
+    environment: &dyn Environment,
 ) -> (Vec<Layer>, Vec<ViewTable>, Vec<ConfigError>) {
     let mut errors = Vec::new();
     let mut tables = Vec::new();
@@ -51,51 +72,32 @@ pub fn layers(
     (found, tables, errors)
 }
 
-/// A variable's value; one that is set to nothing counts as not set, as
-/// compose files and unit files leave them.
-pub fn variable(environment: &Environment<'_>, name: &str) -> Option<OsString> {
-    environment(name).filter(|value| !value.is_empty())
-}
-
 fn flag_layer(flags: &Flags) -> Layer {
-    let given = flags.given.iter().map(|(key, values)| {
+    let mut layer = Layer::default();
+    for (key, values) in &flags.given {
         let place = Place::Flag(format!("--{}", key.replace('_', "-")));
-        let values = values.clone();
-        let separated = false;
-        (
-            *key,
-            Given {
-                values,
-                separated,
-                place,
-            },
-        )
-    });
-    given.collect()
+        layer.add(key, values.clone(), place);
+    }
+    layer
 }
 
-fn environment_layer(environment: &Environment<'_>, errors: &mut Vec<ConfigError>) -> Layer {
-    let mut layer = Layer::new();
-    for setting in settings::all() {
-        let name = setting.variable();
-        let Some(value) = variable(environment, &name) else {
-            continue;
-        };
-        let place = Place::Environment(name);
-        match value.into_string() {
-            Ok(value) => {
-                let values = vec![value];
-                let separated = true;
-                layer.insert(
-                    setting.key,
-                    Given {
-                        values,
-                        separated,
-                        place,
-                    },
-                );
+fn environment_layer(environment: &dyn Environment, errors: &mut Vec<ConfigError>) -> Layer {
+    let mut layer = Layer::default();
+    for (setting, text, place) in environment::given(environment) {
+        match text {
+            Ok(text) => layer.add(setting.key, vec![text], place),
+            Err(error) => {
+                errors.push(error);
+                layer.spoil(setting.key);
             }
-            Err(_) => errors.push(ConfigError::NotUnicode { place }),
+        }
+    }
+    for (error, nearest) in environment::unknown(environment) {
+        errors.push(error);
+        match nearest {
+            // The file it would have named may give anything.
+            None | Some("config") => layer.is_doubtful = true,
+            Some(key) => layer.spoil(key),
         }
     }
     layer

@@ -1,8 +1,9 @@
 //! The one merge: for each setting the first layer that gives it, else its
 //! default; every error is kept, so that all are reported at once.
 
+use super::environment::Environment;
 use super::error::{ConfigError, ConfigErrors, Place};
-use super::layer::{Environment, Given, Layer, layers};
+use super::layer::{Given, Layer, layers};
 use super::password;
 use super::upstream::Upstream;
 use super::value::{self, Kind};
@@ -23,9 +24,20 @@ pub struct Entry {
     pub note: &'static str,
 }
 
+/// What the layers have for a setting.
+enum Found {
+    /// This, be it the default.
+    Given(Given),
+    /// Something that an error was told about already, or may have been: it is
+    /// neither another error nor the default.
+    Spoilt,
+    /// Nothing, and there is no default.
+    Nothing,
+}
+
 /// A merge under way: the layers, and what was read from them so far.
 pub struct Merge<'e> {
-    environment: &'e Environment<'e>,
+    environment: &'e dyn Environment,
     layers: Vec<Layer>,
     /// What the file says of single views, whichever layer names them.
     tables: Vec<ViewTable>,
@@ -35,7 +47,7 @@ pub struct Merge<'e> {
 
 impl<'e> Merge<'e> {
     /// Reads the layers.
-    pub fn new(flags: &Flags, environment: &'e Environment<'e>) -> Self {
+    pub fn new(flags: &Flags, environment: &'e dyn Environment) -> Self {
         let (layers, tables, errors) = layers(flags, environment);
         Self {
             environment,
@@ -48,7 +60,9 @@ impl<'e> Merge<'e> {
 
     /// A setting of one value; `None` after an error.
     pub fn one<T>(&mut self, setting: Setting, kind: Kind<T>) -> Option<T> {
-        let given = self.given(setting)?;
+        let Found::Given(given) = self.find(setting) else {
+            return None;
+        };
         let text = self.single(&given)?;
         let Some(value) = (kind.parse)(&text) else {
             self.errors.push(ConfigError::Value {
@@ -64,19 +78,17 @@ impl<'e> Merge<'e> {
 
     /// The views, at least one; `defaults` if no layer names any.
     pub fn views(&mut self, setting: Setting, defaults: &[&str]) -> Option<Vec<ViewChoice>> {
-        let given = self.given(setting).unwrap_or_else(|| Given {
-            values: defaults.iter().map(ToString::to_string).collect(),
-            separated: false,
-            place: Place::Default(None),
-        });
+        let given = self.several(setting, defaults)?;
         let place = given.place.clone();
         let names = self.names(given)?;
         let mut views: Vec<ViewChoice> = Vec::new();
         let before = self.errors.len();
+        let mut is_whole = true;
         for name in &names {
             match self.choice(name, &place) {
-                Err(error) => self.errors.push(error),
-                Ok(view) => {
+                None => is_whole = false,
+                Some(Err(error)) => self.errors.push(error),
+                Some(Ok(view)) => {
                     let twice =
                         |other: &ViewChoice| other.name == view.name || other.is_same_stream(&view);
                     match views.iter().any(twice) {
@@ -95,7 +107,7 @@ impl<'e> Merge<'e> {
             self.errors
                 .push(ConfigError::TooManyViews { given, max, place });
         }
-        if self.errors.len() > before {
+        if self.errors.len() > before || !is_whole {
             return None;
         }
         if views.is_empty() {
@@ -110,14 +122,28 @@ impl<'e> Merge<'e> {
     }
 
     /// The view of a name: as the file's table of that name says, if there is
-    /// one.
-    fn choice(&self, name: &str, place: &Place) -> Result<ViewChoice, ConfigError> {
+    /// one; `None` if what is wrong with that was told already.
+    fn choice(&self, name: &str, place: &Place) -> Option<Result<ViewChoice, ConfigError>> {
         let mut tables = self.tables.iter();
         match tables.find(|table| table.key == name.trim()) {
-            Some(table) => table.choice(),
-            None => ViewChoice::parse(name).map_err(|error| ConfigError::Name {
+            Some(table) if table.is_spoilt => None,
+            Some(table) => Some(table.choice()),
+            None => Some(ViewChoice::parse(name).map_err(|error| ConfigError::Name {
                 place: place.clone(),
                 error,
+            })),
+        }
+    }
+
+    /// What is given for a list, or else its defaults.
+    fn several(&self, setting: Setting, defaults: &[&str]) -> Option<Given> {
+        match self.find(setting) {
+            Found::Given(given) => Some(given),
+            Found::Spoilt => None,
+            Found::Nothing => Some(Given {
+                values: defaults.iter().map(ToString::to_string).collect(),
+                separated: false,
+                place: Place::Default(None),
             }),
         }
     }
@@ -125,11 +151,7 @@ impl<'e> Merge<'e> {
     /// A setting of any number of values, `max` at the most; none if no layer
     /// gives any.
     pub fn list<T>(&mut self, setting: Setting, kind: Kind<T>, max: usize) -> Option<Vec<T>> {
-        let given = self.given(setting).unwrap_or_else(|| Given {
-            values: Vec::new(),
-            separated: false,
-            place: Place::Default(None),
-        });
+        let given = self.several(setting, &[])?;
         let place = given.place.clone();
         let before = self.errors.len();
         let mut values = Vec::new();
@@ -167,10 +189,14 @@ impl<'e> Merge<'e> {
         setting: Setting,
         password_file: Setting,
     ) -> Option<Option<Upstream>> {
-        let Some(given) = self.given(setting) else {
-            self.entry(setting, None, Place::Default(None), "");
-            self.optional(password_file, value::text());
-            return Some(None);
+        let given = match self.find(setting) {
+            Found::Given(given) => given,
+            Found::Spoilt => return None,
+            Found::Nothing => {
+                self.entry(setting, None, Place::Default(None), "");
+                self.optional(password_file, value::text())?;
+                return Some(None);
+            }
         };
         let text = self.single(&given)?;
         let upstream = Upstream::parse(&text, &given.place, self.environment)
@@ -180,6 +206,7 @@ impl<'e> Merge<'e> {
                 self.errors.push(error);
                 None
             }
+            Ok(_) if matches!(self.find(password_file), Found::Spoilt) => None,
             Ok((upstream, note)) => {
                 let shown = value::toml_text(&upstream.to_string());
                 self.entry(setting, Some(shown), given.place, note);
@@ -190,14 +217,14 @@ impl<'e> Merge<'e> {
     }
 
     /// The environment.
-    pub fn environment(&self) -> &'e Environment<'e> {
+    pub fn environment(&self) -> &'e dyn Environment {
         self.environment
     }
 
     /// A setting of one value that may be left out: `Some(None)` if no layer
     /// gives it, `None` after an error.
     pub fn optional<T>(&mut self, setting: Setting, kind: Kind<T>) -> Option<Option<T>> {
-        if self.given(setting).is_none() {
+        if let Found::Nothing = self.find(setting) {
             self.entry(setting, None, Place::Default(None), "");
             return Some(None);
         }
@@ -214,6 +241,12 @@ impl<'e> Merge<'e> {
         self.errors.push(ConfigError::Together { one, other, hint });
     }
 
+    /// Leaves settings out of what is shown.
+    pub fn leave_out(&mut self, settings: &[Setting]) {
+        let is_in = |entry: &Entry| settings.iter().any(|setting| setting.key == entry.key);
+        self.entries.retain(|entry| !is_in(entry));
+    }
+
     /// The configuration and its entries, or every error there was.
     pub fn finish<T>(self, config: Option<T>) -> Result<(T, Vec<Entry>), ConfigErrors> {
         match config {
@@ -224,16 +257,26 @@ impl<'e> Merge<'e> {
 
     /// What the winning layer gives; the default's text if none does.
     pub fn given(&self, setting: Setting) -> Option<Given> {
-        let found = self.layers.iter().find_map(|layer| layer.get(setting.key));
-        if let Some(given) = found {
-            return Some(given.clone());
+        match self.find(setting) {
+            Found::Given(given) => Some(given),
+            Found::Spoilt | Found::Nothing => None,
+        }
+    }
+
+    fn find(&self, setting: Setting) -> Found {
+        let mut layers = self.layers.iter();
+        if let Some(found) = layers.find_map(|layer| layer.given.get(setting.key)) {
+            return found.clone().map_or(Found::Spoilt, Found::Given);
+        }
+        if self.layers.iter().any(|layer| layer.is_doubtful) {
+            return Found::Spoilt;
         }
         let (text, note) = match (setting.default)() {
-            DefaultValue::None | DefaultValue::Empty => return None,
+            DefaultValue::None | DefaultValue::Empty => return Found::Nothing,
             DefaultValue::Text(text) => (text, None),
             DefaultValue::Computed(text, note) => (text, Some(note)),
         };
-        Some(Given {
+        Found::Given(Given {
             values: vec![text],
             separated: false,
             place: Place::Default(note),

@@ -2,12 +2,15 @@
 
 use std::path::PathBuf;
 
+use super::environment::variable;
 use super::error::{ConfigError, Place};
-use super::layer::variable;
 use super::merge::Merge;
-use super::upstream::Upstream;
 use super::upstream::files::{self, FileProblem};
+use super::upstream::{PasswordSource, Upstream};
 use crate::cli::settings::Setting;
+
+/// What is said of an address whose password is only the mask of one.
+const MASKED: &str = ", its password is masked and nothing else gives one";
 
 /// The upstream with a password from the first place that gives one: the
 /// address, the file of `--password-file`, PGPASSWORD, the password file of
@@ -22,9 +25,9 @@ pub fn complete(
         // Read in any case: a file that is not there is worth knowing.
         let path = PathBuf::from(given.values.first().map(String::as_str).unwrap_or_default());
         let password = files::password(&path)
-            .map_err(|problem| secret_file(given.place.to_string(), path, problem))?;
+            .map_err(|problem| secret_file(given.place.to_string(), path.clone(), problem))?;
         if !upstream.has_password() {
-            upstream.set_password(&password);
+            upstream.set_password(&password, PasswordSource::File(path));
             return Ok((upstream, ", password from password_file"));
         }
     }
@@ -36,10 +39,12 @@ pub fn complete(
         let password = password
             .into_string()
             .map_err(|_| ConfigError::NotUnicode { place: place() })?;
-        upstream.set_password(&password);
+        upstream.set_password(&password, PasswordSource::Fixed);
         return Ok((upstream, ", password from PGPASSWORD"));
     }
-    passfile(upstream, merge)
+    let (upstream, note) = passfile(upstream, merge)?;
+    let is_missing = note.is_empty() && upstream.is_masked();
+    Ok((upstream, if is_missing { MASKED } else { note }))
 }
 
 /// From libpq's password file: the one that was named must be there and
@@ -55,16 +60,22 @@ fn passfile(
     };
     if let Some(path) = named {
         let text = files::passfile(&path)
-            .map_err(|problem| secret_file(what.to_owned(), path, problem))?;
-        let found = upstream.take_passwords(&text);
+            .map_err(|problem| secret_file(what.to_owned(), path.clone(), problem))?;
+        let found = upstream.take_passwords(&text, path);
         return Ok((upstream, if found { note } else { "" }));
     }
     let Some(home) = variable(merge.environment(), "HOME") else {
         return Ok((upstream, ""));
     };
-    let note = match files::passfile(&PathBuf::from(home).join(".pgpass")) {
-        Ok(text) if upstream.take_passwords(&text) => ", password from ~/.pgpass",
-        Ok(_) | Err(FileProblem::Read(_)) => "",
+    let path = PathBuf::from(home).join(".pgpass");
+    let note = match files::passfile(&path) {
+        Ok(text) if upstream.take_passwords(&text, path.clone()) => ", password from ~/.pgpass",
+        Ok(_) => "",
+        Err(FileProblem::Read(_)) => {
+            // It may be there when it is looked for again.
+            upstream.take_passwords("", path);
+            ""
+        }
         Err(FileProblem::Exposed) => ", ~/.pgpass is not used since others may read it",
         Err(_) => ", ~/.pgpass cannot be used",
     };

@@ -2,19 +2,23 @@
 
 use super::error::Place;
 use super::merge::Entry;
+use crate::cli::settings::demo;
 
-/// One line per setting: TOML, and where the value came from as a comment.
+/// One line per setting that is in force: TOML, and where the value came from as
+/// a comment. Settings of the demo alone are shown only where they are given.
 pub fn render(entries: &[Entry]) -> String {
-    let lines: Vec<(String, String)> = entries.iter().map(line).collect();
-    let width = lines.iter().map(|(toml, _)| toml.chars().count()).max();
-    let width = width.unwrap_or_default();
-    let padded = lines
-        .iter()
-        .map(|(toml, source)| format!("{toml:<width$}  # {source}\n"));
-    padded.collect()
+    let shown = entries.iter().filter(|entry| {
+        let is_given = !matches!(entry.place, Place::Default(_));
+        is_given || !is_of_demo(entry)
+    });
+    shown.map(line).collect()
 }
 
-fn line(entry: &Entry) -> (String, String) {
+fn is_of_demo(entry: &Entry) -> bool {
+    demo::ALL.iter().any(|setting| setting.key == entry.key)
+}
+
+fn line(entry: &Entry) -> String {
     let toml = match &entry.toml {
         Some(value) => format!("{} = {value}", entry.key),
         None => format!("# {} is not set", entry.key),
@@ -26,5 +30,12 @@ fn line(entry: &Entry) -> (String, String) {
         Place::Default(None) => "default".to_owned(),
         Place::Default(Some(note)) => format!("default, {note}"),
     };
-    (toml, format!("{source}{}", entry.note))
+    let demo = if is_of_demo(entry) {
+        ", for the demo alone"
+    } else {
+        ""
+    };
+    // A path may hold anything, a comment ends with its line.
+    let source = source.replace(char::is_control, "?");
+    format!("{toml}  # {source}{}{demo}\n", entry.note)
 }

@@ -207,7 +207,24 @@ pub fn split_names(list: &str) -> Option<Vec<String>> {
     (!quoted).then_some(names)
 }
 
-/// A text as TOML writes it, quoted and escaped.
+/// A text as TOML writes it, quoted and escaped, on one line whatever it holds.
 pub fn toml_text(text: &str) -> String {
-    toml::Value::String(text.to_owned()).to_string()
+    match text.contains(char::is_control) {
+        true => basic(text),
+        false => toml::Value::String(text.to_owned()).to_string(),
+    }
+}
+
+/// A text as a TOML basic string.
+pub fn basic(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' => quoted.push_str("\\\""),
+            '\\' => quoted.push_str("\\\\"),
+            c if c.is_control() => quoted.push_str(&format!("\\u{:04X}", u32::from(c))),
+            c => quoted.push(c),
+        }
+    }
+    quoted + "\""
 }

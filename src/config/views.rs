@@ -8,7 +8,7 @@ use toml::de::{DeTable, DeValue};
 use super::error::{ConfigError, Place};
 use super::file;
 use super::layer::Given;
-use super::value::toml_text;
+use super::value::{basic, toml_text};
 use crate::limits;
 use crate::model::name::{NameError, ViewName};
 use crate::model::pattern::ViewPattern;
@@ -123,20 +123,6 @@ pub fn to_toml(views: &[ViewChoice]) -> String {
     format!("{{ {} }}", tables.join(", "))
 }
 
-/// A text on one line, as TOML writes it whatever it holds.
-fn basic(text: &str) -> String {
-    let mut quoted = String::from("\"");
-    for c in text.chars() {
-        match c {
-            '"' => quoted.push_str("\\\""),
-            '\\' => quoted.push_str("\\\\"),
-            c if c.is_control() => quoted.push_str(&format!("\\u{:04X}", u32::from(c))),
-            c => quoted.push(c),
-        }
-    }
-    quoted + "\""
-}
-
 /// What one `[view.NAME]` table says.
 #[derive(Clone, Debug, Default)]
 pub struct ViewTable {
@@ -144,6 +130,8 @@ pub struct ViewTable {
     pub key: String,
     /// Where it stands.
     pub place: Option<Place>,
+    /// Whether something is wrong with it that was told already.
+    pub is_spoilt: bool,
     relation: Option<String>,
     query: Option<String>,
     /// The view's own name in its URL.
@@ -175,29 +163,33 @@ pub fn read(
             path: path.to_owned(),
             line,
         };
+        let mut table = ViewTable {
+            key,
+            place: Some(place.clone()),
+            ..ViewTable::default()
+        };
         match value.into_inner() {
             DeValue::Table(fields) => {
-                let mut table = ViewTable {
-                    key,
-                    place: Some(place),
-                    ..ViewTable::default()
-                };
                 let mut fields: Vec<_> = fields.into_iter().collect();
                 fields.sort_by_key(|(key, _)| key.span().start);
                 for (field, value) in fields {
                     let line = file::line_at(text, field.span().start);
                     if let Err(error) = table.read_field(&field.into_inner(), value, path, line) {
                         errors.push(error);
+                        table.is_spoilt = true;
                     }
                 }
-                found.push(table);
             }
-            value => errors.push(ConfigError::Type {
-                place,
-                found: file::kind(&value),
-                accepts: "a table, e.g. [view.orders]",
-            }),
+            value => {
+                errors.push(ConfigError::Type {
+                    place,
+                    found: file::kind(&value),
+                    accepts: "a table, e.g. [view.orders]",
+                });
+                table.is_spoilt = true;
+            }
         }
+        found.push(table);
     }
     let given = Given {
         values: found.iter().map(|table| table.key.clone()).collect(),

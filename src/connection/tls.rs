@@ -145,6 +145,22 @@ impl Tls {
     }
 }
 
+/// TLS to a web server: verified by the machine's CAs, or not at all.
+pub fn of_a_client(is_verified: bool) -> Result<ClientConfig, TlsError> {
+    let provider = Arc::new(ring::default_provider());
+    let (mode, roots) = match is_verified {
+        true => (SslMode::VerifyFull, Some(Roots::Platform)),
+        false => (SslMode::Require, None),
+    };
+    let verifier = verifier(mode, roots, &provider)?;
+    Ok(ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(TlsError::Other)?
+        .dangerous()
+        .with_custom_certificate_verifier(verifier)
+        .with_no_client_auth())
+}
+
 fn verifier(
     mode: SslMode,
     roots: Option<Roots>,

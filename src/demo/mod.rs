@@ -161,9 +161,42 @@ pub enum DemoError {
     /// What was given as the address of the live edits is none.
     #[error("the address of the live edits must be an http or https URL")]
     LiveUrl,
+    /// The upstream has something else by the name of one of the demo's
+    /// relations.
+    #[error(
+        "the upstream's \"{name}\" is not the demo's: it has the columns {found}, not {wanted}"
+    )]
+    Foreign {
+        /// Its name.
+        name: &'static str,
+        /// The columns it has.
+        found: String,
+        /// Those of the demo's.
+        wanted: String,
+    },
+    /// The upstream does not let us.
+    #[error("the upstream refuses what the demo asks of it: {0}")]
+    Refused(String),
     /// The embedded data is damaged.
     #[error("cannot read the recording")]
     Feed(#[from] FeedError),
+}
+
+impl DemoError {
+    /// What to do about it, where that can be said.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            DemoError::Foreign { name, .. } => Some(format!(
+                "Nothing was changed. Rename or drop \"{name}\", or give the demo a database of its \
+                 own: CREATE DATABASE demo, then --upstream .../demo."
+            )),
+            DemoError::Refused(_) => Some(
+                "Give it a role that may create tables and views in the schema, and the cluster."
+                    .to_owned(),
+            ),
+            _ => None,
+        }
+    }
 }
 
 /// A running stand-in; stops when dropped.

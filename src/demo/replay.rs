@@ -16,6 +16,8 @@ use super::value::Value;
 use super::{DemoError, Options, validate};
 use crate::limits;
 
+mod own;
+
 const SCHEMA: &str = include_str!("../../config/wikipedia.sql");
 
 /// The server's own time in SQL, and what it was called before 0.27.
@@ -34,6 +36,24 @@ pub(super) enum Ended {
     Connect(String),
     /// The server refused something, or went away.
     Server(postgres::Error),
+    /// Something that no other attempt would change.
+    Refused(DemoError),
+}
+
+impl Ended {
+    /// Why, in words, or what no other attempt would change.
+    fn judge(self) -> Result<String, DemoError> {
+        let error = match self {
+            Ended::Connect(reason) => return Ok(format!("there is no connection: {reason}")),
+            Ended::Refused(error) => return Err(error),
+            Ended::Server(error) => error,
+        };
+        // The server's own text, which names no password.
+        match error.as_db_error() {
+            None => Ok(format!("the connection broke: {error}")),
+            Some(told) => Ok(format!("the upstream refuses: {told}")),
+        }
+    }
 }
 
 impl From<postgres::Error> for Ended {
@@ -43,18 +63,19 @@ impl From<postgres::Error> for Ended {
 }
 
 /// Creates the demo's tables and views at the upstream where they are missing;
-/// waits for a server that is not up yet, until `stop` is set.
+/// waits for a server that is not up yet, until `stop` is set. Where the upstream
+/// has others by these names, nothing is created.
 pub fn prepare(connect: &Connect<'_>, stop: &AtomicBool) -> Result<(), DemoError> {
     let recording = Recording::load()?;
     persist("the replay", stop, || -> Result<(), Ended> {
         let mut client = connect().map_err(Ended::Connect)?;
-        Ok(create(&mut client, &recording)?)
-    });
-    Ok(())
+        create(&mut client, &recording)
+    })
 }
 
 /// Inserts edits at the options' rate until `stop` is set, creating first what
-/// is missing. Reconnects with backoff; fails only if the options are wrong.
+/// is missing. Reconnects with backoff; fails only if the options are wrong or
+/// no other attempt would help.
 pub fn replay(
     connect: &Connect<'_>,
     options: &Options,
@@ -64,41 +85,46 @@ pub fn replay(
     let recording = Arc::new(Recording::load()?);
     persist("the replay", stop, || {
         session(connect, &recording, options, stop)
-    });
-    Ok(())
+    })
 }
 
-/// Tries until it succeeds or `stop` is set, with growing pauses.
+/// Tries until it succeeds, it cannot, or `stop` is set, with growing pauses.
 pub(super) fn persist<E: Into<Ended>>(
     who: &str,
     stop: &AtomicBool,
     mut attempt: impl FnMut() -> Result<(), E>,
-) {
+) -> Result<(), DemoError> {
     let mut pause = limits::DEMO_REPLAY_BACKOFF_MIN;
     while !stop.load(Ordering::Relaxed) {
         let started = Instant::now();
-        let Err(error) = attempt() else { return };
-        let reason = match error.into() {
-            Ended::Connect(reason) => reason,
-            // The server's own text, which names no password.
-            Ended::Server(error) => error
-                .as_db_error()
-                .map_or_else(|| error.to_string(), ToString::to_string),
-        };
+        let Err(error) = attempt() else { break };
+        let reason = error.into().judge()?;
         if stop.load(Ordering::Relaxed) {
-            return;
+            break;
         }
-        log::warn!("{who} has no connection and will try again: {reason}");
+        log::warn!("{who} will try again: {reason}");
         if started.elapsed() > limits::DEMO_REPLAY_BACKOFF_MAX {
             pause = limits::DEMO_REPLAY_BACKOFF_MIN;
         }
         wait(pause.mul_f64(fastrand::f64().mul_add(0.5, 0.5)), stop);
         pause = (pause * 2).min(limits::DEMO_REPLAY_BACKOFF_MAX);
     }
+    Ok(())
 }
 
 /// Creates tables and views that are missing, and fills `wikis`.
-fn create(client: &mut Client, recording: &Recording) -> Result<(), postgres::Error> {
+fn create(client: &mut Client, recording: &Recording) -> Result<(), Ended> {
+    own::check(client)?;
+    fill(client, recording).map_err(|error| match error.as_db_error() {
+        // Class 42: what we may not do, or what is not as we take it to be.
+        Some(told) if told.code().code().starts_with("42") => {
+            Ended::Refused(DemoError::Refused(told.to_string()))
+        }
+        _ => Ended::Server(error),
+    })
+}
+
+fn fill(client: &mut Client, recording: &Recording) -> Result<(), postgres::Error> {
     for statement in statements(SCHEMA) {
         let mut outcome = client.batch_execute(&statement);
         if outcome.is_err() && statement.contains(NOW) {

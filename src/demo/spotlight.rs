@@ -25,7 +25,11 @@ pub(super) fn run(address: SocketAddr, period: Duration, stop: &AtomicBool) {
         .user("materialize")
         .dbname("materialize")
         .application_name("viewcast-demo-spotlight");
-    persist("the spotlight", stop, || session(&config, period, stop));
+    // Nothing that ends a session keeps it from another one.
+    let ended = persist("the spotlight", stop, || session(&config, period, stop));
+    if let Err(error) = ended {
+        log::error!("the spotlight ended: {error}");
+    }
 }
 
 fn session(

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use actix_web::rt::spawn;
-use tokio::signal::unix::{SignalKind, signal};
+use actix_web::rt::time::sleep;
 
 use crate::access::cors::Origins;
 use crate::access::host::Hosts;
@@ -14,6 +14,7 @@ use crate::http::jwks::{self, Source};
 use crate::http::keyring::Keyring;
 use crate::http::policy::{Policy, Tokens};
 use crate::http::tls::Certificate;
+use crate::limits::CERTIFICATE_LOOK_EVERY;
 
 use super::GatewayError;
 
@@ -34,17 +35,17 @@ pub(super) fn policy(config: &Config) -> Policy {
     }
 }
 
-/// What is shown to browsers over TLS, if anything; read anew at each SIGHUP.
+/// What is shown to browsers over TLS, if anything.
 pub(super) fn certificate(config: &Config) -> Result<Option<Arc<Certificate>>, GatewayError> {
     let Some(files) = &config.access.certificate else {
         return Ok(None);
     };
     let certificate = Certificate::load(&files.chain, &files.key)?;
-    let mut hangups = signal(SignalKind::hangup()).map_err(GatewayError::Start)?;
-    let renewed = Arc::clone(&certificate);
+    let watched = Arc::clone(&certificate);
     spawn(async move {
-        while hangups.recv().await.is_some() {
-            renewed.reload();
+        loop {
+            watched.warn_of_time();
+            sleep(CERTIFICATE_LOOK_EVERY).await;
         }
     });
     Ok(Some(certificate))

@@ -10,11 +10,12 @@ use std::time::Duration;
 use actix_web::dev::Payload;
 use actix_web::http::header::{AUTHORIZATION, COOKIE};
 use actix_web::web::Data;
-use actix_web::{FromRequest, HttpRequest};
+use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
 
 use crate::access::claims::Grant;
 
 use super::error::HttpError;
+use super::guard::Stranger;
 use super::policy::{Policy, now};
 use super::views::Gateway;
 
@@ -26,6 +27,8 @@ pub struct Access(Scope);
 enum Scope {
     /// No tokens are asked for.
     Everything,
+    /// The same, but the host it names may be somebody else's.
+    NoView,
     /// What its token grants.
     Granted(Grant),
 }
@@ -35,6 +38,7 @@ impl Access {
     pub fn may_see(&self, view: &str) -> bool {
         match &self.0 {
             Scope::Everything => true,
+            Scope::NoView => false,
             Scope::Granted(grant) => grant.may_see(view),
         }
     }
@@ -42,22 +46,31 @@ impl Access {
     /// Whether it may read `/metrics`.
     pub fn may_see_metrics(&self) -> bool {
         match &self.0 {
-            Scope::Everything => true,
+            Scope::Everything | Scope::NoView => true,
             Scope::Granted(grant) => grant.metrics,
         }
+    }
+
+    /// Whether the metrics it may read name views.
+    pub fn may_see_metrics_of_views(&self) -> bool {
+        !matches!(self.0, Scope::NoView)
     }
 
     /// How long a stream that begins now may last; `None` for ever.
     pub fn lasts(&self) -> Option<Duration> {
         match &self.0 {
-            Scope::Everything => None,
+            Scope::Everything | Scope::NoView => None,
             Scope::Granted(grant) => Some(grant.lasts(now())),
         }
     }
 
     async fn of(policy: &Policy, request: &HttpRequest) -> Result<Access, HttpError> {
         let Some(tokens) = &policy.tokens else {
-            return Ok(Access(Scope::Everything));
+            let is_stranger = request.extensions().contains::<Stranger>();
+            return Ok(Access(match is_stranger {
+                true => Scope::NoView,
+                false => Scope::Everything,
+            }));
         };
         let headers = request.headers();
         let token = tokens

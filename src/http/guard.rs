@@ -11,10 +11,11 @@ use actix_web::http::header::{
 };
 use actix_web::middleware::Next;
 use actix_web::web::Data;
-use actix_web::{Error, HttpResponse};
+use actix_web::{Error, HttpMessage as _, HttpResponse};
 use log::debug;
 
 use crate::access::cors::{Origins, Sharing};
+use crate::access::host::is_address;
 use crate::limits::PREFLIGHT_AGE_SECONDS;
 
 use super::error::HttpError;
@@ -26,6 +27,14 @@ const REQUEST_HEADERS: &str = "Accept, Authorization, Cache-Control, If-None-Mat
 /// What it may read beside the usual.
 const EXPOSED_HEADERS: &str = "ETag, Retry-After";
 
+/// What who watches the process asks, by whatever name or address it knows it.
+const PROBES: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+
+/// Goes with a request that names a host that may be of somebody else's making:
+/// it is told how the process is, and no view by its name.
+#[derive(Clone, Copy, Debug)]
+pub struct Stranger;
+
 /// Checks the host, answers preflights, and says who may read the answer.
 pub async fn guard(
     request: ServiceRequest,
@@ -35,9 +44,17 @@ pub async fn guard(
         return Err(HttpError::NoKeys.into());
     };
     let policy = &gateway.policy;
+    let is_stranger = !policy.hosts.admit(hosts(&request));
     let origins = request.headers().get_all(ORIGIN);
-    let sharing = policy.origins.share(origins.map(HeaderValue::as_bytes));
-    let mut response = if !policy.hosts.admit(hosts(&request)) {
+    let sharing = match is_stranger {
+        // Nobody reads from outside what was asked under a name that is not ours.
+        true => Sharing::No,
+        false => policy.origins.share(origins.map(HeaderValue::as_bytes)),
+    };
+    if is_stranger && !is_address(hosts(&request)) {
+        request.extensions_mut().insert(Stranger);
+    }
+    let mut response = if is_stranger && !PROBES.contains(&request.path()) {
         request
             .error_response(HttpError::Host)
             .map_into_right_body()

@@ -12,16 +12,35 @@ use crate::limits::{JWKS_UNKNOWN_PAUSE, JWKS_WAIT};
 /// The current keys, and a bell for whoever reads the set.
 #[derive(Debug)]
 pub struct Keyring {
-    /// Those that never change.
-    fixed: KeySet,
     /// Whether there is a set to be read.
     has_source: bool,
-    /// Those and the ones last read; `None` until a set was read.
-    current: RwLock<Option<Arc<KeySet>>>,
+    keys: RwLock<Keys>,
     /// Counts the readings that have ended.
     readings: watch::Sender<u64>,
     bell: Notify,
     asked: Mutex<Asked>,
+}
+
+/// What there is of keys.
+#[derive(Debug)]
+struct Keys {
+    /// The key of a file of its own.
+    own: KeySet,
+    /// The set that was read last.
+    set: Option<KeySet>,
+    /// Both; `None` until there is something to verify with.
+    all: Option<Arc<KeySet>>,
+}
+
+impl Keys {
+    /// With a set to be read, the own key counts until then; with none, there
+    /// is nothing yet.
+    fn join(&mut self, has_source: bool) {
+        self.all = match &self.set {
+            Some(set) => Some(Arc::new(self.own.and(set))),
+            None => (!has_source || !self.own.is_empty()).then(|| Arc::new(self.own.clone())),
+        };
+    }
 }
 
 /// What unknown keys have caused.
@@ -34,14 +53,14 @@ struct Asked {
 }
 
 impl Keyring {
-    /// A keyring with these keys for now. With a set to be read, whatever is
-    /// fixed counts until then; with nothing fixed, there are none yet.
-    pub fn new(fixed: KeySet, has_source: bool) -> Self {
-        let now = (!has_source || !fixed.is_empty()).then(|| Arc::new(fixed.clone()));
+    /// A keyring with these keys for now, and whether a set is to be read, too.
+    pub fn new(own: KeySet, has_source: bool) -> Self {
+        let (set, all) = (None, None);
+        let mut keys = Keys { own, set, all };
+        keys.join(has_source);
         Keyring {
-            fixed,
             has_source,
-            current: RwLock::new(now),
+            keys: RwLock::new(keys),
             readings: watch::Sender::new(0),
             bell: Notify::new(),
             asked: Mutex::default(),
@@ -50,16 +69,29 @@ impl Keyring {
 
     /// The keys; `None` while the first set is read.
     pub fn current(&self) -> Option<Arc<KeySet>> {
-        self.current
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        keys.all.clone()
     }
 
     /// Puts a set that was read in place of the last one.
     pub fn replace(&self, set: &KeySet) {
-        let keys = Arc::new(self.fixed.and(set));
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Some(keys);
+        self.change(|keys| keys.set = Some(set.clone()));
+    }
+
+    /// Puts a key of a file in place of the one before.
+    pub fn replace_own(&self, own: KeySet) {
+        self.change(|keys| keys.own = own);
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Keys)) {
+        let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+        change(&mut keys);
+        keys.join(self.has_source);
+    }
+
+    /// Has the set read again now.
+    pub fn read_anew(&self) {
+        self.bell.notify_one();
     }
 
     /// Tells who waits that a reading has ended, well or not.

@@ -29,7 +29,7 @@ pub async fn metrics(gateway: Data<Gateway>, access: Access) -> Result<HttpRespo
     if !access.may_see_metrics() {
         return Err(HttpError::Forbidden);
     }
-    Ok(match render(&gateway) {
+    Ok(match render(&gateway, access.may_see_metrics_of_views()) {
         Ok(text) => HttpResponse::Ok()
             .insert_header((CONTENT_TYPE, TEXT_FORMAT))
             .insert_header((CACHE_CONTROL, "no-store"))
@@ -41,11 +41,12 @@ pub async fn metrics(gateway: Data<Gateway>, access: Access) -> Result<HttpRespo
     })
 }
 
-fn render(gateway: &Gateway) -> prometheus::Result<String> {
+fn render(gateway: &Gateway, names_views: bool) -> prometheus::Result<String> {
     let registry = Registry::new();
     let views = Views::new(&registry)?;
     let now_ms = wall_ms();
-    for (shared, _) in gateway.sources.all().iter() {
+    let sources = gateway.sources.all();
+    for (shared, _) in sources.iter().filter(|_| names_views) {
         views.set_status(shared, now_ms);
         views.set_counts(shared);
     }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use log::{info, warn};
 use rustls::ServerConfig;
@@ -9,7 +10,7 @@ use rustls::crypto::ring::default_provider;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
-use crate::access::certificate::{CertificateError, certified};
+use crate::access::certificate::{CertificateError, Validity, certified};
 
 /// Why a certificate cannot be shown.
 #[derive(Debug, thiserror::Error)]
@@ -56,10 +57,37 @@ impl Certificate {
             Ok(read) => {
                 let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
                 *current = Arc::new(read);
+                drop(current);
                 info!("certificate read anew");
+                self.warn_of_time();
             }
             Err(error) => warn!("the certificate stays as it is: {error}"),
         }
+    }
+
+    /// Says so where browsers refuse one of the certificates for its time, or
+    /// soon will.
+    pub fn warn_of_time(&self) {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let now = now.unwrap_or_default();
+        for (at, certificate) in self.current().cert.iter().enumerate() {
+            let Some(told) = Validity::of(certificate).and_then(|time| time.judge(now)) else {
+                continue;
+            };
+            let which = match at {
+                0 => "the certificate".to_owned(),
+                at => format!("certificate {} of the chain", at.saturating_add(1)),
+            };
+            warn!(
+                "{which} in {} {told}: renew it, then send SIGHUP",
+                self.chain.display()
+            );
+        }
+    }
+
+    fn current(&self) -> Arc<CertifiedKey> {
+        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&current)
     }
 
     /// What a listener needs; the protocols are for the HTTP stack to add.
@@ -75,8 +103,7 @@ impl Certificate {
 
 impl ResolvesServerCert for Certificate {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
-        Some(Arc::clone(&current))
+        Some(self.current())
     }
 }
 

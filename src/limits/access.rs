@@ -57,3 +57,10 @@ pub const JWT_COOKIE_DEFAULT: &str = "viewcast_token";
 
 /// Hosts, or origins, that may be listed: each request is compared with all.
 pub const ALLOWED_MAX: usize = 256;
+
+/// Time before a certificate's end at which it is warned of: who renews every 90
+/// days does so after 60.
+pub const CERTIFICATE_ENDS_SOON: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// Time between two looks at the certificate's end: a process runs for months.
+pub const CERTIFICATE_LOOK_EVERY: Duration = Duration::from_secs(24 * 60 * 60);

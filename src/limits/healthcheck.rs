@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// Where `viewcast healthcheck` asks: the gateway's own default address.
-pub const HEALTHCHECK_URL_DEFAULT: &str = "http://127.0.0.1:8080/healthz";
+/// What `viewcast healthcheck` asks for: whether the process answers.
+pub const HEALTHCHECK_PATH: &str = "/healthz";
 
 /// Time a health check may take in all: below the 10 s of common probes.
 pub const HEALTHCHECK_TIMEOUT: Duration = Duration::from_secs(3);

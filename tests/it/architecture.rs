@@ -29,7 +29,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "access", "config", "http", "limits", "model", "process", "relay", "tail",
         ],
     ),
-    ("healthcheck", &["limits"]),
+    ("healthcheck", &["cli", "config", "connection", "limits"]),
     ("http", &["access", "limits", "model", "process", "relay"]),
     ("launch", &["cli", "config", "demo", "gateway"]),
     ("lib", &[]),

@@ -255,8 +255,8 @@ fn config_bad_views_are_refused() {
     least()
         .file("view = []")
         .refused("error: no view given\nhint: Name at least one, e.g. --view top10.");
-    least().flag("view", &["a", "b,c"]).refused(
-        "error: view name \"b,c\" holds ',' outside double quotes in --view\n\
+    least().file("view = ['a', 'b,c']").refused(
+        "error: view name \"b,c\" holds ',' outside double quotes in \"view\" in viewcast.toml, line 1\n\
          hint: Put that part in double quotes, as in SQL, e.g. public.\"my view\".",
     );
     least().flag("view", &["a.b", "A . b"]).refused(

@@ -17,7 +17,7 @@ fn config_sslmode_is_one_of_libpqs_in_both_forms() {
             format!("host=h dbname=d sslmode='{mode}'"),
         ] {
             let (toml, _) = given(&upstream).line("upstream");
-            let shown = format!("postgres://materialize@h:5432/d?sslmode={mode}");
+            let shown = format!("postgres://materialize@h:6875/d?sslmode={mode}");
             assert_eq!(toml, format!("upstream = \"{shown}\""));
         }
     }

@@ -84,8 +84,7 @@ fn config_bad_table_of_a_view_is_refused() {
         (
             "[view]\nv = 'x'",
             "error: a text given for \"view.v\" in viewcast.toml, line 2\n\
-             hint: Give a table, e.g. [view.orders].\n\
-             error: no view given\nhint: Name at least one, e.g. --view top10.",
+             hint: Give a table, e.g. [view.orders].",
         ),
         (
             "[view.'a b']\n",
