@@ -17,7 +17,8 @@ USER 10001:10001
 ENV VIEWCAST_LISTEN=0.0.0.0:8080
 EXPOSE 8080
 STOPSIGNAL SIGTERM
-# Liveness, as /healthz defines it; the image has no curl.
+# Liveness, as /healthz defines it; the image has no curl. It follows VIEWCAST_
+# variables and the file; repeat here what is given as flags.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=5s \
     CMD ["viewcast", "healthcheck"]
 ENTRYPOINT ["viewcast"]

@@ -29,7 +29,9 @@ use super::views::{Gateway, WorkerViews};
 /// none; clients built on general HTTP libraries take ISO-8859-1 without one.
 pub const EVENT_STREAM: &str = "text/event-stream; charset=utf-8";
 
-/// `no-transform` forbids proxies to compress, and so to hold back, a stream.
+/// `no-transform` asks proxies not to compress, and so not to hold back, a
+/// stream. HAProxy, Envoy and newer Caddies obey; nginx, Apache, h2o and Caddy
+/// 2.6 do not, and docs/OPERATIONS.md says what they need.
 pub const NO_STORE: &str = "no-store, no-transform";
 
 /// Asks nginx and its kin not to buffer.

@@ -182,7 +182,7 @@ fn serve_foreign(mut socket: TcpStream) -> Vec<String> {
 fn replay_into_somebody_elses_table_stops_and_changes_nothing() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!(
-        "postgres://materialize@{}/materialize",
+        "postgres://materialize@{}/materialize?sslmode=disable",
         listener.local_addr().unwrap()
     );
     let server = thread::spawn(move || serve_foreign(listener.accept().unwrap().0));

@@ -256,6 +256,7 @@ fn http2_certificate_is_read_anew_at_sighup() {
 fn http2_certificate_that_is_no_good_is_refused_before_a_port_opens() {
     let refused = |arguments: &[&str], expected: &str| {
         let output = Command::new(env!("CARGO_BIN_EXE_viewcast"))
+            .env_clear()
             .args([
                 "check-config",
                 "--upstream",

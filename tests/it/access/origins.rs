@@ -42,7 +42,7 @@ fn host_on_loopback_is_ours_or_allowed() {
         "/assets/viewcast.js",
         "/top10/stream",
         "/nosuch",
-        "/healthz",
+        "/healthz/",
     ] {
         let text = format!("GET {path} HTTP/1.1\r\nHost: rebound.example\r\n\r\n");
         let mut response = send(gateway.address, text.as_bytes(), "GET");
@@ -55,6 +55,66 @@ fn host_on_loopback_is_ours_or_allowed() {
     // A token is not sent to somebody else's page.
     let tokens = gateway_with("hs256.txt", &[]);
     assert_eq!(named(&tokens, "Host: rebound.example\r\n"), 401);
+}
+
+/// Who watches the process names an address, or a name of its own. A page of
+/// somebody else's, whose name leads here, learns no view's name from it.
+#[test]
+fn probes_answer_any_host_and_name_views_to_no_stranger() {
+    let elsewhere = ["--allow-host", "live.example.com", "--allow-origin", "*"];
+    for gateway in [Gateway::demo(&[]), Gateway::demo(&elsewhere)] {
+        gateway.await_ready();
+        let get = |target: &str, host: &str| {
+            let text = format!("GET {target} HTTP/1.1\r\nHost: {host}\r\nOrigin: {APP}\r\n\r\n");
+            send(gateway.address, text.as_bytes(), "GET")
+        };
+        for host in [
+            "10.1.2.3:8080",
+            "[fd00::1]",
+            "localhost",
+            "rebound.example:8080",
+        ] {
+            let is_name = host.starts_with("rebound");
+            for path in ["/healthz", "/readyz", "/metrics"] {
+                for target in [path.to_owned(), format!("http://{host}{path}")] {
+                    let mut answer = get(&target, host);
+                    assert_eq!(answer.status, 200, "{target} {host}");
+                    if host != "localhost" {
+                        assert_eq!(shared(&answer), (None, None), "{target} {host}");
+                    }
+                    let names_views = answer.text().contains("counter");
+                    let expected = path == "/metrics" && !is_name;
+                    assert_eq!(names_views, expected, "{target} {host}");
+                }
+            }
+            let status = get("/counter", host).status;
+            assert_eq!(
+                status,
+                if host == "localhost" { 200 } else { 403 },
+                "{host}"
+            );
+        }
+    }
+    // While a view is not ready, its name is told to whoever may know it.
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").expect("bind");
+    let url = format!("postgres://{}", nobody.local_addr().expect("an address"));
+    let gateway = Gateway::start(&["--upstream", &url, "--view", "counter"]);
+    for (host, names_views) in [("10.1.2.3", true), ("rebound.example", false)] {
+        let text = format!("GET /readyz HTTP/1.1\r\nHost: {host}\r\n\r\n");
+        let mut answer = send(gateway.address, text.as_bytes(), "GET");
+        assert_eq!(answer.status, 503, "{host}");
+        assert_eq!(answer.text().contains("counter"), names_views, "{host}");
+    }
+    // A token is asked for by any name.
+    let tokens = gateway_with("hs256.txt", &["--allow-host", "live.example.com"]);
+    for (path, status) in [("/healthz", 200), ("/readyz", 200), ("/metrics", 401)] {
+        let text = format!("GET {path} HTTP/1.1\r\nHost: rebound.example\r\n\r\n");
+        assert_eq!(
+            send(tokens.address, text.as_bytes(), "GET").status,
+            status,
+            "{path}"
+        );
+    }
 }
 
 fn ask(gateway: &Gateway, method: &str, path: &str, headers: &[(&str, &str)]) -> Response {

@@ -36,6 +36,17 @@ fn config_sslmode_is_one_of_libpqs_in_both_forms() {
         "error: invalid sslmode in --upstream for sslrootcert=system\n\
          hint: Use sslmode=verify-full with it.",
     );
+    for weak in ["", "&sslmode=prefer", "&sslmode=disable"] {
+        given(&format!("postgres://h/d?sslnegotiation=direct{weak}")).refused(
+            "error: weak sslmode in --upstream for sslnegotiation=direct\n\
+             hint: Use sslmode=require, verify-ca or verify-full with it.",
+        );
+    }
+    let direct = given("host=h sslnegotiation=direct sslmode=require");
+    assert!(direct.load().is_ok());
+    let of_variable =
+        given("postgres://h/d?sslnegotiation=direct").variable("PGSSLMODE", "verify-full");
+    assert!(of_variable.load().is_ok());
     given("postgres://h/d?sslcrl=/x").refused(
         "error: parameter \"sslcrl\" of --upstream is not supported\n\
          hint: Leave it out; TLS is ruled by sslmode, sslrootcert, sslcert and sslkey.",
