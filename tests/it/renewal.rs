@@ -181,10 +181,11 @@ fn sighup_reads_keys_anew() {
         "another secret of thirty-two bytes!!",
     ];
     let folder = tempfile::tempdir().expect("a folder");
-    for (flag, text) in [
-        ("--jwt-key-file", |secret: &str| secret.to_owned()),
-        ("--jwt-jwks", key_set as fn(&str) -> String),
-    ] {
+    for flag in ["--jwt-key-file", "--jwt-jwks"] {
+        let text = |secret: &str| match flag {
+            "--jwt-key-file" => secret.to_owned(),
+            _ => key_set(secret),
+        };
         let path = folder.path().join(flag);
         let write = |text: &str| std::fs::write(&path, text).expect("written");
         write(&text(SECRETS[0]));
