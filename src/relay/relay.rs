@@ -346,3 +346,6 @@ async fn write_rest(local: Rc<RefCell<Local>>, mut step: Step) {
         step = local.borrow_mut().write_some();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -321,7 +321,7 @@ fn pattern_given_up_ends_every_stream_that_waits() {
             .map(|_| Stream::open(gateway.address, path))
             .collect();
         for mut stream in waiting {
-            assert!(gone(&mut stream).contains("not in the catalog"));
+            assert!(gone(&mut stream).contains("not in the catalog any more"));
         }
         assert_eq!(get(gateway.address, path).status, 404);
         // What is created under the name later is another one.
