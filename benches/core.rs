@@ -30,7 +30,10 @@ use viewcast::model::position::{Incarnation, Position, Timestamp};
 use viewcast::model::retention::{Entry, Resume, Retention};
 use viewcast::model::row::{Column, Row};
 use viewcast::model::view::{View, ViewBuilder};
-use viewcast::relay::frame::{Base, encode_delta};
+use viewcast::relay::base::Base;
+use viewcast::relay::encoded::Form;
+use viewcast::relay::frame::encode_delta;
+use viewcast::relay::long::{Extent, Reading, Slice};
 use viewcast::tail::copy_text::Lines;
 use viewcast::tail::message::{Message, MessageError, Messages};
 
@@ -194,7 +197,7 @@ fn goals(figures: &[Figure]) -> Vec<String> {
         &rate,
         none,
     );
-    let base = "base encoded; a copy of as many bytes";
+    let base = "base read in slices; a copy of as many bytes";
     compare(
         base,
         "base",
@@ -356,8 +359,14 @@ fn encode(bench: &mut Bench) {
         (bytes, "B"),
         || json.clone(),
     );
-    bench.measure("base", "encode", (bytes, "B"), || {
-        Base::encode(&view, incarnation)
+    bench.measure("base", "encode, slice by slice", (bytes, "B"), || {
+        let base = Base::of(&view, incarnation, 0);
+        let mut reading = Reading::new(&base.long, Extent::Event);
+        let mut seen = 0;
+        while let Slice::Bytes(piece) = reading.next(Form::Chunk) {
+            seen += piece.bytes.len();
+        }
+        seen
     });
     for size in DELTA_SIZES {
         let changes: Vec<Change> = (0..size)

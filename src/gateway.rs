@@ -13,6 +13,7 @@ use actix_web::rt::{System, spawn};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use log::{info, warn};
 use socket2::{Domain, Socket, Type};
+use tokio::sync::Semaphore;
 
 use crate::config::views::{ViewChoice, What};
 use crate::config::{Config, Dialect};
@@ -23,7 +24,7 @@ use crate::http::policy::Policy;
 use crate::http::secure::secure_connections;
 use crate::http::tls::TlsError;
 use crate::http::views::{Gateway, Source, Sources};
-use crate::limits::{FILES_RESERVED, LISTEN_BACKLOG, TAIL_CHANNEL_EVENTS};
+use crate::limits::{FILES_RESERVED, LISTEN_BACKLOG, SNAPSHOTS_MAX, TAIL_CHANNEL_EVENTS};
 use crate::model::retention::RetentionLimits;
 use crate::process;
 use crate::relay::publisher::{Again, Publisher, Settings, Wake};
@@ -119,6 +120,7 @@ async fn serve(config: &Config) -> Result<(), GatewayError> {
     let gateway = Gateway {
         sources: Sources::new(sources, has_patterns),
         admission: Arc::new(Admission::new(limits(config))),
+        snapshots: Arc::new(Semaphore::new(SNAPSHOTS_MAX)),
         proxies: Arc::new(TrustedProxies::new(
             config.connections.trusted_proxies.clone(),
         )),

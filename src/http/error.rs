@@ -73,6 +73,9 @@ pub enum HttpError {
     /// The gateway serves as many streams as it may.
     #[error("too many streams")]
     OverLimit,
+    /// As many answers with rows are being sent as may be.
+    #[error("too many answers with rows are being sent")]
+    ManySnapshots,
     /// The request's target and headers are larger than any that makes sense.
     #[error("request head is too large")]
     HeadTooLarge,
@@ -112,6 +115,9 @@ impl HttpError {
             HttpError::NoKeys => "Try again soon.",
             HttpError::Method => "Everything here is read with GET.",
             HttpError::NotLoaded => "Try again soon, or open its stream, which waits for it.",
+            HttpError::ManySnapshots => {
+                "Try again soon, or open the view's stream, which begins with its rows."
+            }
             HttpError::OverLimit => "Try again after the time that Retry-After says.",
             HttpError::HeadTooLarge => "Send fewer or shorter headers, cookies above all.",
             HttpError::Closing => "Connect again; another gateway may answer.",
@@ -160,6 +166,7 @@ impl ResponseError for HttpError {
             HttpError::NotLoaded
             | HttpError::NoKeys
             | HttpError::OverLimit
+            | HttpError::ManySnapshots
             | HttpError::Closing => StatusCode::SERVICE_UNAVAILABLE,
         }
     }

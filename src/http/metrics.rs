@@ -118,6 +118,8 @@ struct Views {
     up: IntGaugeVec,
     state: IntGaugeVec,
     subscribers: IntGaugeVec,
+    bases: IntGaugeVec,
+    bases_taken: IntCounterVec,
     deltas: IntCounterVec,
     reconnects: IntCounterVec,
     failures: IntCounterVec,
@@ -155,6 +157,14 @@ impl Views {
                 &["view", "state", "reason"],
             )?,
             subscribers: gauges("viewcast_subscribers", "Streams that are being served.")?,
+            bases: gauges(
+                "viewcast_bases",
+                "States of the view that are held for who reads them, the current one among them.",
+            )?,
+            bases_taken: counters(
+                "viewcast_bases_taken_total",
+                "States of the view taken for who joins or asks for its rows.",
+            )?,
             deltas: counters(
                 "viewcast_deltas_total",
                 "Deltas with changes published, each once for all subscribers.",
@@ -224,8 +234,12 @@ impl Views {
     fn set_counts(&self, shared: &SharedView) {
         let totals = shared.stream_totals();
         let name = shared.name.as_str();
+        let held = shared.log().map_or(0, |log| log.lock().bases.held());
+        let held = i64::try_from(held).unwrap_or(i64::MAX);
+        self.bases.with_label_values(&[name]).set(held);
         for (counter, count) in [
             (&self.deltas, shared.counters.deltas()),
+            (&self.bases_taken, shared.counters.bases()),
             (&self.reconnects, shared.counters.reconnects()),
             (&self.failures, shared.counters.failures()),
             (&self.frames, totals.frames),

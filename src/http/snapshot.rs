@@ -2,22 +2,28 @@
 
 use std::cell::RefCell;
 use std::future::poll_fn;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 
+use actix_web::body::{BodySize, MessageBody};
+use actix_web::http::Method;
 use actix_web::http::header::{CACHE_CONTROL, ContentType, ETAG, EntityTag, Header, IfNoneMatch};
 use actix_web::rt::time::timeout;
-use actix_web::web::Data;
+use actix_web::web::{Bytes, Data};
 use actix_web::{HttpRequest, HttpResponse};
 use actix_web_lab::extract::{LocalData, Path};
 use serde_json::{Value, json};
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::limits::SNAPSHOT_WAIT;
 use crate::model::position::Position;
-use crate::relay::frame::Base;
+use crate::relay::base::{Base, array_bytes};
+use crate::relay::encoded::Form;
+use crate::relay::long::{Extent, Reading, Slice};
 use crate::relay::relay::{Local, Waiter};
-use crate::relay::shared::{SharedView, Status, wall_ms};
+use crate::relay::shared::{SharedView, wall_ms};
 
 use super::bearer::Access;
 use super::error::HttpError;
@@ -30,25 +36,89 @@ pub async fn snapshot(
     request: HttpRequest,
     Path(name): Path<String>,
     views: LocalData<WorkerViews>,
+    gateway: Data<Gateway>,
     access: Access,
 ) -> Result<HttpResponse, HttpError> {
     let local = views.find(&name, &access)?;
     let status = local.borrow().shared.status();
-    let changed = status.changed.ok_or(HttpError::NotLoaded)?;
-    if let Some(known) = known_position(&request, changed, &status) {
+    let (Some(changed), Some(current)) = (status.changed, status.position) else {
+        return Err(HttpError::NotLoaded);
+    };
+    if let Some(known) = known_position(&request, changed, current) {
         return Ok(HttpResponse::NotModified()
             .insert_header((ETAG, entity_tag(known)))
             .insert_header((CACHE_CONTROL, "no-cache"))
             .finish());
     }
-    let base = timeout(SNAPSHOT_WAIT, current_base(&local, changed))
+    // What would be sent is not made for who only asks how much it is.
+    if request.method() == Method::HEAD {
+        let bytes = array_bytes(status.bytes, status.rows);
+        return Ok(respond(current, Rows::none(bytes)));
+    }
+    let place = Arc::clone(&gateway.snapshots).try_acquire_owned();
+    let place = place.map_err(|_| HttpError::ManySnapshots)?;
+    let (position, bytes, reading) = timeout(SNAPSHOT_WAIT, latest(&local, changed))
         .await
         .map_err(|_| HttpError::NotLoaded)?;
-    Ok(HttpResponse::Ok()
+    let rows = Rows {
+        bytes,
+        reading: Some((reading, place)),
+    };
+    Ok(respond(position, rows))
+}
+
+fn respond(position: Position, rows: Rows) -> HttpResponse {
+    HttpResponse::Ok()
         .insert_header(ContentType::json())
-        .insert_header((ETAG, entity_tag(base.position)))
+        .insert_header((ETAG, entity_tag(position)))
         .insert_header((CACHE_CONTROL, "no-cache"))
-        .body(base.json.clone()))
+        .body(rows)
+}
+
+/// The rows as a body: read slice by slice from memory that all share.
+struct Rows {
+    bytes: u64,
+    /// What is read, and a place among those who do.
+    reading: Option<(Reading, OwnedSemaphorePermit)>,
+}
+
+impl Rows {
+    /// The length of such a body, for who asks for nothing else.
+    fn none(bytes: u64) -> Self {
+        Rows {
+            bytes,
+            reading: None,
+        }
+    }
+}
+
+/// The rows were given up before all of them were sent: the client reads more
+/// slowly than they change. The connection is closed before the length that
+/// was told is reached, so the client knows.
+#[derive(Debug, thiserror::Error)]
+#[error("the rows are not kept any longer")]
+struct GivenUp;
+
+impl MessageBody for Rows {
+    type Error = GivenUp;
+
+    fn size(&self) -> BodySize {
+        BodySize::Sized(self.bytes)
+    }
+
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, GivenUp>>> {
+        let Some((reading, _)) = &mut self.reading else {
+            return Poll::Ready(None);
+        };
+        Poll::Ready(match reading.next(Form::Event) {
+            Slice::Bytes(piece) => Some(Ok(piece.bytes)),
+            Slice::End => None,
+            Slice::GivenUp => Some(Err(GivenUp)),
+        })
+    }
 }
 
 fn entity_tag(position: Position) -> EntityTag {
@@ -57,8 +127,7 @@ fn entity_tag(position: Position) -> EntityTag {
 
 /// The position in `If-None-Match` that is as good as the current one: at or
 /// after the last change, and one that this gateway has reached.
-fn known_position(request: &HttpRequest, changed: Position, status: &Status) -> Option<Position> {
-    let current = status.position?;
+fn known_position(request: &HttpRequest, changed: Position, current: Position) -> Option<Position> {
     let IfNoneMatch::Items(tags) = IfNoneMatch::parse(request).ok()? else {
         return Some(current);
     };
@@ -72,15 +141,22 @@ fn known_position(request: &HttpRequest, changed: Position, status: &Status) -> 
         .find(good)
 }
 
-/// The base at `changed` or later, made for us if need be.
-async fn current_base(local: &Rc<RefCell<Local>>, changed: Position) -> Arc<Base> {
+/// The rows at `changed` or later, their position and how many bytes they are;
+/// taken for us if need be, once for all who ask before the next change.
+async fn latest(local: &Rc<RefCell<Local>>, changed: Position) -> (Position, u64, Reading) {
     let waiter = Waiter::new(local);
     poll_fn(|context| {
-        let base = local.borrow().base();
-        match base {
-            Some(base) if reaches(&base, changed) => Poll::Ready(base),
-            _ => {
-                waiter.want_base();
+        let log = local.borrow().shared.log();
+        let found = log.and_then(|log| {
+            let state = log.lock();
+            let base = state.bases.latest().filter(|base| reaches(base, changed))?;
+            let reading = Reading::new(&base.long, Extent::Array);
+            Some((base.position, base.bytes, reading))
+        });
+        match found {
+            Some(found) => Poll::Ready(found),
+            None => {
+                waiter.want_latest();
                 waiter.wait(context.waker());
                 Poll::Pending
             }

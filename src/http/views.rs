@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use actix::Addr;
 use actix_web::HttpRequest;
+use tokio::sync::Semaphore;
 
 use crate::relay::publisher::Publisher;
 use crate::relay::relay::{Local, Relay};
@@ -86,6 +87,8 @@ pub struct Gateway {
     pub policy: Arc<Policy>,
     /// Who may open one stream more.
     pub admission: Arc<Admission>,
+    /// Places for answers with a view's rows.
+    pub snapshots: Arc<Semaphore>,
     /// Who may say on whose behalf it asks.
     pub proxies: Arc<TrustedProxies>,
     /// Whether streams are compressed for who accepts it.

@@ -9,10 +9,10 @@ pub const GATHER_BYTES_MAX: usize = 64 * 1024;
 /// How hard events are compressed, of 9: harder gains a hundredth or two.
 pub const PACK_LEVEL: u32 = 6;
 
-/// Bytes of a base that are compressed at a time: a millisecond's work, for
-/// which others on the thread wait; twice deflate's window, so that cutting
+/// Bytes of a large event that are compressed at a time: a millisecond's work,
+/// for which others on the thread wait; twice deflate's window, so that cutting
 /// costs little.
-pub const BASE_PACK_BYTES: usize = 64 * 1024;
+pub const LONG_PACK_BYTES: usize = 64 * 1024;
 
 /// Sockets that a relay writes to before it lets others on its thread in:
 /// some two milliseconds' work.
@@ -64,9 +64,25 @@ pub const REFUSAL_BYTES_MAX: usize = 64 * 1024;
 /// is merged into one delta. Merging costs a sort, sending costs a chunk.
 pub const CATCH_UP_FRAMES_MAX: usize = 32;
 
-/// Bytes of a base handed to the HTTP stack at once: it copies each chunk into
-/// its write buffer, so a whole base would be held once per joining client.
+/// Bytes of an event from which on it is handed out in slices: what one that
+/// is sent whole may cost a subscriber in the middle of it.
+pub const LONG_EVENT_BYTES: usize = 64 * 1024;
+
+/// Bytes of such a slice: a copy for one reader, who holds one at a time. Also
+/// the most that the HTTP stack is handed at once, since it copies it.
 pub const BASE_SLICE_BYTES: usize = 32 * 1024;
+
+/// Bases of one view that others have taken the place of and that are still
+/// read, at the most; all but the last also have to share most of their memory
+/// with the view.
+pub const BASES_MAX: usize = 64;
+
+/// Bytes that such bases may hold beside the view in any case.
+pub const BASE_KEPT_BYTES_MIN: u64 = 4 * 1024 * 1024;
+
+/// Answers to `GET /{view}` that are being sent at once, at the most: each
+/// holds a slice or two, and its connection.
+pub const SNAPSHOTS_MAX: usize = 256;
 
 /// Views that one stream may show together: each is a place at a relay, and
 /// its position a part of every id (up to 34 bytes).

@@ -1,22 +1,11 @@
 //! Texts of rows, one after the other in large chunks.
 //!
-//! A row costs its text, a comma and four bytes. The comma makes a chunk from
-//! which nothing was taken a part of a base as it stands: it is encoded by
-//! copying it whole.
+//! A row costs its text, a comma and four bytes. What is frozen shares the
+//! chunks with what goes on to change.
 
 use std::collections::VecDeque;
 
-/// Binary digits of a row's number within its chunk; the rest of 32 are the
-/// chunk's.
-const ROW_BITS: u32 = 12;
-
-/// Rows of one chunk, at the most: moving them is the longest pause of a
-/// compaction, some hundred microseconds.
-const CHUNK_ROWS: usize = 1 << ROW_BITS;
-
-/// Bytes of one chunk, unless a single row is longer: large enough that the
-/// allocator's share and the chunk's own fields do not count.
-const CHUNK_BYTES: usize = 1 << 20;
+use super::chunk::{CHUNK_BYTES, CHUNK_ROWS, Chunk, ROW_BITS, index};
 
 /// Chunks of one arena, at the most: as many as a place can name, 1 TiB of rows
 /// of the usual size.
@@ -51,87 +40,6 @@ impl Place {
     }
 }
 
-/// Every machine this runs on counts memory in 32 bits at least.
-fn index(number: u32) -> usize {
-    usize::try_from(number).unwrap_or(usize::MAX)
-}
-
-#[derive(Clone, Debug, Default)]
-struct Chunk {
-    /// Each row's text and a comma.
-    text: String,
-    /// Where each row ends, its comma included.
-    ends: Vec<u32>,
-    /// One bit for each row that was taken away; empty while there is none.
-    dead: Vec<u64>,
-    dead_rows: usize,
-    dead_bytes: usize,
-    /// It waits to be compacted.
-    is_due: bool,
-}
-
-impl Chunk {
-    fn start(&self, row: usize) -> usize {
-        let before = row.checked_sub(1).and_then(|before| self.ends.get(before));
-        before.copied().map_or(0, index)
-    }
-
-    /// Where the row ends, its comma included.
-    fn end(&self, row: usize) -> usize {
-        self.ends.get(row).copied().map_or(0, index)
-    }
-
-    fn row(&self, row: usize) -> &str {
-        let comma = self.end(row).saturating_sub(1);
-        self.text.get(self.start(row)..comma).unwrap_or_default()
-    }
-
-    fn is_dead(&self, row: usize) -> bool {
-        let word = self.dead.get(row / 64).copied().unwrap_or(0);
-        word & (1 << (row % 64)) != 0
-    }
-
-    /// The rows that live.
-    fn live(&self) -> impl Iterator<Item = usize> + Clone {
-        (0..self.ends.len()).filter(|row| !self.is_dead(*row))
-    }
-
-    fn kill(&mut self, row: usize) {
-        if self.dead.is_empty() {
-            self.dead = vec![0; CHUNK_ROWS / 64];
-        }
-        if let Some(word) = self.dead.get_mut(row / 64) {
-            *word |= 1 << (row % 64);
-        }
-        self.dead_rows += 1;
-        self.dead_bytes += self.end(row).saturating_sub(self.start(row));
-    }
-
-    /// Appends the rows that live, each with its comma.
-    fn write(&self, out: &mut Vec<u8>) {
-        if self.dead_rows == 0 {
-            return out.extend_from_slice(self.text.as_bytes());
-        }
-        // Neighbours go together.
-        let (mut from, mut to) = (0, 0);
-        let mut flush = |from, to| {
-            out.extend_from_slice(self.text.get(from..to).unwrap_or_default().as_bytes())
-        };
-        for row in self.live() {
-            if self.start(row) != to {
-                flush(from, to);
-                from = self.start(row);
-            }
-            to = self.end(row);
-        }
-        flush(from, to);
-    }
-
-    fn has_room(&self, bytes: usize) -> bool {
-        self.ends.len() < CHUNK_ROWS && self.text.len().saturating_add(bytes) <= CHUNK_BYTES
-    }
-}
-
 /// Texts of rows in chunks.
 ///
 /// Invariants: a place that was handed out and not removed stays valid until
@@ -139,6 +47,8 @@ impl Chunk {
 #[derive(Clone, Debug, Default)]
 pub struct Arena {
     chunks: Vec<Chunk>,
+    /// For each of them, whether it waits to be compacted.
+    is_due: Vec<bool>,
     /// Chunks that hold nothing.
     free: Vec<usize>,
     /// The chunk that is being filled.
@@ -149,6 +59,8 @@ pub struct Arena {
     rows: usize,
     /// Bytes of their texts.
     bytes: u64,
+    /// Bytes of chunks that were given up so far.
+    retired: u64,
 }
 
 impl Arena {
@@ -166,42 +78,40 @@ impl Arena {
     pub fn push(&mut self, text: &str) -> Option<Place> {
         let length = text.len().checked_add(1)?;
         let open = self.open.and_then(|open| self.chunks.get(open));
-        let at = match self
-            .open
-            .filter(|_| open.is_some_and(|open| open.has_room(length)))
-        {
+        let has_room = open.is_some_and(|open| open.has_room(length));
+        let at = match self.open.filter(|_| has_room) {
             Some(open) => open,
             None => self.open_chunk(length)?,
         };
         let chunk = self.chunks.get_mut(at)?;
-        let end = u32::try_from(chunk.text.len().checked_add(length)?).ok()?;
-        chunk.text.push_str(text);
-        chunk.text.push(',');
-        chunk.ends.push(end);
+        if chunk.is_shared() {
+            self.retired = self.retired.saturating_add(count(chunk.bytes()));
+        }
+        let row = chunk.push(text)?;
         self.rows += 1;
-        self.bytes = self.bytes.saturating_add(size(text));
-        Some(Place::new(at, chunk.ends.len() - 1))
+        self.bytes = self.bytes.saturating_add(count(text.len()));
+        Some(Place::new(at, row))
     }
 
     /// Closes the chunk that is being filled and opens another one.
     fn open_chunk(&mut self, room: usize) -> Option<usize> {
         if let Some(full) = self.open.take().and_then(|open| self.chunks.get_mut(open)) {
-            full.text.shrink_to_fit();
-            full.ends.shrink_to_fit();
+            full.close();
         }
         let at = match self.free.pop() {
             Some(free) => free,
             None if self.chunks.len() >= CHUNKS_MAX => return None,
             None => {
                 self.chunks.push(Chunk::default());
+                self.is_due.push(false);
                 self.chunks.len() - 1
             }
         };
         // The chunk of a small view grows with it.
-        if size_is_over(self.bytes, CHUNK_BYTES)
+        if self.bytes >= count(CHUNK_BYTES)
             && let Some(chunk) = self.chunks.get_mut(at)
         {
-            chunk.text.reserve_exact(room.max(CHUNK_BYTES));
+            chunk.reserve(room.max(CHUNK_BYTES));
         }
         self.open = Some(at);
         Some(at)
@@ -213,25 +123,39 @@ impl Arena {
         chunk.map_or("", |chunk| chunk.row(place.row()))
     }
 
+    /// How often a row stands in the view.
+    pub fn copies(&self, place: Place) -> i64 {
+        let chunk = self.chunks.get(place.chunk());
+        chunk.map_or(0, |chunk| chunk.copies(place.row()))
+    }
+
+    /// A row stands in the view so often.
+    pub fn set_copies(&mut self, place: Place, copies: i64) {
+        if let Some(chunk) = self.chunks.get_mut(place.chunk()) {
+            chunk.set_copies(place.row(), copies);
+        }
+    }
+
     /// Takes a row away, which must live.
     pub fn remove(&mut self, place: Place) {
         let at = place.chunk();
-        let Some(chunk) = self.chunks.get_mut(at) else {
+        let (Some(chunk), Some(is_due)) = (self.chunks.get_mut(at), self.is_due.get_mut(at)) else {
             return;
         };
         self.rows = self.rows.saturating_sub(1);
-        self.bytes = self.bytes.saturating_sub(size(chunk.row(place.row())));
+        let length = chunk.row(place.row()).len();
+        self.bytes = self.bytes.saturating_sub(count(length));
         chunk.kill(place.row());
-        let is_empty = chunk.dead_rows == chunk.ends.len();
-        let is_wasteful =
-            chunk.dead_bytes >= DEAD_BYTES_MIN && chunk.dead_bytes > chunk.text.len() / DEAD_PART;
-        if is_empty && !chunk.is_due {
+        let dead = chunk.dead_bytes();
+        let is_wasteful = dead >= DEAD_BYTES_MIN && dead > chunk.bytes() / DEAD_PART;
+        if chunk.is_dead() && !*is_due {
+            self.retired = self.retired.saturating_add(count(chunk.bytes()));
             *chunk = Chunk::default();
             if self.open != Some(at) {
                 self.free.push(at);
             }
-        } else if is_wasteful && !chunk.is_due {
-            chunk.is_due = true;
+        } else if is_wasteful && !*is_due {
+            *is_due = true;
             self.due.push_back(at);
         }
     }
@@ -240,12 +164,17 @@ impl Arena {
     /// `moved` learns each row's text, old place and new one. Returns the bytes
     /// that were moved, `None` if there was nothing to do.
     pub fn compact(&mut self, mut moved: impl FnMut(&str, Place, Place)) -> Option<usize> {
-        // What lives in a chunk fits into what is open and one chunk more.
-        if self.free.is_empty() && self.chunks.len() >= CHUNKS_MAX {
+        // What lives in a chunk fits into what is open and one chunk more, and
+        // two more where the open one is shared.
+        if self.free.is_empty() && self.chunks.len().saturating_add(1) >= CHUNKS_MAX {
             return None;
         }
         let at = self.due.pop_front()?;
+        if let Some(is_due) = self.is_due.get_mut(at) {
+            *is_due = false;
+        }
         let chunk = std::mem::take(self.chunks.get_mut(at)?);
+        self.retired = self.retired.saturating_add(count(chunk.bytes()));
         if self.open == Some(at) {
             self.open = None;
         }
@@ -254,14 +183,28 @@ impl Arena {
             let text = chunk.row(row);
             bytes += text.len();
             self.rows = self.rows.saturating_sub(1);
-            self.bytes = self.bytes.saturating_sub(size(text));
+            self.bytes = self.bytes.saturating_sub(count(text.len()));
             // There is room, as was made sure of above.
             if let Some(place) = self.push(text) {
+                self.set_copies(place, chunk.copies(row));
                 moved(text, Place::new(at, row), place);
             }
         }
         self.free.push(at);
         Some(bytes)
+    }
+
+    /// The rows as they are now, whatever becomes of them here; takes a few
+    /// pointers for each chunk.
+    pub(super) fn freeze(&self) -> Vec<Chunk> {
+        let living = self.chunks.iter().filter(|chunk| !chunk.is_dead());
+        living.cloned().collect()
+    }
+
+    /// Bytes of chunks that were given up so far: what was frozen when they
+    /// were fewer holds at most the difference beside what is held here.
+    pub fn retired(&self) -> u64 {
+        self.retired
     }
 
     /// The places of all rows that live, in the order in which they stand.
@@ -279,26 +222,15 @@ impl Arena {
         })
     }
 
-    /// Appends all rows that live, each with a comma behind it.
-    pub fn write(&self, out: &mut Vec<u8>) {
-        for chunk in &self.chunks {
-            chunk.write(out);
-        }
-    }
-
     /// Bytes of chunks that no row lives in, for tests of the bound.
     #[cfg(test)]
     pub fn wasted(&self) -> (usize, usize) {
         let all = self.chunks.iter();
-        let dead = all.clone().map(|chunk| chunk.dead_bytes).sum();
-        (dead, all.map(|chunk| chunk.text.len()).sum())
+        let dead = all.clone().map(Chunk::dead_bytes).sum();
+        (dead, all.map(Chunk::bytes).sum())
     }
 }
 
-fn size(text: &str) -> u64 {
-    u64::try_from(text.len()).unwrap_or(u64::MAX)
-}
-
-fn size_is_over(bytes: u64, max: usize) -> bool {
-    u64::try_from(max).is_ok_and(|max| bytes >= max)
+fn count(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
 }

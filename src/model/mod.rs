@@ -4,8 +4,10 @@
 //! views, deltas and positions can be tested as arithmetic.
 
 mod arena;
+mod chunk;
 pub mod delta;
 pub mod event;
+pub mod frozen;
 mod index;
 pub mod json;
 mod multiset;

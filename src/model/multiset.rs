@@ -6,6 +6,7 @@ use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 
 use super::arena::{Arena, Place};
+use super::frozen::Frozen;
 use super::index::{Entry, Index};
 
 /// Bytes that one call of `tidy` may move for each byte that was taken away
@@ -26,13 +27,11 @@ pub enum Refusal {
 
 /// A multiset of rows.
 ///
-/// Invariants: every row in the arena is in the index once; `copies` has the
-/// rows that stand in it more than once.
+/// Invariant: every row in the arena is in the index once.
 #[derive(Clone, Debug, Default)]
 pub struct Multiset {
     arena: Arena,
     index: Index,
-    copies: HashMap<Place, i64, RandomState>,
     hasher: RandomState,
     /// Copies beyond each row's first, and their bytes.
     more_rows: u64,
@@ -55,21 +54,13 @@ impl Multiset {
     /// The distinct rows, each with its multiplicity, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, i64)> {
         let rows = self.arena.iter();
-        rows.map(|(place, text)| (text, self.copies_at(place)))
+        rows.map(|(place, text)| (text, self.arena.copies(place)))
     }
 
     /// How many copies of a row there are.
     pub fn get(&self, text: &str) -> i64 {
         let place = self.find(hash(&self.hasher, text), text);
-        place.map_or(0, |place| self.copies_at(place))
-    }
-
-    fn copies_at(&self, place: Place) -> i64 {
-        // Most often none stands in it twice.
-        match self.copies.is_empty() {
-            true => 1,
-            false => self.copies.get(&place).copied().unwrap_or(1),
-        }
+        place.map_or(0, |place| self.arena.copies(place))
     }
 
     fn find(&self, hash: u32, text: &str) -> Option<Place> {
@@ -82,7 +73,7 @@ impl Multiset {
     pub fn add(&mut self, text: &str, diff: i64) -> Result<(), Refusal> {
         let hash = hash(&self.hasher, text);
         let found = self.find(hash, text);
-        let held = found.map_or(0, |place| self.copies_at(place));
+        let held = found.map_or(0, |place| self.arena.copies(place));
         let copies = held.checked_add(diff).ok_or(Refusal::Overflow)?;
         if copies < 0 {
             return Err(Refusal::Negative(copies));
@@ -118,12 +109,8 @@ impl Multiset {
         self.more_rows = self.more_rows.saturating_sub(before).saturating_add(after);
         let less = self.more_bytes.saturating_sub(bytes(before));
         self.more_bytes = less.saturating_add(bytes(after));
-        if after == 0 {
-            self.copies.remove(&place);
-        } else {
-            let copies = i64::try_from(after).unwrap_or(i64::MAX);
-            self.copies.insert(place, copies.saturating_add(1));
-        }
+        let copies = i64::try_from(after).unwrap_or(i64::MAX);
+        self.arena.set_copies(place, copies.saturating_add(1));
     }
 
     /// Gives back memory of rows that were taken away: moves the rows of one
@@ -145,25 +132,23 @@ impl Multiset {
 
     /// Compacts one chunk, if one is due; the bytes moved.
     fn compact(&mut self) -> Option<usize> {
-        let (index, copies, hasher) = (&mut self.index, &mut self.copies, &self.hasher);
+        let (index, hasher) = (&mut self.index, &self.hasher);
         self.arena.compact(|text, from, to| {
             let hash = hash(hasher, text);
             index.repoint(Entry { hash, place: from }, to);
-            if let Some(held) = copies.remove(&from) {
-                copies.insert(to, held);
-            }
         })
     }
 
-    /// Appends every copy of every row, each with a comma behind it.
-    pub fn write(&self, out: &mut Vec<u8>) {
-        self.arena.write(out);
-        for (place, copies) in &self.copies {
-            for _ in 1..*copies {
-                out.extend_from_slice(self.arena.text(*place).as_bytes());
-                out.push(b',');
-            }
-        }
+    /// The rows as they are now, whatever becomes of them here; takes a few
+    /// pointers for each megabyte or some thousand rows.
+    pub fn freeze(&self) -> Frozen {
+        let bytes = self.bytes().saturating_add(self.rows());
+        Frozen::new(self.arena.freeze(), bytes)
+    }
+
+    /// Bytes that were given up so far: see `Arena::retired`.
+    pub fn retired(&self) -> u64 {
+        self.arena.retired()
     }
 }
 

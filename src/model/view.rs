@@ -1,6 +1,7 @@
 //! A view's contents: a multiset of rows at one closed timestamp.
 
 use super::delta::{Change, Delta};
+use super::frozen::Frozen;
 use super::multiset::{Filling, Multiset, Refusal};
 use super::position::Timestamp;
 use super::row::Row;
@@ -94,10 +95,16 @@ impl View {
         rows.map(|(row, copies)| (row, copies.unsigned_abs()))
     }
 
-    /// Appends the JSON of every copy of every row, each with a comma behind
-    /// it; little more than a copy of so many bytes.
-    pub fn write_listed(&self, out: &mut Vec<u8>) {
-        self.rows.write(out);
+    /// The rows as they are now, whatever becomes of the view; takes a few
+    /// pointers for each megabyte or some thousand rows.
+    pub fn freeze(&self) -> Frozen {
+        self.rows.freeze()
+    }
+
+    /// Bytes of memory that the view has given up so far. What was frozen when
+    /// they were fewer holds at most the difference beside what the view holds.
+    pub fn retired(&self) -> u64 {
+        self.rows.retired()
     }
 
     /// Moves to a later timestamp at which nothing changed; an earlier one is

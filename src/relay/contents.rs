@@ -9,7 +9,8 @@ use crate::model::position::{Position, Timestamp};
 use crate::model::retention::{Entry, RetentionLimits};
 use crate::model::view::View;
 
-use super::frame::{Base, Frame, Kind};
+use super::base::Base;
+use super::frame::{Frame, Kind};
 use super::settling::Settling;
 use super::shared::{Log, LogState};
 
@@ -32,8 +33,12 @@ pub struct Contents {
     log: Arc<Log>,
     /// The id of the last frame that had one.
     sent: Timestamp,
-    /// Bytes of frames since the cached base.
+    /// When the last changes were that were published.
+    changed_at: Timestamp,
+    /// Bytes of frames since the current base.
     surplus: u64,
+    /// Bytes of memory that views before this one had, or gave up.
+    retired: u64,
     /// Runs from the first word of an upstream that was lost, or from a change
     /// that came too soon after the last delta.
     settling: Option<Settling>,
@@ -46,9 +51,11 @@ impl Contents {
     pub fn new(view: View, log: Arc<Log>) -> Self {
         Contents {
             sent: view.timestamp(),
+            changed_at: view.timestamp(),
             view,
             log,
             surplus: 0,
+            retired: 0,
             settling: None,
             changed: None,
         }
@@ -140,6 +147,7 @@ impl Contents {
         self.sent = delta.timestamp();
         if has_changes {
             self.changed = Some(Instant::now());
+            self.changed_at = delta.timestamp();
         }
         let frame = Frame::delta(delta, self.log.incarnation);
         self.surplus = self.surplus.saturating_add(frame.bytes_kept());
@@ -191,6 +199,9 @@ impl Contents {
         }
         let timestamp = self.view.timestamp();
         let is_alone = Some(after) >= timestamp.closed_below();
+        if frame.changes().is_some_and(|delta| !delta.is_empty()) {
+            log.bases.outdate();
+        }
         log.retention.push(Entry {
             after,
             timestamp,
@@ -204,26 +215,56 @@ impl Contents {
         // is outgrown by what follows it costs joiners more than a new one.
         let start = log.retention.start();
         let useless = |base: &Arc<Base>| {
-            let length = u64::try_from(base.encoded.length()).unwrap_or(u64::MAX);
-            let outgrown = self.surplus > length.max(BASE_SURPLUS_BYTES_MIN);
+            let outgrown = self.surplus > base.bytes.max(BASE_SURPLUS_BYTES_MIN);
             outgrown || base.position.timestamp < start
         };
-        if log.base.as_ref().is_some_and(useless) {
-            log.base = None;
+        if log.bases.current().is_some_and(useless) {
+            log.bases.drop_current();
+        }
+        self.tidy(log);
+    }
+
+    fn tidy(&self, log: &mut LogState) {
+        let retired = self.retired.saturating_add(self.view.retired());
+        log.bases.tidy(self.view.listed_bytes(), retired);
+    }
+
+    /// Puts another view in the place of this one.
+    pub fn replace(&mut self, view: View) {
+        let old = std::mem::replace(&mut self.view, view);
+        let held = old.retired().saturating_add(old.listed_bytes());
+        self.retired = self.retired.saturating_add(held);
+    }
+
+    /// The rows as they are now, as a base.
+    fn take_base(&self) -> Arc<Base> {
+        let retired = self.retired.saturating_add(self.view.retired());
+        Arc::new(Base::of(&self.view, self.log.incarnation, retired))
+    }
+
+    /// Bases taken so far.
+    pub fn bases_taken(&self) -> u64 {
+        self.log.lock().bases.taken()
+    }
+
+    /// Sees to it that there is a base for who joins.
+    pub fn provide_base(&mut self) {
+        let shared = Arc::clone(&self.log);
+        let mut log = shared.lock();
+        if let Some(base) = log.bases.provide_current(|| self.take_base()) {
+            self.sent = self.sent.max(base.position.timestamp);
+            self.surplus = 0;
+            self.tidy(&mut log);
         }
     }
 
-    /// Encodes the base, unless the one at hand stands here already.
-    pub fn provide_base(&mut self) {
-        let here = self.position();
-        let at_hand = self.log.lock().base.as_ref().map(|base| base.position);
-        if at_hand == Some(here) {
-            return;
-        }
-        // Not under the lock: it takes long, and relays need the log meanwhile.
-        let base = Arc::new(Base::encode(&self.view, here.incarnation));
-        self.sent = self.sent.max(here.timestamp);
-        self.surplus = 0;
-        self.log.lock().base = Some(base);
+    /// Sees to it that there is a base of the rows as they are now.
+    pub fn provide_latest(&mut self) {
+        let shared = Arc::clone(&self.log);
+        let mut log = shared.lock();
+        let current = log.bases.current();
+        let is_current = current.is_some_and(|base| base.position.timestamp >= self.changed_at);
+        log.bases.provide_latest(is_current, || self.take_base());
+        self.tidy(&mut log);
     }
 }

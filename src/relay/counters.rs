@@ -165,6 +165,7 @@ impl StreamTotals {
 #[derive(Debug, Default)]
 pub struct ViewCounters {
     deltas: AtomicU64,
+    bases: AtomicU64,
     connections: AtomicU64,
     failures: AtomicU64,
 }
@@ -173,6 +174,16 @@ impl ViewCounters {
     /// A delta with changes was published.
     pub fn count_delta(&self) {
         self.deltas.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// So many bases more were taken.
+    pub fn count_bases(&self, count: u64) {
+        self.bases.fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// Bases taken so far.
+    pub fn bases(&self) -> u64 {
+        self.bases.load(Ordering::Relaxed)
     }
 
     /// The upstream answered on a new connection.

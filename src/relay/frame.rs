@@ -6,18 +6,17 @@
 //! The data of every event is one line: row text is JSON, in which no raw line
 //! break can stand, so nothing needs to be split or escaped here.
 
-use std::sync::OnceLock;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::limits::BASE_PACK_BYTES;
+use crate::limits::LONG_EVENT_BYTES;
 use crate::model::delta::Delta;
 use crate::model::position::{Incarnation, Position, Timestamp};
 use crate::model::value::EXACT_MAX;
-use crate::model::view::View;
 
-use super::encoded::{Encoded, Form};
-use super::packed::{Packed, Piece};
+use super::encoded::Encoded;
+use super::long::Long;
 
 /// The whole view.
 pub const EVENT_BASE: &str = "base";
@@ -27,6 +26,8 @@ pub const EVENT_DELTA: &str = "delta";
 pub const EVENT_UPSTREAM: &str = "upstream";
 /// The view is no more what it was.
 pub const EVENT_GONE: &str = "gone";
+/// What was begun is not told to its end; clients know no event of this name.
+pub const EVENT_ABANDONED: &str = "abandoned";
 /// All views of the stream stand at one time.
 pub const EVENT_CONSISTENT: &str = "consistent";
 /// The key of an added row in a delta.
@@ -60,6 +61,8 @@ pub struct Frame {
     pub has_id: bool,
     /// The event as it goes over the wire.
     pub encoded: Encoded,
+    /// The same slice by slice, where it is too large to be handed out at once.
+    pub long: Option<Arc<Long>>,
     /// What it is.
     pub kind: Kind,
 }
@@ -71,9 +74,12 @@ impl Frame {
             timestamp: delta.timestamp(),
             incarnation,
         };
+        let encoded = encode_delta(&delta, position);
+        let is_long = encoded.length() > LONG_EVENT_BYTES;
         Frame {
             has_id: true,
-            encoded: encode_delta(&delta, position),
+            long: is_long.then(|| Arc::new(Long::encoded(&encoded, position))),
+            encoded,
             kind: Kind::Delta(delta),
         }
     }
@@ -84,6 +90,7 @@ impl Frame {
         Frame {
             has_id: false,
             encoded: Encoded::copy_of(format!("event: {EVENT_DELTA}\ndata: []\n\n").as_bytes()),
+            long: None,
             kind: Kind::Delta(Delta::new(timestamp, Vec::new())),
         }
     }
@@ -95,6 +102,7 @@ impl Frame {
         Frame {
             has_id: false,
             encoded: Encoded::copy_of(event.as_bytes()),
+            long: None,
             kind: Kind::Upstream { live },
         }
     }
@@ -106,6 +114,7 @@ impl Frame {
         Frame {
             has_id: false,
             encoded: Encoded::copy_of(event.as_bytes()),
+            long: None,
             kind: Kind::Gone,
         }
     }
@@ -156,6 +165,9 @@ const FRAME_OVERHEAD: usize = 128;
 pub fn retry(milliseconds: u64) -> Bytes {
     Bytes::from(format!("retry: {milliseconds}\n\n"))
 }
+
+/// Why a stream ends whose client takes too long for a large event.
+pub const REASON_SLOW: &str = "this event is not kept any longer; come back for what there is now";
 
 /// Why a gateway that shuts down serves no stream; a comment to the client.
 pub const REASON_CLOSING: &str = "this gateway is shutting down";
@@ -234,69 +246,8 @@ fn head(event: &str, room: usize) -> Vec<u8> {
 /// take it as soon as its line is read. Before the data, such a client would
 /// have the id of an event that the end of the connection cut, come back with
 /// it, and never see what it missed.
-fn tail(position: Position) -> String {
+pub fn tail(position: Position) -> String {
     format!("\nid: {position}\n\n")
-}
-
-/// A view's base: encoded once, kept while the deltas since are fewer.
-#[derive(Debug)]
-pub struct Base {
-    /// Where it stands.
-    pub position: Position,
-    /// The SSE event.
-    pub encoded: Encoded,
-    /// The JSON array alone, a part of the event.
-    pub json: Bytes,
-    /// Slices of the event, each compressed when it is wanted first: the whole
-    /// would keep a thread busy for as long as it takes.
-    packed: Vec<OnceLock<Packed>>,
-}
-
-impl Base {
-    /// Encodes the whole view; the longest work of all, so it is done for the
-    /// first who asks and shared with all who follow.
-    pub fn encode(view: &View, incarnation: Incarnation) -> Base {
-        let position = Position {
-            timestamp: view.timestamp(),
-            incarnation,
-        };
-        let room = view.listed_bytes();
-        let mut out = head(EVENT_BASE, usize::try_from(room).unwrap_or(0));
-        let begin = out.len();
-        out.push(b'[');
-        view.write_listed(&mut out);
-        // The last comma becomes the bracket that closes.
-        if out.last() == Some(&b',') {
-            out.pop();
-        }
-        out.push(b']');
-        let length = out.len().saturating_sub(begin);
-        let tail = tail(position);
-        out.extend_from_slice(tail.as_bytes());
-        let encoded = Encoded::finish(out);
-        let event = encoded.event();
-        let end = event.len().saturating_sub(tail.len());
-        Base {
-            position,
-            json: event.slice(end.saturating_sub(length)..end),
-            packed: vec![OnceLock::new(); event.len().div_ceil(BASE_PACK_BYTES)],
-            encoded,
-        }
-    }
-
-    /// The event as the subscriber needs it, piece by piece: the one behind so
-    /// many others, `None` behind the last.
-    pub fn piece(&self, form: Form, at: usize) -> Option<Piece> {
-        if !form.is_packed() {
-            return (at == 0).then(|| self.encoded.piece(form));
-        }
-        let packed = self.packed.get(at)?.get_or_init(|| {
-            let event = self.encoded.event();
-            let slice = event.chunks(BASE_PACK_BYTES).nth(at);
-            Packed::of(slice.unwrap_or_default())
-        });
-        Some(packed.piece(form))
-    }
 }
 
 #[cfg(test)]
@@ -304,7 +255,6 @@ mod tests {
     use super::*;
     use crate::model::delta::Change;
     use crate::model::row::Row;
-    use crate::model::view::ViewBuilder;
 
     fn incarnation() -> Incarnation {
         Incarnation::of(["v"])
@@ -333,22 +283,6 @@ mod tests {
                  {{\"insert\":{{\"a\":1}}}},{{\"insert\":{{\"a\":1}}}}]\nid: 7-{id}\n\n"
             )
         );
-    }
-
-    #[test]
-    fn frame_base_lists_every_copy_and_shares_its_json() {
-        let mut builder = ViewBuilder::new();
-        builder.add("{\"a\":1}", 3);
-        let view = builder.finish(Timestamp::new(9)).unwrap();
-        let base = Base::encode(&view, incarnation());
-        assert_eq!(text(&base.json), "[{\"a\":1},{\"a\":1},{\"a\":1}]");
-        let id = incarnation();
-        assert_eq!(
-            text(&base.encoded.event()),
-            format!("event: base\ndata: {}\nid: 9-{id}\n\n", text(&base.json))
-        );
-        let empty = Base::encode(&View::empty(Timestamp::new(9)), incarnation());
-        assert_eq!(text(&empty.json), "[]");
     }
 
     #[test]

@@ -19,7 +19,8 @@ use crate::limits::RETRY_MS;
 use crate::model::position::{Position, Timestamp};
 
 use super::counters::End;
-use super::frame::{COMMENT, REASON_CLOSING, consistent, farewell, retry};
+use super::frame::{COMMENT, REASON_CLOSING, REASON_SLOW, consistent, farewell, retry};
+use super::long::abandoned;
 use super::relay::Local;
 use super::shared::LOTS;
 use common::common_time;
@@ -152,7 +153,15 @@ impl Joint {
                 Step::End(end) => (self.is_over, self.end) = (true, end),
             }
         }
-        if let Some(bytes) = self.out.take() {
+        let mut bytes = self.out.take();
+        if bytes.is_none() && self.out.is_within() {
+            self.out.abandon();
+            let farewell = farewell(fastrand::u64(RETRY_MS), REASON_SLOW);
+            self.own(&[abandoned().as_bytes(), &farewell].concat());
+            (self.is_over, self.end) = (true, End::Slow);
+            bytes = self.out.take();
+        }
+        if let Some(bytes) = bytes {
             self.beat.as_mut().reset(Instant::now() + self.heartbeat);
             return Poll::Ready(Some(bytes));
         }

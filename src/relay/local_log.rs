@@ -9,8 +9,10 @@ use crate::model::delta::Delta;
 use crate::model::position::{Incarnation, Position, Timestamp};
 use crate::model::retention::{Cursor, Resume, Retention};
 
+use super::base::Base;
 use super::encoded::{Encoded, Form};
-use super::frame::{Base, Frame, Kind, encode_delta};
+use super::frame::{Frame, Kind, encode_delta};
+use super::long::{Extent, Reading};
 use super::packed::{Piece, Pieces};
 use super::shared::{Log, LogState};
 
@@ -49,6 +51,8 @@ struct Gathered {
 pub enum Next {
     /// These bytes, frame by frame; it then stands at the cursor.
     Bytes(Piece, Cursor),
+    /// This event, slice by slice; it then stands at the cursor.
+    Long(Reading, Cursor),
     /// These bytes, one delta in place of all frames up to the cursor.
     Merged(Piece, Cursor),
     /// It has everything.
@@ -115,7 +119,7 @@ impl LocalLog {
 
     fn copy(&mut self, state: &LogState) {
         self.frames.follow(&state.retention);
-        self.base.clone_from(&state.base);
+        self.base = state.bases.current().cloned();
         self.live = state.live;
         self.ended = state.ended;
     }
@@ -176,7 +180,7 @@ impl LocalLog {
         }
         match self.first(cursor) {
             Err(Forgotten) => Next::Forgotten,
-            Ok(Some(frame)) => Next::Bytes(frame.encoded.piece(form), cursor.next()),
+            Ok(Some(frame)) => one(frame, cursor, form),
             Ok(None) if self.ended => Next::Ended,
             Ok(None) => Next::Nothing,
         }
@@ -206,6 +210,12 @@ impl LocalLog {
         };
         let (mut to, mut chunks) = (cursor, Pieces::default());
         for entry in entries {
+            if entry.frame.long.is_some() {
+                if to == cursor {
+                    return one(&entry.frame, cursor, form);
+                }
+                break;
+            }
             let chunk = entry.frame.encoded.piece(form);
             if to == cursor && chunk.bytes.len() >= GATHER_BYTES_MAX {
                 // Large enough to go out alone, and not to be copied.
@@ -234,7 +244,7 @@ impl LocalLog {
             // A control frame, or a heartbeat that moves nothing: merged with
             // its like it would carry an id that was sent before.
             Ok(None) => match self.first(cursor) {
-                Ok(Some(frame)) => Next::Bytes(frame.encoded.piece(form), cursor.next()),
+                Ok(Some(frame)) => one(frame, cursor, form),
                 Ok(None) | Err(Forgotten) => Next::Nothing,
             },
         }
@@ -319,6 +329,14 @@ impl LocalLog {
             return Due::Merged(encoded.data(), end);
         }
         Due::Frame(frame, place.next())
+    }
+}
+
+/// One frame, at once or slice by slice.
+fn one(frame: &Frame, cursor: Cursor, form: Form) -> Next {
+    match &frame.long {
+        Some(long) => Next::Long(Reading::new(long, Extent::Event), cursor.next()),
+        None => Next::Bytes(frame.encoded.piece(form), cursor.next()),
     }
 }
 

@@ -6,6 +6,7 @@
 //! is a subscriber with a plain socket, into which the relay writes itself. A
 //! joint stream has a cursor into the log of each of several views.
 
+pub mod base;
 pub mod claim;
 pub mod contents;
 pub mod counters;
@@ -13,6 +14,7 @@ pub mod encoded;
 pub mod frame;
 pub mod joint;
 pub mod local_log;
+pub mod long;
 pub mod outlet;
 pub mod packed;
 pub mod publisher;

@@ -59,7 +59,7 @@ impl Outlet {
         for _ in 0..OUTLET_WRITES_MAX {
             let bytes = match state.subscriber.news() {
                 News::None => return,
-                News::End => break,
+                News::Task => break,
                 News::Bytes(bytes) => bytes,
             };
             state.subscriber.count_write();

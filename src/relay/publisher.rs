@@ -267,16 +267,28 @@ impl Publisher {
         });
     }
 
-    /// Encodes the base if a subscriber lacks one.
-    fn provide_base(&mut self) {
-        if self.held.is_none() || !self.shared.base_wanted.swap(false, Ordering::AcqRel) {
+    /// Takes a base if somebody lacks one.
+    fn provide_bases(&mut self) {
+        if self.held.is_none() {
+            return;
+        }
+        let is_base_wanted = self.shared.base_wanted.swap(false, Ordering::AcqRel);
+        let is_latest_wanted = self.shared.latest_wanted.swap(false, Ordering::AcqRel);
+        if !is_base_wanted && !is_latest_wanted {
             return;
         }
         // A base of what the log does not have yet could not be followed.
         self.settle(true);
-        if let Some(held) = &mut self.held {
+        let Some(held) = &mut self.held else { return };
+        let before = held.bases_taken();
+        if is_latest_wanted {
+            held.provide_latest();
+        }
+        if is_base_wanted {
             held.provide_base();
         }
+        let taken = held.bases_taken().saturating_sub(before);
+        self.shared.counters.count_bases(taken);
     }
 
     /// Breaks a silence: with an empty delta, or a comment if there is no base.
@@ -339,7 +351,7 @@ impl Handler<Wake> for Publisher {
             }
         }
         self.settle(false);
-        self.provide_base();
+        self.provide_bases();
         self.set_timer(context);
         self.set_doubt_timer(context);
         self.shared.wake_relays();

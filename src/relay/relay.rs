@@ -8,7 +8,7 @@
 use std::cell::{Ref, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
@@ -20,7 +20,6 @@ use tokio::task::yield_now;
 use crate::limits::{PASS_OUTLETS_MAX, PASS_REST_MAX, PASS_REST_MIN};
 
 use super::counters::StreamCounters;
-use super::frame::Base;
 use super::local_log::LocalLog;
 use super::outlet::Outlet;
 use super::publisher::{Publisher, Wake as WakePublisher};
@@ -117,11 +116,6 @@ impl Local {
             *waiter = None;
             self.free.push(place);
         }
-    }
-
-    /// The cached base, if the log still continues it.
-    pub fn base(&self) -> Option<Arc<Base>> {
-        self.log.as_ref()?.borrow().base.clone()
     }
 
     fn wake_all(&mut self) {
@@ -267,8 +261,17 @@ impl Waiter {
 
     /// Asks the publisher for a base that the log still continues.
     pub fn want_base(&self) {
+        self.want(|shared| &shared.base_wanted);
+    }
+
+    /// Asks the publisher for a base of the rows as they are now.
+    pub fn want_latest(&self) {
+        self.want(|shared| &shared.latest_wanted);
+    }
+
+    fn want(&self, wanted: impl Fn(&SharedView) -> &AtomicBool) {
         let local = self.local.borrow();
-        if !local.shared.base_wanted.swap(true, Ordering::AcqRel) {
+        if !wanted(&local.shared).swap(true, Ordering::AcqRel) {
             local.publisher.do_send(WakePublisher);
         }
     }

@@ -13,8 +13,9 @@ use crate::model::retention::{Entry, Retention};
 use crate::model::row::Column;
 use crate::model::upstream::{Event, Told, Upstream};
 
+use super::base::Bases;
 use super::counters::{StreamCounters, StreamTotals, ViewCounters};
-use super::frame::{Base, Frame};
+use super::frame::Frame;
 use super::relay::RelayAddr;
 
 /// One incarnation's log: what every relay of the view copies from.
@@ -30,8 +31,8 @@ pub struct Log {
 pub struct LogState {
     /// The frames kept.
     pub retention: Retention<Arc<Frame>>,
-    /// The base for who joins; absent until someone asks for one.
-    pub base: Option<Arc<Base>>,
+    /// The bases; none until someone asks for one.
+    pub bases: Bases,
     /// The latest position that a client has gone on from with nothing to send.
     pub resumed: Timestamp,
     /// Whether the last word on the upstream that was told in the log, if one
@@ -49,7 +50,7 @@ impl Log {
             incarnation: position.incarnation,
             state: Mutex::new(LogState {
                 retention: Retention::new(position.timestamp, distrusted),
-                base: None,
+                bases: Bases::default(),
                 resumed: Timestamp::MIN,
                 live: true,
                 ended: false,
@@ -142,6 +143,8 @@ pub struct SharedView {
     is_steady: AtomicBool,
     /// Set by a subscriber that lacks a base, cleared by the publisher.
     pub base_wanted: AtomicBool,
+    /// The same of who asks for the rows as they are now.
+    pub latest_wanted: AtomicBool,
     /// Set once, at its end: no stream begins any more.
     closing: AtomicBool,
     /// Of a thousand streams, those that are to end; grows during a shutdown.
@@ -180,6 +183,7 @@ impl SharedView {
             }),
             is_steady: AtomicBool::new(true),
             base_wanted: AtomicBool::new(false),
+            latest_wanted: AtomicBool::new(false),
             closing: AtomicBool::new(false),
             ending: AtomicU16::new(0),
             relays: Mutex::default(),

@@ -17,18 +17,21 @@ use bytes::Bytes;
 use flate2::Crc;
 
 use crate::limits::RETRY_MS;
-use crate::model::position::Position;
+use crate::model::position::{Position, Timestamp};
 use crate::model::retention::{Cursor, Resume};
 
 use super::claim::{Claim, Judged};
 use super::counters::{End, StreamCounters};
 use super::encoded::{Encoded, Form};
-use super::frame::{Base, COMMENT, Frame, REASON_CLOSING, farewell, retry};
+use super::frame::{COMMENT, Frame, REASON_CLOSING, farewell, retry};
 use super::local_log::{LocalLog, Next};
+use super::long::Reading;
 use super::outlet::Outlet;
 use super::packed::{self, Packed, Piece};
 use super::relay::{Local, Waiter};
 use super::shared::{LOTS, SharedView};
+
+mod long;
 
 /// Where a stream is in its life.
 enum Stage {
@@ -36,15 +39,11 @@ enum Stage {
     Opening,
     /// Waits for a log, a base, or for the log to reach a position.
     Joining,
-    /// Sends a base.
-    Base {
+    /// Sends a large event, slice by slice.
+    Long {
         log: Rc<RefCell<LocalLog>>,
-        base: Arc<Base>,
-        /// Where the log goes on from it, found before anything is sent: what
-        /// is said without a time of its own meanwhile is said behind it.
-        found: Resume,
-        /// Pieces of it that were sent.
-        sent: usize,
+        reading: Reading,
+        then: Then,
     },
     /// Follows the log.
     Following {
@@ -57,14 +56,25 @@ enum Stage {
     Over,
 }
 
+/// Where a stream goes on behind a large event.
+#[derive(Clone, Copy)]
+enum Then {
+    /// It begins to follow the log behind its base, which stands at this time.
+    /// Where that is was found before anything was sent: what is said without
+    /// a time of its own meanwhile is said behind the base.
+    Begin(Resume, Timestamp),
+    /// It goes on here.
+    GoOn(Cursor),
+}
+
 /// What the relay has to do for a subscriber at news.
 pub enum News {
     /// Write these bytes.
     Bytes(Bytes),
     /// Nothing: it has everything, or its task is woken anyway.
     None,
-    /// Wake its task, which ends it.
-    End,
+    /// Wake its task.
+    Task,
 }
 
 /// A browser's stream, as a source of bytes.
@@ -82,6 +92,8 @@ pub struct Subscriber {
     /// Drawn at random: when it ends at a shutdown.
     lot: u16,
     counters: Arc<StreamCounters>,
+    /// It has just kept the thread busy, and lets others in first.
+    has_worked: bool,
     /// Why it ended, once it has.
     end: End,
     /// Runs until the stream has to end, if it has to.
@@ -110,6 +122,7 @@ impl Subscriber {
             silences,
             lot: fastrand::u16(LOTS),
             counters,
+            has_worked: false,
             end: End::Left,
             expiry: None,
             _kept: Box::new(kept),
@@ -191,7 +204,7 @@ impl Subscriber {
             .as_ref()
             .is_some_and(|expiry| expiry.is_elapsed());
         if is_expired || self.shared.ends(self.lot) {
-            return News::End;
+            return News::Task;
         }
         let next = log.borrow_mut().next(*cursor, self.form);
         match taken(next, cursor, &self.counters) {
@@ -201,7 +214,8 @@ impl Subscriber {
                 News::Bytes(bytes)
             }
             Err(Next::Nothing) => News::None,
-            Err(_) => News::End,
+            // For its task, which has to wait for room sooner or later.
+            Err(_) => News::Task,
         }
     }
 
@@ -227,33 +241,11 @@ impl Subscriber {
                     Poll::Ready(None) => {}
                     Poll::Pending => return Poll::Pending,
                 },
-                Stage::Base {
-                    log,
-                    base,
-                    found,
-                    sent,
-                } => {
-                    if let Some(piece) = base.piece(self.form, *sent) {
-                        self.counters.count_frames(u64::from(*sent == 0));
-                        *sent += 1;
-                        return Poll::Ready(Some(piece));
-                    }
-                    let (log, timestamp) = (Rc::clone(log), base.position.timestamp);
-                    let found = match *found {
-                        Resume::Ahead => log.borrow().frames.since(timestamp),
-                        known => known,
-                    };
-                    match found.cursor() {
-                        Some(cursor) => {
-                            if let Some(bytes) = self.follow(log, cursor) {
-                                return Poll::Ready(Some(bytes));
-                            }
-                        }
-                        // The base is not continued by the log any more: the
-                        // client was too slow for it, and comes back for another.
-                        None => self.finish(End::Slow),
-                    }
-                }
+                Stage::Long { .. } => match self.read_on(context) {
+                    Poll::Ready(Some(piece)) => return Poll::Ready(Some(piece)),
+                    Poll::Ready(None) => {}
+                    Poll::Pending => return Poll::Pending,
+                },
                 Stage::Following { log, cursor } => {
                     let is_to_end = self.shared.ends(self.lot);
                     let is_given_up = is_to_end && self.shared.given_up().is_some();
@@ -271,6 +263,10 @@ impl Subscriber {
                         // At news the relay writes by itself.
                         Err(Next::Nothing) if self.form.is_chunked() => return Poll::Pending,
                         Err(Next::Nothing) => return self.wait(context),
+                        Err(Next::Long(reading, cursor)) => {
+                            let (log, then) = (Rc::clone(log), Then::GoOn(cursor));
+                            self.stage = Stage::Long { log, reading, then };
+                        }
                         Err(Next::Forgotten) => self.finish(End::Slow),
                         Err(_) => self.finish(End::Gone),
                     }
@@ -339,16 +335,7 @@ impl Subscriber {
         }
         let base = log.borrow().base.clone();
         match base {
-            Some(base) => {
-                let found = log.borrow().frames.since(base.position.timestamp);
-                self.stage = Stage::Base {
-                    log,
-                    base,
-                    found,
-                    sent: 0,
-                };
-                Poll::Ready(None)
-            }
+            Some(base) => Poll::Ready(self.begin(log, &base)),
             None => {
                 self.waiter.want_base();
                 self.wait_with_comments(context)
@@ -391,7 +378,7 @@ fn taken(next: Next, cursor: &mut Cursor, counters: &StreamCounters) -> Result<P
             *cursor = place;
             Ok(bytes)
         }
-        nothing @ (Next::Nothing | Next::Ended | Next::Forgotten) => Err(nothing),
+        other => Err(other),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::model::frozen::Progress;
 use proptest::prelude::*;
 
 type Oracle = BTreeMap<String, i64>;
@@ -42,12 +43,23 @@ fn check(set: &Multiset, oracle: &Oracle) {
         assert_eq!(set.get(row), *n);
     }
     assert_eq!(set.get("{\"other\":1}"), 0);
-    let mut written = Vec::new();
-    set.write(&mut written);
-    let mut lines: Vec<_> = std::str::from_utf8(&written)
-        .unwrap()
-        .split_terminator("},")
-        .collect();
+    check_written(&set.freeze(), usize::MAX, oracle);
+}
+
+/// What was frozen is what the oracle says, written a few bytes at a time.
+#[track_caller]
+fn check_written(frozen: &Frozen, room: usize, oracle: &Oracle) {
+    let (mut text, mut progress) = (String::new(), Progress::default());
+    loop {
+        let mut part = Vec::new();
+        let is_all = frozen.write(&mut progress, room, &mut part);
+        assert!(part.len() <= room && (is_all || part.len() + 4 > room));
+        text.push_str(std::str::from_utf8(&part).expect("whole characters"));
+        if is_all {
+            break;
+        }
+    }
+    let mut lines: Vec<_> = text.split_terminator("},").collect();
     lines.sort_unstable();
     let listed = oracle
         .iter()
@@ -164,6 +176,57 @@ fn multiset_refused_change_changes_nothing() {
     filling.add("{}", 1);
     filling.add("{}", -3);
     assert_eq!(filling.finish().unwrap_err(), Refusal::Negative(-2));
+}
+
+#[test]
+fn oracle_frozen_rows_stay_while_the_set_changes() {
+    for seed in 0..3 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let (mut set, mut oracle) = (Multiset::default(), Oracle::new());
+        let mut frozen = Vec::new();
+        for step in 0..12_000u32 {
+            let row = text(random.u32(..1500));
+            let diff = match random.u32(..10) {
+                0 => 3,
+                _ if step % 4000 < 2500 => 1,
+                _ => -oracle.get(&row).copied().unwrap_or(0),
+            };
+            change(&mut set, &mut oracle, &row, diff);
+            set.tidy();
+            if random.u32(..900) == 0 {
+                frozen.push((set.freeze(), set.retired(), oracle.clone()));
+            }
+        }
+        assert!(frozen.len() > 5, "{}", frozen.len());
+        let given_up = frozen.iter().filter(|it| it.1 < set.retired());
+        assert!(given_up.count() > 3, "no chunk was given up");
+        for (frozen, _, oracle) in &frozen {
+            check_written(frozen, random.usize(4..100_000), oracle);
+        }
+        check(&set, &oracle);
+    }
+}
+
+#[test]
+fn frozen_text_is_shared_until_it_is_given_up() {
+    let rows: Vec<String> = (0..20_000).map(|row| format!("{{\"a\":{row}}}")).collect();
+    let mut set = Multiset::default();
+    rows.iter().for_each(|row| set.add(row, 1).unwrap());
+    let frozen = set.freeze();
+    assert_eq!(set.retired(), 0);
+    set.add("{}", 1).unwrap();
+    // What was being filled is the only thing that was copied, if anything.
+    let copied = set.retired();
+    assert!(copied < 1 << 20, "{copied}");
+    rows.iter().for_each(|row| set.add(row, -1).unwrap());
+    set.tidy();
+    let all: usize = rows.iter().map(|row| row.len() + 1).sum();
+    assert!(set.retired() >= count(all) - copied, "{}", set.retired());
+    check_written(
+        &frozen,
+        1000,
+        &rows.into_iter().map(|row| (row, 1)).collect(),
+    );
 }
 
 proptest! {

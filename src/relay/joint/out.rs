@@ -1,22 +1,29 @@
 //! Bytes on their way out of a stream of several views.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use crate::limits::JOINT_GATHER_BYTES;
+use crate::relay::counters::StreamCounters;
+use crate::relay::encoded::Form;
+use crate::relay::long::{Reading, Slice};
 
 /// Small events gathered into one piece, behind them the shared memory of a
-/// large one, and behind that the few bytes that end it.
+/// large one or one that is read in slices, and behind that the few bytes that
+/// end it.
 #[derive(Debug, Default)]
 pub(super) struct Out {
     small: Vec<u8>,
     large: Bytes,
+    long: Option<(Reading, Arc<StreamCounters>)>,
     behind: Vec<u8>,
 }
 
 impl Out {
     /// Adds bytes of this stream alone.
     pub(super) fn own(&mut self, bytes: &[u8]) {
-        match self.large.is_empty() {
+        match self.large.is_empty() && self.long.is_none() {
             true => self.small.extend_from_slice(bytes),
             false => self.behind.extend_from_slice(bytes),
         }
@@ -31,13 +38,46 @@ impl Out {
         }
     }
 
-    /// Whether it is to be taken before anything is added.
-    pub(super) fn is_full(&self) -> bool {
-        !self.large.is_empty() || self.small.len() >= JOINT_GATHER_BYTES
+    /// Adds an event that is read in slices; call it only while not full.
+    pub(super) fn long(&mut self, reading: Reading, counters: &Arc<StreamCounters>) {
+        self.long = Some((reading, Arc::clone(counters)));
     }
 
-    /// The next piece, if there is one.
+    /// Whether it is to be taken before anything is added.
+    pub(super) fn is_full(&self) -> bool {
+        let is_large = !self.large.is_empty() || self.long.is_some();
+        is_large || self.small.len() >= JOINT_GATHER_BYTES
+    }
+
+    /// Whether an event is in the middle of being read.
+    pub(super) fn is_within(&self) -> bool {
+        self.long.is_some()
+    }
+
+    /// Leaves out the rest of an event that is being read.
+    pub(super) fn abandon(&mut self) {
+        self.long = None;
+        self.behind.clear();
+    }
+
+    /// The next piece, if there is one; an event that is in the middle of being
+    /// read and gives none was given up.
     pub(super) fn take(&mut self) -> Option<Bytes> {
+        if self.small.is_empty()
+            && let Some((reading, counters)) = &mut self.long
+        {
+            match reading.next(Form::Event) {
+                Slice::Bytes(piece) => {
+                    counters.count_bytes(piece.bytes.len());
+                    return Some(piece.bytes);
+                }
+                Slice::GivenUp => return None,
+                Slice::End => {
+                    self.long = None;
+                    self.small = std::mem::take(&mut self.behind);
+                }
+            }
+        }
         let bytes = if self.small.is_empty() {
             self.small = std::mem::take(&mut self.behind);
             std::mem::take(&mut self.large)

@@ -18,6 +18,7 @@ use crate::relay::claim::{Claim, Judged};
 use crate::relay::counters::{End, StreamCounters};
 use crate::relay::frame::{EVENT_BASE, EVENT_DELTA, EVENT_GONE, Frame, Kind};
 use crate::relay::local_log::{Due, LocalLog};
+use crate::relay::long::{Extent, Long, Reading};
 use crate::relay::relay::{Local, Waiter};
 use crate::relay::shared::SharedView;
 
@@ -150,6 +151,16 @@ impl Part {
         }
     }
 
+    /// The same of an event that is read in slices.
+    fn tell_long(&self, name: &str, long: &Arc<Long>, out: &mut Out) {
+        self.counters.count_frames(1);
+        for text in [self.prefix.as_str(), name, "\n"] {
+            out.own(text.as_bytes());
+        }
+        out.long(Reading::new(long, Extent::Data), &self.counters);
+        out.own(b"\n");
+    }
+
     /// Looks for the place to begin, unless it has one.
     pub(super) fn join(&mut self, context: &mut Context<'_>, out: &mut Out) -> Sent {
         if let Stage::Following { .. } = self.stage {
@@ -194,7 +205,10 @@ impl Part {
         // The word on the upstream first: the base may be too large to have
         // anything put behind it.
         self.follow(log, cursor, base.position, out);
-        self.tell(EVENT_BASE, base.encoded.data(), out);
+        match &base.short {
+            Some(event) => self.tell(EVENT_BASE, event.data(), out),
+            None => self.tell_long(EVENT_BASE, &base.long, out),
+        }
         Sent::Rows
     }
 
@@ -316,7 +330,10 @@ impl Part {
         match due {
             Due::Frame(frame, place) => {
                 *cursor = place;
-                self.tell(frame.event_name(), frame.encoded.data(), out);
+                match &frame.long {
+                    Some(long) => self.tell_long(frame.event_name(), long, out),
+                    None => self.tell(frame.event_name(), frame.encoded.data(), out),
+                }
                 match frame.kind {
                     Kind::Delta(_) => Sent::Rows,
                     Kind::Upstream { .. } => Sent::Word,

@@ -40,7 +40,7 @@ impl Publisher {
         let delta = held.view.difference(&view);
         if to > from || (to == from && delta.is_empty()) {
             if let Some(held) = &mut self.held {
-                held.view = view;
+                held.replace(view);
             }
             self.publish_changes(delta, from);
             return self.stands(Event::Current);
