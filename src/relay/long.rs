@@ -235,7 +235,7 @@ pub struct Reading {
     long: Weak<Long>,
     extent: Extent,
     place: Place,
-    /// Compressed slices that were read.
+    /// Slices that were read.
     slices: usize,
 }
 
@@ -272,9 +272,9 @@ impl Reading {
         self.place.is_over
     }
 
-    /// Whether nothing was read yet.
-    pub fn is_fresh(&self) -> bool {
-        self.slices == 0
+    /// Slices that were read.
+    pub fn slices(&self) -> usize {
+        self.slices
     }
 
     /// Whether the event was given up before its end.

@@ -140,8 +140,9 @@ impl Subscriber {
         let expiry = self.expiry.as_ref();
         let is_over = match &self.stage {
             Stage::Following { log, cursor } => log.borrow().is_forgotten(*cursor),
+            Stage::Long { reading, .. } => reading.is_given_up(),
             Stage::Ended | Stage::Over => true,
-            Stage::Opening | Stage::Joining | Stage::Base { .. } => false,
+            Stage::Opening | Stage::Joining => false,
         };
         is_over
             || self.shared.ends(self.lot)
@@ -152,7 +153,7 @@ impl Subscriber {
     /// the stream may as well end before it. A compressed one never may: its
     /// end is a piece of its own.
     pub fn is_at_event(&self) -> bool {
-        let is_inside = matches!(self.stage, Stage::Base { sent, .. } if sent > 1);
+        let is_inside = matches!(&self.stage, Stage::Long { reading, .. } if reading.slices() > 1);
         !is_inside && !self.form.is_packed()
     }
 

@@ -40,7 +40,7 @@ impl Subscriber {
             context.waker().wake_by_ref();
             return Poll::Pending;
         }
-        let is_first = reading.is_fresh();
+        let is_first = reading.slices() == 0;
         match reading.next(self.form) {
             Slice::Bytes(piece) => {
                 self.counters.count_frames(u64::from(is_first));
