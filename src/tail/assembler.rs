@@ -221,8 +221,7 @@ impl Assembler {
                 }
                 // At its own time if that can be: who is known far ahead has
                 // been what it is since then, and holds up nobody.
-                let is_late = floor.is_some_and(|floor| open <= floor) && !is_back;
-                let at = if is_late { through } else { open };
+                let at = floor.filter(|_| !is_back).map_or(open, |it| it.max(open));
                 self.went_back = is_back && is_back_by(open, *reached, SNAPSHOT_BEHIND_MS_MAX);
                 let view = std::mem::take(builder).finish(at)?;
                 self.told(at, through);

@@ -248,7 +248,11 @@ impl Entered<'_> {
         self.held.closed = None;
         self.held.must_snapshot = true;
         self.held.too_large = self.held.too_large.saturating_add(1);
-        self.held.note(&self.gate.view, error, log::Level::Error);
+        match error {
+            // The publisher has said so, once.
+            TailError::TooLarge => log::debug!("view \"{}\": {error}", self.gate.view),
+            _ => self.held.note(&self.gate.view, error, log::Level::Error),
+        }
         self.tell(TailEvent::Gone(Why::TooLarge))?;
         Ok(self.held.too_large)
     }

@@ -59,6 +59,7 @@ mod requests;
 mod shutdown;
 mod soak;
 mod stalled;
+mod standing;
 mod stream;
 mod supply;
 mod support;

@@ -223,6 +223,9 @@ fn assembler_snapshot_of_long_before_is_of_a_time_that_went_back() {
     // Known as far as before, at once: it need not be closed any further.
     let told = run(&mut above(Some(3_599), Some(10)), "20! 20+a 3600!");
     assert_eq!(told, ["-", "-", "snapshot 3599 1a"]);
+    // And further: what it was there, it has been since before.
+    let told = run(&mut above(Some(3_599), Some(10)), "20! 20+a 7200!");
+    assert_eq!(told, ["-", "-", "snapshot 3599 1a, progress 7199"]);
 }
 
 #[test]

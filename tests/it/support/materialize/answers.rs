@@ -81,6 +81,7 @@ pub(super) fn answer(state: &mut State, sql: &str) -> Vec<u8> {
     match sql {
         "SELECT mz_version()" if old => return text("mz_version", "v0.7.0 (953d2279d)"),
         "SELECT mz_version()" => return text("mz_version", "v26.17.0-dev.0 (892cf626b)"),
+        "SELECT mz_now()" if !old => return text("mz_now", &state.now.to_string()),
         "SELECT mz_environment_id()" if !old => {
             return text("mz_environment_id", &state.environment);
         }
