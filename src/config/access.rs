@@ -219,11 +219,12 @@ fn refuse_unused(merge: &mut Merge<'_>, places: [Option<Setting>; 2]) {
         serve::jwt_issuer,
         serve::jwt_audience,
     ];
-    for setting in used.into_iter().chain(places.into_iter().flatten()) {
-        match merge.place(setting) {
-            None | Some(Place::Default(_)) => {}
-            Some(place) => merge.error(ConfigError::Access(AccessError::Unused { place })),
-        }
+    let used = used.into_iter().chain(places.into_iter().flatten());
+    let is_given = |place: &Place| !matches!(place, Place::Default(_));
+    let mut given = used.filter_map(|setting| merge.place(setting).filter(is_given));
+    // One thing is missing, however many settings wait for it.
+    if let Some(place) = given.next() {
+        merge.error(ConfigError::Access(AccessError::Unused { place }));
     }
     // Nobody asks for them, so they are not in force.
     merge.leave_out(&[serve::jwt_cookie, serve::allow_url_token]);

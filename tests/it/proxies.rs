@@ -31,7 +31,9 @@ fn server() -> Materialize {
 /// A gateway that is silent unless there is something to say.
 fn gateway(server: &Materialize, more: &[&str]) -> Gateway {
     let url = server.url();
-    let least = ["--upstream", &url, "--view", "v", "--heartbeat", "1h"];
+    // Also where the upstream has nothing to say for long.
+    let silent = ["--heartbeat", "1h", "--upstream-timeout", "1h"];
+    let least = [&["--upstream", &url, "--view", "v"], &silent[..]].concat();
     let gateway = Gateway::start(&[&least, more].concat());
     gateway.await_ready();
     gateway

@@ -119,7 +119,9 @@ fn sighup_reads_the_password_anew_for_the_next_connection() {
     let until = |stream: &mut Stream, text: &str| {
         while !stream.next().expect("it goes on").data.contains(text) {}
     };
-    streams.iter_mut().for_each(|stream| until(stream, "[1]"));
+    streams
+        .iter_mut()
+        .for_each(|stream| until(stream, "{\"n\":1}"));
 
     server.require_password(Auth::Scram, "second");
     secret("password", "second");
@@ -132,7 +134,9 @@ fn sighup_reads_the_password_anew_for_the_next_connection() {
     }
     server.cut_all();
     server.commit("v", vec![(row(["2"]), 1)]);
-    streams.iter_mut().for_each(|stream| until(stream, "[2]"));
+    streams
+        .iter_mut()
+        .for_each(|stream| until(stream, "{\"n\":2}"));
     for gateway in &gateways {
         let log = gateway.process.log().join("\n");
         assert!(!log.contains("first") && !log.contains("second"), "{log}");
