@@ -21,7 +21,6 @@ use crate::http::client_address::TrustedProxies;
 use crate::http::connection::connections;
 use crate::http::limit::{Admission, Limits};
 use crate::http::policy::Policy;
-use crate::http::secure::secure_connections;
 use crate::http::tls::TlsError;
 use crate::http::views::{Gateway, Source, Sources};
 use crate::limits::{FILES_RESERVED, LISTEN_BACKLOG, SNAPSHOTS_MAX, TAIL_CHANNEL_EVENTS};
@@ -129,13 +128,10 @@ async fn serve(config: &Config) -> Result<(), GatewayError> {
         heartbeat: config.heartbeat,
     };
     let certificate = doors::certificate(config)?;
-    let (server, scheme) = match &certificate {
-        None => (bind(config, gateway.clone()), "http"),
-        Some(certificate) => {
-            let tls = certificate.config()?;
-            (bind_tls(config, gateway.clone(), tls), "https")
-        }
-    };
+    let tls = certificate.as_ref().map(|known| known.config());
+    let tls = tls.transpose()?;
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let server = bind(config, gateway.clone(), tls);
     let (server, address) = server.map_err(|source| GatewayError::Listen {
         address: config.listen,
         source,
@@ -177,32 +173,19 @@ fn listen(config: &Config) -> io::Result<(TcpListener, SocketAddr)> {
     Ok((listener, address))
 }
 
-/// Starts the HTTP workers.
-fn bind(config: &Config, gateway: Gateway) -> io::Result<(Server, SocketAddr)> {
-    let (listener, address) = listen(config)?;
-    let stall_timeout = config.patience.stall_timeout;
-    let server = Server::build()
-        .workers(config.workers)
-        .disable_signals()
-        .listen("http", listener, move || {
-            connections(gateway.clone(), address, stall_timeout)
-        })?;
-    Ok((server.run(), address))
-}
-
-/// The same for HTTPS, where every stream goes through the HTTP stack.
-fn bind_tls(
+/// Starts the HTTP workers, with TLS if there is something to show.
+fn bind(
     config: &Config,
     gateway: Gateway,
-    tls: rustls::ServerConfig,
+    tls: Option<rustls::ServerConfig>,
 ) -> io::Result<(Server, SocketAddr)> {
     let (listener, address) = listen(config)?;
     let stall_timeout = config.patience.stall_timeout;
     let server = Server::build()
         .workers(config.workers)
         .disable_signals()
-        .listen("https", listener, move || {
-            secure_connections(gateway.clone(), tls.clone(), address, stall_timeout)
+        .listen("http", listener, move || {
+            connections(gateway.clone(), stall_timeout, tls.clone())
         })?;
     Ok((server.run(), address))
 }

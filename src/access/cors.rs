@@ -98,6 +98,113 @@ impl Origins {
     }
 }
 
+/// Headers that pages of allowed origins may send, beside those that need no
+/// leave: our own, and those that libraries for tracing add to every request,
+/// which without leave they would break.
+const HEADERS: [&str; 20] = [
+    "Accept",
+    "Authorization",
+    "Cache-Control",
+    "If-None-Match",
+    "Last-Event-ID",
+    "baggage",
+    "b3",
+    "elastic-apm-traceparent",
+    "newrelic",
+    "pragma",
+    "request-id",
+    "sentry-trace",
+    "traceparent",
+    "tracestate",
+    "uber-trace-id",
+    "x-amzn-trace-id",
+    "x-cloud-trace-context",
+    "x-correlation-id",
+    "x-request-id",
+    "x-requested-with",
+];
+
+/// Beginnings of such names: one library sends several.
+const HEADER_PREFIXES: [&str; 2] = ["x-b3-", "x-datadog-"];
+
+/// A header that pages of other origins may send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AllowedHeader {
+    /// Any of them.
+    Any,
+    /// The one of this name, in lower case.
+    Named(String),
+    /// All whose names begin so, in lower case.
+    Prefixed(String),
+}
+
+impl AllowedHeader {
+    /// Reads `*`, a name, or the beginning of names with a `*` behind it.
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim().to_ascii_lowercase();
+        if text == "*" {
+            return Some(AllowedHeader::Any);
+        }
+        let prefix = text.strip_suffix('*');
+        let name = prefix.unwrap_or(&text);
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'+-.^_`|~".contains(&byte);
+        if name.is_empty() || !name.bytes().all(plain) {
+            return None;
+        }
+        let name = name.to_owned();
+        Some(match prefix {
+            Some(_) => AllowedHeader::Prefixed(name),
+            None => AllowedHeader::Named(name),
+        })
+    }
+
+    /// The text that reads back as this header.
+    pub fn text(&self) -> String {
+        match self {
+            AllowedHeader::Any => "*".to_owned(),
+            AllowedHeader::Named(name) => name.clone(),
+            AllowedHeader::Prefixed(prefix) => format!("{prefix}*"),
+        }
+    }
+
+    fn takes(&self, name: &str) -> bool {
+        match self {
+            AllowedHeader::Any => true,
+            AllowedHeader::Named(own) => own == name,
+            AllowedHeader::Prefixed(prefix) => name.starts_with(prefix),
+        }
+    }
+}
+
+/// What a preflight is told of the headers it asks for. `*` would mean none to
+/// a request with credentials, so they are told by their names.
+pub fn headers<'a>(given: &[AllowedHeader], asked: impl IntoIterator<Item = &'a str>) -> String {
+    let given_names = given.iter().filter_map(|header| match header {
+        AllowedHeader::Named(name) => Some(name.as_str()),
+        AllowedHeader::Any | AllowedHeader::Prefixed(_) => None,
+    });
+    let mut names: Vec<String> = Vec::new();
+    let mut add = |name: &str| {
+        if !names.iter().any(|known| known.eq_ignore_ascii_case(name)) {
+            names.push(name.to_owned());
+        }
+    };
+    HEADERS.into_iter().chain(given_names).for_each(&mut add);
+    for name in asked.into_iter().flat_map(|line| line.split(',')) {
+        // What is no name is nobody's header.
+        let Some(AllowedHeader::Named(name)) = AllowedHeader::parse(name) else {
+            continue;
+        };
+        let is_known = HEADER_PREFIXES
+            .iter()
+            .any(|prefix| name.starts_with(prefix));
+        if is_known || given.iter().any(|header| header.takes(&name)) {
+            add(&name);
+        }
+    }
+    names.join(", ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -178,6 +285,48 @@ mod tests {
             "https://a b",
         ] {
             assert_eq!(AllowedOrigin::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn header_of_tracing_may_be_sent_and_others_when_allowed() {
+        let given = |texts: &[&str]| -> Vec<AllowedHeader> {
+            let parse = |text: &&str| AllowedHeader::parse(text).expect("a header");
+            texts.iter().map(parse).collect()
+        };
+        let has = |given: &[AllowedHeader], asked: &str, name: &str| {
+            let told = headers(given, [asked]);
+            let found = told
+                .split(", ")
+                .filter(|told| told.eq_ignore_ascii_case(name))
+                .count();
+            assert!(found <= 1, "{told}");
+            found == 1
+        };
+        for name in [
+            "traceparent",
+            "Last-Event-ID",
+            "x-b3-traceid",
+            "x-datadog-trace-id",
+        ] {
+            assert!(
+                has(&[], "TraceParent,X-B3-TraceId, x-datadog-trace-id", name),
+                "{name}"
+            );
+        }
+        assert!(!has(&[], "x-mine", "x-mine") && !has(&[], "a b\r\n, *", "*"));
+        assert!(has(&given(&["X-Mine"]), "", "x-mine"));
+        assert!(has(&given(&["x-m*"]), "X-Mine", "x-mine"));
+        assert!(!has(&given(&["x-m*"]), "X-Other", "x-other"));
+        assert!(has(&given(&["*"]), "X-Mine", "x-mine"));
+        for bad in ["", "a b", "a:b", "*-a", "a**", "\u{fc}"] {
+            assert_eq!(AllowedHeader::parse(bad), None, "{bad}");
+        }
+        for text in ["*", "x-a", "x-a-*"] {
+            assert_eq!(
+                AllowedHeader::parse(text).map(|it| it.text()),
+                Some(text.to_owned())
+            );
         }
     }
 }

@@ -12,7 +12,7 @@ use percent_encoding::percent_decode_str;
 /// The query parameter, as RFC 6750 calls it.
 const PARAMETER: &str = "access_token";
 
-/// One place holds more than one token, or one that is no text.
+/// One place holds more than one token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ambiguous;
 
@@ -34,40 +34,46 @@ impl Places {
         cookies: impl IntoIterator<Item = &'r [u8]>,
     ) -> Result<Option<Cow<'r, str>>, Ambiguous> {
         if let Some(token) = bearer(authorization)? {
-            return Ok(Some(token.into()));
+            return Ok(Some(token));
         }
         if self.url
             && let Some(token) = only(parameters(query))?
         {
             return Ok(Some(token));
         }
-        let mut found = Vec::new();
-        for line in cookies {
-            let line = std::str::from_utf8(line).map_err(|_| Ambiguous)?;
-            found.extend(line.split(';').filter_map(|pair| self.cookie_value(pair)));
-        }
-        Ok(only(found)?.map(Cow::Borrowed))
+        // Other cookies are somebody else's, whatever bytes they are of.
+        let pairs = cookies
+            .into_iter()
+            .flat_map(|line| line.split(|byte| *byte == b';'));
+        only(pairs.filter_map(|pair| self.cookie_value(pair)))
     }
 
-    fn cookie_value<'r>(&self, pair: &'r str) -> Option<&'r str> {
-        let (name, value) = pair.split_once('=')?;
-        let value = value.trim();
+    fn cookie_value<'r>(&self, pair: &'r [u8]) -> Option<Cow<'r, str>> {
+        let at = memchr::memchr(b'=', pair)?;
+        let (name, value) = pair.split_at(at);
+        let value = value.strip_prefix(b"=").unwrap_or(value).trim_ascii();
         let bare = value
-            .strip_prefix('"')
-            .and_then(|value| value.strip_suffix('"'));
-        (name.trim() == self.cookie).then(|| bare.unwrap_or(value))
+            .strip_prefix(b"\"")
+            .and_then(|value| value.strip_suffix(b"\""));
+        let value = bare.unwrap_or(value);
+        (name.trim_ascii() == self.cookie.as_bytes()).then(|| String::from_utf8_lossy(value))
     }
 }
 
 /// The token of the one `Authorization` header, if its scheme is ours. Another
-/// scheme is for somebody else, such as the proxy in front.
-fn bearer<'r>(headers: impl IntoIterator<Item = &'r [u8]>) -> Result<Option<&'r str>, Ambiguous> {
+/// scheme is for somebody else, such as the proxy in front. What is no text is
+/// no good token either, and is left for who judges it.
+fn bearer<'r>(
+    headers: impl IntoIterator<Item = &'r [u8]>,
+) -> Result<Option<Cow<'r, str>>, Ambiguous> {
     let Some(header) = only(headers)? else {
         return Ok(None);
     };
-    let header = std::str::from_utf8(header).map_err(|_| Ambiguous)?.trim();
-    let (scheme, token) = header.split_once(' ').unwrap_or((header, ""));
-    Ok(scheme.eq_ignore_ascii_case("bearer").then(|| token.trim()))
+    let header = header.trim_ascii();
+    let end = memchr::memchr(b' ', header).unwrap_or(header.len());
+    let (scheme, token) = header.split_at(end);
+    let is_ours = scheme.eq_ignore_ascii_case(b"bearer");
+    Ok(is_ours.then(|| String::from_utf8_lossy(token.trim_ascii())))
 }
 
 fn parameters(query: &str) -> impl Iterator<Item = Cow<'_, str>> {
@@ -153,6 +159,25 @@ mod tests {
             &["viewcast_token=c"],
         );
         assert_eq!(cookie, Ok(Some("c".to_owned())));
+    }
+
+    #[test]
+    fn token_is_found_beside_bytes_that_are_no_text() {
+        let places = Places {
+            cookie: "viewcast_token".to_owned(),
+            url: false,
+        };
+        let find = |header: Option<&'static [u8]>, cookie: &'static [u8]| {
+            let found = places.find(header, "", [cookie]);
+            found.map(|found| found.map(Cow::into_owned))
+        };
+        let some = |text: &str| Ok(Some(text.to_owned()));
+        let cookie = b"a=\xff\xfe; viewcast_token=t; \x01=\x80";
+        assert_eq!(find(None, cookie), some("t"));
+        assert_eq!(find(Some(b"Basic \xff"), cookie), some("t"));
+        // One's own is taken for a bad one.
+        assert_eq!(find(Some(b"Bearer \xff"), cookie), some("\u{fffd}"));
+        assert_eq!(find(None, b"viewcast_token=\xff"), some("\u{fffd}"));
     }
 
     #[test]

@@ -182,6 +182,14 @@ settings! {
         /// the gateway's own origin read. Example: https://app.example.com
         allow_origin: Vec<String>, "ORIGIN", DefaultValue::Empty;
 
+        /// Let pages of these origins send this header, too
+        ///
+        /// A name, the beginning of names with a "*" behind it, or "*" for all.
+        /// Repeat the flag for several. What libraries for tracing add
+        /// (traceparent, baggage, x-b3-*, sentry-trace and their like) is
+        /// always allowed. Example: x-app-version
+        allow_header: Vec<String>, "NAME", DefaultValue::Empty;
+
         /// Ask for access tokens: jwt; by default nobody is asked for one
         ///
         /// With jwt, views are told of only to the bearer of a token (RFC 7519)

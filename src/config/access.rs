@@ -7,7 +7,7 @@ use super::error::{ConfigError, Place};
 use super::merge::Merge;
 use super::value::{self, Kind};
 use crate::access::certificate::{CertificateError, certified};
-use crate::access::cors::AllowedOrigin;
+use crate::access::cors::{AllowedHeader, AllowedOrigin};
 use crate::access::host::AllowedHost;
 use crate::access::key::{Key, KeyError, KeySet};
 use crate::access::presented::Places;
@@ -27,6 +27,8 @@ pub struct Access {
     pub hosts: Vec<AllowedHost>,
     /// Origins whose pages may read.
     pub origins: Vec<AllowedOrigin>,
+    /// Headers that these pages may send, beside the usual.
+    pub headers: Vec<AllowedHeader>,
     /// How tokens are judged; `None` lets everybody see everything.
     pub tokens: Option<Tokens>,
     /// What is shown to browsers over TLS; `None` serves without it.
@@ -142,6 +144,7 @@ enum Auth {
 pub(super) fn merge(merge: &mut Merge<'_>) -> Option<Access> {
     let hosts = merge.list(serve::allow_host, host(), limits::ALLOWED_MAX);
     let origins = merge.list(serve::allow_origin, origin(), limits::ALLOWED_MAX);
+    let headers = merge.list(serve::allow_header, header(), limits::ALLOWED_MAX);
     let certificate = certificate(merge);
     let auth = merge.optional(serve::auth, auth());
     let key = merge.optional(serve::jwt_key_file, value::text());
@@ -179,6 +182,7 @@ pub(super) fn merge(merge: &mut Merge<'_>) -> Option<Access> {
     Some(Access {
         hosts: hosts?,
         origins: origins?,
+        headers: headers?,
         tokens,
         certificate: certificate?,
     })
@@ -326,6 +330,14 @@ fn origin() -> Kind<AllowedOrigin> {
         accepts: "an origin without a path, e.g. https://example.com, or *".into(),
         parse: Box::new(AllowedOrigin::parse),
         show: |origin| value::toml_text(origin.text()),
+    }
+}
+
+fn header() -> Kind<AllowedHeader> {
+    Kind {
+        accepts: "a header's name, e.g. x-app-version or x-app-*, or *".into(),
+        parse: Box::new(AllowedHeader::parse),
+        show: |header| value::toml_text(&header.text()),
     }
 }
 

@@ -31,6 +31,7 @@ pub(super) fn policy(config: &Config) -> Policy {
     Policy {
         hosts: Hosts::new(&config.access.hosts, config.listen.ip(), tokens.is_some()),
         origins: Origins::new(&config.access.origins),
+        headers: config.access.headers.clone(),
         tokens,
     }
 }

@@ -1,233 +1,269 @@
-//! What happens on an accepted connection.
+//! What happens on an accepted connection, with TLS or without.
 //!
-//! A request for a stream is answered by the application like every other,
-//! with all that holds for the others. But where it comes first on a plain
-//! HTTP/1.1 connection, the subscriber that the application grants is served
-//! on the socket itself: the HTTP stack would keep two buffers per connection
-//! and copy every event into one of them. All else goes to the HTTP stack; so
-//! does HTTP/2 without TLS, as proxies speak it who know that we do.
+//! The first bytes tell HTTP/2 from HTTP/1, also without TLS, as proxies speak
+//! it who know that we do. Each has its own part, and the application that
+//! answers is the same. A stream on a plain HTTP/1.1 socket is served on the
+//! socket itself: no buffer of its own, and no copy of any event.
 
-use std::cell::RefCell;
 use std::fmt::Display;
-use std::io;
+use std::io::{self, IoSlice};
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
-use std::time::{Duration, SystemTime};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
-use actix_http::error::DispatchError;
-use actix_http::{HttpService, Request};
-use actix_service::{
-    IntoServiceFactory as _, Service, ServiceFactory, ServiceFactoryExt as _, fn_factory,
-};
-use actix_web::body::{BodySize, BoxBody, MessageBody, to_bytes_limited};
-use actix_web::dev::{AppConfig, ResponseHead, ServiceResponse};
-use actix_web::http::header::{CONNECTION, CONTENT_LENGTH, HttpDate, TRANSFER_ENCODING};
+use actix_http::Request;
+use actix_service::{IntoServiceFactory as _, Service, ServiceFactory, fn_factory};
+use actix_tls::accept::rustls_0_23::{Acceptor, AcceptorService, TlsStream};
+use actix_web::Error;
+use actix_web::body::MessageBody;
+use actix_web::dev::{AppConfig, ServiceResponse};
 use actix_web::rt::net::TcpStream;
-use actix_web::{Error, HttpMessage as _, HttpResponse};
 use log::debug;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
+use rustls::ServerConfig;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::limits::{PEEK_BYTES_MAX, REFUSAL_BYTES_MAX, REQUEST_HEAD_TIMEOUT};
-use crate::relay::encoded::{Encoded, LAST_CHUNK};
+use crate::limits::{KEEP_ALIVE_TIMEOUT, REQUEST_HEAD_TIMEOUT};
 use crate::relay::outlet::Delivery;
 
+use super::http1::{After, Http1, Next};
 use super::http2;
-use super::progress::Sweep;
-use super::request_head::{Opening, opening};
+use super::progress::{Sweep, Watch};
 use super::routes::app;
 use super::socket::set_up;
-use super::stream::{Slot, Source};
 use super::transport::{Transport, forget_unsent};
 use super::views::Gateway;
 
-/// How a stream says where it ends.
-const CHUNKED: &str = "transfer-encoding: chunked";
+type LocalBoxFuture<T> = Pin<Box<dyn Future<Output = T>>>;
 
-type LocalBoxFuture<T> = std::pin::Pin<Box<dyn Future<Output = T>>>;
-
-/// The service of one worker's connections: the application, reached directly
-/// by streams and through the HTTP stack by all else.
-pub struct Connections<A, H> {
+/// The service of one worker's connections.
+pub struct Connections<A> {
     app: Rc<A>,
-    http1: Rc<H>,
     sweep: Rc<Sweep>,
-    /// Where heads of requests are looked at.
-    scratch: Rc<RefCell<Vec<u8>>>,
+    /// Where they are encrypted.
+    acceptor: Option<Rc<AcceptorService>>,
 }
 
-/// Makes the service of a worker; call it on the worker's thread.
+/// Makes the service of a worker, behind TLS if there is something to show;
+/// call it on the worker's thread.
 pub fn connections(
     gateway: Gateway,
-    address: SocketAddr,
     stall_timeout: Duration,
+    tls: Option<ServerConfig>,
 ) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = (), InitError = ()> {
+    let acceptor = tls.map(|mut tls| {
+        // The better one first.
+        tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        Acceptor::new(tls)
+    });
     fn_factory(move || {
-        let gateway = gateway.clone();
+        let (gateway, acceptor) = (gateway.clone(), acceptor.clone());
         async move {
             let app = app(gateway).into_factory();
             let app = Rc::new(app.new_service(AppConfig::default()).await?);
-            let http1 = http1(Rc::clone(&app), address).new_service(()).await?;
+            let acceptor = match acceptor {
+                Some(acceptor) => {
+                    let accepting = ServiceFactory::<Transport>::new_service(&acceptor, ());
+                    Some(Rc::new(accepting.await?))
+                }
+                None => None,
+            };
             Ok(Connections {
                 app,
-                http1: Rc::new(http1),
                 sweep: Sweep::start(stall_timeout),
-                scratch: Rc::new(RefCell::new(vec![0; PEEK_BYTES_MAX])),
+                acceptor,
             })
         }
     })
 }
 
-/// The HTTP stack's part for HTTP/1.1, before the application.
-pub fn http1<T, A, B>(
-    app: Rc<A>,
-    address: SocketAddr,
-) -> impl ServiceFactory<
-    (T, Option<SocketAddr>),
-    Config = (),
-    Response = (),
-    Error = DispatchError,
-    InitError = (),
->
-where
-    T: AsyncRead + AsyncWrite + Unpin + 'static,
-    A: Service<Request, Response = ServiceResponse<B>, Error = Error> + 'static,
-    B: MessageBody + 'static,
-{
-    let factory = fn_factory(move || {
-        let app = Rc::clone(&app);
-        async move { Ok::<_, ()>(app) }
-    });
-    HttpService::build()
-        // A browser that closed its tab is noticed at once, not at the next
-        // write.
-        .h1_allow_half_closed(false)
-        .client_request_timeout(REQUEST_HEAD_TIMEOUT)
-        .local_addr(address)
-        .h1(factory.map_err(|error: Error| error.error_response()))
-}
-
-impl<A, H, B> Service<TcpStream> for Connections<A, H>
+impl<A, B> Service<TcpStream> for Connections<A>
 where
     A: Service<Request, Response = ServiceResponse<B>, Error = Error> + 'static,
     B: MessageBody + 'static,
-    H: Service<(Transport, Option<SocketAddr>), Response = ()> + 'static,
-    H::Error: Display,
 {
     type Response = ();
     type Error = ();
     type Future = LocalBoxFuture<Result<(), ()>>;
 
     fn poll_ready(&self, context: &mut Context<'_>) -> Poll<Result<(), ()>> {
-        self.http1.poll_ready(context).map_err(|_| ())
+        if let Some(acceptor) = &self.acceptor {
+            let acceptor = acceptor.as_ref();
+            ready!(Service::<Transport>::poll_ready(acceptor, context)).map_err(|_| ())?;
+        }
+        Poll::Ready(Ok(()))
     }
 
     fn call(&self, socket: TcpStream) -> Self::Future {
         let watch = self.sweep.watch(&socket);
         set_up(&socket, &watch);
-        let (app, http1) = (Rc::clone(&self.app), Rc::clone(&self.http1));
-        let scratch = Rc::clone(&self.scratch);
+        let (app, peer) = (Rc::clone(&self.app), socket.peer_addr().ok());
+        let transport = Transport::new(socket, watch.clone());
+        let Some(acceptor) = &self.acceptor else {
+            return Box::pin(async move {
+                serve(transport, peer, app, watch).await;
+                Ok(())
+            });
+        };
+        let accepting = acceptor.call(transport);
         Box::pin(async move {
-            // Each of these lives no longer than it has to: what is held for
-            // the time of a stream is held ten thousand times.
-            let opening = Box::pin(opening(&socket, &scratch)).await;
-            drop(scratch);
-            let peer = socket.peer_addr().ok();
-            let request = match opening {
-                Opening::Stream(request) => request,
-                Opening::Slow => return Ok(()),
-                Opening::Http2 => {
-                    let socket = Transport::new(socket, watch.clone());
-                    let served = http2::serve(socket, peer, app, watch.clone());
-                    Box::pin(watch.during(served)).await;
-                    return Ok(());
-                }
-                Opening::Other => {
-                    let socket = Transport::new(socket, watch.clone());
-                    let served = http1.call((socket, peer));
-                    if let Some(Err(error)) = Box::pin(watch.during(served)).await {
-                        say(error);
-                    }
-                    return Ok(());
-                }
-            };
-            drop(http1);
-            let delivery = Box::pin(watch.during(answer(socket, request, app))).await;
-            if let Some(Ok(Some(mut delivery))) = delivery
-                && watch.during(&mut delivery).await.is_none()
-            {
-                forget_unsent(delivery.socket());
+            match Box::pin(accepting).await {
+                Ok(stream) => serve(stream, peer, app, watch).await,
+                Err(error) => say(&format_args!("{error:?}")),
             }
             Ok(())
         })
     }
 }
 
-/// What ends a connection in the HTTP stack is nobody's fault here.
-pub fn say(error: impl Display) {
+/// What ends a connection is nobody's fault here.
+fn say(error: &impl Display) {
     debug!("connection ended: {error}");
 }
 
-/// Has the application answer. Returns the stream, if it grants one, and else
-/// sends its answer, which is the last one on this connection.
-async fn answer<A, B>(
-    mut socket: TcpStream,
-    request: Request,
-    app: Rc<A>,
-) -> io::Result<Option<Delivery>>
+/// Serves a connection until it ends, or its peer makes no progress any more.
+async fn serve<IO, A, B>(io: IO, peer: Option<SocketAddr>, app: Rc<A>, watch: Watch)
 where
+    IO: Link,
+    A: Service<Request, Response = ServiceResponse<B>, Error = Error> + 'static,
+    B: MessageBody + 'static,
+{
+    // Each of these lives no longer than it has to: what is held for the time
+    // of a stream is held ten thousand times.
+    let conversation = converse(Http1::new(io, peer), Rc::clone(&app));
+    match Box::pin(watch.during(conversation)).await {
+        None | Some(Ok(Outcome::End)) => {}
+        Some(Err(error)) => say(&error),
+        Some(Ok(Outcome::Http2(io))) => {
+            let served = http2::serve(io, peer, app, watch.clone());
+            Box::pin(watch.during(served)).await;
+        }
+        Some(Ok(Outcome::Stream(mut delivery))) => {
+            drop(app);
+            if watch.during(&mut delivery).await.is_none() {
+                forget_unsent(delivery.socket());
+            }
+        }
+    }
+}
+
+/// What comes of a connection.
+enum Outcome<IO> {
+    /// A stream on its socket.
+    Stream(Delivery),
+    /// HTTP/2.
+    Http2(Begun<IO>),
+    /// Nothing more.
+    End,
+}
+
+/// Answers requests for as long as they are such as are answered here.
+async fn converse<IO, A, B>(mut http: Http1<IO>, app: Rc<A>) -> io::Result<Outcome<IO>>
+where
+    IO: Link,
     A: Service<Request, Response = ServiceResponse<B>, Error = Error>,
     B: MessageBody + 'static,
 {
-    let slot = Slot::default();
-    request.extensions_mut().insert(slot.clone());
-    let response: HttpResponse<BoxBody> = match app.call(request).await {
-        Ok(response) => response.into_parts().1.map_into_boxed_body(),
-        Err(error) => error.error_response(),
-    };
-    // Streams of several views are left to the HTTP stack.
-    if let Some(Source::One(subscriber)) = slot.take() {
-        let head = head(response.head(), CHUNKED);
-        return Ok(Some(Delivery::new(socket, head, *subscriber)));
-    }
-    let (response, body) = response.into_parts();
-    let size = body.size();
-    // Without an error: what is refused is told in a few words.
-    let Ok(Ok(body)) = to_bytes_limited(body, REFUSAL_BYTES_MAX).await else {
-        return Ok(None);
-    };
-    let (framing, body) = match size {
-        BodySize::Stream => {
-            // An empty chunk would be the end already.
-            let chunk = (!body.is_empty()).then(|| Encoded::copy_of(&body));
-            let chunk = chunk.as_ref().map_or(&[][..], |it| it.chunk());
-            (CHUNKED.to_owned(), [chunk, LAST_CHUNK].concat().into())
+    let mut patience = REQUEST_HEAD_TIMEOUT;
+    loop {
+        let asked = match http.next(patience).await {
+            Next::Request(asked) => asked,
+            Next::Http2 => {
+                let (io, heard) = (http.io, http.heard);
+                return Ok(Outcome::Http2(Begun { io, heard }));
+            }
+            Next::End => return Ok(Outcome::End),
+        };
+        match http.answer(&*app, asked).await? {
+            After::Next => patience = KEEP_ALIVE_TIMEOUT,
+            After::Close => {
+                http.close().await;
+                return Ok(Outcome::End);
+            }
+            After::Stream(head, subscriber) => {
+                let socket = http.io.into_socket();
+                let delivery = socket.map(|socket| Delivery::new(socket, head, *subscriber));
+                return Ok(delivery.map_or(Outcome::End, Outcome::Stream));
+            }
         }
-        BodySize::None | BodySize::Sized(_) => (format!("content-length: {}", body.len()), body),
-    };
-    let bytes = [&head(response.head(), &framing)[..], &body].concat();
-    socket.write_all(&bytes).await?;
-    socket.shutdown().await?;
-    Ok(None)
+    }
 }
 
-/// A response's head, with a line that says where the body ends.
-fn head(response: &ResponseHead, framing: &str) -> Vec<u8> {
-    let reason = response.status.canonical_reason().unwrap_or_default();
-    let date = HttpDate::from(SystemTime::now());
-    let mut out = format!(
-        "HTTP/1.1 {} {reason}\r\n{framing}\r\nconnection: close\r\ndate: {date}\r\n",
-        response.status.as_str(),
-    )
-    .into_bytes();
-    for (name, value) in response.headers() {
-        if [CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING].contains(name) {
-            continue;
-        }
-        for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
-            out.extend_from_slice(part);
-        }
+/// A connection, whatever encrypts it.
+pub trait Link: AsyncRead + AsyncWrite + Unpin {
+    /// Whether streams may be written into the socket itself.
+    const IS_PLAIN: bool;
+
+    /// That socket.
+    fn into_socket(self) -> Option<TcpStream>;
+}
+
+impl Link for Transport {
+    const IS_PLAIN: bool = true;
+
+    fn into_socket(self) -> Option<TcpStream> {
+        Transport::into_socket(self)
     }
-    out.extend_from_slice(b"\r\n");
-    out
+}
+
+impl Link for TlsStream<Transport> {
+    const IS_PLAIN: bool = false;
+
+    fn into_socket(self) -> Option<TcpStream> {
+        None
+    }
+}
+
+/// A connection of which something was read already.
+struct Begun<IO> {
+    io: IO,
+    /// What was read, and is to be read again.
+    heard: Vec<u8>,
+}
+
+impl<IO: Link> AsyncRead for Begun<IO> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.heard.is_empty() {
+            return Pin::new(&mut self.io).poll_read(context, buffer);
+        }
+        let length = self.heard.len().min(buffer.remaining());
+        buffer.put_slice(self.heard.get(..length).unwrap_or_default());
+        self.heard.drain(..length);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<IO: Link> AsyncWrite for Begun<IO> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write_vectored(context, parts)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(context)
+    }
 }

@@ -79,6 +79,15 @@ pub enum HttpError {
     /// The request's target and headers are larger than any that makes sense.
     #[error("request head is too large")]
     HeadTooLarge,
+    /// Bytes that are no request of HTTP.
+    #[error("malformed request")]
+    MalformedRequest,
+    /// None, several, or one that is no name.
+    #[error("malformed host")]
+    MalformedHost,
+    /// The head of a request did not arrive in time.
+    #[error("request head took too long")]
+    SlowHead,
     /// The gateway is going away.
     #[error("gateway is shutting down")]
     Closing,
@@ -119,6 +128,11 @@ impl HttpError {
                 "Try again soon, or open the view's stream, which begins with its rows."
             }
             HttpError::OverLimit => "Try again after the time that Retry-After says.",
+            HttpError::MalformedRequest => {
+                "Send a request line and header fields as HTTP/1.1 has them."
+            }
+            HttpError::MalformedHost => "Name the host once, in the Host header.",
+            HttpError::SlowHead => "Send the request line and its headers at once.",
             HttpError::HeadTooLarge => "Send fewer or shorter headers, cookies above all.",
             HttpError::Closing => "Connect again; another gateway may answer.",
         }
@@ -151,7 +165,9 @@ impl ResponseError for HttpError {
             | HttpError::UnknownViewAt(_)
             | HttpError::UnknownAsset
             | HttpError::UnknownPath => StatusCode::NOT_FOUND,
-            HttpError::MalformedPath
+            HttpError::MalformedRequest
+            | HttpError::MalformedHost
+            | HttpError::MalformedPath
             | HttpError::MalformedQuery
             | HttpError::NoViews
             | HttpError::ManyViews
@@ -161,6 +177,7 @@ impl ResponseError for HttpError {
                 StatusCode::UNAUTHORIZED
             }
             HttpError::Host | HttpError::Origin | HttpError::Forbidden => StatusCode::FORBIDDEN,
+            HttpError::SlowHead => StatusCode::REQUEST_TIMEOUT,
             HttpError::Method => StatusCode::METHOD_NOT_ALLOWED,
             HttpError::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             HttpError::NotLoaded

@@ -3,26 +3,26 @@
 
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::Method;
 use actix_web::http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
     ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE,
-    ACCESS_CONTROL_REQUEST_METHOD, HOST, HeaderMap, HeaderValue, ORIGIN, VARY,
+    ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, HOST, HeaderMap, HeaderValue,
+    ORIGIN, VARY,
 };
+use actix_web::http::{Method, Version};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
 use actix_web::{Error, HttpMessage as _, HttpResponse};
 use log::debug;
 
-use crate::access::cors::{Origins, Sharing};
-use crate::access::host::is_address;
+use crate::access::cors::{self, Origins, Sharing};
+use crate::access::host::{is_address, is_well_formed};
 use crate::limits::PREFLIGHT_AGE_SECONDS;
 
 use super::error::HttpError;
+use super::policy::Policy;
+use super::request_head::Verdict;
 use super::views::Gateway;
-
-/// What a page of another origin may send.
-const REQUEST_HEADERS: &str = "Accept, Authorization, Cache-Control, If-None-Match, Last-Event-ID";
 
 /// What it may read beside the usual.
 const EXPOSED_HEADERS: &str = "ETag, Retry-After";
@@ -44,24 +44,30 @@ pub async fn guard(
         return Err(HttpError::NoKeys.into());
     };
     let policy = &gateway.policy;
-    let is_stranger = !policy.hosts.admit(hosts(&request));
+    let host = host(&request);
+    let is_stranger = !host.is_ok_and(|host| policy.hosts.admit(host));
     let origins = request.headers().get_all(ORIGIN);
     let sharing = match is_stranger {
         // Nobody reads from outside what was asked under a name that is not ours.
         true => Sharing::No,
         false => policy.origins.share(origins.map(HeaderValue::as_bytes)),
     };
-    if is_stranger && !is_address(hosts(&request)) {
+    if is_stranger && !host.is_ok_and(|host| host.is_some_and(is_address)) {
         request.extensions_mut().insert(Stranger);
     }
-    let mut response = if is_stranger && !PROBES.contains(&request.path()) {
-        request
-            .error_response(HttpError::Host)
-            .map_into_right_body()
+    let verdict = request
+        .extensions()
+        .get::<Verdict>()
+        .map(|verdict| verdict.0);
+    let refused = match verdict.or(host.err()) {
+        None if is_stranger && !PROBES.contains(&request.path()) => Some(HttpError::Host),
+        known => known,
+    };
+    let mut response = if let Some(error) = refused {
+        request.error_response(error).map_into_right_body()
     } else if is_preflight(&request) && !policy.origins.is_empty() {
-        request
-            .into_response(preflight(&sharing))
-            .map_into_right_body()
+        let response = preflight(policy, &sharing, request.headers());
+        request.into_response(response).map_into_right_body()
     } else {
         next.call(request).await?.map_into_left_body()
     };
@@ -70,16 +76,29 @@ pub async fn guard(
     Ok(response)
 }
 
-/// The hosts a request names: in HTTP/2 in its target, else in its header.
-fn hosts(request: &ServiceRequest) -> impl Iterator<Item = &[u8]> {
-    let target = request
-        .uri()
-        .authority()
-        .map(|name| name.as_str().as_bytes());
-    let headers = request.headers().get_all(HOST).map(HeaderValue::as_bytes);
-    // The same name twice is one name.
-    let headers = headers.filter(move |name| target != Some(*name));
-    target.into_iter().chain(headers)
+/// The host a request names (RFC 9112, 3.2; RFC 9113, 8.3.1): the authority of
+/// its target, if it has one, else its header. HTTP/1.0 may name none.
+fn host(request: &ServiceRequest) -> Result<Option<&[u8]>, HttpError> {
+    let target = request.uri().authority();
+    let target = target.map(|name| name.as_str().as_bytes());
+    let mut headers = request.headers().get_all(HOST).map(HeaderValue::as_bytes);
+    let (header, second) = (headers.next(), headers.next());
+    let is_bad = second.is_some() || header.is_some_and(|name| !is_well_formed(name));
+    let is_missing = match request.version() {
+        Version::HTTP_09 | Version::HTTP_10 => false,
+        // There the target's stands in place of the header's, and is not to
+        // differ from it.
+        Version::HTTP_2 => target.or(header).is_none(),
+        _ => header.is_none(),
+    };
+    let differs = request.version() == Version::HTTP_2
+        && target
+            .zip(header)
+            .is_some_and(|(one, other)| !one.eq_ignore_ascii_case(other));
+    match is_bad || is_missing || differs {
+        true => Err(HttpError::MalformedHost),
+        false => Ok(target.or(header)),
+    }
 }
 
 /// Whether a browser asks if it may ask.
@@ -90,13 +109,15 @@ fn is_preflight(request: &ServiceRequest) -> bool {
         && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
 }
 
-fn preflight(sharing: &Sharing) -> HttpResponse {
+fn preflight(policy: &Policy, sharing: &Sharing, asked: &HeaderMap) -> HttpResponse {
     if *sharing == Sharing::No {
         return HttpResponse::from_error(HttpError::Origin);
     }
+    let asked = asked.get_all(ACCESS_CONTROL_REQUEST_HEADERS);
+    let headers = cors::headers(&policy.headers, asked.filter_map(|line| line.to_str().ok()));
     HttpResponse::NoContent()
         .insert_header((ACCESS_CONTROL_ALLOW_METHODS, "GET, HEAD"))
-        .insert_header((ACCESS_CONTROL_ALLOW_HEADERS, REQUEST_HEADERS))
+        .insert_header((ACCESS_CONTROL_ALLOW_HEADERS, headers))
         .insert_header((ACCESS_CONTROL_MAX_AGE, PREFLIGHT_AGE_SECONDS))
         .finish()
 }

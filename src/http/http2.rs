@@ -37,8 +37,9 @@ use crate::limits::{
     OUTLET_WRITES_MAX, REQUEST_HEAD_TIMEOUT, STALL_LOOKS, STALL_TICK_MAX, STALL_TICK_MIN,
 };
 
+use super::content::Content;
 use super::progress::{Patience, Watch};
-use super::stream::{Slot, Source};
+use super::stream::Slot;
 
 /// Serves a connection until it ends.
 pub async fn serve<T, A, B>(connection: T, peer: Option<SocketAddr>, app: Rc<A>, watch: Watch)
@@ -124,10 +125,7 @@ async fn answer<A, B>(
         Some(Err(error)) => error.error_response(),
     };
     let (response, body) = response.into_parts();
-    let content = match slot.take() {
-        Some(source) => Content::Stream(source),
-        None => Content::Body(body),
-    };
+    let content = Content::new(slot.take(), body);
     let size = content.size();
     let is_over = is_head || matches!(size, BodySize::None | BodySize::Sized(0));
     let Ok(stream) = respond.send_response(prepared(response.head(), size), is_over) else {
@@ -170,42 +168,6 @@ fn prepared(head: &ResponseHead, size: BodySize) -> http::Response<()> {
         }
     }
     response
-}
-
-/// What is sent.
-enum Content {
-    /// Events.
-    Stream(Source),
-    /// Anything else.
-    Body(BoxBody),
-}
-
-impl Content {
-    fn size(&self) -> BodySize {
-        match self {
-            Content::Stream(_) => BodySize::Stream,
-            Content::Body(body) => body.size(),
-        }
-    }
-
-    /// The next bytes, the end, or `Err` where the rest is not to be had.
-    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, ()>>> {
-        match self {
-            Content::Stream(source) => source.poll_next(context).map(|next| next.map(Ok)),
-            Content::Body(body) => {
-                let next = ready!(Pin::new(body).poll_next(context));
-                Poll::Ready(next.map(|next| next.map_err(|_| ())))
-            }
-        }
-    }
-
-    fn is_due(&self) -> bool {
-        matches!(self, Content::Stream(source) if source.is_due())
-    }
-
-    fn is_at_event(&self) -> bool {
-        matches!(self, Content::Stream(source) if source.is_at_event())
-    }
 }
 
 /// A response on its way.

@@ -14,7 +14,7 @@ use crate::relay::joint::{Chosen, Joint};
 use super::bearer::Access;
 use super::error::HttpError;
 use super::routes::encode_segment;
-use super::stream::{Source, last_event_id, response};
+use super::stream::{Source, Unsaid, last_event_ids, response};
 use super::views::{Gateway, WorkerViews};
 
 /// The query parameter that names a view.
@@ -31,7 +31,7 @@ pub async fn joint(
     let chosen = find(&names, &views, &access)?;
     let mut response = response();
     if request.method() == Method::HEAD {
-        return Ok(response.finish());
+        return Ok(response.body(Unsaid));
     }
     let shared = chosen.iter().map(|view| &view.local);
     let shared: Vec<_> = shared.map(|it| Arc::clone(&it.borrow().shared)).collect();
@@ -39,8 +39,8 @@ pub async fn joint(
         Ok(permit) => permit,
         Err(refusal) => return Ok(refusal.respond(&request)),
     };
-    let id = last_event_id(&request);
-    let mut joint = Joint::new(&chosen, id.as_deref(), gateway.heartbeat, permit);
+    let ids = last_event_ids(&request);
+    let mut joint = Joint::new(&chosen, &ids, gateway.heartbeat, permit);
     if let Some(time) = access.lasts() {
         joint.end_after(time);
     }

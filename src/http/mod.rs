@@ -3,8 +3,10 @@
 pub mod bearer;
 pub mod client_address;
 pub mod connection;
+pub mod content;
 pub mod error;
 pub mod guard;
+pub mod http1;
 pub mod http2;
 pub mod joint;
 pub mod jwks;
@@ -20,7 +22,6 @@ pub mod progress;
 pub mod refusal;
 pub mod request_head;
 pub mod routes;
-pub mod secure;
 pub mod snapshot;
 pub mod socket;
 mod standing;

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use log::debug;
 
 use crate::access::claims::Grant;
-use crate::access::cors::Origins;
+use crate::access::cors::{AllowedHeader, Origins};
 use crate::access::host::Hosts;
 use crate::access::presented::Places;
 use crate::access::token::{Denied, Rules, verify};
@@ -20,6 +20,8 @@ pub struct Policy {
     pub hosts: Hosts,
     /// Which pages of other origins may read.
     pub origins: Origins,
+    /// What these may send beside the usual.
+    pub headers: Vec<AllowedHeader>,
     /// How tokens are judged; `None` lets everybody see everything.
     pub tokens: Option<Tokens>,
 }

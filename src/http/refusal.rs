@@ -13,7 +13,7 @@ use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
 
 use crate::limits::{OVER_LIMIT_RETRY_MS, RETRY_MS};
-use crate::relay::frame::{REASON_CLOSING, farewell};
+use crate::relay::words::{REASON_CLOSING, full};
 
 use super::error::HttpError;
 use super::limit::Limit;
@@ -48,7 +48,7 @@ impl Refusal {
             .insert_header(X_ACCEL_BUFFERING)
             // The file is of more use to somebody else.
             .force_close()
-            .body(Short(Some(farewell(retry_ms, reason))))
+            .body(Short(Some(full(retry_ms, reason))))
     }
 }
 

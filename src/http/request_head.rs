@@ -1,210 +1,260 @@
-//! How a connection begins, seen without taking it off the socket.
+//! The head of an HTTP/1.1 request, read the same way wherever it came in.
 //!
-//! Only what is a plain stream request at first sight is recognised, and the
-//! preface of HTTP/2, by which the HTTP stack is told which of its two parts
-//! is meant; all else is left to the first of them, untouched. So nothing here
-//! has to be lenient, or to find the right words for what is wrong.
-
-use std::cell::RefCell;
-use std::future::poll_fn;
-use std::task::Poll;
+//! What is wrong with a head is told in words like every other refusal, so a
+//! head that cannot be read still becomes a request, with the [`Verdict`] on
+//! it, which the application answers. What somebody else put into a header or
+//! into the query, proxies and tracing above all, never makes a request bad
+//! that is good without it: a header's value and the query may hold any bytes.
 
 use actix_http::Request;
-use actix_web::http::header::{HeaderName, HeaderValue};
-use actix_web::http::{Method, Uri, Version};
-use actix_web::rt::net::TcpStream;
-use actix_web::rt::time::{Instant, sleep, timeout};
-use tokio::io::ReadBuf;
-
-use crate::limits::{
-    PEEK_HEADERS_MAX, PEEK_PAUSES, PEEK_TIMEOUT, PREFACE_PAUSE, REQUEST_HEAD_TIMEOUT,
+use actix_web::HttpMessage as _;
+use actix_web::http::header::{
+    CONNECTION, CONTENT_LENGTH, COOKIE, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING,
 };
+use actix_web::http::{Method, Uri, Version};
+use percent_encoding::{AsciiSet, CONTROLS, percent_encode};
 
-/// How the path of every stream ends.
-const STREAM_SUFFIX: &str = "/stream";
+use crate::limits::{REQUEST_HEAD_BUFFER_BYTES_MAX, REQUEST_HEAD_BYTES_MAX, REQUEST_HEADERS_MAX};
 
-/// Headers that announce more than a head, or another protocol.
-const NOT_PLAIN: [&str; 4] = ["content-length", "transfer-encoding", "upgrade", "expect"];
+use super::error::HttpError;
 
-/// What every HTTP/2 connection begins with (RFC 9113, 3.4).
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-
-/// What is at the beginning of a socket.
-enum Found {
+/// What the bytes at the beginning of a request are.
+pub enum Found {
     /// A whole head of so many bytes.
-    Stream(Box<Request>, usize),
+    Whole(Asked, usize),
     /// The beginning of one, perhaps.
     Part,
-    /// HTTP/2 without TLS.
-    Http2,
-    /// The beginning of that, perhaps.
-    PartOfPreface,
-    /// Anything else.
-    Other,
 }
 
-/// How a connection begins.
-pub enum Opening {
-    /// With this request for a stream, which is taken off the socket.
-    Stream(Request),
-    /// With HTTP/2; nothing is taken.
-    Http2,
-    /// With anything else; nothing is taken.
-    Other,
-    /// With nothing whole in the time that a head may take.
-    Slow,
+/// A request, good or not.
+pub struct Asked {
+    /// What the application is to answer.
+    pub request: Request,
+    /// Nothing behind it on the connection can be read as a request.
+    pub is_last: bool,
 }
 
-/// Finds out how the connection begins.
-pub async fn opening(socket: &TcpStream, scratch: &RefCell<Vec<u8>>) -> Opening {
-    // Who says nothing for a moment is left to the HTTP stack's own timer.
-    let Ok(Ok(())) = timeout(PEEK_TIMEOUT, socket.readable()).await else {
-        return Opening::Other;
-    };
-    let mut pauses = PEEK_PAUSES.into_iter();
-    let deadline = Instant::now() + REQUEST_HEAD_TIMEOUT;
-    loop {
-        let pause = match peek(socket, scratch).await {
-            Found::Stream(mut request, length) => {
-                if !take(socket, scratch, length) {
-                    return Opening::Other;
-                }
-                request.head_mut().peer_addr = socket.peer_addr().ok();
-                return Opening::Stream(*request);
-            }
-            Found::Http2 => return Opening::Http2,
-            Found::Other => return Opening::Other,
-            // Heads of several segments are rare, and the second one is near.
-            Found::Part => match pauses.next() {
-                Some(pause) => pause,
-                None => return Opening::Other,
-            },
-            // Neither part of the HTTP stack would know what to do with it.
-            Found::PartOfPreface if Instant::now() >= deadline => return Opening::Slow,
-            Found::PartOfPreface => pauses.next().unwrap_or(PREFACE_PAUSE),
-        };
-        sleep(pause).await;
-    }
-}
+/// What is wrong with a request that could not be read as one.
+#[derive(Clone, Copy, Debug)]
+pub struct Verdict(pub HttpError);
 
-async fn peek(socket: &TcpStream, scratch: &RefCell<Vec<u8>>) -> Found {
-    poll_fn(|context| {
-        // One buffer for all connections of the thread: it is free again
-        // before anybody else's turn.
-        let mut scratch = scratch.borrow_mut();
-        let mut buffer = ReadBuf::new(&mut scratch);
-        match socket.poll_peek(context, &mut buffer) {
-            Poll::Ready(Ok(_)) => Poll::Ready(find(buffer.filled())),
-            Poll::Ready(Err(_)) => Poll::Ready(Found::Other),
-            Poll::Pending => Poll::Pending,
+/// What of a query is not taken as it is by those who parse addresses.
+const QUERY: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>');
+
+impl Asked {
+    /// A request that is refused for this; its headers, as far as they were
+    /// read, tell who may read the answer.
+    pub fn refused(error: HttpError, headers: HeaderMap) -> Asked {
+        let mut request = Request::new();
+        request.head_mut().headers = headers;
+        request.extensions_mut().insert(Verdict(error));
+        Asked {
+            request,
+            is_last: true,
         }
-    })
-    .await
+    }
 }
 
-/// Takes what was seen off the socket; whether that worked, as it always does.
-fn take(socket: &TcpStream, scratch: &RefCell<Vec<u8>>, length: usize) -> bool {
-    let mut scratch = scratch.borrow_mut();
-    let Some(head) = scratch.get_mut(..length) else {
-        return false;
+/// Looks for a request at the beginning of these bytes.
+pub fn find(bytes: &[u8]) -> Found {
+    // RFC 9112, 2.2: an empty line before the request is passed over.
+    let is_break = |byte: &u8| matches!(byte, b'\r' | b'\n');
+    let begin = bytes.iter().take_while(|byte| is_break(byte)).count();
+    let text = bytes.get(begin..).unwrap_or_default();
+    let refused = |error, headers| Found::Whole(Asked::refused(error, headers), bytes.len());
+    if text.first().is_some_and(|byte| !is_token(&[*byte])) {
+        // Another protocol, which may wait for an answer before it says more.
+        return refused(HttpError::MalformedRequest, HeaderMap::new());
+    }
+    let Some(length) = head_length(text) else {
+        if bytes.len() < REQUEST_HEAD_BUFFER_BYTES_MAX {
+            return Found::Part;
+        }
+        let headers = match lines(text) {
+            Ok(lines) => lines.headers,
+            Err((_, headers)) => headers,
+        };
+        return refused(HttpError::HeadTooLarge, headers);
     };
-    socket.try_read(head).is_ok_and(|taken| taken == length)
-}
-
-fn find(bytes: &[u8]) -> Found {
-    if bytes.starts_with(PREFACE) {
-        return Found::Http2;
-    }
-    if !bytes.is_empty() && PREFACE.starts_with(bytes) {
-        return Found::PartOfPreface;
-    }
-    let mut headers = [httparse::EMPTY_HEADER; PEEK_HEADERS_MAX];
-    let mut parsed = httparse::Request::new(&mut headers);
-    match parsed.parse(bytes) {
-        Ok(httparse::Status::Complete(length)) => match request(&parsed) {
-            Some(request) => Found::Stream(Box::new(request), length),
-            None => Found::Other,
-        },
-        Ok(httparse::Status::Partial) if bytes.starts_with(b"GET ") => Found::Part,
-        Ok(httparse::Status::Partial) | Err(_) => Found::Other,
+    let head = text.get(..length).unwrap_or_default();
+    match read(head) {
+        Ok(asked) => Found::Whole(asked, begin.saturating_add(length)),
+        Err((error, headers)) => refused(error, headers),
     }
 }
 
-/// The request, if it is a plain one for a stream.
-fn request(parsed: &httparse::Request<'_, '_>) -> Option<Request> {
-    let target = parsed.path?;
-    let path = target.split('?').next()?;
-    // The stream of several views is left to the HTTP stack, too.
-    let is_stream = path.starts_with('/') && path.ends_with(STREAM_SUFFIX) && path != STREAM_SUFFIX;
-    if parsed.method? != "GET" || parsed.version? != 1 || !is_stream {
-        return None;
+/// Bytes up to and including the empty line.
+fn head_length(text: &[u8]) -> Option<usize> {
+    memchr::memchr_iter(b'\n', text).find_map(|at| match text.get(at + 1..)? {
+        [b'\n', ..] => Some(at + 2),
+        [b'\r', b'\n', ..] => Some(at + 3),
+        _ => None,
+    })
+}
+
+/// An error, and the headers that were read before it.
+type Refused = (HttpError, HeaderMap);
+
+fn read(head: &[u8]) -> Result<Asked, Refused> {
+    let Lines {
+        first,
+        headers,
+        bytes,
+        count,
+    } = lines(head)?;
+    let bad = |error| move |headers| Err((error, headers));
+    let mut words = first.split(|byte| *byte == b' ');
+    let (Some(method), Some(target), Some(version), None) =
+        (words.next(), words.next(), words.next(), words.next())
+    else {
+        return bad(HttpError::MalformedRequest)(headers);
+    };
+    let version = match version {
+        b"HTTP/1.0" => Version::HTTP_10,
+        // A later minor version only adds to the first (RFC 9110, 2.5).
+        [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'1'..=b'9'] => Version::HTTP_11,
+        _ => return bad(HttpError::MalformedRequest)(headers),
+    };
+    let Ok(method) = Method::from_bytes(method) else {
+        return bad(HttpError::MalformedRequest)(headers);
+    };
+    if bytes.saturating_add(target.len()) > REQUEST_HEAD_BYTES_MAX || count > REQUEST_HEADERS_MAX {
+        return bad(HttpError::HeadTooLarge)(headers);
     }
+    let uri = match uri(target, &method) {
+        Ok(uri) => uri,
+        Err(error) => return bad(error)(headers),
+    };
+    let is_last = version == Version::HTTP_10 || has_body(&headers) || wants_close(&headers);
     let mut request = Request::new();
     let head = request.head_mut();
-    head.method = Method::GET;
-    head.version = Version::HTTP_11;
-    head.uri = target.parse::<Uri>().ok()?;
-    for header in parsed.headers.iter() {
-        let name = HeaderName::from_bytes(header.name.as_bytes()).ok()?;
-        if NOT_PLAIN.contains(&name.as_str()) {
-            return None;
-        }
-        let value = HeaderValue::from_bytes(header.value).ok()?;
-        head.headers.append(name, value);
+    (head.method, head.version, head.uri, head.headers) = (method, version, uri, headers);
+    Ok(Asked { request, is_last })
+}
+
+/// Whether anything but another request may follow. What it is, nobody here
+/// asks: it is never read, so that nobody can hide a request in it.
+fn has_body(headers: &HeaderMap) -> bool {
+    let mut lengths = headers.get_all(CONTENT_LENGTH);
+    headers.contains_key(TRANSFER_ENCODING) || lengths.any(|length| length.as_bytes() != b"0")
+}
+
+fn wants_close(headers: &HeaderMap) -> bool {
+    headers.get_all(CONNECTION).any(|value| {
+        let mut words = value.as_bytes().split(|byte| *byte == b',');
+        words.any(|word| word.trim_ascii().eq_ignore_ascii_case(b"close"))
+    })
+}
+
+/// What is asked for.
+fn uri(target: &[u8], method: &Method) -> Result<Uri, HttpError> {
+    let target = target.split(|byte| *byte == b'#').next().unwrap_or(target);
+    let (path, query) = match memchr::memchr(b'?', target) {
+        Some(at) => (target.get(..at), target.get(at..)),
+        None => (Some(target), None),
+    };
+    let path = path.unwrap_or_default();
+    if !path.iter().all(u8::is_ascii_graphic) {
+        return Err(HttpError::MalformedPath);
     }
-    Some(request)
+    let mut text = String::from_utf8_lossy(path).into_owned();
+    text.extend(percent_encode(query.unwrap_or_default(), QUERY));
+    if text.len() > usize::from(u16::MAX) - 1 {
+        return Err(HttpError::HeadTooLarge);
+    }
+    let uri: Uri = text.parse().map_err(|_| HttpError::MalformedPath)?;
+    let is_origin = path.starts_with(b"/");
+    // RFC 9112, 3.2: a path; or all of the address, as proxies are asked; or
+    // what belongs to two methods that nobody answers here.
+    let is_whole = uri.scheme().is_some() && uri.authority().is_some_and(|it| is_host(it.as_str()));
+    let is_other = path == b"*" || *method == Method::CONNECT;
+    match is_origin || is_whole || is_other {
+        true => Ok(uri),
+        false => Err(HttpError::MalformedPath),
+    }
+}
+
+/// Whether an authority names a host, and no user (RFC 9110, 4.2.4).
+fn is_host(authority: &str) -> bool {
+    !authority.is_empty() && !authority.contains('@')
+}
+
+/// The lines of a head.
+struct Lines<'h> {
+    /// The first of them.
+    first: &'h [u8],
+    headers: HeaderMap,
+    /// Bytes of names and values.
+    bytes: usize,
+    /// Headers, but for cookies, which HTTP/2 tells one by one.
+    count: usize,
+}
+
+/// A line without its end.
+fn line(text: &[u8]) -> &[u8] {
+    let text = text.strip_suffix(b"\n").unwrap_or(text);
+    text.strip_suffix(b"\r").unwrap_or(text)
+}
+
+/// Reads a head, or the beginning of one.
+fn lines(head: &[u8]) -> Result<Lines<'_>, Refused> {
+    let mut rest = head.split_inclusive(|byte| *byte == b'\n').map(line);
+    let mut read = Lines {
+        first: rest.next().unwrap_or_default(),
+        headers: HeaderMap::new(),
+        bytes: 0,
+        count: 0,
+    };
+    let mut open: Option<(HeaderName, Vec<u8>)> = None;
+    for line in rest.take_while(|line| !line.is_empty()) {
+        let is_more = matches!(line.first(), Some(b' ' | b'\t'));
+        // RFC 9112, 5.2: a value may go on in the next line.
+        if let (true, Some((_, value))) = (is_more, &mut open) {
+            value.push(b' ');
+            value.extend_from_slice(line.trim_ascii());
+            continue;
+        }
+        if let Some((name, value)) = open.take() {
+            read.add(name, value);
+        }
+        let parts = memchr::memchr(b':', line).map(|at| line.split_at(at));
+        // No name has a blank in it, and so none before the colon.
+        let name = parts.map(|(name, _)| HeaderName::from_bytes(name));
+        let (Some((_, value)), Some(Ok(name))) = (parts, name) else {
+            return Err((HttpError::MalformedRequest, read.headers));
+        };
+        let value = value.strip_prefix(b":").unwrap_or(value);
+        open = Some((name, value.trim_ascii().to_vec()));
+    }
+    if let Some((name, value)) = open {
+        read.add(name, value);
+    }
+    Ok(read)
+}
+
+impl Lines<'_> {
+    fn add(&mut self, name: HeaderName, mut value: Vec<u8>) {
+        self.bytes = self.bytes.saturating_add(name.as_str().len());
+        self.bytes = self.bytes.saturating_add(value.len());
+        self.count = self.count.saturating_add(usize::from(name != COOKIE));
+        // RFC 9110, 5.5: control characters are no reason to refuse anybody.
+        for byte in &mut value {
+            if byte.is_ascii_control() && *byte != b'\t' {
+                *byte = b' ';
+            }
+        }
+        if let Ok(value) = HeaderValue::from_bytes(value.trim_ascii()) {
+            self.headers.append(name, value);
+        }
+    }
+}
+
+/// RFC 9110, 5.6.2.
+fn is_token(bytes: &[u8]) -> bool {
+    let is_other = |byte: u8| b"!#$%&'*+-.^_`|~".contains(&byte);
+    let mut bytes = bytes.iter();
+    bytes.all(|byte| byte.is_ascii_alphanumeric() || is_other(*byte))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use actix_web::HttpMessage as _;
-
-    #[test]
-    fn request_for_a_stream_is_recognised() {
-        let text = b"GET /top10/stream?x=/a HTTP/1.1\r\nHost: h\r\nX-A: 1\r\nx-a: 2\r\n\r\nrest";
-        let Found::Stream(request, length) = find(text) else {
-            panic!("not recognised");
-        };
-        assert_eq!(length, text.len() - "rest".len());
-        assert_eq!(request.uri().to_string(), "/top10/stream?x=/a");
-        let values: Vec<_> = request.headers().get_all("x-a").collect();
-        assert_eq!(values, ["1", "2"]);
-    }
-
-    #[test]
-    fn request_for_anything_else_is_left_alone() {
-        for text in [
-            "GET /top10 HTTP/1.1\r\n\r\n",
-            "GET /a?b=/stream HTTP/1.1\r\n\r\n",
-            "GET /stream?view=a&view=b HTTP/1.1\r\n\r\n",
-            "HEAD /top10/stream HTTP/1.1\r\n\r\n",
-            "POST /top10/stream HTTP/1.1\r\n\r\n",
-            "GET /top10/stream HTTP/1.0\r\n\r\n",
-            "GET http://h/top10/stream HTTP/1.1\r\n\r\n",
-            "GET /top10/stream HTTP/1.1\r\nContent-Length: 0\r\n\r\n",
-            "GET /top10/stream HTTP/1.1\r\nUpgrade: websocket\r\n\r\n",
-            "GET /top10/stream HTTP/1.1\r\nbad header: 1\r\n\r\n",
-            "PRI * HTTP/2.0\r\n\r\nSM\r\n\n",
-            "PUT",
-            "POST /top10/stream HT",
-            "\u{16}\u{3}\u{1}",
-            "",
-        ] {
-            assert!(matches!(find(text.as_bytes()), Found::Other), "{text:?}");
-        }
-        assert!(matches!(find(b"GET /top10/stream HT"), Found::Part));
-    }
-
-    #[test]
-    fn preface_of_http2_is_recognised_from_its_first_byte() {
-        for length in 1..PREFACE.len() {
-            let part = PREFACE.get(..length).unwrap();
-            assert!(matches!(find(part), Found::PartOfPreface), "{length}");
-        }
-        let settings = [PREFACE, &[0, 0, 0, 4, 0, 0, 0, 0, 0]].concat();
-        for bytes in [PREFACE, &settings] {
-            assert!(matches!(find(bytes), Found::Http2));
-        }
-    }
-}
+mod tests;

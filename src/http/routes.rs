@@ -3,7 +3,7 @@
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
-use actix_web::http::header::X_CONTENT_TYPE_OPTIONS;
+use actix_web::http::header::{COOKIE, X_CONTENT_TYPE_OPTIONS};
 use actix_web::middleware::{DefaultHeaders, Next, from_fn};
 use actix_web::web::{self, Data};
 use actix_web::{App, Error};
@@ -11,7 +11,7 @@ use actix_web_lab::extract::LocalData;
 use actix_web_lab::middleware::CatchPanic;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::limits::REQUEST_HEAD_BYTES_MAX;
+use crate::limits::{REQUEST_HEAD_BYTES_MAX, REQUEST_HEADERS_MAX};
 
 use super::error::HttpError;
 use super::guard::guard;
@@ -76,7 +76,7 @@ fn refusal(request: &ServiceRequest) -> Option<HttpError> {
     if !is_well_encoded(request.uri().path()) {
         return Some(HttpError::MalformedPath);
     }
-    if head_bytes(request) > REQUEST_HEAD_BYTES_MAX {
+    if head_bytes(request) > REQUEST_HEAD_BYTES_MAX || headers(request) > REQUEST_HEADERS_MAX {
         return Some(HttpError::HeadTooLarge);
     }
     None
@@ -89,6 +89,12 @@ fn head_bytes(request: &ServiceRequest) -> usize {
     headers.fold(target, |bytes, (name, value)| {
         bytes + name.as_str().len() + value.len()
     })
+}
+
+/// Its headers, but for cookies, of which HTTP/2 makes one each.
+fn headers(request: &ServiceRequest) -> usize {
+    let names = request.headers().iter().map(|(name, _)| name);
+    names.filter(|name| **name != COOKIE).count()
 }
 
 /// Whether every `%` begins an escape and the escapes spell UTF-8.

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::http::Method;
@@ -17,7 +17,7 @@ use actix_web::web::{Bytes, Data, Query};
 use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, HttpResponseBuilder};
 use actix_web_lab::extract::{LocalData, Path};
 
-use crate::limits::BASE_SLICE_BYTES;
+use crate::limits::LAST_EVENT_IDS_MAX;
 use crate::relay::joint::Joint;
 use crate::relay::subscriber::Subscriber;
 
@@ -60,14 +60,15 @@ pub async fn stream(
         response.insert_header((CONTENT_ENCODING, ContentEncoding::Gzip.as_str()));
     }
     if request.method() == Method::HEAD {
-        return Ok(response.finish());
+        return Ok(response.body(Unsaid));
     }
     let shared = Arc::clone(&local.borrow().shared);
     let permit = match gateway.admit(&request, std::slice::from_ref(&shared)) {
         Ok(permit) => permit,
         Err(refusal) => return Ok(refusal.respond(&request)),
     };
-    let resume = last_event_id(&request).and_then(|id| id.parse().ok());
+    let ids = last_event_ids(&request);
+    let resume = ids.iter().filter_map(|id| id.parse().ok()).collect();
     let mut subscriber = Subscriber::new(&local, resume, permit);
     if let Some(time) = access.lasts() {
         subscriber.end_after(time);
@@ -132,23 +133,26 @@ impl Source {
         }
     }
 
-    /// The response: the head alone where the connection serves the stream
-    /// itself, else with the stream as its body.
-    pub fn respond(
-        mut self,
-        request: &HttpRequest,
-        mut response: HttpResponseBuilder,
-    ) -> HttpResponse {
+    /// Ends it between two events as soon as it has said what there is: its
+    /// client has closed its side. It may still read, or have left.
+    pub fn end_soon(&mut self) {
+        match self {
+            Source::One(subscriber) => subscriber.end_soon(),
+            Source::Several(joint) => joint.end_soon(),
+        }
+    }
+
+    /// The response's head; every connection has a place for the stream, and
+    /// serves it itself.
+    pub fn respond(self, request: &HttpRequest, mut response: HttpResponseBuilder) -> HttpResponse {
         if let Some(slot) = request.extensions().get::<Slot>() {
             *slot.0.borrow_mut() = Some(self);
-            return response.finish();
         }
-        let next = move |context: &mut Context<'_>| self.poll_next(context);
-        response.body(Body::new(next))
+        response.finish()
     }
 }
 
-/// Where a connection that can serve a stream itself is given one.
+/// Where a connection is given a stream to serve.
 #[derive(Clone, Default)]
 pub struct Slot(Rc<RefCell<Option<Source>>>);
 
@@ -159,42 +163,32 @@ impl Slot {
     }
 }
 
-/// The last id that the client says it has, whatever it is worth.
-pub fn last_event_id(request: &HttpRequest) -> Option<String> {
-    if let Some(header) = request.headers().get(LAST_EVENT_ID_HEADER) {
-        return Some(header.to_str().ok()?.trim().to_owned());
-    }
-    let query = Query::<Vec<(String, String)>>::from_query(request.query_string()).ok()?;
+/// All ids that the client says it has, whatever they are worth: a page may
+/// have put one into the address that is older than what its client has seen
+/// since, and clients put theirs into the header, the query, or both.
+pub fn last_event_ids(request: &HttpRequest) -> Vec<String> {
+    let headers = request.headers().get_all(LAST_EVENT_ID_HEADER);
+    let lines = headers.map(|line| String::from_utf8_lossy(line.as_bytes()).into_owned());
+    let query = Query::<Vec<(String, String)>>::from_query(request.query_string());
+    let query = query.map_or_else(|_| Vec::new(), Query::into_inner);
     let named = |name: &str| LAST_EVENT_ID_PARAMETERS.contains(&name);
-    let (_, value) = query.iter().find(|(name, _)| named(name))?;
-    Some(value.trim().to_owned())
+    let parameters = query.into_iter().filter(|(name, _)| named(name));
+    let all = lines.chain(parameters.map(|(_, value)| value));
+    // No id has a comma in it; a proxy may have made one line of two.
+    let ids = all.flat_map(|text| {
+        let parts = text.split(',').map(|part| part.trim().to_owned());
+        parts.collect::<Vec<String>>()
+    });
+    ids.filter(|id| !id.is_empty())
+        .take(LAST_EVENT_IDS_MAX)
+        .collect()
 }
 
-/// A stream as a body of unknown length.
-///
-/// The HTTP stack copies what it is given into a buffer of the connection, so a
-/// large frame is given in slices: one stalled peer must not hold a copy of it.
-pub struct Body<N> {
-    /// The next bytes, or the end.
-    next: N,
-    /// What is left of a frame.
-    rest: Bytes,
-}
+/// The body of an answer to `HEAD`: of unknown length, as the stream's is, and
+/// never asked for.
+pub struct Unsaid;
 
-impl<N> Body<N> {
-    /// A body of what this gives, piece by piece.
-    pub fn new(next: N) -> Self {
-        Body {
-            next,
-            rest: Bytes::new(),
-        }
-    }
-}
-
-impl<N> MessageBody for Body<N>
-where
-    N: FnMut(&mut Context<'_>) -> Poll<Option<Bytes>> + Unpin,
-{
+impl MessageBody for Unsaid {
     type Error = Infallible;
 
     fn size(&self) -> BodySize {
@@ -202,16 +196,9 @@ where
     }
 
     fn poll_next(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, Infallible>>> {
-        if self.rest.is_empty() {
-            match ready!((self.next)(context)) {
-                Some(bytes) => self.rest = bytes,
-                None => return Poll::Ready(None),
-            }
-        }
-        let length = self.rest.len().min(BASE_SLICE_BYTES);
-        Poll::Ready(Some(Ok(self.rest.split_to(length))))
+        Poll::Ready(None)
     }
 }

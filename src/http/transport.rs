@@ -13,14 +13,30 @@ use super::progress::Watch;
 
 /// A socket and the watch over it, below TLS and HTTP.
 pub struct Transport {
-    socket: TcpStream,
+    /// There until it is taken out, after which nothing else is done.
+    socket: Option<TcpStream>,
     watch: Watch,
 }
 
 impl Transport {
     /// The socket, watched.
     pub fn new(socket: TcpStream, watch: Watch) -> Self {
-        Transport { socket, watch }
+        Transport {
+            socket: Some(socket),
+            watch,
+        }
+    }
+
+    /// The socket alone, for who watches it otherwise.
+    pub fn into_socket(mut self) -> Option<TcpStream> {
+        self.socket.take()
+    }
+
+    fn socket(self: Pin<&mut Self>) -> io::Result<Pin<&mut TcpStream>> {
+        let socket = self.get_mut().socket.as_mut();
+        socket
+            .map(Pin::new)
+            .ok_or(io::ErrorKind::NotConnected.into())
     }
 
     fn note<T>(&self, polled: Poll<T>) -> Poll<T> {
@@ -38,8 +54,10 @@ pub fn forget_unsent(socket: &TcpStream) {
 
 impl Drop for Transport {
     fn drop(&mut self) {
-        if self.watch.is_stalled() {
-            forget_unsent(&self.socket);
+        if let Some(socket) = &self.socket
+            && self.watch.is_stalled()
+        {
+            forget_unsent(socket);
         }
     }
 }
@@ -50,7 +68,7 @@ impl AsyncRead for Transport {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().socket).poll_read(context, buffer)
+        self.socket()?.poll_read(context, buffer)
     }
 }
 
@@ -61,7 +79,7 @@ impl AsyncWrite for Transport {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        let written = Pin::new(&mut this.socket).poll_write(context, bytes);
+        let written = Pin::new(&mut *this).socket()?.poll_write(context, bytes);
         this.note(written)
     }
 
@@ -71,29 +89,38 @@ impl AsyncWrite for Transport {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        let written = Pin::new(&mut this.socket).poll_write_vectored(context, slices);
+        let socket = Pin::new(&mut *this).socket()?;
+        let written = socket.poll_write_vectored(context, slices);
         this.note(written)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.socket.is_write_vectored()
+        self.socket
+            .as_ref()
+            .is_some_and(AsyncWrite::is_write_vectored)
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().socket).poll_flush(context)
+        self.socket()?.poll_flush(context)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().socket).poll_shutdown(context)
+        self.socket()?.poll_shutdown(context)
     }
 }
 
 impl ActixStream for Transport {
     fn poll_read_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<Ready>> {
-        ActixStream::poll_read_ready(&self.socket, context)
+        match &self.socket {
+            Some(socket) => ActixStream::poll_read_ready(socket, context),
+            None => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+        }
     }
 
     fn poll_write_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<Ready>> {
-        ActixStream::poll_write_ready(&self.socket, context)
+        match &self.socket {
+            Some(socket) => ActixStream::poll_write_ready(socket, context),
+            None => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+        }
     }
 }

@@ -34,31 +34,34 @@ pub const OUTLET_WRITES_MAX: usize = 16;
 /// before it is taken for a fault and disconnected.
 pub const OUTLET_INPUT_BYTES_MAX: usize = 4 * 1024;
 
-/// Time from which on a connection that has not said a word yet is left to the
-/// HTTP stack, whose own timer ends it.
-pub const PEEK_TIMEOUT: Duration = Duration::from_secs(1);
+/// Bytes that are read from a connection at a time: most requests at once.
+pub const READ_BYTES: usize = 4 * 1024;
 
-/// Bytes of a request's head that are looked at to recognise a stream; a
-/// larger one is served as well, by the HTTP stack.
-pub const PEEK_BYTES_MAX: usize = 16 * 1024;
+/// Bytes of a request that are held before its head is whole: the largest head
+/// that is taken, and the signs around each of its names and values.
+pub const REQUEST_HEAD_BUFFER_BYTES_MAX: usize = 40 * 1024;
 
-/// Headers of a request that is recognised: as many as the HTTP stack takes.
-pub const PEEK_HEADERS_MAX: usize = 96;
+/// Headers of a request, cookies not counted, which HTTP/2 tells one by one: a
+/// browser sends some twenty, and each proxy adds a few.
+pub const REQUEST_HEADERS_MAX: usize = 96;
 
-/// Pauses between two looks at a head of which only the beginning is there:
-/// its second segment is a moment away, or it is left to the HTTP stack.
-pub const PEEK_PAUSES: [Duration; 3] = [
-    Duration::from_millis(1),
-    Duration::from_millis(10),
-    Duration::from_millis(100),
-];
+/// Time that a connection is kept open for another request.
+pub const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Pause between two further looks at the preface of HTTP/2, of which a few
-/// bytes are there: it comes in one segment, unless somebody is playing.
-pub const PREFACE_PAUSE: Duration = Duration::from_millis(250);
+/// Bytes of a piece that are copied behind the size of their chunk: cheaper
+/// than telling the kernel of two places.
+pub const CHUNK_COPIED_BYTES_MAX: usize = 4 * 1024;
 
-/// Bytes of an answer that grants no stream: a few words of JSON.
-pub const REFUSAL_BYTES_MAX: usize = 64 * 1024;
+/// Time that a client has to read the last answer before its connection is
+/// closed under what it still sends; local networks need a thousandth of it.
+pub const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Bytes that are passed over meanwhile: a request's body of some size.
+pub const LINGER_BYTES_MAX: usize = 1024 * 1024;
+
+/// Ids that a client may come back with at once: one in the header, one that
+/// its library put into the query, one that its page did, and as many again.
+pub const LAST_EVENT_IDS_MAX: usize = 8;
 
 /// Frames a subscriber that fell behind is sent one by one; a longer backlog
 /// is merged into one delta. Merging costs a sort, sending costs a chunk.

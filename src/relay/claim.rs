@@ -8,15 +8,15 @@ use std::task::Context;
 use actix_web::rt::time::{Sleep, sleep};
 
 use crate::limits::AHEAD_WAIT;
-use crate::model::position::Position;
+use crate::model::position::{Incarnation, Position};
 use crate::model::retention::{Cursor, Resume};
 
 use super::counters::{Outcome, StreamCounters};
 use super::local_log::LocalLog;
 
-/// A position that a client came with, if it came with one.
+/// The positions that a client came with, if it came with any.
 pub struct Claim {
-    position: Option<Position>,
+    positions: Vec<Position>,
     /// Runs while the client is ahead of this gateway.
     ahead: Option<Pin<Box<Sleep>>>,
 }
@@ -34,11 +34,22 @@ pub enum Judged {
 
 impl Claim {
     /// What the client says.
-    pub fn new(position: Option<Position>) -> Self {
+    pub fn new(positions: Vec<Position>) -> Self {
         Claim {
-            position,
+            positions,
             ahead: None,
         }
+    }
+
+    /// Of several positions the latest of this incarnation is what the client
+    /// has: from an earlier one on, it would be sent again what it has applied.
+    fn best(&self, incarnation: Incarnation) -> Option<Position> {
+        let ours = self
+            .positions
+            .iter()
+            .filter(|it| it.incarnation == incarnation);
+        let latest = ours.max_by_key(|position| position.timestamp);
+        latest.or(self.positions.first()).copied()
     }
 
     /// Compares it with the log; what is found is counted, and ends the claim.
@@ -48,7 +59,7 @@ impl Claim {
         counters: &StreamCounters,
         context: &mut Context<'_>,
     ) -> Judged {
-        let Some(position) = self.position else {
+        let Some(position) = self.best(log.borrow().incarnation()) else {
             return Judged::Base(None);
         };
         let found = log.borrow_mut().resume(position);
@@ -59,7 +70,7 @@ impl Claim {
             Resume::Ahead => Outcome::Ahead,
             Resume::Base => Outcome::Base,
         });
-        *self = Claim::new(None);
+        *self = Claim::new(Vec::new());
         match found.cursor() {
             Some(cursor) => Judged::Resumed(position, cursor),
             None => Judged::Base(Some(position)),
@@ -72,5 +83,32 @@ impl Claim {
             .ahead
             .get_or_insert_with(|| Box::pin(sleep(AHEAD_WAIT)));
         timer.as_mut().poll(context).is_ready()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::position::Timestamp;
+
+    #[test]
+    fn claim_of_several_positions_is_the_latest_of_the_incarnation() {
+        let (ours, other) = (Incarnation::of(["a"]), Incarnation::of(["b"]));
+        let at = |time, incarnation| Position {
+            timestamp: Timestamp::new(time),
+            incarnation,
+        };
+        for (positions, expected) in [
+            (vec![], None),
+            (vec![at(7, ours)], Some(at(7, ours))),
+            (
+                vec![at(7, ours), at(9, ours), at(8, ours)],
+                Some(at(9, ours)),
+            ),
+            (vec![at(9, other), at(7, ours)], Some(at(7, ours))),
+            (vec![at(9, other), at(99, other)], Some(at(9, other))),
+        ] {
+            assert_eq!(Claim::new(positions).best(ours), expected);
+        }
     }
 }

@@ -28,6 +28,8 @@ pub const EVENT_UPSTREAM: &str = "upstream";
 pub const EVENT_GONE: &str = "gone";
 /// What was begun is not told to its end; clients know no event of this name.
 pub const EVENT_ABANDONED: &str = "abandoned";
+/// There is no place for one stream more.
+pub const EVENT_FULL: &str = "full";
 /// All views of the stream stand at one time.
 pub const EVENT_CONSISTENT: &str = "consistent";
 /// The key of an added row in a delta.
@@ -160,24 +162,6 @@ const ROW_OVERHEAD: usize = 64;
 /// Bytes of a frame beside its contents.
 const FRAME_OVERHEAD: usize = 128;
 
-/// The first line of every stream: how long a client waits before it comes
-/// back.
-pub fn retry(milliseconds: u64) -> Bytes {
-    Bytes::from(format!("retry: {milliseconds}\n\n"))
-}
-
-/// Why a stream ends whose client takes too long for a large event.
-pub const REASON_SLOW: &str = "this event is not kept any longer; come back for what there is now";
-
-/// Why a gateway that shuts down serves no stream; a comment to the client.
-pub const REASON_CLOSING: &str = "this gateway is shutting down";
-
-/// The last words of a stream that ends though its view goes on: when to come
-/// back, and why; the reason is one line.
-pub fn farewell(milliseconds: u64, reason: &str) -> Bytes {
-    Bytes::from(format!("retry: {milliseconds}\n: {reason}\n\n"))
-}
-
 /// All views of a stream stand at this time; the id is for coming back there.
 pub fn consistent(time: Timestamp, id: Option<&str>) -> Bytes {
     let id = id.map_or_else(String::new, |id| format!("id: {id}\n"));
@@ -301,7 +285,6 @@ mod tests {
         );
         let beat = Frame::heartbeat_in_place(Timestamp::new(5));
         assert_eq!(text(&beat.encoded.event()), "event: delta\ndata: []\n\n");
-        assert_eq!(text(&retry(2143)), "retry: 2143\n\n");
         assert_eq!(
             text(&consistent(Timestamp::new(7), Some("7-a.7-b"))),
             "event: consistent\ndata: {\"position\":7}\nid: 7-a.7-b\n\n"

@@ -19,12 +19,13 @@ use crate::limits::RETRY_MS;
 use crate::model::position::{Position, Timestamp};
 
 use super::counters::End;
-use super::frame::{COMMENT, REASON_CLOSING, REASON_SLOW, consistent, farewell, retry};
+use super::frame::{COMMENT, consistent};
 use super::long::abandoned;
 use super::relay::Local;
 use super::shared::LOTS;
+use super::words::{REASON_CLOSING, REASON_HALF_CLOSED, REASON_SLOW, farewell, retry};
 use common::common_time;
-use ids::{id_of, positions};
+use ids::{best, id_of, positions};
 use out::Out;
 use part::{Part, Reach, Sent};
 
@@ -80,6 +81,8 @@ pub struct Joint {
     lot: u16,
     /// Runs until the stream has to end, if it has to.
     expiry: Option<Pin<Box<Sleep>>>,
+    /// It ends as soon as it has said what there is.
+    is_last: bool,
     /// Why it ended, once it has.
     end: End,
     /// Whatever is to be let go when the stream has ended.
@@ -87,14 +90,22 @@ pub struct Joint {
 }
 
 impl Joint {
-    /// A stream of these views, each another one, that goes on from an id
-    /// where it can; something is said at least once a heartbeat. It keeps
+    /// A stream of these views, each another one, that goes on from the best of
+    /// these ids where it can; something is said at least once a heartbeat. It keeps
     /// what it is given until it has ended.
-    pub fn new(views: &[Chosen], id: Option<&str>, heartbeat: Duration, kept: impl Any) -> Self {
+    pub fn new(views: &[Chosen], ids: &[String], heartbeat: Duration, kept: impl Any) -> Self {
         let name = |view: &Chosen| view.name.clone();
         let mut order: Vec<usize> = (0..views.len()).collect();
         order.sort_by_cached_key(|place| views.get(*place).map(name));
-        let brought = positions(id, order.len());
+        let incarnation = |view: &Chosen| {
+            let log = view.local.borrow().log.clone();
+            log.map(|log| log.borrow().incarnation())
+        };
+        let now = order
+            .iter()
+            .map(|place| views.get(*place).and_then(incarnation));
+        let id = best(ids, &now.collect::<Vec<_>>());
+        let brought = positions(id.as_deref().unwrap_or_default(), order.len());
         let resume = |place: usize| {
             let at = order.iter().position(|other| *other == place)?;
             *brought.get(at)?
@@ -122,6 +133,7 @@ impl Joint {
             beat: Box::pin(sleep(heartbeat)),
             lot: fastrand::u16(LOTS),
             expiry: None,
+            is_last: false,
             end: End::Left,
             _kept: Box::new(kept),
         }
@@ -143,12 +155,28 @@ impl Joint {
                 .any(|part| part.is_forgotten() || part.shared.ends(self.lot))
     }
 
+    /// Ends the stream between two events as soon as it has said what there is
+    /// now: its client has closed its side. It may still read, or have left.
+    pub fn end_soon(&mut self) {
+        self.is_last = true;
+    }
+
+    /// Whether nothing is to come for who waits no longer: the views stood at
+    /// one time, or will not for now.
+    fn has_said_all(&self) -> bool {
+        self.time.is_some() || self.is_silent || self.parts.iter().any(Part::is_loading)
+    }
+
     /// The next bytes of the stream; `None` at its end, which is always between
     /// two events.
     pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
         while !self.is_over && !self.out.is_full() {
             match self.step(context) {
                 Step::More => {}
+                Step::Wait if self.is_last && self.has_said_all() => {
+                    self.own(&farewell(fastrand::u64(RETRY_MS), REASON_HALF_CLOSED));
+                    (self.is_over, self.end) = (true, End::Left);
+                }
                 Step::Wait => break,
                 Step::End(end) => (self.is_over, self.end) = (true, end),
             }
@@ -175,7 +203,9 @@ impl Joint {
     fn step(&mut self, context: &mut Context<'_>) -> Step {
         if !self.is_open {
             self.is_open = true;
-            self.own(&retry(fastrand::u64(RETRY_MS)));
+            let retry_ms = fastrand::u64(RETRY_MS);
+            self.own(&retry(retry_ms));
+            self.out.retry_after(retry_ms);
             return Step::More;
         }
         if let Some(time) = self.batch {
@@ -219,7 +249,7 @@ impl Joint {
             self.beat.as_mut().reset(Instant::now() + self.heartbeat);
         }
         match self.begin(context) {
-            Step::Wait if self.is_silent => {
+            Step::Wait if self.is_silent && !self.is_last => {
                 self.say_again();
                 Step::More
             }
@@ -348,17 +378,25 @@ impl Joint {
         let is_news = self.known.as_ref() != Some(&positions);
         let id = is_news.then(|| id_of(&positions));
         self.known = Some(positions);
-        self.own(&consistent(time, id.as_deref()));
+        self.say_time(time, id.as_deref());
         if let Some(part) = self.parts.first() {
             part.counters.count_frames(1);
         }
+    }
+
+    fn say_time(&mut self, time: Timestamp, id: Option<&str>) {
+        let bytes = self.out.begin_event();
+        if let Some(part) = self.parts.first() {
+            part.counters.count_bytes(bytes);
+        }
+        self.own(&consistent(time, id));
     }
 
     /// Breaks a silence in which the views did not come to a later time.
     fn say_again(&mut self) {
         self.is_silent = false;
         match self.time.filter(|_| !self.is_owed) {
-            Some(time) => self.own(&consistent(time, None)),
+            Some(time) => self.say_time(time, None),
             None => self.own(COMMENT),
         }
     }

@@ -10,6 +10,7 @@ use crate::model::position::{Incarnation, Position, Timestamp};
 use crate::model::retention::{Cursor, Resume, Retention};
 
 use super::base::Base;
+use super::counters::StreamCounters;
 use super::encoded::{Encoded, Form};
 use super::frame::{Frame, Kind, encode_delta};
 use super::long::{Extent, Reading};
@@ -61,6 +62,27 @@ pub enum Next {
     Ended,
     /// What it lacks is forgotten.
     Forgotten,
+}
+
+impl Next {
+    /// Moves the cursor behind what is taken, and counts it; else what there is
+    /// in place of bytes.
+    pub fn taken(self, cursor: &mut Cursor, counters: &StreamCounters) -> Result<Piece, Next> {
+        match self {
+            Next::Bytes(bytes, place) => {
+                counters.count_frames(place.since(*cursor));
+                *cursor = place;
+                Ok(bytes)
+            }
+            Next::Merged(bytes, place) => {
+                counters.count_frames(1);
+                counters.count_compacted();
+                *cursor = place;
+                Ok(bytes)
+            }
+            other => Err(other),
+        }
+    }
 }
 
 /// What a reader of several views is to be given of one of them.

@@ -23,3 +23,5 @@ pub mod relay;
 pub mod settling;
 pub mod shared;
 pub mod subscriber;
+mod voice;
+pub mod words;

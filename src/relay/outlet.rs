@@ -37,6 +37,8 @@ struct State {
     is_broken: bool,
     /// What the client has said, in bytes.
     heard: usize,
+    /// The client has closed its side.
+    is_deaf: bool,
     task: Waker,
 }
 
@@ -114,15 +116,22 @@ impl Outlet {
         Poll::Pending
     }
 
-    /// Whether the client has closed its side, or talks where it should listen.
+    /// Whether the connection is reset, or the client talks where it should
+    /// listen. One that has closed its side may still read, and is told the
+    /// end of its stream.
     fn has_left(&self, state: &mut State, context: &mut Context<'_>) -> bool {
         let mut scratch = [0; 512];
-        while let Poll::Ready(ready) = self.socket.poll_read_ready(context) {
+        while !state.is_deaf
+            && let Poll::Ready(ready) = self.socket.poll_read_ready(context)
+        {
             if ready.is_err() {
                 return true;
             }
             match self.socket.try_read(&mut scratch) {
-                Ok(0) => return true,
+                Ok(0) => {
+                    state.is_deaf = true;
+                    state.subscriber.end_soon();
+                }
                 Ok(length) => {
                     state.heard = state.heard.saturating_add(length);
                     if state.heard > OUTLET_INPUT_BYTES_MAX {
@@ -154,6 +163,7 @@ impl Delivery {
                 is_over: false,
                 is_broken: false,
                 heard: 0,
+                is_deaf: false,
                 task: Waker::noop().clone(),
             }),
         });

@@ -14,22 +14,21 @@ use std::time::Duration;
 
 use actix_web::rt::time::{Instant, Sleep, sleep};
 use bytes::Bytes;
-use flate2::Crc;
 
-use crate::limits::RETRY_MS;
 use crate::model::position::{Position, Timestamp};
 use crate::model::retention::{Cursor, Resume};
 
 use super::claim::{Claim, Judged};
 use super::counters::{End, StreamCounters};
-use super::encoded::{Encoded, Form};
-use super::frame::{COMMENT, Frame, REASON_CLOSING, farewell, retry};
+use super::frame::{COMMENT, Frame};
 use super::local_log::{LocalLog, Next};
 use super::long::Reading;
 use super::outlet::Outlet;
-use super::packed::{self, Packed, Piece};
+use super::packed::Piece;
 use super::relay::{Local, Waiter};
 use super::shared::{LOTS, SharedView};
+use super::voice::Voice;
+use super::words::{REASON_CLOSING, REASON_HALF_CLOSED};
 
 mod long;
 
@@ -80,10 +79,7 @@ pub enum News {
 /// A browser's stream, as a source of bytes.
 pub struct Subscriber {
     waiter: Waiter,
-    /// How the bytes are framed.
-    form: Form,
-    /// The sum of what was said, if it is compressed.
-    sum: Crc,
+    voice: Voice,
     shared: Arc<SharedView>,
     stage: Stage,
     claim: Claim,
@@ -96,6 +92,8 @@ pub struct Subscriber {
     has_worked: bool,
     /// Why it ended, once it has.
     end: End,
+    /// The stream ends as soon as it has said what there is.
+    is_last: bool,
     /// Runs until the stream has to end, if it has to.
     expiry: Option<Pin<Box<Sleep>>>,
     /// Whatever is to be let go when the stream has ended.
@@ -103,9 +101,9 @@ pub struct Subscriber {
 }
 
 impl Subscriber {
-    /// A stream of the view, from a position if it can be resumed; it keeps
-    /// what it is given until it has ended.
-    pub fn new(local: &Rc<RefCell<Local>>, resume: Option<Position>, kept: impl Any) -> Self {
+    /// A stream of the view, from the latest of these positions if it can be
+    /// resumed; it keeps what it is given until it has ended.
+    pub fn new(local: &Rc<RefCell<Local>>, resume: Vec<Position>, kept: impl Any) -> Self {
         let (shared, silences, counters) = {
             let local = local.borrow();
             let counters = Arc::clone(&local.counters);
@@ -114,8 +112,7 @@ impl Subscriber {
         shared.subscribe();
         Subscriber {
             waiter: Waiter::new(local),
-            form: Form::Event,
-            sum: Crc::new(),
+            voice: Voice::new(Arc::clone(&counters)),
             shared,
             stage: Stage::Opening,
             claim: Claim::new(resume),
@@ -124,9 +121,16 @@ impl Subscriber {
             counters,
             has_worked: false,
             end: End::Left,
+            is_last: false,
             expiry: None,
             _kept: Box::new(kept),
         }
+    }
+
+    /// Ends the stream between two events as soon as it has said what there is
+    /// now: its client has closed its side. It may still read, or have left.
+    pub fn end_soon(&mut self) {
+        self.is_last = true;
     }
 
     /// Ends the stream after this time, between two events.
@@ -154,35 +158,26 @@ impl Subscriber {
     /// end is a piece of its own.
     pub fn is_at_event(&self) -> bool {
         let is_inside = matches!(&self.stage, Stage::Long { reading, .. } if reading.slices() > 1);
-        !is_inside && !self.form.is_packed()
+        !is_inside && !self.voice.form.is_packed()
     }
 
     /// Compresses what the stream says, with gzip.
     pub fn pack(&mut self) {
-        self.form = self.form.packed();
+        self.voice.form = self.voice.form.packed();
     }
 
     /// Frames the bytes in chunks, and leaves the waiting for news to the relay,
     /// which from now on writes to the outlet. Returns the first bytes.
     pub fn serve(&mut self, outlet: &Rc<Outlet>) -> Bytes {
-        self.form = self.form.chunked();
+        self.voice.form = self.voice.form.chunked();
         self.waiter.serve(outlet);
         let first = self.open();
-        self.said(first)
+        self.voice.said(first)
     }
 
     fn open(&mut self) -> Piece {
-        let first = self.own(&retry(fastrand::u64(RETRY_MS)));
         self.stage = Stage::Joining;
-        first
-    }
-
-    /// The bytes, which from now on are a part of what was said.
-    fn said(&mut self, piece: Piece) -> Bytes {
-        if let Some(sum) = &piece.sum {
-            self.sum.combine(sum);
-        }
-        piece.bytes
+        self.voice.open()
     }
 
     /// Gives the outlet back that `serve` gave to the relay.
@@ -197,6 +192,9 @@ impl Subscriber {
 
     /// What a relay that has news is to do.
     pub fn news(&mut self) -> News {
+        if let Some(piece) = self.voice.behind() {
+            return News::Bytes(self.voice.said(piece));
+        }
         let Stage::Following { log, cursor } = &mut self.stage else {
             return News::None;
         };
@@ -207,12 +205,11 @@ impl Subscriber {
         if is_expired || self.shared.ends(self.lot) {
             return News::Task;
         }
-        let next = log.borrow_mut().next(*cursor, self.form);
-        match taken(next, cursor, &self.counters) {
+        let next = log.borrow_mut().next(*cursor, self.voice.form);
+        match next.taken(cursor, &self.counters) {
             Ok(piece) => {
-                let bytes = self.said(piece);
-                self.counters.count_bytes(bytes.len());
-                News::Bytes(bytes)
+                let piece = self.voice.event(piece);
+                News::Bytes(self.voice.said(piece))
             }
             Err(Next::Nothing) => News::None,
             // For its task, which has to wait for room sooner or later.
@@ -226,12 +223,13 @@ impl Subscriber {
         let Some(piece) = ready!(self.poll_stage(context)) else {
             return Poll::Ready(None);
         };
-        let bytes = self.said(piece);
-        self.counters.count_bytes(bytes.len());
-        Poll::Ready(Some(bytes))
+        Poll::Ready(Some(self.voice.said(piece)))
     }
 
     fn poll_stage(&mut self, context: &mut Context<'_>) -> Poll<Option<Piece>> {
+        if let Some(piece) = self.voice.behind() {
+            return Poll::Ready(Some(piece));
+        }
         let is_expired = self.is_expired(context);
         loop {
             match &mut self.stage {
@@ -255,14 +253,14 @@ impl Subscriber {
                     }
                     // Of a view that is given up the last word may be in the
                     // log, with a better reason.
-                    let next = log.borrow_mut().next(*cursor, self.form);
-                    match taken(next, cursor, &self.counters) {
-                        Ok(bytes) => return Poll::Ready(Some(bytes)),
-                        Err(Next::Nothing) if is_given_up => {
+                    let next = log.borrow_mut().next(*cursor, self.voice.form);
+                    match next.taken(cursor, &self.counters) {
+                        Ok(piece) => return Poll::Ready(Some(self.voice.event(piece))),
+                        Err(Next::Nothing) if is_given_up || self.is_last => {
                             return Poll::Ready(Some(self.say_farewell()));
                         }
                         // At news the relay writes by itself.
-                        Err(Next::Nothing) if self.form.is_chunked() => return Poll::Pending,
+                        Err(Next::Nothing) if self.voice.form.is_chunked() => return Poll::Pending,
                         Err(Next::Nothing) => return self.wait(context),
                         Err(Next::Long(reading, cursor)) => {
                             let (log, then) = (Rc::clone(log), Then::GoOn(cursor));
@@ -272,10 +270,9 @@ impl Subscriber {
                         Err(_) => self.finish(End::Gone),
                     }
                 }
-                Stage::Ended if self.form.is_packed() => {
+                Stage::Ended if self.voice.form.is_packed() => {
                     self.stage = Stage::Over;
-                    let bytes = packed::end(&self.sum).form(self.form);
-                    return Poll::Ready(Some(Piece { bytes, sum: None }));
+                    return Poll::Ready(Some(self.voice.end()));
                 }
                 Stage::Ended | Stage::Over => return Poll::Ready(None),
             }
@@ -287,27 +284,21 @@ impl Subscriber {
         self.stage = Stage::Ended;
     }
 
-    /// The last words: that the view is gone, or at a shutdown that another
-    /// gateway may answer whoever comes back, but not all of them at once.
+    /// The last words: that the view is gone; or at a shutdown that another
+    /// gateway may answer whoever comes back, but not all of them at once; or
+    /// else to who will not say anything any more.
     fn say_farewell(&mut self) -> Piece {
-        let given_up = self.shared.given_up().map(Frame::gone);
-        if let Some(gone) = given_up {
+        if let Some(gone) = self.shared.given_up().map(Frame::gone) {
             self.finish(End::Gone);
-            return self.own(&gone.encoded.event());
+            let event = self.voice.own(&gone.encoded.event());
+            return self.voice.event(event);
         }
-        self.finish(End::Shutdown);
-        self.own(&farewell(fastrand::u64(RETRY_MS), REASON_CLOSING))
-    }
-
-    /// Bytes that are made for this subscriber alone.
-    fn own(&self, event: &[u8]) -> Piece {
-        match self.form.is_packed() {
-            true => {
-                let is_first = matches!(self.stage, Stage::Opening);
-                Packed::of_own(event, is_first).piece(self.form)
-            }
-            false => Encoded::copy_of(event).piece(self.form),
-        }
+        let (end, reason) = match self.shared.ends(self.lot) {
+            true => (End::Shutdown, REASON_CLOSING),
+            false => (End::Left, REASON_HALF_CLOSED),
+        };
+        self.finish(end);
+        self.voice.farewell(reason)
     }
 
     /// Whether the time is over that the stream may last.
@@ -327,11 +318,11 @@ impl Subscriber {
             return Poll::Ready(Some(self.say_farewell()));
         }
         let Some(log) = self.waiter.current_log() else {
-            return self.wait_with_comments(context);
+            return self.wait_longer(false, context);
         };
         match self.claim.judge(&log, &self.counters, context) {
             Judged::Resumed(_, cursor) => return Poll::Ready(self.follow(log, cursor)),
-            Judged::Ahead => return self.wait_with_comments(context),
+            Judged::Ahead => return self.wait_longer(false, context),
             Judged::Base(_) => {}
         }
         let base = log.borrow().base.clone();
@@ -339,7 +330,7 @@ impl Subscriber {
             Some(base) => Poll::Ready(self.begin(log, &base)),
             None => {
                 self.waiter.want_base();
-                self.wait_with_comments(context)
+                self.wait_longer(true, context)
             }
         }
     }
@@ -349,37 +340,25 @@ impl Subscriber {
     fn follow(&mut self, log: Rc<RefCell<LocalLog>>, cursor: Cursor) -> Option<Piece> {
         let lost = log.borrow_mut().is_lost_at(cursor);
         self.stage = Stage::Following { log, cursor };
-        lost.then(|| self.own(&Frame::upstream(false).encoded.event()))
+        lost.then(|| {
+            let event = self.voice.own(&Frame::upstream(false).encoded.event());
+            self.voice.event(event)
+        })
     }
 
     /// Waits for news; each silent interval is answered with a comment, which
     /// keeps proxies from closing a stream that has no base yet.
-    fn wait_with_comments(&mut self, context: &mut Context<'_>) -> Poll<Option<Piece>> {
+    fn wait_longer(&mut self, is_due: bool, context: &mut Context<'_>) -> Poll<Option<Piece>> {
         let silences = self.waiter.local().silences;
         if silences != self.silences {
             self.silences = silences;
-            return Poll::Ready(Some(self.own(COMMENT)));
+            return Poll::Ready(Some(self.voice.own(COMMENT)));
+        }
+        // A base that is being made is waited for, but nothing else is.
+        if self.is_last && !is_due {
+            return Poll::Ready(Some(self.say_farewell()));
         }
         self.wait(context)
-    }
-}
-
-/// Moves the cursor behind what is taken, and counts it; else what there is in
-/// place of bytes.
-fn taken(next: Next, cursor: &mut Cursor, counters: &StreamCounters) -> Result<Piece, Next> {
-    match next {
-        Next::Bytes(bytes, place) => {
-            counters.count_frames(place.since(*cursor));
-            *cursor = place;
-            Ok(bytes)
-        }
-        Next::Merged(bytes, place) => {
-            counters.count_frames(1);
-            counters.count_compacted();
-            *cursor = place;
-            Ok(bytes)
-        }
-        other => Err(other),
     }
 }
 

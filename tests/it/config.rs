@@ -197,6 +197,11 @@ fn samples(key: &str) -> [(&'static str, &'static str); 3] {
             ("HTTP://B.example:80", "[\"http://b.example\"]"),
             ("*,http://c:1", "[\"*\", \"http://c:1\"]"),
         ],
+        "allow_header" => [
+            ("X-A", "[\"x-a\"]"),
+            ("x-a-*, *", "[\"x-a-*\", \"*\"]"),
+            ("a,b", "[\"a\", \"b\"]"),
+        ],
         "auth" => [("jwt", "\"jwt\""), ("jwt ", "\"jwt\""), ("jwt", "\"jwt\"")],
         "jwt_key_file" => [
             ("tests/data/keys/hs256.txt", "\"tests/data/keys/hs256.txt\""),

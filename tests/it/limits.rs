@@ -20,19 +20,19 @@ fn refused(address: SocketAddr, path: &str, client: &str) -> String {
     );
     assert_eq!(answer.header("content-length"), None);
     let text = answer.text();
-    let (retry, rest) = text.split_once('\n').expect("two lines");
-    let retry: u64 = retry
-        .strip_prefix("retry: ")
-        .expect("retry:")
-        .parse()
-        .expect("ms");
+    // Twice: some clients take it only from a block that has data.
+    let (first, event) = text.split_once("\n\n").expect("two blocks");
+    let (retry, comment) = first.split_once("\n: ").expect("a comment");
+    let retry = retry.strip_prefix("retry: ").expect("retry:");
+    let retry: u64 = retry.parse().expect("ms");
     assert!((10_000..=30_000).contains(&retry), "{retry}");
-    let reason = rest
-        .strip_prefix(": ")
-        .and_then(|rest| rest.strip_suffix("\n\n"));
-    reason
-        .unwrap_or_else(|| panic!("a comment and the end: {text:?}"))
-        .to_owned()
+    let data = event
+        .strip_prefix(&format!("event: full\nretry: {retry}\ndata: "))
+        .and_then(|rest| rest.strip_suffix("\n\n"))
+        .unwrap_or_else(|| panic!("an event and the end: {text:?}"));
+    let data: serde_json::Value = serde_json::from_str(data).expect("JSON");
+    assert_eq!(data["reason"], comment);
+    comment.to_owned()
 }
 
 /// Opens a stream as soon as there is a place for it.

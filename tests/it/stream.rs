@@ -109,10 +109,52 @@ fn resume_of_anything_else_sends_a_base() {
             "{bad:?} [R2]"
         );
     }
-    // The header wins over the parameter.
-    let path = format!("/counter/stream?last-event-id={id}");
-    let mut stream = Stream::resume(gateway.address, &path, "nonsense");
-    stream.expect("base");
+}
+
+/// A page puts an id into its address; its client's library puts what it has
+/// seen since into the header, or into the query once more.
+#[test]
+fn resume_of_several_ids_goes_on_from_the_latest_that_is_good() {
+    let gateway = Gateway::demo(&[]);
+    let mut stream = Stream::open(gateway.address, "/counter/stream");
+    let mut table = Table::default();
+    let base = stream.expect("base");
+    table.apply(&base);
+    let old = base.id.expect("an id");
+    table.read_until(&mut stream, |table| table.deltas > 3);
+    let new = stream.last_id.expect("an id");
+    let other = "99999999999999-000000000000";
+    for (query, headers) in [
+        (format!("last-event-id={old}"), vec![new.as_str()]),
+        (format!("last-event-id={new}"), vec![old.as_str()]),
+        (format!("last-event-id={new}"), vec!["nonsense"]),
+        (format!("last-event-id={new}"), vec!["\u{ff}\u{1}"]),
+        (format!("last-event-id={new}"), vec![""]),
+        (format!("lastEventId={new}"), vec![other]),
+        (
+            format!("lastEventId={old}&lastEventId={new}&lastEventId=%ff"),
+            vec![],
+        ),
+        (
+            format!("last-event-id={new}&last_event_id={old}&x=%&y"),
+            vec![],
+        ),
+        ("a=%ff".to_owned(), vec![old.as_str(), new.as_str()]),
+        (String::new(), vec![&format!("{old}, {new}")]),
+    ] {
+        let path = format!("/counter/stream?{query}");
+        let headers: Vec<_> = headers.iter().map(|id| ("Last-Event-ID", *id)).collect();
+        let mut stream = Stream::open_with(gateway.address, &path, &headers);
+        let first = stream.expect("delta");
+        let known = position(&new).0;
+        assert!(
+            position(first.id.as_ref().expect("an id")).0 > known,
+            "{query} {headers:?}"
+        );
+        // What it begins with is behind the latest: the sum is right.
+        let mut behind = table.clone();
+        behind.apply(&first);
+    }
 }
 
 /// A gateway on a view whose time goes on, but that never changes.

@@ -1,6 +1,6 @@
 //! One id for the positions of several views.
 
-use crate::model::position::Position;
+use crate::model::position::{Incarnation, Position};
 
 /// What is in the place of a view's position that has none.
 const NO_POSITION: &str = "-";
@@ -23,9 +23,30 @@ pub(super) fn id_of(positions: &[Option<Position>]) -> String {
     id
 }
 
+/// Of several ids the one that a client has: with the most positions of what
+/// the views are now, and of these the latest. From an earlier one on, it would
+/// be sent again what it has applied.
+pub(super) fn best(ids: &[String], now: &[Option<Incarnation>]) -> Option<String> {
+    let worth = |id: &&String| {
+        let positions = positions(id, now.len());
+        let pairs = positions.iter().zip(now);
+        let is_of_now = |(position, now): (&Option<Position>, &Option<Incarnation>)| {
+            now.is_some() && position.map(|position| position.incarnation) == *now
+        };
+        let count = pairs.filter(|pair| is_of_now(*pair)).count();
+        let times = positions
+            .iter()
+            .flatten()
+            .map(|position| position.timestamp);
+        (count, times.max())
+    };
+    // Of equal ones the first, as it is in the header.
+    ids.iter().rev().max_by_key(worth).cloned()
+}
+
 /// The positions in an id of so many views; none where it makes no sense.
-pub(super) fn positions(id: Option<&str>, count: usize) -> Vec<Option<Position>> {
-    let parts = id.unwrap_or_default().split(SEPARATOR);
+pub(super) fn positions(id: &str, count: usize) -> Vec<Option<Position>> {
+    let parts = id.split(SEPARATOR);
     let positions: Vec<_> = parts
         .take(count + 1)
         .map(|text| text.parse().ok())
@@ -40,7 +61,7 @@ pub(super) fn positions(id: Option<&str>, count: usize) -> Vec<Option<Position>>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::position::{Incarnation, Timestamp};
+    use crate::model::position::Timestamp;
 
     #[test]
     fn joint_id_and_back_is_the_same() {
@@ -53,12 +74,38 @@ mod tests {
             vec![Some(position(7)), None, Some(position(u64::MAX))],
             vec![None, None],
         ] {
-            assert_eq!(positions(Some(&id_of(&all)), all.len()), all);
+            assert_eq!(positions(&id_of(&all), all.len()), all);
             for count in [all.len() - 1, all.len() + 1] {
-                assert_eq!(positions(Some(&id_of(&all)), count), vec![None; count]);
+                assert_eq!(positions(&id_of(&all), count), vec![None; count]);
             }
         }
-        assert_eq!(positions(None, 2), [None, None]);
-        assert_eq!(positions(Some("<x>.\0"), 2), [None, None]);
+        assert_eq!(positions("", 2), [None, None]);
+        assert_eq!(positions("<x>.\0", 2), [None, None]);
+    }
+
+    #[test]
+    fn joint_id_of_several_is_the_latest_that_is_of_now() {
+        let incarnation = |name| Incarnation::of([name]);
+        let id = |parts: [(u64, &'static str); 2]| {
+            let position = |(time, name)| Position {
+                timestamp: Timestamp::new(time),
+                incarnation: incarnation(name),
+            };
+            id_of(&parts.map(|part| Some(position(part))))
+        };
+        let now = [Some(incarnation("a")), Some(incarnation("b"))];
+        let (old, new) = (id([(7, "a"), (7, "b")]), id([(9, "a"), (9, "b")]));
+        let (half, other) = (id([(99, "a"), (99, "x")]), id([(99, "x"), (99, "y")]));
+        let bad = "no id".to_owned();
+        for ids in [
+            [&old, &new, &half, &other, &bad],
+            [&bad, &other, &new, &half, &old],
+        ] {
+            assert_eq!(best(&ids.map(Clone::clone), &now), Some(new.clone()));
+        }
+        assert_eq!(best(&[bad.clone(), half.clone()], &now), Some(half));
+        // Nothing is known of the views yet.
+        assert_eq!(best(&[old, new.clone(), bad], &[None, None]), Some(new));
+        assert_eq!(best(&[], &now), None);
     }
 }

@@ -8,6 +8,7 @@ use crate::limits::JOINT_GATHER_BYTES;
 use crate::relay::counters::StreamCounters;
 use crate::relay::encoded::Form;
 use crate::relay::long::{Reading, Slice};
+use crate::relay::words::retry_line;
 
 /// Small events gathered into one piece, behind them the shared memory of a
 /// large one or one that is read in slices, and behind that the few bytes that
@@ -18,9 +19,23 @@ pub(super) struct Out {
     large: Bytes,
     long: Option<(Reading, Arc<StreamCounters>)>,
     behind: Vec<u8>,
+    /// When to come back, in milliseconds, until the first event has said it.
+    retry_ms: Option<u64>,
 }
 
 impl Out {
+    /// Has the first event say when to come back.
+    pub(super) fn retry_after(&mut self, milliseconds: u64) {
+        self.retry_ms = Some(milliseconds);
+    }
+
+    /// Begins an event; the bytes that this takes.
+    pub(super) fn begin_event(&mut self) -> usize {
+        let line = self.retry_ms.take().map(retry_line).unwrap_or_default();
+        self.own(&line);
+        line.len()
+    }
+
     /// Adds bytes of this stream alone.
     pub(super) fn own(&mut self, bytes: &[u8]) {
         match self.large.is_empty() && self.long.is_none() {
@@ -96,6 +111,9 @@ mod tests {
     fn out_gathers_what_is_small_and_shares_what_is_large() {
         let mut out = Out::default();
         let large = Bytes::from(vec![b'x'; JOINT_GATHER_BYTES]);
+        out.retry_after(7);
+        assert_eq!((out.begin_event(), out.begin_event()), (9, 0));
+        assert_eq!(out.take().unwrap(), "retry: 7\n");
         out.own(b"a");
         out.shared(Bytes::from_static(b"b"));
         assert!(!out.is_full());

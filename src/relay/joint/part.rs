@@ -101,7 +101,7 @@ impl Part {
             counters,
             prefix: format!("event: {name}."),
             stage: Stage::Joining,
-            claim: Claim::new(resume),
+            claim: Claim::new(resume.into_iter().collect()),
             at: None,
             seen: Timestamp::MIN,
             reach: Reach::Closed(Timestamp::MIN),
@@ -112,6 +112,11 @@ impl Part {
     /// Wakes the task at the view's next news.
     pub(super) fn wait(&self, context: &Context<'_>) {
         self.waiter.wait(context.waker());
+    }
+
+    /// Whether nothing is known of it yet.
+    pub(super) fn is_loading(&self) -> bool {
+        matches!(self.stage, Stage::Joining) && self.waiter.current_log().is_none()
     }
 
     /// Whether it is gone, and the client knows.
@@ -129,7 +134,7 @@ impl Part {
 
     fn tell(&self, name: &str, data: Bytes, out: &mut Out) {
         let bytes = self.prefix.len() + name.len() + data.len() + 2;
-        self.counters.count_bytes(bytes);
+        self.counters.count_bytes(out.begin_event() + bytes);
         self.counters.count_frames(1);
         for text in [self.prefix.as_str(), name, "\n"] {
             out.own(text.as_bytes());
@@ -154,6 +159,7 @@ impl Part {
     /// The same of an event that is read in slices.
     fn tell_long(&self, name: &str, long: &Arc<Long>, out: &mut Out) {
         self.counters.count_frames(1);
+        out.begin_event();
         for text in [self.prefix.as_str(), name, "\n"] {
             out.own(text.as_bytes());
         }

@@ -9,10 +9,10 @@ use crate::limits::RETRY_MS;
 use crate::model::retention::Resume;
 use crate::relay::base::Base;
 use crate::relay::counters::End;
-use crate::relay::frame::{REASON_SLOW, farewell};
 use crate::relay::local_log::LocalLog;
 use crate::relay::long::{Extent, Reading, Slice, abandoned};
 use crate::relay::packed::Piece;
+use crate::relay::words::{REASON_SLOW, farewell};
 
 impl Subscriber {
     /// Begins with a base: with all of it, if it is short.
@@ -20,14 +20,14 @@ impl Subscriber {
         let timestamp = base.position.timestamp;
         let found = log.borrow().frames.since(timestamp);
         let mut reading = Reading::new(&base.long, Extent::Event);
-        let short = base.short.as_ref().map(|event| event.piece(self.form));
+        let short = base.short.as_ref().map(|event| event.piece(self.voice.form));
         if short.is_some() {
             reading.skip();
             self.counters.count_frames(1);
         }
         let then = Then::Begin(found, timestamp);
         self.stage = Stage::Long { log, reading, then };
-        short
+        short.map(|piece| self.voice.event(piece))
     }
 
     /// Goes on with a large event, or behind it. `Ready(None)` where the stage
@@ -41,11 +41,11 @@ impl Subscriber {
             return Poll::Pending;
         }
         let is_first = reading.slices() == 0;
-        match reading.next(self.form) {
+        match reading.next(self.voice.form) {
             Slice::Bytes(piece) => {
                 self.counters.count_frames(u64::from(is_first));
-                self.has_worked = self.form.is_packed();
-                return Poll::Ready(Some(piece));
+                self.has_worked = self.voice.form.is_packed();
+                return Poll::Ready(Some(self.voice.event(piece)));
             }
             Slice::GivenUp => return Poll::Ready(Some(self.abandon())),
             Slice::End => {}
@@ -74,6 +74,6 @@ impl Subscriber {
     fn abandon(&mut self) -> Piece {
         let farewell = farewell(fastrand::u64(RETRY_MS), REASON_SLOW);
         self.finish(End::Slow);
-        self.own(&[abandoned().as_bytes(), &farewell].concat())
+        self.voice.own(&[abandoned().as_bytes(), &farewell].concat())
     }
 }

@@ -1,0 +1,64 @@
+//! What an answer sends behind its head, whichever HTTP it goes over.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use actix_web::body::{BodySize, BoxBody, MessageBody};
+use bytes::Bytes;
+
+use super::stream::Source;
+
+/// What is sent.
+pub enum Content {
+    /// Events.
+    Stream(Source),
+    /// Anything else.
+    Body(BoxBody),
+}
+
+impl Content {
+    /// The stream, if there is one, else the body.
+    pub fn new(source: Option<Source>, body: BoxBody) -> Self {
+        match source {
+            Some(source) => Content::Stream(source),
+            None => Content::Body(body),
+        }
+    }
+
+    /// Its length, if that is known before.
+    pub fn size(&self) -> BodySize {
+        match self {
+            Content::Stream(_) => BodySize::Stream,
+            Content::Body(body) => body.size(),
+        }
+    }
+
+    /// The next bytes, the end, or `Err` where the rest is not to be had.
+    pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, ()>>> {
+        match self {
+            Content::Stream(source) => source.poll_next(context).map(|next| next.map(Ok)),
+            Content::Body(body) => {
+                let next = ready!(Pin::new(body).poll_next(context));
+                Poll::Ready(next.map(|next| next.map_err(|_| ())))
+            }
+        }
+    }
+
+    /// Its client has closed its side: what is known to end is sent to its end,
+    /// and a stream ends as soon as it has said what there is.
+    pub fn end_soon(&mut self) {
+        if let Content::Stream(source) = self {
+            source.end_soon();
+        }
+    }
+
+    /// Whether it would end if it were asked for more.
+    pub fn is_due(&self) -> bool {
+        matches!(self, Content::Stream(source) if source.is_due())
+    }
+
+    /// Whether the piece handed out last is the beginning of an event.
+    pub fn is_at_event(&self) -> bool {
+        matches!(self, Content::Stream(source) if source.is_at_event())
+    }
+}
