@@ -144,7 +144,7 @@ enum Auth {
 pub(super) fn merge(merge: &mut Merge<'_>) -> Option<Access> {
     let hosts = merge.list(serve::allow_host, host(), limits::ALLOWED_MAX);
     let origins = merge.list(serve::allow_origin, origin(), limits::ALLOWED_MAX);
-    let headers = merge.list(serve::allow_header, header(), limits::ALLOWED_MAX);
+    let headers = merge.list(serve::allow_header, value::header(), limits::ALLOWED_MAX);
     let certificate = certificate(merge);
     let auth = merge.optional(serve::auth, auth());
     let key = merge.optional(serve::jwt_key_file, value::text());
@@ -330,14 +330,6 @@ fn origin() -> Kind<AllowedOrigin> {
         accepts: "an origin without a path, e.g. https://example.com, or *".into(),
         parse: Box::new(AllowedOrigin::parse),
         show: |origin| value::toml_text(origin.text()),
-    }
-}
-
-fn header() -> Kind<AllowedHeader> {
-    Kind {
-        accepts: "a header's name, e.g. x-app-version or x-app-*, or *".into(),
-        parse: Box::new(AllowedHeader::parse),
-        show: |header| value::toml_text(&header.text()),
     }
 }
 

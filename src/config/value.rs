@@ -1,5 +1,6 @@
 //! What the text of a setting means: one kind of value each, pure.
 
+use crate::access::cors::AllowedHeader;
 use std::fmt::Display;
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
@@ -227,4 +228,12 @@ pub fn basic(text: &str) -> String {
         }
     }
     quoted + "\""
+}
+/// A header that pages of other origins may send.
+pub fn header() -> Kind<AllowedHeader> {
+    Kind {
+        accepts: "a header's name, e.g. x-app-version or x-app-*, or *".into(),
+        parse: Box::new(AllowedHeader::parse),
+        show: |header| toml_text(&header.text()),
+    }
 }

@@ -161,8 +161,7 @@ impl Joint {
         self.is_last = true;
     }
 
-    /// Whether nothing is to come for who waits no longer: the views stood at
-    /// one time, or will not for now.
+    /// Whether the views stood at one time, or will not for now.
     fn has_said_all(&self) -> bool {
         self.time.is_some() || self.is_silent || self.parts.iter().any(Part::is_loading)
     }
@@ -378,25 +377,21 @@ impl Joint {
         let is_news = self.known.as_ref() != Some(&positions);
         let id = is_news.then(|| id_of(&positions));
         self.known = Some(positions);
-        self.say_time(time, id.as_deref());
+        self.out.begin_event();
+        self.own(&consistent(time, id.as_deref()));
         if let Some(part) = self.parts.first() {
             part.counters.count_frames(1);
         }
-    }
-
-    fn say_time(&mut self, time: Timestamp, id: Option<&str>) {
-        let bytes = self.out.begin_event();
-        if let Some(part) = self.parts.first() {
-            part.counters.count_bytes(bytes);
-        }
-        self.own(&consistent(time, id));
     }
 
     /// Breaks a silence in which the views did not come to a later time.
     fn say_again(&mut self) {
         self.is_silent = false;
         match self.time.filter(|_| !self.is_owed) {
-            Some(time) => self.say_time(time, None),
+            Some(time) => {
+                self.out.begin_event();
+                self.own(&consistent(time, None));
+            }
             None => self.own(COMMENT),
         }
     }

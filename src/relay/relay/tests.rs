@@ -59,7 +59,7 @@ fn relay_tells_who_waits_that_a_view_is_given_up_whatever_stops_first() {
             let (publisher, arbiter) = publisher(&shared);
             let mut arbiter = Some(arbiter);
             let local = Relay::attach(&shared, &publisher);
-            let mut waiting = Subscriber::new(&local, None, ());
+            let mut waiting = Subscriber::new(&local, Vec::new(), ());
             // The first words; then it waits for a base.
             for is_ready in [true, false] {
                 let polled = poll_fn(|context| Poll::Ready(waiting.poll_next(context))).await;
@@ -75,7 +75,7 @@ fn relay_tells_who_waits_that_a_view_is_given_up_whatever_stops_first() {
             let said = timeout(LONG, rest(&mut waiting)).await;
             assert_eq!(said.expect("an end"), told);
             // Who comes now is told the same, at once.
-            let mut late = Subscriber::new(&local, None, ());
+            let mut late = Subscriber::new(&local, Vec::new(), ());
             let said = timeout(LONG, rest(&mut late)).await;
             assert!(said.expect("an end").ends_with(&told));
         });
