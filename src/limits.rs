@@ -11,6 +11,7 @@ mod feeds;
 mod gathering;
 mod healthcheck;
 mod outage;
+mod refusals;
 
 pub use access::*;
 pub use choices::*;
@@ -18,6 +19,7 @@ pub use feeds::*;
 pub use gathering::*;
 pub use healthcheck::*;
 pub use outage::*;
+pub use refusals::*;
 pub use transport::*;
 
 mod transport;

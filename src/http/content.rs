@@ -52,6 +52,11 @@ impl Content {
         }
     }
 
+    /// Whether it is the end of an answer over a limit that is waited for.
+    pub fn is_held(&self) -> bool {
+        matches!(self, Content::Body(body) if body.size() == BodySize::Stream)
+    }
+
     /// Whether it would end if it were asked for more.
     pub fn is_due(&self) -> bool {
         matches!(self, Content::Stream(source) if source.is_due())

@@ -260,6 +260,8 @@ impl Sending {
                 Poll::Ready(Some(Ok(bytes))) => self.add(bytes)?,
                 Poll::Ready(Some(Err(()))) => return Poll::Ready(Err(io::ErrorKind::Other.into())),
                 Poll::Ready(None) => self.end()?,
+                // What is held back is held back from who waits for it.
+                Poll::Pending if http.is_deaf && self.content.is_held() => self.end()?,
                 Poll::Pending => {
                     ready!(self.poll_write(&mut http.io, context))?;
                     ready!(Pin::new(&mut http.io).poll_flush(context))?;

@@ -37,7 +37,7 @@ pub async fn joint(
     let shared: Vec<_> = shared.map(|it| Arc::clone(&it.borrow().shared)).collect();
     let permit = match gateway.admit(&request, &shared) {
         Ok(permit) => permit,
-        Err(refusal) => return Ok(refusal.respond(&request)),
+        Err(refusal) => return Ok(refusal.respond(&request, &gateway)),
     };
     let ids = last_event_ids(&request);
     let mut joint = Joint::new(&chosen, &ids, gateway.heartbeat, permit);

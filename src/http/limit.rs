@@ -7,9 +7,12 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use crate::limits::IPV6_CLIENT_PREFIX;
 use crate::relay::shared::SharedView;
+
+use super::hasty::{Hasty, Held};
 
 /// What the operator allows.
 #[derive(Clone, Copy, Debug)]
@@ -62,6 +65,7 @@ pub struct Admission {
     limits: Limits,
     counts: Mutex<Counts>,
     refused: [AtomicU64; Limit::ALL.len()],
+    hasty: Arc<Hasty>,
 }
 
 /// How many streams there are now; an entry that would be zero is not there.
@@ -79,7 +83,19 @@ impl Admission {
             limits,
             counts: Mutex::default(),
             refused: Default::default(),
+            hasty: Arc::default(),
         }
+    }
+
+    /// Notes that a client over a limit is told to wait so long; whether its
+    /// answer is to be held, since it never does.
+    pub fn tell(&self, address: IpAddr, wait: Duration) -> Option<Held> {
+        self.hasty.tell(client(address), wait, Instant::now())
+    }
+
+    /// Answers that were held so far.
+    pub fn held(&self) -> u64 {
+        self.hasty.total()
     }
 
     /// A place for one more stream of these views, kept until the permit is

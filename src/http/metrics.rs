@@ -10,7 +10,8 @@ use actix_web::web::Data;
 use log::error;
 use prometheus::core::Collector;
 use prometheus::{
-    GaugeVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TEXT_FORMAT, TextEncoder,
+    GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TEXT_FORMAT,
+    TextEncoder,
 };
 
 use crate::model::upstream::Word;
@@ -60,6 +61,13 @@ fn render(gateway: &Gateway, names_views: bool) -> prometheus::Result<String> {
             .with_label_values(&[limit.word()])
             .inc_by(gateway.admission.refused(limit));
     }
+    let held = IntCounter::new(
+        "viewcast_refusals_held_total",
+        "Refused streams whose end was held back, since the client never waits.",
+    )?;
+    Register(&registry)
+        .add(held)?
+        .inc_by(gateway.admission.held());
     set_process(&registry)?;
     TextEncoder::new().encode_to_string(&registry.gather())
 }

@@ -6,6 +6,7 @@ pub mod connection;
 pub mod content;
 pub mod error;
 pub mod guard;
+pub mod hasty;
 pub mod http1;
 pub mod http2;
 pub mod joint;

@@ -5,19 +5,23 @@
 
 use std::convert::Infallible;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::http::header::{Accept, CACHE_CONTROL, CONTENT_TYPE, Header};
+use actix_web::rt::time::{Sleep, sleep};
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
 
-use crate::limits::{OVER_LIMIT_RETRY_MS, RETRY_MS};
+use crate::limits::{HOLD_TIME, OVER_LIMIT_RETRY_MS, RETRY_MS};
 use crate::relay::words::{REASON_CLOSING, full};
 
 use super::error::HttpError;
+use super::hasty::Held;
 use super::limit::Limit;
 use super::stream::{EVENT_STREAM, NO_STORE, X_ACCEL_BUFFERING};
+use super::views::Gateway;
 
 /// Why a stream is not served now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +34,7 @@ pub enum Refusal {
 
 impl Refusal {
     /// The answer to a request for a stream.
-    pub fn respond(self, request: &HttpRequest) -> HttpResponse {
+    pub fn respond(self, request: &HttpRequest, gateway: &Gateway) -> HttpResponse {
         let (retry_ms, reason) = match self {
             Refusal::Over(limit) => (fastrand::u64(OVER_LIMIT_RETRY_MS), limit.reason()),
             Refusal::Closing => (fastrand::u64(RETRY_MS), REASON_CLOSING),
@@ -42,13 +46,24 @@ impl Refusal {
             };
             return error.error_response();
         }
+        let held = match self {
+            Refusal::Over(_) => {
+                let address = gateway.proxies.client_address(request);
+                let wait = Duration::from_millis(retry_ms);
+                gateway.admission.tell(address, wait)
+            }
+            Refusal::Closing => None,
+        };
         HttpResponse::Ok()
             .insert_header((CONTENT_TYPE, EVENT_STREAM))
             .insert_header((CACHE_CONTROL, NO_STORE))
             .insert_header(X_ACCEL_BUFFERING)
             // The file is of more use to somebody else.
             .force_close()
-            .body(Short(Some(full(retry_ms, reason))))
+            .body(Short {
+                words: Some(full(retry_ms, reason)),
+                held: held.map(|held| (held, Box::pin(sleep(HOLD_TIME)))),
+            })
     }
 }
 
@@ -76,8 +91,12 @@ fn accepts_events(request: &HttpRequest) -> bool {
         .is_some_and(|(_, quality)| quality > actix_web::http::header::Quality::ZERO)
 }
 
-/// One piece, then the end; of unknown length, as every stream is.
-struct Short(Option<Bytes>);
+/// One piece, then the end, perhaps after a while; of unknown length, as every
+/// stream is.
+struct Short {
+    words: Option<Bytes>,
+    held: Option<(Held, Pin<Box<Sleep>>)>,
+}
 
 impl MessageBody for Short {
     type Error = Infallible;
@@ -88,9 +107,15 @@ impl MessageBody for Short {
 
     fn poll_next(
         mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
+        context: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, Infallible>>> {
-        Poll::Ready(self.0.take().map(Ok))
+        if let Some(words) = self.words.take() {
+            return Poll::Ready(Some(Ok(words)));
+        }
+        if let Some((_, timer)) = &mut self.held {
+            ready!(timer.as_mut().poll(context));
+        }
+        Poll::Ready(None)
     }
 }
 

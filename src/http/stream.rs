@@ -65,7 +65,7 @@ pub async fn stream(
     let shared = Arc::clone(&local.borrow().shared);
     let permit = match gateway.admit(&request, std::slice::from_ref(&shared)) {
         Ok(permit) => permit,
-        Err(refusal) => return Ok(refusal.respond(&request)),
+        Err(refusal) => return Ok(refusal.respond(&request, &gateway)),
     };
     let ids = last_event_ids(&request);
     let resume = ids.iter().filter_map(|id| id.parse().ok()).collect();

@@ -30,6 +30,7 @@ use out::Out;
 use part::{Part, Reach, Sent};
 
 mod common;
+mod ending;
 mod ids;
 mod out;
 mod part;
@@ -137,33 +138,6 @@ impl Joint {
             end: End::Left,
             _kept: Box::new(kept),
         }
-    }
-
-    /// Ends the stream after this time, between two events.
-    pub fn end_after(&mut self, time: Duration) {
-        self.expiry = Some(Box::pin(sleep(time)));
-    }
-
-    /// Whether it would end if it were asked for more.
-    pub fn is_due(&self) -> bool {
-        let expiry = self.expiry.as_ref();
-        self.is_over
-            || expiry.is_some_and(|expiry| expiry.deadline() <= Instant::now())
-            || self
-                .parts
-                .iter()
-                .any(|part| part.is_forgotten() || part.shared.ends(self.lot))
-    }
-
-    /// Ends the stream between two events as soon as it has said what there is
-    /// now: its client has closed its side. It may still read, or have left.
-    pub fn end_soon(&mut self) {
-        self.is_last = true;
-    }
-
-    /// Whether the views stood at one time, or will not for now.
-    fn has_said_all(&self) -> bool {
-        self.time.is_some() || self.is_silent || self.parts.iter().any(Part::is_loading)
     }
 
     /// The next bytes of the stream; `None` at its end, which is always between

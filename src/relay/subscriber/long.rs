@@ -20,7 +20,10 @@ impl Subscriber {
         let timestamp = base.position.timestamp;
         let found = log.borrow().frames.since(timestamp);
         let mut reading = Reading::new(&base.long, Extent::Event);
-        let short = base.short.as_ref().map(|event| event.piece(self.voice.form));
+        let short = base
+            .short
+            .as_ref()
+            .map(|event| event.piece(self.voice.form));
         if short.is_some() {
             reading.skip();
             self.counters.count_frames(1);
@@ -74,6 +77,7 @@ impl Subscriber {
     fn abandon(&mut self) -> Piece {
         let farewell = farewell(fastrand::u64(RETRY_MS), REASON_SLOW);
         self.finish(End::Slow);
-        self.voice.own(&[abandoned().as_bytes(), &farewell].concat())
+        self.voice
+            .own(&[abandoned().as_bytes(), &farewell].concat())
     }
 }

@@ -1,0 +1,37 @@
+//! When a stream of several views is to end.
+
+use std::time::Duration;
+
+use actix_web::rt::time::{Instant, sleep};
+
+use super::Joint;
+use super::part::Part;
+
+impl Joint {
+    /// Ends the stream after this time, between two events.
+    pub fn end_after(&mut self, time: Duration) {
+        self.expiry = Some(Box::pin(sleep(time)));
+    }
+
+    /// Whether it would end if it were asked for more.
+    pub fn is_due(&self) -> bool {
+        let expiry = self.expiry.as_ref();
+        self.is_over
+            || expiry.is_some_and(|expiry| expiry.deadline() <= Instant::now())
+            || self
+                .parts
+                .iter()
+                .any(|part| part.is_forgotten() || part.shared.ends(self.lot))
+    }
+
+    /// Ends the stream between two events as soon as it has said what there is
+    /// now: its client has closed its side. It may still read, or have left.
+    pub fn end_soon(&mut self) {
+        self.is_last = true;
+    }
+
+    /// Whether the views stood at one time, or will not for now.
+    pub(super) fn has_said_all(&self) -> bool {
+        self.time.is_some() || self.is_silent || self.parts.iter().any(Part::is_loading)
+    }
+}
