@@ -25,10 +25,11 @@ export class Catalog {
     const [rows, subscribers, lag] = [0, 1, 2].map(() => el("td", { class: "number" }));
     const time = el("td");
     const state = el("span", { class: "status" });
+    const reason = el("small");
     const command = `curl -N ${new URL(stream, location.href).href}`;
-    const node = el("tr", {}, el("th", { scope: "row" }, el("a", { href: pathOf(name) }, name)), rows, subscribers, el("td", {}, state), lag, time,
+    const node = el("tr", {}, el("th", { scope: "row" }, el("a", { href: pathOf(name) }, name)), rows, subscribers, el("td", {}, state, reason), lag, time,
       el("td", { class: "curl" }, el("code", {}, command), copyButton(`Copy the curl command for ${name}`, () => command)));
-    return { node, rows, subscribers, lag, state, time };
+    return { node, rows, subscribers, lag, state, reason, time };
   }
 
   #update(line, view, now) {
@@ -36,6 +37,8 @@ export class Catalog {
     setText(line.subscribers, number(view.subscribers));
     setText(line.state, view.upstream);
     line.state.dataset.status = { live: "live", complete: "live", loading: "connecting", gone: "gone" }[view.upstream] ?? "stale";
+    setText(line.reason, view.reason ? ` ${view.reason}` : "");
+    line.reason.title = view.reason ? `since ${view.since}` : "";
     const timestamp = timestampOf(view.position);
     const instant = toInstant(timestamp);
     setText(line.lag, instant === null ? "–" : milliseconds(Math.max(0, now - instant)));

@@ -118,6 +118,16 @@ impl Register<'_> {
     }
 }
 
+impl Register<'_> {
+    fn states(&self) -> prometheus::Result<IntGaugeVec> {
+        self.gauges(
+            "viewcast_upstream_state",
+            "How the view stands with its upstream: 1 for the state it is in, with the reason.",
+            &["view", "state", "reason"],
+        )
+    }
+}
+
 /// The metrics that there is one of for each view.
 struct Views {
     rows: IntGaugeVec,
@@ -159,11 +169,7 @@ impl Views {
                 "viewcast_upstream_up",
                 "Whether the view is loaded and fresh: 1, or 0.",
             )?,
-            state: register.gauges(
-                "viewcast_upstream_state",
-                "How the view stands with its upstream: 1 for the state it is in, with the reason.",
-                &["view", "state", "reason"],
-            )?,
+            state: register.states()?,
             subscribers: gauges("viewcast_subscribers", "Streams that are being served.")?,
             bases: gauges(
                 "viewcast_bases",
