@@ -28,6 +28,11 @@ impl Timestamp {
         self.0
     }
 
+    /// The timestamp after this one; at the end of time itself.
+    pub fn next(self) -> Timestamp {
+        Timestamp(self.0.saturating_add(1))
+    }
+
     /// The last timestamp closed by a frontier standing here: progress at `t`
     /// closes what is below `t`. `None` at zero, which closes nothing.
     pub fn closed_below(self) -> Option<Timestamp> {

@@ -124,8 +124,10 @@ impl Contents {
         let Some(settling) = self.settling.take() else {
             return false;
         };
-        let (delta, from) = settling.finish(self.view.timestamp());
-        self.publish(delta, from, keeping)
+        let (delta, from) = settling.finish();
+        let is_published = self.publish(delta, from, keeping);
+        self.advance(self.view.timestamp());
+        is_published
     }
 
     /// Publishes changes in `(from, delta.timestamp()]` that the view already
@@ -143,21 +145,23 @@ impl Contents {
         }
         // The log's head moves with the frame, under one lock: who resumed
         // between the two would be sent what it has.
-        self.view.advance(delta.timestamp());
-        self.sent = delta.timestamp();
+        let at = delta.timestamp();
+        self.view.advance(at);
+        self.sent = at;
         if has_changes {
             self.changed = Some(Instant::now());
-            self.changed_at = delta.timestamp();
+            self.changed_at = at;
         }
         let frame = Frame::delta(delta, self.log.incarnation);
         self.surplus = self.surplus.saturating_add(frame.bytes_kept());
-        self.push(frame, from, keeping);
+        self.push(frame, (from, at), keeping);
         has_changes
     }
 
     /// Publishes whether the upstream is live or lost.
     pub fn publish_upstream(&mut self, live: bool, keeping: Keeping) {
-        self.push(Frame::upstream(live), self.view.timestamp(), keeping);
+        let here = self.view.timestamp();
+        self.push(Frame::upstream(live), (here, here), keeping);
     }
 
     /// Publishes that nothing changed: with the position if it has moved.
@@ -173,7 +177,7 @@ impl Contents {
         } else {
             Frame::heartbeat_in_place(timestamp)
         };
-        self.push_into(&mut log, frame, timestamp, keeping);
+        self.push_into(&mut log, frame, (timestamp, timestamp), keeping);
     }
 
     /// Publishes the last frame of all.
@@ -181,13 +185,20 @@ impl Contents {
         self.log.end(Frame::gone(reason), keeping.now_ms);
     }
 
-    /// Appends a frame; `after` is the time its changes are later than.
-    fn push(&mut self, frame: Frame, after: Timestamp, keeping: Keeping) {
+    /// Appends a frame; its changes are later than one time and not later than
+    /// the other.
+    fn push(&mut self, frame: Frame, between: (Timestamp, Timestamp), keeping: Keeping) {
         let shared = Arc::clone(&self.log);
-        self.push_into(&mut shared.lock(), frame, after, keeping);
+        self.push_into(&mut shared.lock(), frame, between, keeping);
     }
 
-    fn push_into(&self, log: &mut LogState, frame: Frame, after: Timestamp, keeping: Keeping) {
+    fn push_into(
+        &self,
+        log: &mut LogState,
+        frame: Frame,
+        (after, timestamp): (Timestamp, Timestamp),
+        keeping: Keeping,
+    ) {
         // Given up meanwhile: nothing follows the last frame.
         if log.ended {
             return;
@@ -197,7 +208,6 @@ impl Contents {
         if let Kind::Upstream { live } = frame.kind {
             log.live = live;
         }
-        let timestamp = self.view.timestamp();
         let is_alone = Some(after) >= timestamp.closed_below();
         if frame.changes().is_some_and(|delta| !delta.is_empty()) {
             log.bases.outdate();

@@ -22,6 +22,8 @@ pub struct Settling {
     loose: usize,
     /// The changes are later than this.
     from: Timestamp,
+    /// The time of the last of them.
+    last: Timestamp,
     end: End,
 }
 
@@ -55,6 +57,7 @@ impl Settling {
             merged: 0,
             loose: 0,
             from,
+            last: from,
             end,
         }
     }
@@ -62,6 +65,7 @@ impl Settling {
     /// One more delta.
     pub fn push(&mut self, delta: Delta, now: Instant) {
         self.loose += delta.changes().len();
+        self.last = self.last.max(delta.timestamp());
         self.deltas.push(delta);
         if let End::Quiet { last, .. } = &mut self.end {
             *last = now;
@@ -108,12 +112,13 @@ impl Settling {
         timestamp.get() / interval != first / interval
     }
 
-    /// The net effect of all of them, closed through `timestamp`, and the time
-    /// its changes are later than.
-    pub fn finish(self, timestamp: Timestamp) -> (Delta, Timestamp) {
+    /// The net effect of all of them, at the time of the last, and the time its
+    /// changes are later than. How far the view is known beyond that, which may
+    /// be far ahead, is no matter of the changes.
+    pub fn finish(self) -> (Delta, Timestamp) {
         let net = Delta::merge(&self.deltas);
         let changes = net.map_or_else(Vec::new, |net| net.changes().to_vec());
-        (Delta::new(timestamp, changes), self.from)
+        (Delta::new(self.last, changes), self.from)
     }
 }
 
@@ -134,10 +139,10 @@ mod tests {
             };
             settling.push(Delta::new(Timestamp::new(time), vec![change]), begin);
         }
-        let (delta, from) = settling.finish(Timestamp::new(9));
+        let (delta, from) = settling.finish();
         assert_eq!(
             (delta.timestamp(), from),
-            (Timestamp::new(9), Timestamp::new(4))
+            (Timestamp::new(7), Timestamp::new(4))
         );
         assert_eq!(delta.changes().len(), 1);
     }
@@ -159,7 +164,7 @@ mod tests {
             settling.push(Delta::new(Timestamp::new(time), changes), begin);
             assert!(settling.deltas.len() <= SETTLING_CHANGES_MIN + 2);
         }
-        let (delta, _) = settling.finish(Timestamp::new(100_000));
+        let (delta, _) = settling.finish();
         // The first of all was there before.
         let inserted = delta.changes().iter().filter(|it| it.diff == 1).count();
         assert_eq!((inserted, delta.changes().len()), (10, 11));

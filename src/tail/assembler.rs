@@ -147,7 +147,7 @@ impl Assembler {
     ) -> Result<Option<TailEvent>, AssemblerError> {
         // Progress at `t` has promised that nothing comes below `t`; what was
         // told up to `closed` is final; rows come in the order of time.
-        let told = [self.open, self.progress, self.closed.map(next)];
+        let told = [self.open, self.progress, self.closed.map(Timestamp::next)];
         let told = told.into_iter().flatten().max();
         if let Some(held) = told.filter(|held| timestamp < *held) {
             return Err(AssemblerError::UpdateWentBack {
@@ -377,7 +377,7 @@ impl Assembler {
 fn became_final(through: Timestamp, floor: Option<Timestamp>, now: Option<Timestamp>) -> Timestamp {
     match floor {
         Some(floor) if through == Timestamp::MAX && floor < through => {
-            now.map_or(next(floor), |now| now.max(next(floor)))
+            now.map_or(floor.next(), |now| now.max(floor.next()))
         }
         _ => through,
     }
@@ -387,11 +387,6 @@ fn became_final(through: Timestamp, floor: Option<Timestamp>, now: Option<Timest
 fn is_back_by(time: Timestamp, reached: Option<Timestamp>, ms_max: u64) -> bool {
     let by = |reached: Timestamp| reached.get().saturating_sub(time.get());
     reached.is_some_and(|reached| by(reached) > ms_max)
-}
-
-/// The timestamp after this one; at the end of time itself.
-fn next(timestamp: Timestamp) -> Timestamp {
-    Timestamp::new(timestamp.get().saturating_add(1))
 }
 
 #[cfg(test)]

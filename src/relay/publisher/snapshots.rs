@@ -68,12 +68,22 @@ impl Publisher {
                     return true;
                 }
             }
-            Step::Progress(timestamp) => view.advance(timestamp),
+            // No further than it takes: how far the view is known, which may be
+            // far ahead, is no matter of what has changed.
+            Step::Progress(timestamp) => view.advance(timestamp.min(held.view.timestamp().next())),
         }
         if view.timestamp() >= held.view.timestamp()
             && let Some(view) = self.behind.take()
         {
+            let reached = view.timestamp();
             self.snapshot(view);
+            if let Step::Progress(timestamp) = step
+                && timestamp > reached
+                && self.behind.is_none()
+                && !self.out_of_step
+            {
+                self.progress(timestamp);
+            }
         }
         true
     }
