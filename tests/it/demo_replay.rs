@@ -143,7 +143,7 @@ fn serve_foreign(mut socket: TcpStream) -> Vec<String> {
         sql.pop();
         let sql = String::from_utf8(sql).unwrap();
         let mut answer = Vec::new();
-        if sql == "SHOW COLUMNS FROM edits" {
+        if sql == "SHOW COLUMNS FROM \"edits\"" {
             let column = |name: &str| {
                 [
                     name.as_bytes(),

@@ -74,7 +74,7 @@ fn listed(columns: impl Iterator<Item = (impl AsRef<str>, impl AsRef<str>)>) -> 
 
 /// Name and type of each column; none if there is no such relation.
 fn columns(client: &mut Client, name: &str) -> Result<Vec<(String, String)>, postgres::Error> {
-    let messages = match client.simple_query(&format!("SHOW COLUMNS FROM {name}")) {
+    let messages = match client.simple_query(&format!("SHOW COLUMNS FROM \"{name}\"")) {
         Ok(messages) => messages,
         Err(error) if is_missing(&error) => return Ok(Vec::new()),
         Err(error) => return Err(error),
