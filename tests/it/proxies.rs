@@ -102,7 +102,13 @@ fn lateness(server: &Materialize, n: usize, direct: &mut Stream, proxied: &mut S
 fn passes_streams_on(kind: Kind) {
     let server = server();
     let gateway = gateway(&server, &[]);
-    let proxy = Proxy::start(kind, gateway.address);
+    // So that leaving is not noticed for the silence that follows it.
+    let patient: &[(&str, &str)] = match kind {
+        Kind::Nginx => &[("read_timeout 60s", "read_timeout 1h")],
+        Kind::Haproxy => &[("client 60s", "client 1h"), ("server 60s", "server 1h")],
+        Kind::Caddy => &[],
+    };
+    let proxy = Proxy::start_changed(kind, gateway.address, patient);
     let mut proxied = open(&proxy, &[]);
     let mut direct = Stream::open(gateway.address, "/v/stream");
     assert_eq!(next_base(&mut proxied), next_base(&mut direct));
