@@ -322,9 +322,9 @@ mod tests {
             (59, None, false, false),
             (60, None, false, true),
             (60, None, true, true),
-            (59, Some(9), false, false),
-            (59, Some(10), false, true),
-            (12, Some(10), true, true),
+            (59, Some(4), false, false),
+            (59, Some(5), false, true),
+            (7, Some(5), true, true),
         ];
         let now = Instant::now() + Duration::from_secs(3600);
         let ago = |seconds| now - Duration::from_secs(seconds);

@@ -21,7 +21,8 @@ use actix_web::rt::time::{Instant, sleep};
 use log::debug;
 
 use crate::limits::{
-    READ_BYTES_PER_SECOND_MIN, READ_STALL_TIMEOUTS_MAX, STALL_LOOKS, STALL_TICK_MAX, STALL_TICK_MIN,
+    READ_BYTES_PER_SECOND_MIN, READ_STALL_TIMEOUTS_MAX, READ_WAIT_MIN, STALL_LOOKS, STALL_TICK_MAX,
+    STALL_TICK_MIN,
 };
 
 use super::kernel::{Kernel, Standing};
@@ -45,7 +46,7 @@ impl Patience {
     pub fn take(&mut self, bytes: u64, now: Instant, stall_timeout: Duration) {
         let reading = Duration::from_millis(bytes.saturating_mul(1000) / READ_BYTES_PER_SECOND_MIN);
         let read = self.read.map_or(now, |read| read.max(now));
-        let latest = now + stall_timeout * READ_STALL_TIMEOUTS_MAX;
+        let latest = now + (stall_timeout * READ_STALL_TIMEOUTS_MAX).max(READ_WAIT_MIN);
         self.read = Some((read + reading.min(latest - now)).min(latest));
         self.since = Some(now);
     }

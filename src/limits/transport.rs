@@ -112,6 +112,10 @@ pub const READ_BYTES_PER_SECOND_MIN: u64 = 1024;
 /// and reads nothing must not be waited for as long as it would take to read.
 pub const READ_STALL_TIMEOUTS_MAX: u32 = 4;
 
+/// What is given for it at the least, where the stall timeout is short: time to
+/// read the smallest buffers that systems have.
+pub const READ_WAIT_MIN: Duration = Duration::from_secs(10);
+
 /// Shortest time between two looks at some of the connections.
 pub const STALL_TICK_MIN: Duration = Duration::from_millis(10);
 
@@ -120,7 +124,7 @@ pub const STALL_TICK_MAX: Duration = Duration::from_secs(1);
 
 /// Time for which a stream that is over, or beyond what is kept, still waits
 /// for a peer that takes nothing.
-pub const ENDING_WAIT: Duration = Duration::from_secs(10);
+pub const ENDING_WAIT: Duration = Duration::from_secs(5);
 
 /// Streams of one HTTP/2 connection at once: as many as the usual servers
 /// allow, so that a proxy opens another connection instead of waiting.

@@ -17,7 +17,7 @@ mod rotation;
 mod streams;
 
 const ISSUER: &str = "https://issuer.example";
-const KEYS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/keys");
+pub const KEYS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/keys");
 
 /// An algorithm with the file of the key that signs, and of the one that verifies.
 const ALGORITHMS: [(Algorithm, &str, &str); 4] = [
@@ -41,13 +41,13 @@ fn signing_key(algorithm: Algorithm, file: &str) -> EncodingKey {
     }
 }
 
-fn now() -> u64 {
+pub fn now() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("1970");
     since.as_secs()
 }
 
 /// Good claims for these views.
-fn claims(views: &[&str]) -> Value {
+pub fn claims(views: &[&str]) -> Value {
     json!({
         "iss": ISSUER,
         "aud": "viewcast",
@@ -56,7 +56,7 @@ fn claims(views: &[&str]) -> Value {
     })
 }
 
-fn with(mut claims: Value, name: &str, value: Value) -> Value {
+pub fn with(mut claims: Value, name: &str, value: Value) -> Value {
     let map = claims.as_object_mut().expect("an object");
     match value {
         Value::Null => drop(map.remove(name)),
@@ -75,13 +75,13 @@ fn signed(algorithm: Algorithm, file: &str, claims: &Value) -> String {
 }
 
 /// A token signed with the secret.
-fn token(claims: &Value) -> String {
+pub fn token(claims: &Value) -> String {
     signed(Algorithm::HS256, "hs256.txt", claims)
 }
 
 /// What has a gateway take our issuer's tokens, verified by `key`: a flag and
 /// its value.
-fn taking_tokens(key: [&str; 2]) -> Vec<&str> {
+pub fn taking_tokens(key: [&str; 2]) -> Vec<&str> {
     let taken = [
         "--auth",
         "jwt",

@@ -47,6 +47,7 @@ mod outlet;
 mod packed;
 mod privileges;
 mod processes;
+mod progress;
 mod proxies;
 mod readme;
 mod renewal;

@@ -21,12 +21,24 @@ pub fn preface(window: u32) -> Vec<u8> {
     .concat()
 }
 
-/// A header as HPACK's literal without indexing (RFC 7541, 6.2.2); both texts
-/// have less than 127 bytes.
+/// A header as HPACK's literal without indexing (RFC 7541, 6.2.2).
 pub fn literal(name: &str, value: &str) -> Vec<u8> {
-    let text = |text: &str| {
-        let length = u8::try_from(text.len()).expect("a short text");
-        [&[length][..], text.as_bytes()].concat()
-    };
+    let text = |text: &str| [&length(text.len())[..], text.as_bytes()].concat();
     [vec![0], text(name), text(value)].concat()
+}
+
+/// The length of a text that is not compressed (5.1): in seven bits, and what
+/// is more than they hold in the next bytes, the low bits first.
+fn length(bytes: usize) -> Vec<u8> {
+    let byte = |number: usize| u8::try_from(number).expect("a byte");
+    let Some(mut rest) = bytes.checked_sub(127) else {
+        return vec![byte(bytes)];
+    };
+    let mut out = vec![127];
+    while rest > 127 {
+        out.push(byte(rest % 128 + 128));
+        rest /= 128;
+    }
+    out.push(byte(rest));
+    out
 }
