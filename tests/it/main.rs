@@ -22,6 +22,7 @@ mod clients;
 mod config;
 mod conflation;
 mod connections;
+mod costs;
 mod crowd;
 mod demo_clients;
 mod demo_errors;

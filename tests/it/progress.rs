@@ -147,6 +147,7 @@ fn progress_that_ceases_ends_the_stream_on_every_way_in() {
         front.await_subscribers(0);
         let peer = front.connect(Way::Http1, None);
         assert_eq!(served(peer), "retry: ", "no place was given back");
+        assert!(!front.process.has_panicked());
         drop(peers);
     };
     thread::scope(|scope| {

@@ -1,7 +1,7 @@
 //! A gateway with or without TLS, and peers that speak to it by hand, on each
 //! way in, reading as slowly as they like.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -236,5 +236,21 @@ impl Peer {
             seen.extend(byte);
         }
         String::from_utf8(seen).expect("UTF-8")
+    }
+
+    /// Waits until the other side has closed, whatever it says before.
+    pub fn await_end(&mut self) {
+        let mut scratch = vec![0; 64 * 1024];
+        loop {
+            match self.line.read(&mut scratch) {
+                Ok(0) => return,
+                Ok(_) => {}
+                Err(error) => {
+                    let waits = [ErrorKind::WouldBlock, ErrorKind::TimedOut];
+                    assert!(!waits.contains(&error.kind()), "not closed in time");
+                    return;
+                }
+            }
+        }
     }
 }
