@@ -24,7 +24,7 @@ use log::debug;
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::limits::{KEEP_ALIVE_TIMEOUT, REQUEST_HEAD_TIMEOUT};
+use crate::limits::{KEEP_ALIVE_TIMEOUT, REQUEST_HEAD_TIMEOUT, TLS_UNSENT_BYTES_MAX};
 use crate::relay::outlet::Delivery;
 
 use super::http1::{After, Http1, Next};
@@ -109,7 +109,12 @@ where
         let accepting = acceptor.call(transport);
         Box::pin(async move {
             match Box::pin(accepting).await {
-                Ok(stream) => serve(stream, peer, app, watch).await,
+                Ok(mut stream) => {
+                    // What the peer has no room for need not wait encrypted, too.
+                    let session = stream.get_mut().1;
+                    session.set_buffer_limit(Some(TLS_UNSENT_BYTES_MAX));
+                    serve(stream, peer, app, watch).await;
+                }
                 Err(error) => say(&format_args!("{error:?}")),
             }
             Ok(())

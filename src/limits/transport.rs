@@ -153,3 +153,7 @@ pub const HTTP2_IDLE: Duration = Duration::from_secs(30);
 /// Shortest time that a stream of HTTP/2 is waited for inside an event: the
 /// client would have to take the whole of it again, which may be a base.
 pub const HTTP2_INSIDE_WAIT_MIN: Duration = Duration::from_secs(15);
+
+/// Bytes that wait in a connection with TLS, encrypted or about to be: two of
+/// its records.
+pub const TLS_UNSENT_BYTES_MAX: usize = 32 * 1024;

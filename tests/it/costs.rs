@@ -1,10 +1,12 @@
 //! What one client can make the gateway hold (docs/OPERATIONS.md, What a client
 //! can hold): each line of that table, with a thousand such clients.
 
-use std::fs::read_to_string;
+use std::fs::{read_dir, read_to_string};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::support::front::{Front, Peer, Way};
+use crate::support::gateway::PATIENCE;
 use crate::support::materialize::{Generation, Materialize, row};
 
 const CLIENTS: usize = 1_000;
@@ -159,6 +161,48 @@ fn costs_of_a_stream_over_http2_with_tls() {
     }
 }
 
+/// Answers to `GET /{view}` that are sent at once, at the most.
+const SNAPSHOTS: usize = 256;
+
+fn snapshots(is_secure: bool, each: u64) {
+    let upstream = upstream();
+    let front = start(&upstream, is_secure);
+    let status = |peer: &mut Peer| {
+        let line = peer.read_until("\r\n");
+        line.split(' ').nth(1).expect("a status").to_owned()
+    };
+    let begin = || {
+        let mut peers = open(CLIENTS, || {
+            let mut peer = front.connect(Way::Http1, BUFFER);
+            peer.ask("/big");
+            peer
+        });
+        let statuses: Vec<String> = peers.iter_mut().map(status).collect();
+        let count = |status: &str| statuses.iter().filter(|it| *it == status).count();
+        assert_eq!(count("200"), SNAPSHOTS);
+        assert_eq!(count("503"), CLIENTS - SNAPSHOTS);
+        peers
+    };
+    // Reckoned per client of a thousand, of which a quarter is served.
+    let what = format!("/big, TLS {is_secure}");
+    drop(check(&what, &front, each, begin, || {}));
+    // Their places are given back.
+    loop {
+        let mut peer = front.connect(Way::Http1, None);
+        peer.ask("/big");
+        if status(&mut peer) == "200" {
+            break;
+        }
+    }
+}
+
+#[test]
+fn costs_of_answers_with_all_rows() {
+    // 96 and 160 KiB for each that is served, and 24 for who is not yet gone.
+    snapshots(false, 48 * KIB);
+    snapshots(true, 64 * KIB);
+}
+
 /// They say too little, and are closed by the gateway.
 fn silent(is_secure: bool, way: Way, head: &[u8], each: u64) {
     let upstream = upstream();
@@ -171,7 +215,15 @@ fn silent(is_secure: bool, way: Way, head: &[u8], each: u64) {
         })
     };
     let what = format!("{} bytes of a head, TLS {is_secure}", head.len());
-    let mut peers = check(&what, &front, each, begin, || {});
+    let are_accepted = || {
+        let files = format!("/proc/{}/fd", front.process.id());
+        let deadline = Instant::now() + PATIENCE;
+        while read_dir(&files).expect("Linux").count() < CLIENTS {
+            assert!(Instant::now() < deadline, "not accepted in time");
+            thread::park_timeout(Duration::from_millis(10));
+        }
+    };
+    let mut peers = check(&what, &front, each, begin, are_accepted);
     for peer in &mut peers {
         peer.await_end();
     }
