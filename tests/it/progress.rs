@@ -201,7 +201,8 @@ fn progress_of_others_on_the_connection_keeps_no_stalled_stream() {
 fn progress_is_not_waited_for_where_the_client_has_reset_the_stream() {
     let upstream = upstream();
     // Nothing happens that the stream would notice it by.
-    let quiet = ["--heartbeat", "1h", "--stall-timeout", "1h"];
+    let mut quiet = vec!["--heartbeat", "1h", "--stall-timeout", "1h"];
+    quiet.extend(["--upstream-timeout", "1h"]);
     for is_secure in [false, true] {
         let front = front(&upstream, is_secure, &quiet);
         let mut peer = front.connect(Way::Http2, None);
