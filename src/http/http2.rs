@@ -201,12 +201,15 @@ impl Wait {
         stall_timeout: Duration,
         is_inside: bool,
     ) -> bool {
-        let longest = match is_inside {
-            true => stall_timeout.max(HTTP2_INSIDE_WAIT_MIN),
-            false => stall_timeout,
+        let (longest, for_its_end) = match is_inside {
+            true => (
+                stall_timeout.max(HTTP2_INSIDE_WAIT_MIN),
+                HTTP2_INSIDE_WAIT_MIN,
+            ),
+            false => (stall_timeout, ENDING_WAIT),
         };
         let is_over = |since: Instant, longest| now.saturating_duration_since(since) >= longest;
-        let waits_for_its_end = |due| is_over(idle_since.max(due), longest.min(ENDING_WAIT));
+        let waits_for_its_end = |due| is_over(idle_since.max(due), longest.min(for_its_end));
         is_over(idle_since, longest) || self.due.is_some_and(waits_for_its_end)
     }
 }
@@ -324,7 +327,8 @@ mod tests {
             (60, None, true, true),
             (59, Some(4), false, false),
             (59, Some(5), false, true),
-            (7, Some(5), true, true),
+            (20, Some(14), true, false),
+            (20, Some(15), true, true),
         ];
         let now = Instant::now() + Duration::from_secs(3600);
         let ago = |seconds| now - Duration::from_secs(seconds);
