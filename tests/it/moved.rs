@@ -47,6 +47,10 @@ fn gateway_asking(server: &Materialize, interval: &str, more: &[&str]) -> Gatewa
     let url = server.url();
     let mut arguments = vec!["--upstream", &url, "--heartbeat", "200ms"];
     arguments.extend(["--catalog-interval", interval]);
+    if !more.contains(&"--upstream-timeout") {
+        // No probe of a silent stream is to notice first.
+        arguments.extend(["--upstream-timeout", "1h"]);
+    }
     arguments.extend(more);
     Gateway::start(&arguments)
 }
@@ -54,7 +58,9 @@ fn gateway_asking(server: &Materialize, interval: &str, more: &[&str]) -> Gatewa
 /// The first event of this name, nothing but heartbeats and words on the
 /// upstream before it.
 fn expect(stream: &mut Stream, name: &str) -> Event {
+    let end = Instant::now() + PATIENCE;
     loop {
+        assert!(Instant::now() < end, "never: {name}");
         let event = stream.next().expect("the stream goes on");
         if event.name == name {
             return event;

@@ -1,4 +1,6 @@
+use std::cell::Cell;
 use std::future::poll_fn;
+use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -60,10 +62,33 @@ fn relay_tells_who_waits_that_a_view_is_given_up_whatever_stops_first() {
             let mut arbiter = Some(arbiter);
             let local = Relay::attach(&shared, &publisher);
             let mut waiting = Subscriber::new(&local, Vec::new(), ());
-            // The first words; then it waits for a base.
-            for is_ready in [true, false] {
-                let polled = poll_fn(|context| Poll::Ready(waiting.poll_next(context))).await;
-                assert_eq!(polled.is_ready(), is_ready);
+            let first = poll_fn(|context| waiting.poll_next(context)).await;
+            assert!(first.is_some(), "the first words");
+            let is_waiting = Rc::new(Cell::new(false));
+            let flag = Rc::clone(&is_waiting);
+            // A task of its own: looked after only when it is woken.
+            let reading = spawn(async move {
+                let mut times = 0;
+                poll_fn(|context| {
+                    assert!(waiting.poll_next(context).is_pending());
+                    times += 1;
+                    // Once more when a relay has woken it.
+                    match times {
+                        1 => Poll::Pending,
+                        _ => Poll::Ready(()),
+                    }
+                })
+                .await;
+                flag.set(true);
+                rest(&mut waiting).await
+            });
+            while !is_waiting.get() {
+                shared.wake_relays();
+                yield_now().await;
+            }
+            // The last of these may have come behind it.
+            for _ in 0..10 {
+                yield_now().await;
             }
             if publisher_stops_first {
                 stop(&mut arbiter);
@@ -72,7 +97,7 @@ fn relay_tells_who_waits_that_a_view_is_given_up_whatever_stops_first() {
             stop(&mut arbiter);
             let reason = Why::GivenUp.words();
             let told = format!("event: gone\ndata: {{\"reason\":\"{reason}\"}}\n\n");
-            let said = timeout(LONG, rest(&mut waiting)).await;
+            let said = timeout(LONG, reading).await.expect("it is woken");
             assert_eq!(said.expect("an end"), told);
             // Who comes now is told the same, at once.
             let mut late = Subscriber::new(&local, Vec::new(), ());
