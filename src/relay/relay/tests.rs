@@ -98,7 +98,7 @@ fn relay_tells_who_waits_that_a_view_is_given_up_whatever_stops_first() {
             let reason = Why::GivenUp.words();
             let told = format!("event: gone\ndata: {{\"reason\":\"{reason}\"}}\n\n");
             let said = timeout(LONG, reading).await.expect("it is woken");
-            assert_eq!(said.expect("an end"), told);
+            assert!(said.expect("an end").ends_with(&told));
             // Who comes now is told the same, at once.
             let mut late = Subscriber::new(&local, Vec::new(), ());
             let said = timeout(LONG, rest(&mut late)).await;
