@@ -274,6 +274,22 @@ mod tests {
     }
 
     #[test]
+    fn ids_are_taken_as_newer_servers_do() {
+        let named = |id: &str| Reference::Id {
+            id: id.to_owned(),
+            position: 15,
+        };
+        let catalog = Catalog::new(DemoDialect::Subscribe);
+        for (number, relation) in &catalog.relations {
+            assert_eq!(catalog.find(&named(&relation.id)).unwrap().0, *number);
+        }
+        let unknown = |catalog: &Catalog, id| catalog.find(&named(id)).unwrap_err();
+        assert_eq!(unknown(&catalog, "u999"), Unknown::Id("u999".to_owned()));
+        let old = Catalog::new(DemoDialect::Tail);
+        assert_eq!(unknown(&old, "u1"), Unknown::Bracket(15));
+    }
+
+    #[test]
     fn unknown_names_are_told_apart() {
         let catalog = Catalog::new(DemoDialect::Subscribe);
         let item = |name: &str| Unknown::Item(name.to_owned());
