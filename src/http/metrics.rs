@@ -101,6 +101,7 @@ fn set_process(registry: &Registry) -> prometheus::Result<()> {
     Ok(())
 }
 
+#[derive(Clone, Copy)]
 struct Register<'r>(&'r Registry);
 
 impl Register<'_> {
@@ -136,8 +137,7 @@ struct Views {
     up: IntGaugeVec,
     state: IntGaugeVec,
     subscribers: IntGaugeVec,
-    bases: IntGaugeVec,
-    bases_taken: IntCounterVec,
+    bases: Bases,
     deltas: IntCounterVec,
     reconnects: IntCounterVec,
     failures: IntCounterVec,
@@ -147,6 +147,38 @@ struct Views {
     compacted: IntCounterVec,
     resumes: IntCounterVec,
     ends: IntCounterVec,
+}
+
+/// What is held for those who read the view.
+struct Bases {
+    held: IntGaugeVec,
+    taken: IntCounterVec,
+}
+
+impl Bases {
+    fn new(register: Register<'_>) -> prometheus::Result<Self> {
+        Ok(Bases {
+            held: register.gauges(
+                "viewcast_bases",
+                "States of the view that are held for who reads them, the current one among them.",
+                &["view"],
+            )?,
+            taken: register.counters(
+                "viewcast_bases_taken_total",
+                "States of the view taken for who joins or asks for its rows.",
+                &["view"],
+            )?,
+        })
+    }
+
+    fn set(&self, shared: &SharedView) {
+        let view = &[shared.name.as_str()];
+        let held = shared.log().map_or(0, |log| log.lock().bases.held());
+        let held = i64::try_from(held).unwrap_or(i64::MAX);
+        self.held.with_label_values(view).set(held);
+        let taken = shared.counters.bases();
+        self.taken.with_label_values(view).inc_by(taken);
+    }
 }
 
 impl Views {
@@ -171,14 +203,7 @@ impl Views {
             )?,
             state: register.states()?,
             subscribers: gauges("viewcast_subscribers", "Streams that are being served.")?,
-            bases: gauges(
-                "viewcast_bases",
-                "States of the view that are held for who reads them, the current one among them.",
-            )?,
-            bases_taken: counters(
-                "viewcast_bases_taken_total",
-                "States of the view taken for who joins or asks for its rows.",
-            )?,
+            bases: Bases::new(register)?,
             deltas: counters(
                 "viewcast_deltas_total",
                 "Deltas with changes published, each once for all subscribers.",
@@ -248,12 +273,9 @@ impl Views {
     fn set_counts(&self, shared: &SharedView) {
         let totals = shared.stream_totals();
         let name = shared.name.as_str();
-        let held = shared.log().map_or(0, |log| log.lock().bases.held());
-        let held = i64::try_from(held).unwrap_or(i64::MAX);
-        self.bases.with_label_values(&[name]).set(held);
+        self.bases.set(shared);
         for (counter, count) in [
             (&self.deltas, shared.counters.deltas()),
-            (&self.bases_taken, shared.counters.bases()),
             (&self.reconnects, shared.counters.reconnects()),
             (&self.failures, shared.counters.failures()),
             (&self.frames, totals.frames),

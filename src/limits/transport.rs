@@ -83,6 +83,17 @@ pub const BASES_MAX: usize = 64;
 /// Bytes that such bases may hold beside the view in any case.
 pub const BASE_KEPT_BYTES_MIN: u64 = 4 * 1024 * 1024;
 
+/// Backlogs that wait to be merged, at the most: each takes milliseconds. Who
+/// comes on top of that comes back a little later.
+pub const MERGES_WAITING_MAX: usize = 4096;
+
+/// Merges that a thread remembers of one view, for others who come back to the
+/// same place.
+pub const MERGES_KNOWN_MAX: usize = 8;
+
+/// Of so many bytes that a log may keep, its merged runs are one.
+pub const RUNS_PART_OF_RETENTION: u64 = 4;
+
 /// Answers to `GET /{view}` that are being sent at once, at the most: each
 /// holds a slice or two, and its connection.
 pub const SNAPSHOTS_MAX: usize = 256;

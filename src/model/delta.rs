@@ -41,7 +41,8 @@ impl Delta {
     /// The same result as `consolidate` of differential-dataflow
     /// (src/consolidation.rs): sort, add up equal ones, drop zeros.
     pub fn new(timestamp: Timestamp, mut changes: Vec<Change>) -> Self {
-        changes.sort_unstable_by(|a, b| a.row.cmp(&b.row));
+        // What is merged comes in a few sorted runs, which this sort makes use of.
+        changes.sort_by(|a, b| a.row.cmp(&b.row));
         changes.dedup_by(|next, kept| {
             let same = next.row == kept.row;
             if same {

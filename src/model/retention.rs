@@ -43,6 +43,16 @@ impl Cursor {
         Cursor(self.0.saturating_add(1))
     }
 
+    /// The place with this number.
+    pub fn at(number: u64) -> Cursor {
+        Cursor(number)
+    }
+
+    /// Its number.
+    pub fn number(self) -> u64 {
+        self.0
+    }
+
     /// How many entries lie between an earlier place and this one.
     pub fn since(self, earlier: Cursor) -> u64 {
         self.0.saturating_sub(earlier.0)
@@ -122,6 +132,20 @@ impl<F> Retention<F> {
     /// Bytes of all entries.
     pub fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    /// The place of the oldest entry.
+    pub fn first(&self) -> Cursor {
+        Cursor(self.first)
+    }
+
+    /// The place behind the entries up to this time.
+    pub fn behind_all_until(&self, timestamp: Timestamp) -> Cursor {
+        let known = self.entries.partition_point(|e| e.timestamp <= timestamp);
+        Cursor(
+            self.first
+                .saturating_add(u64::try_from(known).unwrap_or(u64::MAX)),
+        )
     }
 
     /// The place behind the last entry.
@@ -205,12 +229,8 @@ impl<F> Retention<F> {
         if timestamp > self.head {
             return Resume::Ahead;
         }
-        let known = self.entries.partition_point(|e| e.timestamp <= timestamp);
-        let cursor = Cursor(
-            self.first
-                .saturating_add(u64::try_from(known).unwrap_or(u64::MAX)),
-        );
-        match self.entries.get(known) {
+        let cursor = self.behind_all_until(timestamp);
+        match self.from(cursor).and_then(|mut entries| entries.next()) {
             None => Resume::UpToDate(cursor),
             // It has part of what the next entry can only give whole.
             Some(next) if next.after < timestamp => Resume::Base,

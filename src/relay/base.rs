@@ -9,6 +9,7 @@ use crate::model::view::View;
 
 use super::encoded::{Encoded, Form};
 use super::long::{Extent, Long, Reading, Slice};
+use super::merging::discard;
 
 /// A view's rows at one moment.
 #[derive(Debug)]
@@ -173,7 +174,9 @@ impl Bases {
             if self.earlier.len() < BASES_MAX && kept <= kept_max {
                 break;
             }
-            self.earlier.pop_front();
+            if let Some(given_up) = self.earlier.pop_front() {
+                discard(given_up);
+            }
         }
     }
 }

@@ -221,6 +221,8 @@ impl Contents {
             frame: Arc::new(frame),
         });
         log.retention.prune(keeping.limits, keeping.now_ms);
+        log.runs.forget_before(log.retention.first());
+        log.merges.tidy(keeping.limits.bytes_max);
         // A base that the log no longer continues is of no use, and one that
         // is outgrown by what follows it costs joiners more than a new one.
         let start = log.retention.start();

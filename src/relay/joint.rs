@@ -262,6 +262,7 @@ impl Joint {
             };
             match part.send(until, &mut self.out) {
                 Sent::Nothing => {}
+                Sent::Later => return Step::Wait,
                 Sent::Forgotten => return Step::End(End::Slow),
                 sent => {
                     self.is_owed |= sent == Sent::Rows;
@@ -324,6 +325,7 @@ impl Joint {
         for part in &mut self.parts {
             match part.send(time, &mut self.out) {
                 Sent::Nothing => {}
+                Sent::Later => return Step::Wait,
                 Sent::Forgotten => return Step::End(End::Slow),
                 Sent::Word => return Step::More,
                 Sent::Rows => {

@@ -1,19 +1,18 @@
 //! A thread's copy of one log: the pointers, without the lock.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
-use bytes::Bytes;
-
-use crate::limits::{CATCH_UP_FRAMES_MAX, GATHER_BYTES_MAX};
-use crate::model::delta::Delta;
+use crate::limits::{CATCH_UP_FRAMES_MAX, GATHER_BYTES_MAX, MERGES_KNOWN_MAX};
 use crate::model::position::{Incarnation, Position, Timestamp};
 use crate::model::retention::{Cursor, Resume, Retention};
 
 use super::base::Base;
 use super::counters::StreamCounters;
-use super::encoded::{Encoded, Form};
-use super::frame::{Frame, Kind, encode_delta};
+use super::encoded::Form;
+use super::frame::{Frame, Kind};
 use super::long::{Extent, Reading};
+use super::merging::{Merge, Waiting};
 use super::packed::{Piece, Pieces};
 use super::shared::{Log, LogState};
 
@@ -29,8 +28,10 @@ pub struct LocalLog {
     pub live: bool,
     /// Whether nothing follows the last frame.
     pub ended: bool,
-    /// The last backlog that was merged, for the next who is as far behind.
-    merged: Option<(Cursor, Cursor, Arc<Encoded>)>,
+    /// The places of frames that are no deltas.
+    words: VecDeque<Cursor>,
+    /// The last backlogs that were merged, for others who are as far behind.
+    merges: VecDeque<Arc<Merge>>,
     /// The last frames that were gathered, and the log's end then.
     gathered: Option<Gathered>,
     /// The same, compressed.
@@ -54,8 +55,8 @@ pub enum Next {
     Bytes(Piece, Cursor),
     /// This event, slice by slice; it then stands at the cursor.
     Long(Reading, Cursor),
-    /// These bytes, one delta in place of all frames up to the cursor.
-    Merged(Piece, Cursor),
+    /// One delta in place of several frames, when it is made.
+    Merged(Waiting),
     /// It has everything.
     Nothing,
     /// It has the last frame there will ever be.
@@ -74,12 +75,6 @@ impl Next {
                 *cursor = place;
                 Ok(bytes)
             }
-            Next::Merged(bytes, place) => {
-                counters.count_frames(1);
-                counters.count_compacted();
-                *cursor = place;
-                Ok(bytes)
-            }
             other => Err(other),
         }
     }
@@ -90,8 +85,8 @@ impl Next {
 pub enum Due {
     /// This frame; it then stands at the cursor.
     Frame(Arc<Frame>, Cursor),
-    /// The data of one delta in place of all up to the cursor.
-    Merged(Bytes, Cursor),
+    /// One delta in place of several frames, when it is made.
+    Merged(Waiting),
     /// Nothing yet; only heartbeats lie before the cursor.
     Nothing(Cursor),
     /// What it lacks is forgotten.
@@ -108,10 +103,12 @@ impl LocalLog {
             base: None,
             live: true,
             ended: false,
-            merged: None,
+            words: VecDeque::new(),
+            merges: VecDeque::new(),
             gathered: None,
             gathered_packed: None,
         };
+        log.note_words(log.frames.first());
         log.follow();
         log
     }
@@ -140,10 +137,27 @@ impl LocalLog {
     }
 
     fn copy(&mut self, state: &LogState) {
+        let end = self.frames.end();
         self.frames.follow(&state.retention);
+        self.note_words(end);
         self.base = state.bases.current().cloned();
         self.live = state.live;
         self.ended = state.ended;
+    }
+
+    /// Notes where frames are that are no deltas, from a place on.
+    fn note_words(&mut self, from: Cursor) {
+        let first = self.frames.first();
+        while self.words.front().is_some_and(|word| *word < first) {
+            self.words.pop_front();
+        }
+        let mut place = from.max(first);
+        for entry in self.frames.from(place).into_iter().flatten() {
+            if entry.frame.changes().is_none() {
+                self.words.push_back(place);
+            }
+            place = place.next();
+        }
     }
 
     /// Whether it is a copy of this one.
@@ -183,23 +197,41 @@ impl LocalLog {
     /// Whether a reader who begins at this place has to be told that the
     /// upstream is lost: no frame before it will say so.
     pub fn is_lost_at(&self, cursor: Cursor) -> bool {
-        let told_later = self.frames.from(cursor).is_some_and(|mut entries| {
-            entries.any(|entry| matches!(entry.frame.kind, Kind::Upstream { .. }))
-        });
-        !self.live && !told_later
+        // Looked at first: most often it is not lost.
+        let is_later = |word: &&Cursor| **word >= cursor;
+        let tells = |word: &Cursor| match self.first(*word) {
+            Ok(Some(frame)) => matches!(frame.kind, Kind::Upstream { .. }),
+            Ok(None) | Err(Forgotten) => false,
+        };
+        !self.live && !self.words.iter().rev().take_while(is_later).any(tells)
+    }
+
+    /// Whether a reader at this place is sent one delta in place of several.
+    pub fn is_far_behind(&self, cursor: Cursor) -> bool {
+        self.frames.behind(cursor) > CATCH_UP_FRAMES_MAX
     }
 
     /// What comes after a place: one frame, or what has come since if it can be
     /// written as it is, or one consolidated delta for a reader that is far
     /// behind.
     pub fn next(&mut self, cursor: Cursor, form: Form) -> Next {
-        let behind = self.frames.behind(cursor);
-        if behind > CATCH_UP_FRAMES_MAX {
-            return self.consolidated(cursor, form);
+        if self.is_far_behind(cursor) {
+            let end = self.run_end(cursor, self.frames.end());
+            let is_long = is_long_run(cursor, end) && !self.is_forgotten(cursor);
+            return match is_long {
+                true => Next::Merged(self.merge(cursor, end, form)),
+                // A word is near, or nothing that could be merged.
+                false => self.single(cursor, form),
+            };
         }
-        if behind > 1 && form.is_chunked() {
+        if self.frames.behind(cursor) > 1 && form.is_chunked() {
             return self.gathered(cursor, form);
         }
+        self.single(cursor, form)
+    }
+
+    /// The frame that comes after a place.
+    pub fn single(&self, cursor: Cursor, form: Form) -> Next {
         match self.first(cursor) {
             Err(Forgotten) => Next::Forgotten,
             Ok(Some(frame)) => one(frame, cursor, form),
@@ -259,50 +291,30 @@ impl LocalLog {
         Next::Bytes(chunks, to)
     }
 
-    fn consolidated(&mut self, cursor: Cursor, form: Form) -> Next {
-        match self.merge(cursor, Timestamp::MAX) {
-            Err(Forgotten) => Next::Forgotten,
-            Ok(Some((encoded, end))) => Next::Merged(encoded.piece(form), end),
-            // A control frame, or a heartbeat that moves nothing: merged with
-            // its like it would carry an id that was sent before.
-            Ok(None) => match self.first(cursor) {
-                Ok(Some(frame)) => one(frame, cursor, form),
-                Ok(None) | Err(Forgotten) => Next::Nothing,
-            },
-        }
+    /// The place up to another at which a run of deltas ends.
+    fn run_end(&self, from: Cursor, until: Cursor) -> Cursor {
+        let before = self.words.partition_point(|word| *word < from);
+        let word = self.words.get(before);
+        word.map_or(until, |word| until.min(*word))
     }
 
-    /// The deltas from a place up to a time as one, and the place behind them;
-    /// `None` where none of them moves the position.
-    fn merge(
-        &mut self,
-        cursor: Cursor,
-        until: Timestamp,
-    ) -> Result<Option<(Arc<Encoded>, Cursor)>, Forgotten> {
-        let entries = self.frames.from(cursor).ok_or(Forgotten)?;
-        let mut has_id = false;
-        let entries = entries.take_while(|entry| entry.timestamp <= until);
-        let changes = entries.map_while(|entry| {
-            has_id |= entry.frame.has_id;
-            entry.frame.changes()
-        });
-        let run: Vec<&Delta> = changes.collect();
-        let end = run.iter().fold(cursor, |place, _| place.next());
-        if let Some((from, to, encoded)) = &self.merged
-            && (*from, *to) == (cursor, end)
-        {
-            return Ok(Some((Arc::clone(encoded), end)));
+    /// Has the deltas from a place to another merged, or waits for what others
+    /// have had merged from there.
+    fn merge(&mut self, from: Cursor, to: Cursor, form: Form) -> Waiting {
+        self.merges.retain(|merge| merge.is_good());
+        let is_it = |merge: &&Arc<Merge>| {
+            let is_near = merge.to <= to && !is_long_run(merge.to, to);
+            merge.from == from && is_near
+        };
+        if let Some(merge) = self.merges.iter().find(is_it) {
+            return Waiting::new(merge);
         }
-        let Some(delta) = Delta::merge(run).filter(|_| has_id) else {
-            return Ok(None);
-        };
-        let position = Position {
-            timestamp: delta.timestamp(),
-            incarnation: self.incarnation(),
-        };
-        let encoded = Arc::new(encode_delta(&delta, position));
-        self.merged = Some((cursor, end, Arc::clone(&encoded)));
-        Ok(Some((encoded, end)))
+        if self.merges.len() >= MERGES_KNOWN_MAX {
+            self.merges.pop_front();
+        }
+        let (merge, waiting) = Merge::begin(&self.source, from, to, form);
+        self.merges.push_back(merge);
+        waiting
     }
 
     /// The place behind the heartbeats that come next, and the frame there, if
@@ -339,19 +351,17 @@ impl LocalLog {
             Ok((place, None)) => return Due::Nothing(place),
             Ok((place, Some(frame))) => (place, Arc::clone(frame)),
         };
-        let run = self.frames.from(place).map_or(0, |entries| {
-            entries
-                .take(CATCH_UP_FRAMES_MAX + 1)
-                .take_while(|entry| entry.timestamp <= until && entry.frame.changes().is_some())
-                .count()
-        });
-        if run > CATCH_UP_FRAMES_MAX
-            && let Ok(Some((encoded, end))) = self.merge(place, until)
-        {
-            return Due::Merged(encoded.data(), end);
+        let end = self.run_end(place, self.frames.behind_all_until(until));
+        if is_long_run(place, end) {
+            return Due::Merged(self.merge(place, end, Form::Event));
         }
         Due::Frame(frame, place.next())
     }
+}
+
+/// Whether deltas from a place to another are merged.
+fn is_long_run(from: Cursor, to: Cursor) -> bool {
+    usize::try_from(to.since(from)).is_ok_and(|entries| entries > CATCH_UP_FRAMES_MAX)
 }
 
 /// One frame, at once or slice by slice.

@@ -15,11 +15,14 @@ pub mod frame;
 pub mod joint;
 pub mod local_log;
 pub mod long;
+pub mod merges;
+pub mod merging;
 pub mod outlet;
 pub mod packed;
 pub mod publisher;
 #[allow(clippy::module_inception, reason = "the actor is named for what it is")]
 pub mod relay;
+pub mod runs;
 pub mod settling;
 pub mod shared;
 pub mod subscriber;

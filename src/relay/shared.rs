@@ -16,7 +16,9 @@ use crate::model::upstream::{Event, Told, Upstream};
 use super::base::Bases;
 use super::counters::{StreamCounters, StreamTotals, ViewCounters};
 use super::frame::Frame;
+use super::merges::Merges;
 use super::relay::RelayAddr;
+use super::runs::Runs;
 
 /// One incarnation's log: what every relay of the view copies from.
 #[derive(Debug)]
@@ -33,6 +35,10 @@ pub struct LogState {
     pub retention: Retention<Arc<Frame>>,
     /// The bases; none until someone asks for one.
     pub bases: Bases,
+    /// Large deltas that are read in place of backlogs.
+    pub merges: Merges,
+    /// Runs of entries that were merged.
+    pub runs: Runs,
     /// The latest position that a client has gone on from with nothing to send.
     pub resumed: Timestamp,
     /// Whether the last word on the upstream that was told in the log, if one
@@ -51,6 +57,8 @@ impl Log {
             state: Mutex::new(LogState {
                 retention: Retention::new(position.timestamp, distrusted),
                 bases: Bases::default(),
+                merges: Merges::default(),
+                runs: Runs::default(),
                 resumed: Timestamp::MIN,
                 live: true,
                 ended: false,

@@ -23,6 +23,7 @@ use super::counters::{End, StreamCounters};
 use super::frame::{COMMENT, Frame};
 use super::local_log::{LocalLog, Next};
 use super::long::Reading;
+use super::merging::Waiting;
 use super::outlet::Outlet;
 use super::packed::Piece;
 use super::relay::{Local, Waiter};
@@ -43,6 +44,12 @@ enum Stage {
         log: Rc<RefCell<LocalLog>>,
         reading: Reading,
         then: Then,
+    },
+    /// Waits for what it lacks as one delta.
+    Merging {
+        log: Rc<RefCell<LocalLog>>,
+        cursor: Cursor,
+        waiting: Waiting,
     },
     /// Follows the log.
     Following {
@@ -143,7 +150,9 @@ impl Subscriber {
     pub fn is_due(&self) -> bool {
         let expiry = self.expiry.as_ref();
         let is_over = match &self.stage {
-            Stage::Following { log, cursor } => log.borrow().is_forgotten(*cursor),
+            Stage::Following { log, cursor } | Stage::Merging { log, cursor, .. } => {
+                log.borrow().is_forgotten(*cursor)
+            }
             Stage::Long { reading, .. } => reading.is_given_up(),
             Stage::Ended | Stage::Over => true,
             Stage::Opening | Stage::Joining => false,
@@ -205,6 +214,9 @@ impl Subscriber {
         if is_expired || self.shared.ends(self.lot) {
             return News::Task;
         }
+        if log.borrow().is_far_behind(*cursor) {
+            return News::Task;
+        }
         let next = log.borrow_mut().next(*cursor, self.voice.form);
         match next.taken(cursor, &self.counters) {
             Ok(piece) => {
@@ -232,49 +244,26 @@ impl Subscriber {
         }
         let is_expired = self.is_expired(context);
         loop {
-            match &mut self.stage {
+            // `Ready(None)` where the stage has changed.
+            let step = match &self.stage {
                 Stage::Opening => return Poll::Ready(Some(self.open())),
-                Stage::Joining | Stage::Following { .. } if is_expired => self.finish(End::Expired),
-                Stage::Joining => match self.join(context) {
-                    Poll::Ready(Some(bytes)) => return Poll::Ready(Some(bytes)),
-                    Poll::Ready(None) => {}
-                    Poll::Pending => return Poll::Pending,
-                },
-                Stage::Long { .. } => match self.read_on(context) {
-                    Poll::Ready(Some(piece)) => return Poll::Ready(Some(piece)),
-                    Poll::Ready(None) => {}
-                    Poll::Pending => return Poll::Pending,
-                },
-                Stage::Following { log, cursor } => {
-                    let is_to_end = self.shared.ends(self.lot);
-                    let is_given_up = is_to_end && self.shared.given_up().is_some();
-                    if is_to_end && !is_given_up {
-                        return Poll::Ready(Some(self.say_farewell()));
-                    }
-                    // Of a view that is given up the last word may be in the
-                    // log, with a better reason.
-                    let next = log.borrow_mut().next(*cursor, self.voice.form);
-                    match next.taken(cursor, &self.counters) {
-                        Ok(piece) => return Poll::Ready(Some(self.voice.event(piece))),
-                        Err(Next::Nothing) if is_given_up || self.is_last => {
-                            return Poll::Ready(Some(self.say_farewell()));
-                        }
-                        // At news the relay writes by itself.
-                        Err(Next::Nothing) if self.voice.form.is_chunked() => return Poll::Pending,
-                        Err(Next::Nothing) => return self.wait(context),
-                        Err(Next::Long(reading, cursor)) => {
-                            let (log, then) = (Rc::clone(log), Then::GoOn(cursor));
-                            self.stage = Stage::Long { log, reading, then };
-                        }
-                        Err(Next::Forgotten) => self.finish(End::Slow),
-                        Err(_) => self.finish(End::Gone),
-                    }
+                Stage::Joining | Stage::Following { .. } | Stage::Merging { .. } if is_expired => {
+                    self.finish(End::Expired);
+                    continue;
                 }
+                Stage::Joining => self.join(context),
+                Stage::Long { .. } => self.read_on(context),
+                Stage::Merging { .. } => self.take_merged(context),
+                Stage::Following { .. } => self.go_on(context),
                 Stage::Ended if self.voice.form.is_packed() => {
                     self.stage = Stage::Over;
                     return Poll::Ready(Some(self.voice.end()));
                 }
                 Stage::Ended | Stage::Over => return Poll::Ready(None),
+            };
+            match step {
+                Poll::Ready(None) => {}
+                done => return done,
             }
         }
     }

@@ -34,6 +34,9 @@ pub const REASON_CLOSING: &str = "this gateway is shutting down";
 /// Why a stream ends whose client takes too long for a large event.
 pub const REASON_SLOW: &str = "this event is not kept any longer; come back for what there is now";
 
+/// Why a stream ends that would have to wait for long.
+pub const REASON_BUSY: &str = "too many clients come back at once";
+
 /// Why a stream ends whose client says nothing any more.
 pub const REASON_HALF_CLOSED: &str = "your side of the connection is closed";
 

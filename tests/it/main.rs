@@ -15,6 +15,7 @@
 
 mod access;
 mod architecture;
+mod bases;
 mod behind;
 mod choices;
 mod cli;

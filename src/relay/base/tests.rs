@@ -71,8 +71,10 @@ fn bases_that_are_read_are_few_however_often_the_view_is_replaced() {
         assert!(bases.held() <= 1, "{}", bases.held());
     }
     assert_eq!(bases.taken(), 39);
-    let is_kept = |reading: &&Reading| !reading.is_given_up();
-    assert_eq!(readings.iter().filter(is_kept).count(), 1);
+    // Freed on another thread; this ends or is never over.
+    while readings.iter().filter(|it| !it.is_given_up()).count() > 1 {
+        std::thread::yield_now();
+    }
     // The last is kept as long as it is read.
     assert!(!readings.last().unwrap().is_given_up());
     readings.clear();

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::task::Context;
 
 use actix_web::rt::time::Instant;
-use bytes::Bytes;
 
 use crate::limits::{JOINT_SILENCE, SNAPSHOT_BEHIND_MS_MAX};
 use crate::model::position::{Position, Timestamp};
@@ -16,11 +15,13 @@ use crate::model::upstream::Word;
 use super::out::Out;
 use crate::relay::claim::{Claim, Judged};
 use crate::relay::counters::{End, StreamCounters};
-use crate::relay::frame::{EVENT_BASE, EVENT_DELTA, EVENT_GONE, Frame, Kind};
-use crate::relay::local_log::{Due, LocalLog};
-use crate::relay::long::{Extent, Long, Reading};
+use crate::relay::frame::{EVENT_BASE, EVENT_GONE, Frame};
+use crate::relay::local_log::LocalLog;
+use crate::relay::merging::Waiting;
 use crate::relay::relay::{Local, Waiter};
 use crate::relay::shared::SharedView;
+
+mod telling;
 
 /// Where a view is in the life of the stream.
 enum Stage {
@@ -64,6 +65,8 @@ pub(super) enum Sent {
     Word,
     /// Nothing: there is nothing to tell.
     Nothing,
+    /// Nothing yet: the task is woken when there is.
+    Later,
     /// What it lacks is forgotten.
     Forgotten,
 }
@@ -76,6 +79,8 @@ pub(super) struct Part {
     /// How each of its events begins.
     prefix: String,
     stage: Stage,
+    /// What it lacks is being merged.
+    merging: Option<Waiting>,
     claim: Claim,
     /// Where the client stands.
     pub(super) at: Option<Position>,
@@ -101,6 +106,7 @@ impl Part {
             counters,
             prefix: format!("event: {name}."),
             stage: Stage::Joining,
+            merging: None,
             claim: Claim::new(resume.into_iter().collect()),
             at: None,
             seen: Timestamp::MIN,
@@ -112,6 +118,11 @@ impl Part {
     /// Wakes the task at the view's next news.
     pub(super) fn wait(&self, context: &Context<'_>) {
         self.waiter.wait(context.waker());
+        // It may have been merged meanwhile.
+        let merged = self.merging.as_ref().map(|it| it.poll(context.waker()));
+        if merged.flatten().is_some() {
+            context.waker().wake_by_ref();
+        }
     }
 
     /// Whether nothing is known of it yet.
@@ -132,18 +143,6 @@ impl Part {
         }
     }
 
-    fn tell(&self, name: &str, data: Bytes, out: &mut Out) {
-        let bytes = self.prefix.len() + name.len() + data.len() + 2;
-        self.counters.count_bytes(out.begin_event() + bytes);
-        self.counters.count_frames(1);
-        for text in [self.prefix.as_str(), name, "\n"] {
-            out.own(text.as_bytes());
-        }
-        out.shared(data);
-        // The blank line that ends the event: an id is behind it elsewhere.
-        out.own(b"\n");
-    }
-
     /// Tells that the view is not served any more, if so and untold.
     pub(super) fn give_up(&mut self, out: &mut Out) {
         if self.is_absent() {
@@ -154,17 +153,6 @@ impl Part {
             self.tell(EVENT_GONE, gone.encoded.data(), out);
             (self.stage, self.at) = (Stage::Absent, None);
         }
-    }
-
-    /// The same of an event that is read in slices.
-    fn tell_long(&self, name: &str, long: &Arc<Long>, out: &mut Out) {
-        self.counters.count_frames(1);
-        out.begin_event();
-        for text in [self.prefix.as_str(), name, "\n"] {
-            out.own(text.as_bytes());
-        }
-        out.long(Reading::new(long, Extent::Data), &self.counters);
-        out.own(b"\n");
     }
 
     /// Looks for the place to begin, unless it has one.
@@ -232,6 +220,8 @@ impl Part {
             self.tell(lost.event_name(), lost.encoded.data(), out);
         }
         self.at = Some(position);
+        // Of another log, if there is one.
+        self.merging = None;
         self.stage = Stage::Following { log, cursor };
         Sent::Word
     }
@@ -324,44 +314,6 @@ impl Part {
         match &self.stage {
             Stage::Following { log, cursor } => log.borrow().is_due(*cursor, until),
             Stage::Joining | Stage::Absent => false,
-        }
-    }
-
-    /// Tells what comes next up to this time.
-    pub(super) fn send(&mut self, until: Timestamp, out: &mut Out) -> Sent {
-        let Stage::Following { log, cursor } = &mut self.stage else {
-            return Sent::Nothing;
-        };
-        let due = log.borrow_mut().due(*cursor, until);
-        match due {
-            Due::Frame(frame, place) => {
-                *cursor = place;
-                match &frame.long {
-                    Some(long) => self.tell_long(frame.event_name(), long, out),
-                    None => self.tell(frame.event_name(), frame.encoded.data(), out),
-                }
-                match frame.kind {
-                    Kind::Delta(_) => Sent::Rows,
-                    Kind::Upstream { .. } => Sent::Word,
-                    Kind::Gone => {
-                        (self.stage, self.at) = (Stage::Absent, None);
-                        // Another log may be of an earlier time.
-                        self.seen = Timestamp::MIN;
-                        Sent::Rows
-                    }
-                }
-            }
-            Due::Merged(data, place) => {
-                *cursor = place;
-                self.counters.count_compacted();
-                self.tell(EVENT_DELTA, data, out);
-                Sent::Rows
-            }
-            Due::Nothing(place) => {
-                *cursor = place;
-                Sent::Nothing
-            }
-            Due::Forgotten => Sent::Forgotten,
         }
     }
 

@@ -181,8 +181,8 @@ impl<'a> Client<'a> {
                 session.word = Some(event.data.clone());
             }
             "gone" => session.is_gone = true,
-            // What was sent of a base: the gateway wants it back.
-            "abandoned" if !session.is_answered => {}
+            // What was sent of a base or a large delta that is kept no longer.
+            "abandoned" => {}
             other => return Err((FORMAT, format!("an event called {other:?}"))),
         }
         if let Some(held) = session.held.as_ref().filter(|_| session.is_answered)

@@ -4,6 +4,8 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
+use socket2::{Domain, Socket, Type};
+
 use super::gateway::PATIENCE;
 
 /// A response, its body read on demand.
@@ -23,12 +25,36 @@ pub fn request(
     path: &str,
     headers: &[(&str, &str)],
 ) -> Response {
+    send(
+        address,
+        head(address, method, path, headers).as_bytes(),
+        method,
+    )
+}
+
+fn head(address: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)]) -> String {
     let mut lines = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\n");
     for (name, value) in headers {
         lines.push_str(&format!("{name}: {value}\r\n"));
     }
     lines.push_str("\r\n");
-    send(address, lines.as_bytes(), method)
+    lines
+}
+
+/// A GET of whose answer the kernel holds little until it is read.
+pub fn narrow(address: SocketAddr, path: &str, headers: &[(&str, &str)]) -> Response {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).expect("a socket");
+    socket.set_recv_buffer_size(4 * 1024).expect("a small one");
+    socket
+        .connect(&address.into())
+        .expect("the gateway accepts");
+    let mut socket = TcpStream::from(socket);
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    let head = head(address, "GET", path, headers);
+    socket
+        .write_all(head.as_bytes())
+        .expect("the request is sent");
+    Response::read(socket, "GET")
 }
 
 /// Sends any bytes and reads the head of a response.

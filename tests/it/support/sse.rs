@@ -50,7 +50,11 @@ impl Stream {
 
     /// Opens a stream with headers.
     pub fn open_with(address: SocketAddr, path: &str, headers: &[(&str, &str)]) -> Stream {
-        let response = http::request(address, "GET", path, headers);
+        Stream::of(http::request(address, "GET", path, headers), path)
+    }
+
+    /// The stream that is the answer to a request for this path.
+    pub fn of(response: Response, path: &str) -> Stream {
         assert_eq!(response.status, 200, "{path}");
         assert_eq!(
             response.header("content-type"),
