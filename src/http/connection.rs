@@ -178,7 +178,10 @@ where
                 let (io, heard) = (http.io, http.heard);
                 return Ok(Outcome::Http2(Begun { io, heard }));
             }
-            Next::End => return Ok(Outcome::End),
+            Next::End => {
+                http.close().await;
+                return Ok(Outcome::End);
+            }
         };
         match http.answer(&*app, asked).await? {
             After::Next => patience = KEEP_ALIVE_TIMEOUT,

@@ -66,6 +66,14 @@ fn chromium_joins_views_that_always_agree() {
     node("joint.test.mjs", &gateway);
 }
 
+/// Clients that take ids early, or `retry` late, behind a proxy that cuts.
+#[test]
+fn npm_clients_have_the_right_rows_however_they_are_cut() {
+    let gateway = Gateway::start(&["demo", "--tick", "100ms", "--rate", "200"]);
+    gateway.await_ready();
+    node("cut.test.mjs", &gateway);
+}
+
 #[test]
 fn chromium_page_back_from_the_cache_goes_on_without_a_base() {
     let gateway = Gateway::start(&["demo", "--tick", "100ms", "--rate", "200"]);
