@@ -90,7 +90,7 @@ impl Certificate {
         Arc::clone(&current)
     }
 
-    /// What a listener needs; the protocols are for the HTTP stack to add.
+    /// What a listener needs; the protocols are for the connections to add.
     pub fn config(self: &Arc<Self>) -> Result<ServerConfig, TlsError> {
         let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
             .with_safe_default_protocol_versions()

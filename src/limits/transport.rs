@@ -71,8 +71,7 @@ pub const CATCH_UP_FRAMES_MAX: usize = 32;
 /// is sent whole may cost a subscriber in the middle of it.
 pub const LONG_EVENT_BYTES: usize = 64 * 1024;
 
-/// Bytes of such a slice: a copy for one reader, who holds one at a time. Also
-/// the most that the HTTP stack is handed at once, since it copies it.
+/// Bytes of such a slice: a copy for one reader, who holds one at a time.
 pub const BASE_SLICE_BYTES: usize = 32 * 1024;
 
 /// Bases of one view that others have taken the place of and that are still
