@@ -215,6 +215,7 @@ fn stream_client_that_leaves_is_noticed_without_a_write() {
 #[test]
 fn snapshot_has_the_rows_and_an_etag_that_saves_the_body() {
     let gateway = Gateway::demo(&["--view", "mz_catalog.mz_views", "--view", "counter"]);
+    gateway.await_ready();
     let mut stream = Stream::open(gateway.address, "/mz_catalog.mz_views/stream");
     let base = stream.expect("base");
     let mut snapshot = request(gateway.address, "GET", "/mz_catalog.mz_views", &[]);
