@@ -18,11 +18,11 @@ const PATIENCE_MS = 60_000;
 const gateway = new URL(process.env.VIEWCAST_URL);
 
 /**
- * A proxy that cuts: in turns inside a delta's data, inside its id, and behind
- * the line of its data. It tells its clients to come back at once.
+ * A proxy that cuts: in turns inside a delta's data, inside its last line, and
+ * before that line. It tells its clients to come back at once.
  */
 function cutting() {
-  const proxy = { cuts: 0, isCutting: true, sockets: new Set() };
+  const proxy = { cuts: 0, sockets: new Set() };
   const server = createServer((client) => {
     const upstream = connect(Number(gateway.port), gateway.hostname);
     for (const socket of [client, upstream]) {
@@ -44,11 +44,11 @@ function cutting() {
     });
     /** Where to cut these bytes, if they hold a delta that is to be cut. */
     function cutAt(text) {
-      const begin = text.indexOf("event: delta\ndata: [{");
-      if (begin < 0 || !proxy.isCutting || ++deltas < 2) return -1;
-      const id = text.indexOf("\nid: ", begin);
-      if (id < 0) return -1;
-      return [begin + 25, id + 10, id + 1][proxy.cuts % 3];
+      const begin = text.indexOf("event: delta\n");
+      const data = text.indexOf("data: [{", begin);
+      const end = text.indexOf("\n\n", data);
+      if (begin < 0 || data < 0 || end < 0 || ++deltas < 2) return -1;
+      return [data + 15, end - 4, text.lastIndexOf("\n", end - 1) + 1][proxy.cuts % 3];
     }
   });
   proxy.close = () => {

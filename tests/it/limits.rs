@@ -120,6 +120,34 @@ fn limits_without_a_trusted_proxy_headers_mean_nothing() {
     assert!(reason.contains("your address"), "{reason}");
 }
 
+/// As a client that ignores `retry` and comes back at once: it is told why each
+/// time, and from the fourth time on the end is what it waits for.
+#[test]
+fn limits_who_never_waits_is_held_and_counted() {
+    let gateway = Gateway::demo(&["--max-connections", "1"]);
+    let mut stream = Stream::open(gateway.address, "/counter/stream");
+    stream.expect("base");
+    let held = || {
+        let text = request(gateway.address, "GET", "/metrics", &[]).text();
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix("viewcast_refusals_held_total "));
+        line.expect("a metric").parse::<f64>().expect("a number")
+    };
+    for _ in 0..3 {
+        refused(gateway.address, "/counter/stream", "192.0.2.1");
+    }
+    assert_eq!(held(), 0.0);
+    let mut answer = request(gateway.address, "GET", "/counter/stream", &[]);
+    let words = answer.piece().expect("words").expect("words");
+    assert!(String::from_utf8_lossy(&words).contains("event: full\n"));
+    assert_eq!(held(), 1.0);
+    // Who has left is not held any longer, and a whole answer ends in order.
+    drop(answer);
+    refused(gateway.address, "/top10/stream", "192.0.2.1");
+    assert_eq!(held(), 2.0);
+}
+
 #[test]
 fn limits_request_head_is_bounded_in_size_and_time() {
     let gateway = Gateway::demo(&[]);
