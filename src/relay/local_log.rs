@@ -119,6 +119,17 @@ impl LocalLog {
         self.copy(&source.lock());
     }
 
+    /// Lets go all that it holds: whoever still reads it ends.
+    pub fn forget(&mut self) {
+        let position = self.position();
+        self.source = Arc::new(Log::new(position, None));
+        self.frames.forget_all();
+        self.base = None;
+        self.words.clear();
+        self.merges.clear();
+        (self.gathered, self.gathered_packed) = (None, None);
+    }
+
     /// What a position that a client brings back is worth. One that needs
     /// nothing is told to the publisher under the same lock, so that no
     /// heartbeat carries that position as its id again.
@@ -374,3 +385,6 @@ fn one(frame: &Frame, cursor: Cursor, form: Form) -> Next {
 
 /// What lies before the place is not in the log any more.
 struct Forgotten;
+
+#[cfg(test)]
+mod tests;

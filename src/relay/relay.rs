@@ -56,6 +56,8 @@ pub struct Local {
     pub shared: Arc<SharedView>,
     /// The current log; replaced as a whole by the next incarnation's.
     pub log: Option<Rc<RefCell<LocalLog>>>,
+    /// The one before, for those who have not read it to its end.
+    last_log: Option<Rc<RefCell<LocalLog>>>,
     /// Silent intervals so far.
     pub silences: u64,
     /// What this thread counts.
@@ -197,7 +199,14 @@ impl Local {
                 return;
             }
         }
-        self.log = source.map(|source| Rc::new(RefCell::new(LocalLog::new(source))));
+        let next = source.map(|source| Rc::new(RefCell::new(LocalLog::new(source))));
+        // Who is in the middle of the last one goes on with it; whoever still
+        // is in one before that takes no more of it.
+        if let Some(last) = std::mem::replace(&mut self.log, next)
+            && let Some(before) = self.last_log.replace(last)
+        {
+            before.borrow_mut().forget();
+        }
     }
 }
 
@@ -295,6 +304,7 @@ impl Relay {
         let local = Rc::new(RefCell::new(Local {
             shared: Arc::clone(shared),
             log: None,
+            last_log: None,
             silences: 0,
             counters: shared.new_counters(),
             publisher: publisher.clone(),

@@ -3,8 +3,10 @@
 
 use std::time::{Duration, Instant};
 
+use crate::support::front::{Front, Peer, Way};
 use crate::support::gateway::{Gateway, PATIENCE};
 use crate::support::http::{Response, get, narrow, request};
+use crate::support::http2::frame;
 use crate::support::joined::Joined;
 use crate::support::materialize::{Generation, Materialize, Values, row};
 use crate::support::sse::{Event, Stream};
@@ -12,6 +14,12 @@ use crate::support::standin::{TextRows, text_rows};
 use crate::support::table::{Rows, Table, position, rows_of};
 
 const COLUMNS: [(&str, &str); 2] = [("n", "integer"), ("b", "text")];
+
+/// Frames of HTTP/2, by their kinds.
+const DATA: u8 = 0;
+const RST_STREAM: u8 = 3;
+const SETTINGS: u8 = 4;
+const END_STREAM: u8 = 1;
 
 /// Rows of the view, each of 16 KiB that hardly get smaller.
 const ROWS: u32 = 200;
@@ -56,7 +64,10 @@ fn replace(server: &Materialize, generation: u32) -> u64 {
 }
 
 fn sample(gateway: &Gateway, name: &str) -> u64 {
-    let text = get(gateway.address, "/metrics").text();
+    sample_of(&get(gateway.address, "/metrics").text(), name)
+}
+
+fn sample_of(text: &str, name: &str) -> u64 {
     let of = |line: &&str| line.starts_with(name) && !line.starts_with('#');
     let line = text.lines().find(of).unwrap_or_else(|| panic!("no {name}"));
     let (_, value) = line.rsplit_once(' ').expect("a value");
@@ -162,6 +173,62 @@ fn bases_held_are_few_and_who_is_let_go_comes_back_to_exact_rows() {
         let mut back = joined.open(gateway.address, "/stream?view=v");
         joined.read_until(&mut back, |joined| joined.time >= Some(end));
         assert_eq!(joined.shown["v"], table.rows);
+    }
+}
+
+/// The bytes of a stream of HTTP/2 to its proper end.
+fn read_http2(peer: &mut Peer, stream: u32) -> String {
+    let mut data = Vec::new();
+    for place in [0, stream] {
+        peer.give_room(place, 1 << 30);
+    }
+    loop {
+        let (kind, flags, of, payload) = peer.read_frame();
+        assert!(kind != RST_STREAM || of != stream, "cut");
+        if kind == SETTINGS && flags == 0 {
+            peer.write(&frame(SETTINGS, 1, 0, &[]));
+        }
+        if kind == DATA && of == stream {
+            data.extend_from_slice(&payload);
+            if flags & END_STREAM != 0 {
+                return String::from_utf8(data).expect("whole characters");
+            }
+        }
+    }
+}
+
+#[test]
+fn base_that_is_let_go_ends_a_stream_of_http2_between_two_events() {
+    for is_secure in [false, true] {
+        let server = server();
+        let url = server.url();
+        let all = ["--upstream", &url, "--view", "v", "--workers", "1"];
+        let front = Front::start(&all, is_secure);
+        front.await_ready();
+        let sample = |name: &str| sample_of(&front.get("/metrics"), name);
+        // One connection whose streams may be sent hardly anything.
+        let mut peer = front.connect(Way::Http2, None);
+        peer.begin_http2(64);
+        let mut streams = Vec::new();
+        for n in 0..4 {
+            for generation in [2 * n, 2 * n + 1] {
+                let time = replace(&server, generation);
+                wait_for("the time", || {
+                    front.get("/views").contains(&time.to_string())
+                });
+            }
+            streams.push(peer.ask_http2("/v/stream", &[]));
+            let taken = u64::from(n) + 1;
+            wait_for("a base", || sample("viewcast_bases_taken_total") >= taken);
+            assert!(sample("viewcast_bases{") <= 2);
+        }
+        let text = read_http2(&mut peer, streams[0]);
+        let (begun, end) = text.split_once("\nevent: abandoned\n\n").expect("its end");
+        assert!(
+            begun.contains("event: base\n") && !begun.contains("id: "),
+            "{end}"
+        );
+        assert!(end.starts_with("retry: ") && end.ends_with("\n\n"), "{end}");
     }
 }
 
