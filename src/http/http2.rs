@@ -7,6 +7,7 @@
 //! has reset is dropped at once, and one that took nothing for the stall timeout
 //! is ended, while the others go on.
 
+use std::cell::Cell;
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
@@ -32,9 +33,10 @@ use log::debug;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::limits::{
-    ENDING_WAIT, HTTP2_FRAME_BYTES_MAX, HTTP2_HEADER_BYTES_MAX, HTTP2_IDLE, HTTP2_INSIDE_WAIT_MIN,
-    HTTP2_RECEIVE_BYTES_MAX, HTTP2_RESET_STREAMS_MAX, HTTP2_STREAMS_MAX, HTTP2_UNSENT_BYTES_MAX,
-    OUTLET_WRITES_MAX, REQUEST_HEAD_TIMEOUT, STALL_LOOKS, STALL_TICK_MAX, STALL_TICK_MIN,
+    ENDING_WAIT, HTTP2_ASKING_GRACE, HTTP2_FRAME_BYTES_MAX, HTTP2_HEADER_BYTES_MAX, HTTP2_IDLE,
+    HTTP2_INSIDE_WAIT_MIN, HTTP2_RECEIVE_BYTES_MAX, HTTP2_RESET_STREAMS_MAX, HTTP2_STREAMS_MAX,
+    HTTP2_UNSENT_BYTES_MAX, OUTLET_WRITES_MAX, REQUEST_HEAD_TIMEOUT, STALL_LOOKS, STALL_TICK_MAX,
+    STALL_TICK_MIN,
 };
 
 use super::content::Content;
@@ -61,23 +63,22 @@ where
     let Ok(Ok(mut connection)) = handshake else {
         return;
     };
-    // One more for each stream that is being served.
-    let served = Rc::new(());
+    // When the client has asked for something last. Each stream that is being
+    // served has a copy.
+    let asked = Rc::new(Cell::new(Instant::now()));
     let mut is_leaving = false;
     loop {
         let next = poll_fn(|context| connection.poll_accept(context));
         match timeout(HTTP2_IDLE, next).await {
             Ok(Some(Ok((request, respond)))) => {
                 let (app, watch) = (Rc::clone(&app), watch.clone());
-                let served = Rc::clone(&served);
-                spawn(async move {
-                    answer(request, respond, peer, app, watch).await;
-                    drop(served);
-                });
+                asked.set(Instant::now());
+                let asked = Rc::clone(&asked);
+                spawn(answer(request, respond, peer, app, watch, asked));
             }
             Ok(Some(Err(error))) => return debug!("connection ended: {error}"),
             Ok(None) => return,
-            Err(_) if Rc::strong_count(&served) > 1 => {}
+            Err(_) if Rc::strong_count(&asked) > 1 => {}
             Err(_) if is_leaving => return,
             Err(_) => {
                 connection.graceful_shutdown();
@@ -94,6 +95,7 @@ async fn answer<A, B>(
     peer: Option<SocketAddr>,
     app: Rc<A>,
     watch: Watch,
+    asked: Rc<Cell<Instant>>,
 ) where
     A: Service<Request, Response = ServiceResponse<B>, Error = Error>,
     B: MessageBody + 'static,
@@ -141,6 +143,7 @@ async fn answer<A, B>(
             patience: Patience::default(),
             wait: None,
             watch,
+            asked,
         };
         poll_fn(|context| sending.poll(context)).await;
     }
@@ -182,6 +185,8 @@ struct Sending {
     /// Runs while there is no room.
     wait: Option<Wait>,
     watch: Watch,
+    /// When the client has asked for something on this connection last.
+    asked: Rc<Cell<Instant>>,
 }
 
 /// When to look again.
@@ -284,7 +289,10 @@ impl Sending {
                 wait.due = Some(now);
             }
             let is_inside = self.is_begun || !self.content.is_at_event();
-            let since = self.patience.idle_since(now);
+            let mut since = self.patience.idle_since(now);
+            if is_inside {
+                since = since.max(self.asked.get().min(since + HTTP2_ASKING_GRACE));
+            }
             if wait.is_over(since, now, stall_timeout, is_inside) {
                 return self.let_go(is_inside);
             }

@@ -164,6 +164,10 @@ pub const HTTP2_IDLE: Duration = Duration::from_secs(30);
 /// client would have to take the whole of it again, which may be a base.
 pub const HTTP2_INSIDE_WAIT_MIN: Duration = Duration::from_secs(15);
 
+/// Longest time by which requests on the same connection put that wait off: who
+/// asks for more is there, and is busy rather than gone.
+pub const HTTP2_ASKING_GRACE: Duration = Duration::from_secs(45);
+
 /// Bytes that wait in a connection with TLS, encrypted or about to be: two of
 /// its records.
 pub const TLS_UNSENT_BYTES_MAX: usize = 32 * 1024;
