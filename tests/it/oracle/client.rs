@@ -167,7 +167,7 @@ impl<'a> Client<'a> {
 
     fn event(&mut self, session: &mut Session, event: &Event) -> Result<(), Wrong> {
         if session.is_gone {
-            return Err((FORMAT, format!("{event:.300?} after gone")));
+            return Err((FORMAT, format!("{event:.300?} after the last event")));
         }
         match event.name.as_str() {
             "base" => self.base(session, event)?,
@@ -181,8 +181,9 @@ impl<'a> Client<'a> {
                 session.word = Some(event.data.clone());
             }
             "gone" => session.is_gone = true,
-            // What was sent of a base or a large delta that is kept no longer.
-            "abandoned" => {}
+            // What was sent of a base or a large delta that is kept no longer:
+            // nothing follows but the end.
+            "abandoned" => session.is_gone = true,
             other => return Err((FORMAT, format!("an event called {other:?}"))),
         }
         if let Some(held) = session.held.as_ref().filter(|_| session.is_answered)

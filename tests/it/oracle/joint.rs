@@ -56,6 +56,7 @@ struct Session {
     id: Option<String>,
     based: BTreeSet<usize>,
     gone: BTreeSet<usize>,
+    is_abandoned: bool,
 }
 
 impl<'a> JointClient<'a> {
@@ -133,6 +134,7 @@ impl<'a> JointClient<'a> {
             time: None,
             based: BTreeSet::new(),
             gone: BTreeSet::new(),
+            is_abandoned: false,
         };
         if let Err((kind, text)) = self.follow(&mut wire, &mut session) {
             let text = format!(
@@ -177,10 +179,19 @@ impl<'a> JointClient<'a> {
     }
 
     fn event(&mut self, session: &mut Session, event: &Event) -> Result<(), Wrong> {
-        if event.name == "consistent" {
-            return self.stand(session, event);
-        }
         let wrong = |text: &str| Err((FORMAT, format!("{text}: {event:.300?}")));
+        if session.is_abandoned {
+            return wrong("an event after the last one");
+        }
+        match event.name.as_str() {
+            "consistent" => return self.stand(session, event),
+            // What was sent of a large event: nothing follows but the end.
+            "abandoned" => {
+                session.is_abandoned = true;
+                return Ok(());
+            }
+            _ => {}
+        }
         let name = event
             .name
             .strip_prefix('v')
@@ -221,8 +232,6 @@ impl<'a> JointClient<'a> {
                 })?;
             }
             "upstream" => count(&self.arena.tally.upstream_words),
-            // What was sent of a base: the gateway wants it back.
-            "abandoned" if !session.based.contains(&view) => {}
             "gone" => {
                 session.held.remove(&view);
                 session.based.remove(&view);
