@@ -269,7 +269,8 @@ fn shows_a_password(config: &postgres::Config) -> bool {
         config.get_options(),
     ];
     let is_address = |value: &str| {
-        let authority = value.split_once('@');
+        // Up to the last one: a name before the first may have none.
+        let authority = value.rsplit_once('@');
         authority.is_some_and(|(before, _)| before.contains(':'))
     };
     let takes_in = |value: &str| value.contains("password=") || is_address(value);

@@ -61,12 +61,6 @@ impl Clock {
         self.seen = Some((timestamp, now));
     }
 
-    /// The upstream's time has gone back to this.
-    pub fn restart(&mut self, timestamp: Timestamp, now: Instant) {
-        *self = Clock::default();
-        self.set(timestamp, now);
-    }
-
     /// Whether what was promised up to a time is silence that is still to be
     /// kept.
     pub fn is_ahead(&self, promised: Timestamp, now: Instant) -> bool {
@@ -145,7 +139,8 @@ mod tests {
         clock.set(at(90_000), begin);
         assert_eq!(clock.now(begin), Some(at(90_000)));
         assert_eq!(clock.reached(), Some(at(100_000)));
-        clock.restart(at(5), begin);
+        clock = Clock::default();
+        clock.set(at(5), begin);
         assert_eq!(clock.reached(), Some(at(5)));
     }
 }

@@ -61,12 +61,9 @@ pub(super) fn tell(entered: &mut Entered<'_>, event: Option<TailEvent>) -> Resul
     let Some(event) = event else {
         return Ok(());
     };
-    if let TailEvent::Snapshot(view) = &event
-        && let Some(assembler) = &entered.held.assembler
-        && assembler.has_gone_back()
-    {
-        let to = view.timestamp();
-        entered.went_back(to)?;
+    let assembler = entered.held.assembler.as_ref();
+    if matches!(event, TailEvent::Snapshot(_)) && assembler.is_some_and(Assembler::has_gone_back) {
+        entered.went_back()?;
     }
     entered.say(event)?;
     let rest = entered.held.assembler.as_mut().and_then(Assembler::rest);
