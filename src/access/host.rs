@@ -120,7 +120,8 @@ pub(super) fn split(text: &str) -> Option<(String, Option<u16>)> {
         _ => (text, None),
     };
     let port = match port {
-        None => None,
+        // RFC 3986, 3.2.3: an empty port is the usual one.
+        None | Some("") => None,
         Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
             Some(digits.parse().ok()?)
         }
@@ -169,6 +170,8 @@ mod tests {
         for address in ["127.0.0.1", "::1", "127.0.0.2"] {
             let hosts = hosts(&[], address, false);
             for good in [
+                "localhost:",
+                "[::1]:",
                 "localhost",
                 "LOCALHOST:8080",
                 "127.0.0.1:1",

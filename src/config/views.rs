@@ -1,5 +1,6 @@
 //! The views to stream, and what the file's `[view.NAME]` tables say of them.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use toml::Spanned;
@@ -220,7 +221,8 @@ impl ViewTable {
             accepts,
         };
         if field == "columns" {
-            let accepts = "a list of column names, at least one, e.g. [\"id\", \"total\"]";
+            let accepts =
+                "a list of column names, each once, at least one, e.g. [\"id\", \"total\"]";
             let DeValue::Array(list) = value else {
                 return Err(wrong(accepts));
             };
@@ -229,7 +231,10 @@ impl ViewTable {
                 _ => None,
             });
             let names: Option<Vec<String>> = names.collect();
-            let fits = |names: &Vec<String>| (1..=limits::COLUMNS_MAX).contains(&names.len());
+            let fits = |names: &Vec<String>| {
+                let different: BTreeSet<_> = names.iter().collect();
+                (1..=limits::COLUMNS_MAX).contains(&names.len()) && different.len() == names.len()
+            };
             let names = names.filter(fits).ok_or_else(|| wrong(accepts))?;
             self.columns = Some(names);
             return Ok(());

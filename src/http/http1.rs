@@ -25,8 +25,8 @@ use bytes::{Buf as _, Bytes, BytesMut};
 use tokio::io::{AsyncWriteExt as _, ReadBuf};
 
 use crate::limits::{
-    CHUNK_COPIED_BYTES_MAX, LINGER_BYTES_MAX, LINGER_TIMEOUT, OUTLET_INPUT_BYTES_MAX, READ_BYTES,
-    REQUEST_HEAD_TIMEOUT,
+    CHUNK_COPIED_BYTES_MAX, LINGER_BYTES_MAX, LINGER_TIMEOUT, PIPELINED_BYTES_MAX, READ_BYTES,
+    REQUEST_HEAD_TIMEOUT, STREAM_INPUT_BYTES_MAX,
 };
 use crate::relay::encoded::LAST_CHUNK;
 use crate::relay::subscriber::Subscriber;
@@ -121,7 +121,7 @@ impl<IO: Link> Http1<IO> {
             };
             return match is_silent {
                 true => Next::End,
-                false => Next::Request(Asked::refused(error, HeaderMap::new())),
+                false => Next::Request(Asked::refused(error, &self.heard, HeaderMap::new())),
             };
         }
     }
@@ -187,6 +187,7 @@ impl<IO: Link> Http1<IO> {
             is_chunked: takes_chunks,
             is_fresh: true,
             is_over: is_bare || is_head,
+            passed_over: 0,
             content,
         };
         drop(response);
@@ -226,6 +227,8 @@ struct Sending {
     is_fresh: bool,
     /// All is in `front` and `piece`, or out.
     is_over: bool,
+    /// Bytes that the client has said on its stream.
+    passed_over: usize,
     content: Content,
 }
 
@@ -236,16 +239,20 @@ impl Sending {
         context: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
         // A client that has left is noticed here, and not at the next write.
-        while !http.is_deaf && http.heard.len() <= OUTLET_INPUT_BYTES_MAX {
+        while !http.is_deaf && http.heard.len() <= PIPELINED_BYTES_MAX {
             match http.poll_hear(context)? {
                 Poll::Ready(()) if http.is_deaf => self.content.end_soon(),
                 Poll::Ready(()) => {}
                 Poll::Pending => break,
             }
-        }
-        // Where a stream has its own say, nothing but listening is expected.
-        if self.left.is_none() && http.heard.len() > OUTLET_INPUT_BYTES_MAX {
-            return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
+            // Behind a stream nothing is read as a request.
+            if self.left.is_none() {
+                self.passed_over = self.passed_over.saturating_add(http.heard.len());
+                http.heard = Vec::new();
+            }
+            if self.passed_over > STREAM_INPUT_BYTES_MAX {
+                return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
+            }
         }
         loop {
             // The head waits for what is there of the body: one packet.

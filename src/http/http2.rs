@@ -34,9 +34,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::limits::{
     ENDING_WAIT, HTTP2_ASKING_GRACE, HTTP2_FRAME_BYTES_MAX, HTTP2_HEADER_BYTES_MAX, HTTP2_IDLE,
-    HTTP2_INSIDE_WAIT_MIN, HTTP2_RECEIVE_BYTES_MAX, HTTP2_RESET_STREAMS_MAX, HTTP2_STREAMS_MAX,
-    HTTP2_UNSENT_BYTES_MAX, OUTLET_WRITES_MAX, REQUEST_HEAD_TIMEOUT, STALL_LOOKS, STALL_TICK_MAX,
-    STALL_TICK_MIN,
+    HTTP2_INSIDE_WAIT_MIN, HTTP2_RECEIVE_BYTES_MAX, HTTP2_RESET_STREAMS_MAX,
+    HTTP2_RESETS_PENDING_MAX, HTTP2_STREAMS_MAX, HTTP2_UNSENT_BYTES_MAX, OUTLET_WRITES_MAX,
+    REQUEST_HEAD_TIMEOUT, STALL_LOOKS, STALL_TICK_MAX, STALL_TICK_MIN,
 };
 
 use super::content::Content;
@@ -58,7 +58,7 @@ where
         .initial_window_size(HTTP2_RECEIVE_BYTES_MAX)
         .initial_connection_window_size(HTTP2_RECEIVE_BYTES_MAX)
         .max_concurrent_reset_streams(HTTP2_RESET_STREAMS_MAX)
-        .max_pending_accept_reset_streams(HTTP2_RESET_STREAMS_MAX);
+        .max_pending_accept_reset_streams(HTTP2_RESETS_PENDING_MAX);
     let handshake = timeout(REQUEST_HEAD_TIMEOUT, builder.handshake(connection)).await;
     let Ok(Ok(mut connection)) = handshake else {
         return;

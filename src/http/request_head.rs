@@ -42,11 +42,25 @@ pub struct Verdict(pub HttpError);
 const QUERY: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>');
 
 impl Asked {
-    /// A request that is refused for this; its headers, as far as they were
-    /// read, tell who may read the answer.
-    pub fn refused(error: HttpError, headers: HeaderMap) -> Asked {
+    /// A request that is refused for this; what was read of it tells how it is
+    /// answered, and its headers who may read the answer.
+    pub fn refused(error: HttpError, text: &[u8], headers: HeaderMap) -> Asked {
+        let first = text.split(|byte| *byte == b'\n').next().map(line);
+        let first = first.unwrap_or_default();
+        let method = match first.starts_with(b"HEAD ") {
+            true => Method::HEAD,
+            false => Method::GET,
+        };
+        let version = match first.ends_with(b" HTTP/1.0") {
+            true => Version::HTTP_10,
+            false => Version::HTTP_11,
+        };
+        // All of it: a new request may be one that was answered before, with
+        // another client's address on it.
         let mut request = Request::new();
-        request.head_mut().headers = headers;
+        let head = request.head_mut();
+        (head.method, head.version, head.headers) = (method, version, headers);
+        head.uri = Uri::from_static("/");
         request.extensions_mut().insert(Verdict(error));
         Asked {
             request,
@@ -61,7 +75,7 @@ pub fn find(bytes: &[u8]) -> Found {
     let is_break = |byte: &u8| matches!(byte, b'\r' | b'\n');
     let begin = bytes.iter().take_while(|byte| is_break(byte)).count();
     let text = bytes.get(begin..).unwrap_or_default();
-    let refused = |error, headers| Found::Whole(Asked::refused(error, headers), bytes.len());
+    let refused = |error, headers| Found::Whole(Asked::refused(error, text, headers), bytes.len());
     if text.first().is_some_and(|byte| !is_token(&[*byte])) {
         // Another protocol, which may wait for an answer before it says more.
         return refused(HttpError::MalformedRequest, HeaderMap::new());
@@ -125,18 +139,38 @@ fn read(head: &[u8]) -> Result<Asked, Refused> {
         Ok(uri) => uri,
         Err(error) => return bad(error)(headers),
     };
-    let is_last = version == Version::HTTP_10 || has_body(&headers) || wants_close(&headers);
+    let Ok(has_body) = has_body(&headers) else {
+        return bad(HttpError::MalformedRequest)(headers);
+    };
+    let is_last = version == Version::HTTP_10 || has_body || wants_close(&headers);
     let mut request = Request::new();
     let head = request.head_mut();
     (head.method, head.version, head.uri, head.headers) = (method, version, uri, headers);
     Ok(Asked { request, is_last })
 }
 
+/// A body whose end nobody can tell.
+struct Endless;
+
 /// Whether anything but another request may follow. What it is, nobody here
-/// asks: it is never read, so that nobody can hide a request in it.
-fn has_body(headers: &HeaderMap) -> bool {
-    let mut lengths = headers.get_all(CONTENT_LENGTH);
-    headers.contains_key(TRANSFER_ENCODING) || lengths.any(|length| length.as_bytes() != b"0")
+/// asks: it is never read, so that nobody can hide a request in it. But where
+/// it ends has to be said (RFC 9112, 6.3).
+fn has_body(headers: &HeaderMap) -> Result<bool, Endless> {
+    let parts = |name| {
+        let values = headers.get_all(name).map(HeaderValue::as_bytes);
+        values.flat_map(|value| value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii))
+    };
+    let mut lengths = parts(CONTENT_LENGTH);
+    let first = lengths.next();
+    let is_number = |text: &[u8]| !text.is_empty() && text.iter().all(u8::is_ascii_digit);
+    if first.is_some_and(|first| !is_number(first) || lengths.any(|other| other != first)) {
+        return Err(Endless);
+    }
+    match parts(TRANSFER_ENCODING).last() {
+        None => Ok(first.is_some_and(|length| length.iter().any(|digit| *digit != b'0'))),
+        Some(last) if last.eq_ignore_ascii_case(b"chunked") => Ok(true),
+        Some(_) => Err(Endless),
+    }
 }
 
 fn wants_close(headers: &HeaderMap) -> bool {

@@ -18,6 +18,7 @@ use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, HttpResponseBuilder
 use actix_web_lab::extract::{LocalData, Path};
 
 use crate::limits::LAST_EVENT_IDS_MAX;
+use crate::model::position::Position;
 use crate::relay::joint::Joint;
 use crate::relay::subscriber::Subscriber;
 
@@ -179,9 +180,9 @@ pub fn last_event_ids(request: &HttpRequest) -> Vec<String> {
         let parts = text.split(',').map(|part| part.trim().to_owned());
         parts.collect::<Vec<String>>()
     });
-    ids.filter(|id| !id.is_empty())
-        .take(LAST_EVENT_IDS_MAX)
-        .collect()
+    // Of several views, an id has a position of each.
+    let makes_sense = |id: &String| id.split('.').any(|part| part.parse::<Position>().is_ok());
+    ids.filter(makes_sense).take(LAST_EVENT_IDS_MAX).collect()
 }
 
 /// The body of an answer to `HEAD`: of unknown length, as the stream's is, and

@@ -30,9 +30,13 @@ pub const PASS_REST_MIN: Duration = Duration::from_millis(1);
 /// much as the socket takes.
 pub const OUTLET_WRITES_MAX: usize = 16;
 
-/// Bytes that a client may say on a stream, where nothing is expected of it,
-/// before it is taken for a fault and disconnected.
-pub const OUTLET_INPUT_BYTES_MAX: usize = 4 * 1024;
+/// Bytes that a client may say on a stream, its request's body perhaps, before
+/// it is taken for a fault and disconnected. They are passed over.
+pub const STREAM_INPUT_BYTES_MAX: usize = 64 * 1024;
+
+/// Bytes of further requests that are held while one is answered; more wait in
+/// the client's system.
+pub const PIPELINED_BYTES_MAX: usize = 4 * 1024;
 
 /// Bytes that are read from a connection at a time: most requests at once.
 pub const READ_BYTES: usize = 4 * 1024;
@@ -59,9 +63,10 @@ pub const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 /// Bytes that are passed over meanwhile: a request's body of some size.
 pub const LINGER_BYTES_MAX: usize = 1024 * 1024;
 
-/// Ids that a client may come back with at once: one in the header, one that
-/// its library put into the query, one that its page did, and as many again.
-pub const LAST_EVENT_IDS_MAX: usize = 8;
+/// Ids that a client may come back with at once, those not counted that are
+/// none: one in the header, one that its library put into the query, one that
+/// its page did, and many more of a page that never forgets one.
+pub const LAST_EVENT_IDS_MAX: usize = 64;
 
 /// Frames a subscriber that fell behind is sent one by one; a longer backlog
 /// is merged into one delta. Merging costs a sort, sending costs a chunk.
@@ -155,6 +160,11 @@ pub const HTTP2_RECEIVE_BYTES_MAX: u32 = 64 * 1024;
 
 /// Streams that were reset and are remembered for frames still on their way.
 pub const HTTP2_RESET_STREAMS_MAX: usize = 16;
+
+/// Streams that a client may open and reset before they are looked at; beyond
+/// them its connection ends, with everybody's streams on it. So many are reset
+/// at once by a proxy whose clients all leave.
+pub const HTTP2_RESETS_PENDING_MAX: usize = 128;
 
 /// Time after which an HTTP/2 connection without a stream is told to go; it is
 /// ended after as much again.

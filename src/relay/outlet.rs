@@ -16,7 +16,7 @@ use std::task::{Context, Poll, Waker, ready};
 use actix_web::rt::net::TcpStream;
 use bytes::{Buf, Bytes};
 
-use crate::limits::{OUTLET_INPUT_BYTES_MAX, OUTLET_WRITES_MAX};
+use crate::limits::{OUTLET_WRITES_MAX, STREAM_INPUT_BYTES_MAX};
 
 use super::encoded::LAST_CHUNK;
 use super::subscriber::{News, Subscriber};
@@ -134,7 +134,7 @@ impl Outlet {
                 }
                 Ok(length) => {
                     state.heard = state.heard.saturating_add(length);
-                    if state.heard > OUTLET_INPUT_BYTES_MAX {
+                    if state.heard > STREAM_INPUT_BYTES_MAX {
                         return true;
                     }
                 }

@@ -78,18 +78,76 @@ fn before(progress: Timestamp) -> Timestamp {
 /// A stream that was resumed where the view is known ahead of time has nothing
 /// to tell: what is held is what there is.
 fn stand(entered: &mut Entered<'_>, progress: Timestamp) -> Result<(), Stale> {
-    let held = &entered.held;
-    if held.is_current {
+    if entered.held.is_current || entered.withholds() {
         return Ok(());
     }
-    let is_following = held
-        .assembler
-        .as_ref()
-        .is_some_and(|it| !it.awaits_snapshot());
-    match held.closed.filter(|_| is_following) {
-        Some(closed) if held.is_ahead(before(progress), Instant::now()) => {
+    let assembler = entered.held.assembler.as_ref();
+    let following = assembler.filter(|it| !it.awaits_snapshot());
+    match following.and_then(Assembler::closed) {
+        Some(closed) if entered.held.is_ahead(before(progress), Instant::now()) => {
             entered.say(TailEvent::Progress(closed))
         }
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::event::Kept;
+    use crate::model::reason::Why;
+    use crate::model::row::Column;
+    use crate::tail::assembler::Start;
+    use crate::tail::gate::Gate;
+
+    /// What is told of a stream that is certain only after these lines.
+    fn told(start: Start, reached: u64, lines: &[&str]) -> Vec<TailEvent> {
+        let (out, events) = crossbeam_channel::bounded(8);
+        let gate = Gate::new("v", out, Box::new(|| {}));
+        let mut entered = gate.enter(0).unwrap_or_else(|_| panic!("current"));
+        let time = Timestamp::new(reached);
+        entered.tell(TailEvent::Progress(time)).ok();
+        entered.held.is_current = false;
+        entered.held.clock.set(time, Instant::now());
+        entered.held.assembler = Some(Assembler::new(start, 1_000));
+        entered.held.withheld = Some(Vec::new());
+        let columns = [Column {
+            name: "n".to_owned(),
+            sql_type: "integer".to_owned(),
+        }];
+        let mut messages = Messages::keeping(&columns, Kept::all(1));
+        for line in lines {
+            let taken = take(&mut entered, &mut messages, line.as_bytes());
+            assert!(taken.is_ok(), "{line}");
+        }
+        entered.confirm().ok();
+        events.try_iter().skip(1).collect()
+    }
+
+    #[test]
+    fn telling_a_time_that_went_back_says_nothing_of_the_time_before() {
+        let reached = Some(Timestamp::new(900_000_000));
+        let start = Start::Snapshot {
+            floor: reached,
+            reached,
+        };
+        let lines = ["5000\tt\t\\N\t\\N", "5000\tf\t1\t7", "9000000\tt\t\\N\t\\N"];
+        let told = told(start, 900_000_000, &lines);
+        let times = told.iter().map(|event| match event {
+            TailEvent::Gone(Why::TimeWentBack) => 0,
+            TailEvent::Snapshot(view) => view.timestamp().get(),
+            TailEvent::Progress(timestamp) => timestamp.get(),
+            other => panic!("{other:?}"),
+        });
+        let times: Vec<_> = times.collect();
+        assert_eq!(times, [0, 5_000, 8_999_999]);
+    }
+
+    #[test]
+    fn telling_of_a_stream_that_is_resumed_ahead_of_time_says_once_that_it_stands() {
+        let closed = Timestamp::new(900_000_000);
+        let lines = ["900000000\tt\t\\N\t\\N", "900000001\tt\t\\N\t\\N"];
+        let told = told(Start::Resume(closed), 5_000, &lines);
+        assert_eq!(told, [TailEvent::Progress(closed)]);
     }
 }

@@ -207,6 +207,14 @@ fn progress_is_not_waited_for_where_the_client_has_reset_the_stream() {
         let front = front(&upstream, is_secure, &quiet);
         let mut peer = front.connect(Way::Http2, None);
         peer.begin_http2(0);
+        // As many at once as a proxy may have clients: the connection stands.
+        let mut all = Vec::new();
+        for _ in 0..100 {
+            let (stream, request) = peer.request_http2("/small/stream", &[]);
+            all.extend(request);
+            all.extend(frame(RST_STREAM, 0, stream, &CANCEL.to_be_bytes()));
+        }
+        peer.write(&all);
         for path in ["/small/stream", "/stream?view=big&view=small"] {
             // While it waits for news, and while it waits for room.
             for room in [1 << 30, 0, 10] {

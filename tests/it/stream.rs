@@ -141,6 +141,11 @@ fn resume_of_several_ids_goes_on_from_the_latest_that_is_good() {
         ),
         ("a=%ff".to_owned(), vec![old.as_str(), new.as_str()]),
         (String::new(), vec![&format!("{old}, {new}")]),
+        // Those that make no sense are not counted.
+        (
+            format!("{}lastEventId={new}", "lastEventId=x&".repeat(200)),
+            vec![],
+        ),
     ] {
         let path = format!("/counter/stream?{query}");
         let headers: Vec<_> = headers.iter().map(|id| ("Last-Event-ID", *id)).collect();

@@ -49,10 +49,53 @@ fn request_says_whether_another_may_follow() {
         ("GET / HTTP/1.1\r\nConnection: a, CLOSE\r\n\r\n", true),
         ("GET / HTTP/1.1\r\nContent-Length: 0\r\n\r\n", false),
         ("GET / HTTP/1.1\r\nContent-Length: 5\r\n\r\n", true),
-        ("GET / HTTP/1.1\r\nContent-Length: +0\r\n\r\n", true),
+        ("GET / HTTP/1.1\r\nContent-Length: 3, 3\r\n\r\n", true),
         ("GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", true),
     ] {
         assert_eq!(whole(text.as_bytes()).is_last, expected, "{text:?}");
+    }
+}
+
+#[test]
+fn request_with_a_body_that_nobody_can_tell_the_end_of_is_none() {
+    for lines in [
+        "Content-Length: -1",
+        "Content-Length: +0",
+        "Content-Length:",
+        "Content-Length: 3, 4",
+        "Content-Length: 3\r\nContent-Length: 4",
+        "Transfer-Encoding: gzip",
+        "Transfer-Encoding: chunked, gzip",
+    ] {
+        let asked = whole(&with(lines.as_bytes()));
+        assert_eq!(
+            verdict(&asked),
+            Some(HttpError::MalformedRequest),
+            "{lines}"
+        );
+    }
+    for lines in ["Transfer-Encoding: gzip, Chunked", "Content-Length: 007"] {
+        let asked = whole(&with(lines.as_bytes()));
+        assert_eq!((verdict(&asked), asked.is_last), (None, true), "{lines}");
+    }
+}
+
+#[test]
+fn request_that_is_refused_has_nothing_of_another_one() {
+    for (first, method, version) in [
+        ("HEAD / HTTP/1.1", Method::HEAD, Version::HTTP_11),
+        ("GET / HTTP/1.0", Method::GET, Version::HTTP_10),
+        ("\u{1}", Method::GET, Version::HTTP_11),
+    ] {
+        // The library uses the memory of requests again.
+        drop(whole(
+            b"HEAD http://other/x HTTP/1.0\r\nHost: other\r\n\r\n",
+        ));
+        let asked = whole(format!("{first}\r\nno colon\r\n\r\n").as_bytes());
+        assert!(verdict(&asked).is_some(), "{first}");
+        let request = &asked.request;
+        assert_eq!((request.method(), request.version()), (&method, version));
+        assert_eq!(request.uri().to_string(), "/");
     }
 }
 

@@ -69,7 +69,7 @@ fn config_bad_table_of_a_view_is_refused() {
         (
             "[view.v]\ncolumns = []",
             "error: a list given for \"view.v.columns\" in viewcast.toml, line 2\n\
-             hint: Give a list of column names, at least one, e.g. [\"id\", \"total\"].",
+             hint: Give a list of column names, each once, at least one, e.g. [\"id\", \"total\"].",
         ),
         (
             "[view.v]\nquery = 7",

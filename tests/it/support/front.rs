@@ -189,6 +189,13 @@ impl Peer {
 
     /// Asks in HTTP/2; the stream's number.
     pub fn ask_http2(&mut self, path: &str, headers: &[(&str, &str)]) -> u32 {
+        let (stream, bytes) = self.request_http2(path, headers);
+        self.write(&bytes);
+        stream
+    }
+
+    /// A request that is yet to be sent, and its stream.
+    pub fn request_http2(&mut self, path: &str, headers: &[(&str, &str)]) -> (u32, Vec<u8>) {
         let stream = 2 * self.streams + 1;
         self.streams += 1;
         let authority = self.address.to_string();
@@ -201,8 +208,7 @@ impl Peer {
         let all = fixed.iter().chain(headers);
         let head: Vec<u8> = all.flat_map(|(name, value)| literal(name, value)).collect();
         // The end of the headers, and of the request.
-        self.write(&frame(1, 5, stream, &head));
-        stream
+        (stream, frame(1, 5, stream, &head))
     }
 
     /// Gives room, to a stream or (0) to the connection.

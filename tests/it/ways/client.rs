@@ -51,7 +51,7 @@ impl Row {
     }
 
     /// As HTTP/1.1 has it.
-    fn bytes(&self, is_last: bool) -> Vec<u8> {
+    pub fn bytes(&self, is_last: bool) -> Vec<u8> {
         let mut bytes = format!("{} {} HTTP/1.1\r\n", self.method, self.target).into_bytes();
         if !self.headers.iter().any(|(name, _)| name == "host") {
             bytes.extend(b"Host: localhost\r\n");

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::Shutdown;
 
-use super::client::{Answer, Ways, read, read_all};
+use super::client::{Answer, Row, Ways, read, read_all};
 
 /// Asks over a plain connection and over one with TLS.
 fn both(ways: &Ways, bytes: &[u8], check: impl Fn(Answer)) {
@@ -135,10 +135,13 @@ fn ways_answer_who_closes_its_side_behind_the_request() {
 fn ways_read_no_request_out_of_a_body() {
     let ways = Ways::start();
     let inner = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
-    for framing in [
-        format!("Content-Length: {}", inner.len()),
-        "Transfer-Encoding: chunked".to_owned(),
-        format!("Content-Length: 0\r\nContent-Length: {}", inner.len()),
+    for (framing, status) in [
+        (format!("Content-Length: {}", inner.len()), 404),
+        ("Transfer-Encoding: chunked".to_owned(), 404),
+        (
+            format!("Content-Length: 0\r\nContent-Length: {}", inner.len()),
+            400,
+        ),
     ] {
         let head = format!("GET /nosuch HTTP/1.1\r\nHost: localhost\r\n{framing}\r\n\r\n");
         let mut plain = ways.plain();
@@ -146,8 +149,8 @@ fn ways_read_no_request_out_of_a_body() {
             .write_all(format!("{head}{inner}").as_bytes())
             .expect("sent");
         let answer = read_all(&mut plain);
-        assert_eq!(answer.status, 404, "{framing}");
-        assert!(!answer.text().contains("HTTP/1.1"), "{}", answer.text());
+        assert_eq!(answer.status, status, "{framing}");
+        assert!(!answer.text().contains("HTTP/1.1 200"), "{}", answer.text());
     }
     // An answer is not lost to what is still being sent.
     let mut plain = ways.plain();
@@ -157,6 +160,46 @@ fn ways_read_no_request_out_of_a_body() {
     let answer = read_all(&mut plain);
     assert_eq!(answer.status, 405);
     assert!(answer.json()["hint"].is_string());
+}
+
+#[test]
+fn ways_serve_a_stream_whose_request_has_a_body() {
+    let ways = Ways::start();
+    for target in ["/v/stream", "/stream?view=v"] {
+        let head = format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n");
+        let body = "x".repeat(60_000);
+        let whole = format!("{head}Content-Length: {}\r\n\r\n{body}", body.len());
+        let chunk = format!(
+            "{head}Transfer-Encoding: chunked\r\n\r\n{:x}\r\n{body}\r\n0\r\n\r\n",
+            body.len()
+        );
+        for text in [whole, chunk] {
+            both(&ways, text.as_bytes(), |answer| {
+                assert_eq!(answer.status, 200, "{target}");
+                assert!(answer.text().contains("retry: "), "{}", answer.text());
+            });
+        }
+    }
+    assert!(!ways.has_panicked());
+}
+
+#[test]
+fn ways_refuse_in_words_whatever_was_asked_before() {
+    let ways = Ways::start();
+    for _ in 0..8 {
+        let head = Row::new("HEAD", "/v", 200);
+        both(&ways, &head.bytes(true), |answer| {
+            assert_eq!(answer.status, 200)
+        });
+        both(
+            &ways,
+            b"GET /v HTTP/1.1\r\nHost: localhost\r\nno colon\r\n\r\n",
+            |answer| {
+                assert_eq!(answer.status, 400);
+                assert!(answer.json()["hint"].is_string());
+            },
+        );
+    }
 }
 
 #[test]
