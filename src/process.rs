@@ -1,7 +1,26 @@
-//! What the system says of this process: files, memory. Linux tells it in
-//! `/proc`; elsewhere nothing is known.
+//! What the system says of this process: files, memory, the time. Linux tells
+//! of files and memory in `/proc`; elsewhere nothing is known of them.
 
 use std::fs;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use crate::model::now::Now;
+
+/// The present, by the clocks of this machine.
+pub fn now() -> Now {
+    Now {
+        instant: Instant::now(),
+        wall_ms: wall_ms(),
+    }
+}
+
+/// The wall clock, in milliseconds since 1970, as Materialize's timestamps are.
+pub fn wall_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| {
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    })
+}
 
 /// Files that the process may have open, if the system says so.
 pub fn open_files_max() -> Option<usize> {

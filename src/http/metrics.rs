@@ -16,8 +16,9 @@ use prometheus::{
 
 use crate::model::upstream::Word;
 use crate::process;
+use crate::process::wall_ms;
 use crate::relay::counters::{End, Outcome};
-use crate::relay::shared::{SharedView, wall_ms};
+use crate::relay::shared::SharedView;
 
 use super::bearer::Access;
 use super::error::HttpError;

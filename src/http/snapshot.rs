@@ -19,11 +19,12 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::limits::SNAPSHOT_WAIT;
 use crate::model::position::Position;
+use crate::process::wall_ms;
 use crate::relay::base::{Base, array_bytes};
 use crate::relay::encoded::Form;
 use crate::relay::long::{Extent, Reading, Slice};
 use crate::relay::relay::{Local, Waiter};
-use crate::relay::shared::{SharedView, wall_ms};
+use crate::relay::shared::SharedView;
 
 use super::bearer::Access;
 use super::error::HttpError;

@@ -12,6 +12,7 @@ mod index;
 pub mod json;
 mod multiset;
 pub mod name;
+pub mod now;
 pub mod pattern;
 pub mod position;
 pub mod reason;

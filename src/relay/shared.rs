@@ -5,13 +5,14 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 use crate::model::position::{Incarnation, Position, Timestamp};
 use crate::model::reason::Why;
 use crate::model::retention::{Entry, Retention};
 use crate::model::row::Column;
 use crate::model::upstream::{Event, Told, Upstream};
+use crate::process::wall_ms;
 
 use super::base::Bases;
 use super::counters::{StreamCounters, StreamTotals, ViewCounters};
@@ -87,14 +88,6 @@ impl Log {
         }
         state.ended = true;
     }
-}
-
-/// The wall clock, in milliseconds since 1970, as Materialize's timestamps are.
-pub fn wall_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| {
-        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-    })
 }
 
 /// A poisoned lock only says that a thread panicked elsewhere; every state in

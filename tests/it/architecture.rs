@@ -36,9 +36,9 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("limits", &[]),
     ("main", &["cli", "config", "healthcheck", "launch"]),
     ("model", &[]),
-    ("process", &[]),
-    ("relay", &["limits", "model"]),
-    ("tail", &["connection", "limits", "model"]),
+    ("process", &["model"]),
+    ("relay", &["limits", "model", "process"]),
+    ("tail", &["connection", "limits", "model", "process"]),
 ];
 
 const FILE_LINES_MAX: usize = 400;
