@@ -262,6 +262,7 @@ impl Clients {
         while let Some(end) = memmem::find(bytes, b"\n\n") {
             let (event, rest) = bytes.split_at(end + 2);
             bytes = rest;
+            let event = without_retry(event);
             if event.starts_with(b"event: delta\n") {
                 self.delta(at, event, now);
             } else if event.starts_with(b"event: base\n") && self.rows >= 0 {
@@ -301,6 +302,14 @@ impl Clients {
                 self.finished += 1;
             }
         }
+    }
+}
+
+/// The event without the line that the first one begins with: when to come back.
+fn without_retry(event: &[u8]) -> &[u8] {
+    match memmem::find(event, b"\n") {
+        Some(end) if event.starts_with(b"retry: ") => &event[end + 1..],
+        _ => event,
     }
 }
 
