@@ -4,6 +4,16 @@
 //! all that the rules ask about.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
+
+/// A path with at least two parts that the code names, or what a `use` brings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Path {
+    /// Its parts, `*` left out.
+    pub parts: Vec<String>,
+    /// The name that it has in its module from then on, if a `use` brings it.
+    pub binds: Option<String>,
+}
 
 /// The lines, from 1, that hold one of the words.
 pub fn numbered(code: &str, words: &[&'static str]) -> Vec<(usize, &'static str)> {
@@ -37,7 +47,14 @@ pub fn imports(code: &str) -> BTreeSet<String> {
 
 /// The first word of each item in a braced list, nested lists left out.
 fn top_words(list: &str) -> Vec<String> {
-    let mut words = Vec::new();
+    let mut words: Vec<String> = list_items(list).iter().map(|item| word(item)).collect();
+    words.retain(|word| !word.is_empty());
+    words
+}
+
+/// The items of a braced list that begins behind its brace.
+fn list_items(list: &str) -> Vec<String> {
+    let mut items = Vec::new();
     let mut depth = 1;
     let mut item = String::new();
     for c in list.chars() {
@@ -47,7 +64,7 @@ fn top_words(list: &str) -> Vec<String> {
             _ => {}
         }
         if depth == 0 || (depth == 1 && c == ',') {
-            words.push(word(item.trim()));
+            items.push(item.trim().to_owned());
             item.clear();
         } else {
             item.push(c);
@@ -56,8 +73,8 @@ fn top_words(list: &str) -> Vec<String> {
             break;
         }
     }
-    words.retain(|word| !word.is_empty());
-    words
+    items.retain(|item| !item.is_empty());
+    items
 }
 
 fn word(text: &str) -> String {
@@ -66,6 +83,95 @@ fn word(text: &str) -> String {
 
 fn is_word(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
+}
+
+/// Each path in the code, with the place where it begins; a `use` of several
+/// names is a path of each.
+pub fn paths(code: &str) -> Vec<(usize, Path)> {
+    let mut found = Vec::new();
+    let mut at = 0;
+    while let Some(c) = code[at..].chars().next() {
+        let first = word(&code[at..]);
+        if first.is_empty() {
+            at += c.len_utf8();
+        } else if first == "use" {
+            let end = code[at..].find(';').map_or(code.len(), |end| at + end);
+            let tree = &code[at + first.len()..end];
+            for path in use_tree(tree, &[]) {
+                found.push((at, path));
+            }
+            at = end;
+        } else {
+            let (parts, length) = plain_path(&code[at..]);
+            if parts.len() > 1 {
+                found.push((at, Path { parts, binds: None }));
+            }
+            at += length;
+        }
+    }
+    found
+}
+
+/// The words at the beginning of `code` that `::` joins, and their length.
+fn plain_path(code: &str) -> (Vec<String>, usize) {
+    let mut parts = vec![word(code)];
+    let mut length = parts[0].len();
+    while let Some(after) = code[length..].strip_prefix("::") {
+        let part = word(after);
+        if part.is_empty() {
+            break;
+        }
+        length += 2 + part.len();
+        parts.push(part);
+    }
+    (parts, length)
+}
+
+/// The paths that a `use` brings: `tree` is what follows `before`.
+fn use_tree(tree: &str, before: &[String]) -> Vec<Path> {
+    let tree = tree.trim().trim_start_matches("::");
+    if let Some(list) = tree.strip_prefix('{') {
+        let items = list_items(list);
+        return items
+            .iter()
+            .flat_map(|item| use_tree(item, before))
+            .collect();
+    }
+    let first = word(tree);
+    let after = &tree[first.len()..];
+    let mut parts = before.to_vec();
+    if !first.is_empty() && (first != "self" || before.is_empty()) {
+        parts.push(first);
+    }
+    if let Some(rest) = after.trim_start().strip_prefix("::") {
+        return use_tree(rest, &parts);
+    }
+    let renamed = after
+        .trim()
+        .strip_prefix("as ")
+        .map(|name| word(name.trim()));
+    let binds = renamed.or_else(|| parts.last().cloned());
+    let binds = binds.filter(|_| !after.contains('*'));
+    vec![Path { parts, binds }]
+}
+
+/// The places of modules that are written out within the file.
+pub fn inline_modules(code: &str) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    for (at, mark) in code.match_indices("mod ") {
+        let before = code[..at].chars().next_back();
+        if before.is_some_and(is_word) {
+            continue;
+        }
+        let name = word(&code[at + mark.len()..]);
+        let open = at + mark.len() + name.len();
+        if code[open..].trim_start().starts_with('{')
+            && let Some(end) = item_end(code, at)
+        {
+            found.push(open..end);
+        }
+    }
+    found
 }
 
 /// First line and number of lines of each function with a body.
