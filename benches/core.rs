@@ -30,10 +30,10 @@ use viewcast::model::position::{Incarnation, Position, Timestamp};
 use viewcast::model::retention::{Entry, Resume, Retention};
 use viewcast::model::row::{Column, Row};
 use viewcast::model::view::{View, ViewBuilder};
-use viewcast::relay::base::Base;
-use viewcast::relay::encoded::Form;
-use viewcast::relay::frame::encode_delta;
-use viewcast::relay::long::{Extent, Reading, Slice};
+use viewcast::relay::event::form::Form;
+use viewcast::relay::event::frame::encode_delta;
+use viewcast::relay::event::long_event::{Extent, Reading, Slice};
+use viewcast::relay::log::bases::Base;
 use viewcast::tail::copy_text::Lines;
 use viewcast::tail::message::{Message, MessageError, Messages};
 

@@ -26,8 +26,10 @@ use crate::http::views::{Gateway, Source, Sources};
 use crate::limits::{FILES_RESERVED, LISTEN_BACKLOG, SNAPSHOTS_MAX, TAIL_CHANNEL_EVENTS};
 use crate::model::retention::RetentionLimits;
 use crate::process;
-use crate::relay::publisher::{Again, Publisher, Settings, Wake};
-use crate::relay::shared::{SharedView, WakeFlag};
+use crate::relay::publish::publisher::{Again, Publisher, Settings, Wake};
+use crate::relay::shared_view::SharedView;
+use crate::relay::shell::merger::merger;
+use crate::relay::wake_flag::WakeFlag;
 use crate::tail::{self, Catalog, TailError, TailHandle, TailSettings, TailView};
 
 mod doors;
@@ -197,7 +199,7 @@ fn start_view(
     catalog: &Catalog,
     fatal: &Sender<TailError>,
 ) -> Result<(Source, TailSlot, ArbiterHandle), GatewayError> {
-    let mut shared = SharedView::new(view.name.clone());
+    let mut shared = SharedView::new(view.name.clone(), merger(), process::now());
     shared.description.clone_from(&view.description);
     let shared = Arc::new(shared);
     let (sender, events) = bounded(TAIL_CHANNEL_EVENTS);

@@ -1,5 +1,5 @@
 /** viewcast: Materialize views, live (docs/PROTOCOL.md, viewcast.d.ts). A row's identity is its text (P4). */
-/** As in src/relay/frame.rs. */
+/** As in src/relay/event/names.rs. */
 export const WIRE = Object.freeze({
   ...{ base: "base", delta: "delta", upstream: "upstream", gone: "gone", consistent: "consistent" },
   ...{ insert: "insert", delete: "delete", lost: "lost", live: "live", position: "position" },

@@ -19,7 +19,8 @@ use crate::http::views::Sources;
 use crate::limits::{CATALOG_LOOK_EVERY, CATALOG_MISSED_MAX, FORGOTTEN_FOR, VIEWS_MAX};
 use crate::model::name::ViewName;
 use crate::model::pattern::ViewPattern;
-use crate::relay::shared::SharedView;
+use crate::process;
+use crate::relay::shared_view::SharedView;
 use crate::tail::{self, Catalog, CatalogSettings, TailError};
 
 /// A view that a pattern has named.
@@ -45,7 +46,7 @@ struct Leaving {
 impl Drop for Leaving {
     fn drop(&mut self) {
         // By the relays, so that it does not matter what of the view still runs.
-        self.shared.give_up();
+        self.shared.give_up(process::now());
         self.arbiter.stop();
     }
 }

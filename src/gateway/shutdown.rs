@@ -15,8 +15,8 @@ use crate::http::views::Gateway;
 use crate::limits::{
     DRAIN_STEPS, SHUTDOWN_FLUSH, SHUTDOWN_LOOK_EVERY, SHUTDOWN_STREAMS_MAX, SHUTDOWN_WORKERS_MAX,
 };
-use crate::relay::publisher::Wake;
-use crate::relay::shared::LOTS;
+use crate::relay::publish::publisher::Wake;
+use crate::relay::shared_view::LOTS;
 
 /// The signals that end the process; one that comes before it is waited for
 /// is not lost.

@@ -25,7 +25,7 @@ use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::limits::{KEEP_ALIVE_TIMEOUT, REQUEST_HEAD_TIMEOUT, TLS_UNSENT_BYTES_MAX};
-use crate::relay::outlet::Delivery;
+use crate::relay::deliver::outlet::Delivery;
 
 use super::http1::{After, Http1, Next};
 use super::http2;

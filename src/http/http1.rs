@@ -28,8 +28,8 @@ use crate::limits::{
     CHUNK_COPIED_BYTES_MAX, LINGER_BYTES_MAX, LINGER_TIMEOUT, PIPELINED_BYTES_MAX, READ_BYTES,
     REQUEST_HEAD_TIMEOUT, STREAM_INPUT_BYTES_MAX,
 };
-use crate::relay::encoded::LAST_CHUNK;
-use crate::relay::subscriber::Subscriber;
+use crate::relay::event::form::LAST_CHUNK;
+use crate::relay::subscribe::subscriber::Subscriber;
 
 use super::connection::Link;
 use super::content::Content;

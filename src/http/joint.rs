@@ -9,7 +9,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use actix_web_lab::extract::LocalData;
 
 use crate::limits::JOINT_VIEWS_MAX;
-use crate::relay::joint::{Chosen, Joint};
+use crate::relay::subscribe::joint::{Chosen, Joint};
 
 use super::bearer::Access;
 use super::error::HttpError;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::model::position::Timestamp;
 use crate::model::upstream::Word;
-use crate::relay::shared::Status;
+use crate::relay::shared_view::Status;
 
 /// Seconds by which the wall clock is past what is known of the view; `None`
 /// while nothing is known, zero for what will never change or is known ahead

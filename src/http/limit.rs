@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::limits::IPV6_CLIENT_PREFIX;
-use crate::relay::shared::SharedView;
+use crate::relay::shared_view::SharedView;
 
 use super::hasty::{Hasty, Held};
 
@@ -214,9 +214,14 @@ fn release<K: std::hash::Hash + Eq>(counts: &mut HashMap<K, usize>, key: &K) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::relay::log::jobs::AtOnce;
 
     fn view(name: &str) -> Arc<SharedView> {
-        Arc::new(SharedView::new(name.to_owned()))
+        Arc::new(SharedView::new(
+            name.to_owned(),
+            Arc::new(AtOnce),
+            crate::process::now(),
+        ))
     }
 
     fn address(text: &str) -> IpAddr {

@@ -18,7 +18,7 @@ use crate::model::upstream::Word;
 use crate::process;
 use crate::process::wall_ms;
 use crate::relay::counters::{End, Outcome};
-use crate::relay::shared::SharedView;
+use crate::relay::shared_view::SharedView;
 
 use super::bearer::Access;
 use super::error::HttpError;

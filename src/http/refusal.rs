@@ -15,7 +15,7 @@ use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
 
 use crate::limits::{HOLD_TIME, OVER_LIMIT_RETRY_MS, RETRY_MS};
-use crate::relay::words::{REASON_CLOSING, full};
+use crate::relay::event::notices::{REASON_CLOSING, full};
 
 use super::error::HttpError;
 use super::hasty::Held;

@@ -20,11 +20,12 @@ use tokio::sync::OwnedSemaphorePermit;
 use crate::limits::SNAPSHOT_WAIT;
 use crate::model::position::Position;
 use crate::process::wall_ms;
-use crate::relay::base::{Base, array_bytes};
-use crate::relay::encoded::Form;
-use crate::relay::long::{Extent, Reading, Slice};
-use crate::relay::relay::{Local, Waiter};
-use crate::relay::shared::SharedView;
+use crate::relay::event::form::Form;
+use crate::relay::event::long_event::{Extent, Reading, Slice};
+use crate::relay::log::bases::{Base, array_bytes};
+use crate::relay::shared_view::SharedView;
+use crate::relay::thread::thread_view::ThreadView;
+use crate::relay::thread::waiter::Waiter;
 
 use super::bearer::Access;
 use super::error::HttpError;
@@ -144,7 +145,7 @@ fn known_position(request: &HttpRequest, changed: Position, current: Position) -
 
 /// The rows at `changed` or later, their position and how many bytes they are;
 /// taken for us if need be, once for all who ask before the next change.
-async fn latest(local: &Rc<RefCell<Local>>, changed: Position) -> (Position, u64, Reading) {
+async fn latest(local: &Rc<RefCell<ThreadView>>, changed: Position) -> (Position, u64, Reading) {
     let waiter = Waiter::new(local);
     poll_fn(|context| {
         let log = local.borrow().shared.log();

@@ -19,8 +19,8 @@ use actix_web_lab::extract::{LocalData, Path};
 
 use crate::limits::LAST_EVENT_IDS_MAX;
 use crate::model::position::Position;
-use crate::relay::joint::Joint;
-use crate::relay::subscriber::Subscriber;
+use crate::relay::subscribe::joint::Joint;
+use crate::relay::subscribe::subscriber::Subscriber;
 
 use super::bearer::Access;
 use super::error::HttpError;

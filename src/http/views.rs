@@ -11,9 +11,10 @@ use actix::Addr;
 use actix_web::HttpRequest;
 use tokio::sync::Semaphore;
 
-use crate::relay::publisher::Publisher;
-use crate::relay::relay::{Local, Relay};
-use crate::relay::shared::SharedView;
+use crate::relay::publish::publisher::Publisher;
+use crate::relay::shared_view::SharedView;
+use crate::relay::shell::relay_actor::Relay;
+use crate::relay::thread::thread_view::ThreadView;
 
 use super::bearer::Access;
 use super::client_address::TrustedProxies;
@@ -115,7 +116,7 @@ impl Gateway {
 /// One worker's relays, by view name.
 pub struct WorkerViews {
     sources: Sources,
-    attached: RefCell<HashMap<String, Rc<RefCell<Local>>>>,
+    attached: RefCell<HashMap<String, Rc<RefCell<ThreadView>>>>,
 }
 
 impl WorkerViews {
@@ -133,7 +134,7 @@ impl WorkerViews {
     }
 
     /// The relay of a view, started if there is none of it yet.
-    fn relay(&self, (shared, publisher): &Source) -> Rc<RefCell<Local>> {
+    fn relay(&self, (shared, publisher): &Source) -> Rc<RefCell<ThreadView>> {
         let mut attached = self.attached.borrow_mut();
         if let Some(local) = attached.get(&shared.name)
             // One of the same name may have come and gone before.
@@ -150,7 +151,7 @@ impl WorkerViews {
     ///
     /// A name that is not granted is refused before it is looked for: the
     /// answer does not tell whether there is such a view.
-    pub fn find(&self, name: &str, access: &Access) -> Result<Rc<RefCell<Local>>, HttpError> {
+    pub fn find(&self, name: &str, access: &Access) -> Result<Rc<RefCell<ThreadView>>, HttpError> {
         let all = self.sources.all();
         let default = || all.first().filter(|_| name == DEFAULT_VIEW);
         let named = all.iter().find(|(shared, _)| shared.name == name);

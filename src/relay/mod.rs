@@ -1,30 +1,21 @@
 //! The fan-out side: knows SSE bytes, but neither SQL nor HTTP.
 //!
 //! A publisher (one a view) turns a tail's events into shared frames in the
-//! view's log. A relay (one a view and HTTP worker) keeps a copy of the log's
-//! pointers for its thread. A subscriber is a cursor into that copy; an outlet
-//! is a subscriber with a plain socket, into which the relay writes itself. A
-//! joint stream has a cursor into the log of each of several views.
+//! view's log. Each HTTP worker copies the log's pointers for its thread. A
+//! subscriber is a cursor into that copy, a stream of several views has a cursor
+//! into each of their logs, and an outlet is a subscriber with a plain socket,
+//! into which the thread writes itself.
+//!
+//! Only `shell` knows actors, threads, sockets, timers and clocks. All else is
+//! told what time it is, and says what it wants to be called for.
 
-pub mod base;
-pub mod claim;
-pub mod contents;
 pub mod counters;
-pub mod encoded;
-pub mod frame;
-pub mod joint;
-pub mod local_log;
-pub mod long;
-pub mod merges;
-pub mod merging;
-pub mod outlet;
-pub mod packed;
-pub mod publisher;
-#[allow(clippy::module_inception, reason = "the actor is named for what it is")]
-pub mod relay;
-pub mod runs;
-pub mod settling;
-pub mod shared;
-pub mod subscriber;
-mod voice;
-pub mod words;
+pub mod deliver;
+pub mod event;
+pub mod log;
+pub mod publish;
+pub mod shared_view;
+pub mod shell;
+pub mod subscribe;
+pub mod thread;
+pub mod wake_flag;

@@ -1,0 +1,3 @@
+//! Streams on plain sockets of their own.
+
+pub mod outlet;

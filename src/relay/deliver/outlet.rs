@@ -1,0 +1,205 @@
+//! A subscriber with a plain socket of its own.
+//!
+//! At news the relay writes to it directly, without waking a task. The task of
+//! the stream does the rest: it joins, sends the base, waits for room in the
+//! socket, notices at once that the client has left, and ends the stream.
+//! Nothing is queued: what did not fit is a slice of shared memory.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::future::Future;
+use std::io::ErrorKind;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker, ready};
+
+use actix_web::rt::net::TcpStream;
+use bytes::{Buf, Bytes};
+
+use crate::limits::{OUTLET_WRITES_MAX, STREAM_INPUT_BYTES_MAX};
+use crate::relay::event::form::LAST_CHUNK;
+use crate::relay::subscribe::subscriber::{News, Subscriber};
+use crate::relay::thread::round::WriteNews;
+
+/// The socket and where its stream stands.
+pub struct Outlet {
+    socket: TcpStream,
+    state: RefCell<State>,
+}
+
+struct State {
+    subscriber: Subscriber,
+    /// The rest of what the socket had no room for; the task waits for some.
+    unsent: Bytes,
+    /// The end is in `unsent`, or out.
+    is_over: bool,
+    /// The socket is of no use any more.
+    is_broken: bool,
+    /// What the client has said, in bytes.
+    heard: usize,
+    /// The client has closed its side.
+    is_deaf: bool,
+    task: Waker,
+}
+
+impl fmt::Debug for Outlet {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Outlet").finish_non_exhaustive()
+    }
+}
+
+impl Outlet {
+    fn write_what_is_new(&self) {
+        // Only ever borrowed for the time of a call, on this thread.
+        let Ok(mut state) = self.state.try_borrow_mut() else {
+            return;
+        };
+        if !state.unsent.is_empty() || state.is_over {
+            return;
+        }
+        for _ in 0..OUTLET_WRITES_MAX {
+            let bytes = match state.subscriber.news() {
+                News::None => return,
+                News::Task => break,
+                News::Bytes(bytes) => bytes,
+            };
+            state.subscriber.count_write();
+            match self.socket.try_write(&bytes) {
+                Ok(length) if length == bytes.len() => continue,
+                Ok(length) => state.unsent = bytes.slice(length..),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => state.unsent = bytes,
+                Err(_) => state.is_broken = true,
+            }
+            break;
+        }
+        // It waits for room, ends the stream, or goes on with what is left.
+        state.task.wake_by_ref();
+    }
+
+    fn poll(&self, context: &mut Context<'_>) -> Poll<()> {
+        let Ok(mut state) = self.state.try_borrow_mut() else {
+            return Poll::Pending;
+        };
+        let state = &mut *state;
+        state.task.clone_from(context.waker());
+        if state.is_broken || self.has_left(state, context) {
+            return Poll::Ready(());
+        }
+        for _ in 0..OUTLET_WRITES_MAX {
+            if state.unsent.is_empty() {
+                if state.is_over {
+                    return Poll::Ready(());
+                }
+                state.unsent = match ready!(state.subscriber.poll_next(context)) {
+                    Some(bytes) => bytes,
+                    None => {
+                        state.is_over = true;
+                        Bytes::from_static(LAST_CHUNK)
+                    }
+                };
+            }
+            state.subscriber.count_write();
+            match self.socket.try_write(&state.unsent) {
+                // An empty rest would still hold the whole base in memory.
+                Ok(length) if length == state.unsent.len() => state.unsent = Bytes::new(),
+                Ok(length) => state.unsent.advance(length),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    if ready!(self.socket.poll_write_ready(context)).is_err() {
+                        return Poll::Ready(());
+                    }
+                }
+                Err(_) => return Poll::Ready(()),
+            }
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Whether the connection is reset, or the client talks where it should
+    /// listen. One that has closed its side may still read, and is told the
+    /// end of its stream.
+    fn has_left(&self, state: &mut State, context: &mut Context<'_>) -> bool {
+        let mut scratch = [0; 512];
+        while !state.is_deaf
+            && let Poll::Ready(ready) = self.socket.poll_read_ready(context)
+        {
+            if ready.is_err() {
+                return true;
+            }
+            match self.socket.try_read(&mut scratch) {
+                Ok(0) => {
+                    state.is_deaf = true;
+                    state.subscriber.end_soon();
+                }
+                Ok(length) => {
+                    state.heard = state.heard.saturating_add(length);
+                    if state.heard > STREAM_INPUT_BYTES_MAX {
+                        return true;
+                    }
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(_) => return true,
+            }
+        }
+        false
+    }
+}
+
+impl WriteNews for Outlet {
+    fn write_news(&self, _: std::time::Instant) {
+        self.write_what_is_new();
+    }
+}
+
+/// A stream on a socket: the future ends when the stream has, and dropping it
+/// ends the stream.
+pub struct Delivery {
+    outlet: Rc<Outlet>,
+}
+
+impl Delivery {
+    /// Serves the subscriber on the socket, behind the head of the response.
+    pub fn new(socket: TcpStream, mut head: Vec<u8>, subscriber: Subscriber) -> Self {
+        let outlet = Rc::new(Outlet {
+            socket,
+            state: RefCell::new(State {
+                subscriber,
+                unsent: Bytes::new(),
+                is_over: false,
+                is_broken: false,
+                heard: 0,
+                is_deaf: false,
+                task: Waker::noop().clone(),
+            }),
+        });
+        if let Ok(mut state) = outlet.state.try_borrow_mut() {
+            // One write, and one packet, for both.
+            head.extend_from_slice(&state.subscriber.serve(Rc::<Outlet>::clone(&outlet)));
+            state.unsent = head.into();
+        }
+        Delivery { outlet }
+    }
+
+    /// The socket, which is closed when this is dropped.
+    pub fn socket(&self) -> &TcpStream {
+        &self.outlet.socket
+    }
+}
+
+impl Future for Delivery {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        self.outlet.poll(context)
+    }
+}
+
+impl Drop for Delivery {
+    fn drop(&mut self) {
+        // The relay holds the outlet, which holds the subscriber, which holds
+        // its place at the relay: nobody would ever let go first.
+        if let Ok(state) = self.outlet.state.try_borrow() {
+            state.subscriber.leave();
+        }
+    }
+}

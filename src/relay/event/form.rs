@@ -1,0 +1,116 @@
+//! How a stream's bytes are framed: as bare events, or each in a chunk of
+//! HTTP/1.1, and either of the two plain or compressed.
+
+use std::fmt::Write as _;
+
+use bytes::Bytes;
+
+/// Room for a chunk's size in hexadecimal and its line break.
+const HEAD_ROOM: usize = 18;
+
+/// What ends a chunk.
+const LINE_BREAK: &[u8] = b"\r\n";
+
+/// The chunk of no length: the end of a stream.
+pub const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
+
+/// How a subscriber's bytes are framed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// Bare events.
+    Event,
+    /// Each in a chunk of HTTP/1.1.
+    Chunk,
+    /// Bare events, compressed.
+    PackedEvent,
+    /// Compressed, each in a chunk of HTTP/1.1.
+    PackedChunk,
+}
+
+impl Form {
+    /// The same in chunks.
+    pub fn chunked(self) -> Form {
+        match self {
+            Form::Event | Form::Chunk => Form::Chunk,
+            Form::PackedEvent | Form::PackedChunk => Form::PackedChunk,
+        }
+    }
+
+    /// The same compressed.
+    pub fn packed(self) -> Form {
+        match self {
+            Form::Event | Form::PackedEvent => Form::PackedEvent,
+            Form::Chunk | Form::PackedChunk => Form::PackedChunk,
+        }
+    }
+
+    /// Whether it is in chunks.
+    pub fn is_chunked(self) -> bool {
+        matches!(self, Form::Chunk | Form::PackedChunk)
+    }
+
+    /// Whether it is compressed.
+    pub fn is_packed(self) -> bool {
+        matches!(self, Form::PackedEvent | Form::PackedChunk)
+    }
+}
+
+/// Bytes, and around them a chunk.
+#[derive(Clone, Debug)]
+pub struct Framed {
+    chunk: Bytes,
+    /// Where the bytes begin in the chunk.
+    head: usize,
+}
+
+impl Framed {
+    /// A buffer to write into, with room for so many bytes.
+    pub fn buffer(room: usize) -> Vec<u8> {
+        let more = HEAD_ROOM + LINE_BREAK.len();
+        let mut out = Vec::with_capacity(room.saturating_add(more));
+        out.resize(HEAD_ROOM, b'0');
+        out
+    }
+
+    /// What was written into the buffer of `buffer`.
+    pub fn finish(mut out: Vec<u8>) -> Framed {
+        let length = out.len().saturating_sub(HEAD_ROOM);
+        let mut size = String::with_capacity(HEAD_ROOM);
+        // Writing to a string never fails, and 16 digits hold any length.
+        let _ = write!(size, "{length:X}\r\n");
+        let begin = HEAD_ROOM.saturating_sub(size.len());
+        if let Some(place) = out.get_mut(begin..HEAD_ROOM) {
+            place.copy_from_slice(size.as_bytes());
+        }
+        out.extend_from_slice(LINE_BREAK);
+        Framed {
+            chunk: Bytes::from(out).slice(begin..),
+            head: size.len(),
+        }
+    }
+
+    /// The bytes alone.
+    pub fn event(&self) -> Bytes {
+        let end = self.chunk.len().saturating_sub(LINE_BREAK.len());
+        self.chunk.slice(self.head..end)
+    }
+
+    /// The chunk.
+    pub fn chunk(&self) -> &Bytes {
+        &self.chunk
+    }
+
+    /// Bytes of what is in the chunk.
+    pub fn length(&self) -> usize {
+        let around = self.head + LINE_BREAK.len();
+        self.chunk.len().saturating_sub(around)
+    }
+
+    /// Either, as the subscriber needs it.
+    pub fn form(&self, form: Form) -> Bytes {
+        match form.is_chunked() {
+            true => self.chunk.clone(),
+            false => self.event(),
+        }
+    }
+}

@@ -1,0 +1,145 @@
+use super::*;
+use crate::model::position::{Incarnation, Timestamp};
+use crate::model::row::Row;
+use crate::model::view::{View, ViewBuilder};
+use crate::relay::event::frame::encode_delta;
+
+fn position() -> Position {
+    Position {
+        timestamp: Timestamp::new(9),
+        incarnation: Incarnation::of(["v"]),
+    }
+}
+
+fn row(number: usize) -> String {
+    let length = match number % 50 {
+        0 => 90_000,
+        other => other,
+    };
+    format!("{{\"{number}\":\"{}\"}}", "é☃".repeat(length / 5))
+}
+
+/// A view of which some rows went and some stand several times.
+fn view(rows: usize) -> View {
+    let mut builder = ViewBuilder::new();
+    (0..rows).for_each(|number| builder.add(&row(number), i64::try_from(number % 7 % 3).unwrap()));
+    builder.finish(position().timestamp).unwrap()
+}
+
+fn changes(count: usize) -> Delta {
+    let change = |number: usize| Change {
+        row: Row::from(row(number).as_str()),
+        diff: i64::try_from(number % 5).unwrap() - 2,
+    };
+    Delta::new(position().timestamp, (0..count).map(change).collect())
+}
+
+/// All slices together, as they come plain.
+#[track_caller]
+fn read(long: &Arc<Long>, extent: Extent) -> String {
+    let mut reading = Reading::new(long, extent);
+    let mut text = String::new();
+    while let Slice::Bytes(piece) = reading.next(Form::Event) {
+        assert!(
+            piece.bytes.len() <= BASE_SLICE_BYTES,
+            "{}",
+            piece.bytes.len()
+        );
+        text.push_str(std::str::from_utf8(&piece.bytes).expect("whole characters"));
+    }
+    assert!(reading.is_over());
+    text
+}
+
+/// The same, unpacked; the first reader packs, and the second is given that.
+fn unpack(long: &Arc<Long>) -> String {
+    let mut of_each = [(); 2].map(|()| {
+        let mut reading = Reading::new(long, Extent::Event);
+        let mut packed = Vec::new();
+        while let Slice::Bytes(piece) = reading.next(Form::PackedEvent) {
+            packed.extend_from_slice(&piece.bytes);
+        }
+        let mut text = String::new();
+        let mut decoder = flate2::read::DeflateDecoder::new(&packed[..]);
+        let _ = std::io::Read::read_to_string(&mut decoder, &mut text);
+        text
+    });
+    assert!(of_each[0] == of_each[1]);
+    std::mem::take(&mut of_each[0])
+}
+
+#[test]
+fn long_base_in_slices_is_the_event() {
+    for rows in [0, 1, 2, 3, 700] {
+        let view = view(rows);
+        let mut listed = Vec::new();
+        view.freeze().write_all(&mut listed);
+        listed.pop();
+        let array = format!("[{}]", String::from_utf8(listed).unwrap());
+        let long = Arc::new(Long::rows(view.freeze(), position()));
+        assert!(read(&long, Extent::Array) == array);
+        assert!(read(&long, Extent::Data) == format!("data: {array}\n"));
+        let event = format!("event: base\ndata: {array}\nid: {}\n\n", position());
+        assert!(read(&long, Extent::Event) == event);
+        assert!(unpack(&long) == event);
+        let parsed: Vec<serde_json::Value> = serde_json::from_str(&array).unwrap();
+        assert_eq!(u64::try_from(parsed.len()).unwrap(), view.copies());
+    }
+}
+
+#[test]
+fn long_delta_in_slices_is_what_is_encoded_at_once() {
+    for count in [0, 1, 3, 4, 300] {
+        let delta = changes(count);
+        let encoded = encode_delta(&delta, position());
+        let event = String::from_utf8(encoded.event().to_vec()).unwrap();
+        let data = String::from_utf8(encoded.data().to_vec()).unwrap();
+        let array = &data["data: ".len()..data.len() - 1];
+        let array_bytes = u64::try_from(array.len()).unwrap();
+        assert_eq!(listed_bytes(&delta).max(1), array_bytes.saturating_sub(1));
+        for long in [
+            Long::changes(delta.clone(), position()),
+            Long::encoded(&encoded, position()),
+        ] {
+            let long = Arc::new(long);
+            assert!(read(&long, Extent::Event) == event);
+            assert!(read(&long, Extent::Data) == data);
+            assert!(unpack(&long) == event);
+        }
+    }
+}
+
+#[test]
+fn long_event_that_is_given_up_says_so_at_the_next_slice() {
+    let long = Arc::new(Long::rows(view(700).freeze(), position()));
+    let mut reading = Reading::new(&long, Extent::Event);
+    assert!(matches!(reading.next(Form::Event), Slice::Bytes(_)));
+    assert!(long.is_read() && !reading.is_given_up());
+    let other = Reading::new(&long, Extent::Event);
+    drop(reading);
+    assert!(long.is_read());
+    drop(other);
+    assert!(!long.is_read());
+    let mut reading = Reading::new(&long, Extent::Event);
+    drop(long);
+    assert!(reading.is_given_up());
+    assert!(matches!(reading.next(Form::Event), Slice::GivenUp));
+}
+
+#[test]
+fn long_event_that_ends_with_an_id_is_never_cut_within_it() {
+    let id = position().to_string();
+    for length in (BASE_SLICE_BYTES - 400)..(BASE_SLICE_BYTES + 200) {
+        let event = format!("event: delta\ndata: {}\nid: {id}\n\n", "x".repeat(length));
+        let long = Arc::new(Long::encoded(
+            &Encoded::copy_of(event.as_bytes()),
+            position(),
+        ));
+        let mut reading = Reading::new(&long, Extent::Event);
+        let Slice::Bytes(first) = reading.next(Form::Event) else {
+            panic!("a slice");
+        };
+        let has_id = first.bytes.ends_with(format!("\nid: {id}\n\n").as_bytes());
+        assert!(has_id || first.bytes.ends_with(b"x"), "{length}");
+    }
+}

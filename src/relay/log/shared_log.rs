@@ -1,0 +1,86 @@
+//! The log of one incarnation of a view, shared by all threads: the publisher
+//! appends to it, and each thread copies the pointers that are new.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::model::position::{Incarnation, Position, Timestamp};
+use crate::model::retention::{Entry, Retention};
+use crate::relay::event::frame::Frame;
+use crate::relay::log::bases::Bases;
+use crate::relay::log::jobs::Jobs;
+use crate::relay::log::long_backlogs::LongBacklogs;
+use crate::relay::log::runs::Runs;
+
+/// One incarnation's log: what every relay of the view copies from.
+#[derive(Debug)]
+pub struct Log {
+    /// Of what it is the log.
+    pub incarnation: Incarnation,
+    /// Who merges backlogs, and frees what is large.
+    pub jobs: Arc<dyn Jobs>,
+    state: Mutex<LogState>,
+}
+
+/// The part of a log that changes.
+#[derive(Debug)]
+pub struct LogState {
+    /// The frames kept.
+    pub retention: Retention<Arc<Frame>>,
+    /// The bases; none until someone asks for one.
+    pub bases: Bases,
+    /// Large deltas that are read in place of backlogs.
+    pub long_backlogs: LongBacklogs,
+    /// Runs of entries that were merged.
+    pub runs: Runs,
+    /// The latest position that a client has gone on from with nothing to send.
+    pub resumed: Timestamp,
+    /// Whether the last word on the upstream that was told in the log, if one
+    /// was, is that it is live. What is known of it, `Status` has.
+    pub live: bool,
+    /// Whether the last frame is in: nothing will follow.
+    pub ended: bool,
+}
+
+impl Log {
+    /// A log that begins where a view stands; clients' positions up to
+    /// `distrusted` are from before time went back.
+    pub fn new(position: Position, distrusted: Option<Timestamp>, jobs: Arc<dyn Jobs>) -> Self {
+        Log {
+            incarnation: position.incarnation,
+            state: Mutex::new(LogState {
+                retention: Retention::new(position.timestamp, distrusted),
+                bases: Bases::new(Arc::clone(&jobs)),
+                long_backlogs: LongBacklogs::new(Arc::clone(&jobs)),
+                runs: Runs::default(),
+                resumed: Timestamp::MIN,
+                live: true,
+                ended: false,
+            }),
+            jobs,
+        }
+    }
+
+    /// The state, locked; hold it for the copy of a few pointers only.
+    pub fn lock(&self) -> MutexGuard<'_, LogState> {
+        // A poisoned lock only says that a thread panicked elsewhere: the state is
+        // valid between any two statements, so it can be used on.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Appends the last frame of all.
+    pub fn end(&self, frame: Frame, now_ms: u64) {
+        let mut state = self.lock();
+        let head = state.retention.head();
+        if !state.ended {
+            state.retention.push(Entry {
+                after: head,
+                timestamp: head,
+                has_changes: false,
+                bytes: frame.bytes_kept(),
+                at_ms: now_ms,
+                frame: Arc::new(frame),
+            });
+        }
+        state.ended = true;
+    }
+}

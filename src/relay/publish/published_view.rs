@@ -1,0 +1,281 @@
+//! What a publisher holds of one incarnation: the contents and their log.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::limits::BASE_SURPLUS_BYTES_MIN;
+use crate::model::delta::Delta;
+use crate::model::position::{Position, Timestamp};
+use crate::model::retention::{Entry, RetentionLimits};
+use crate::model::view::View;
+use crate::relay::event::frame::{Frame, Kind};
+use crate::relay::log::bases::Base;
+use crate::relay::log::shared_log::{Log, LogState};
+use crate::relay::publish::conflation::Conflation;
+
+/// The clock and the limits of the moment, for everything that is appended.
+#[derive(Clone, Copy, Debug)]
+pub struct Keeping {
+    /// Milliseconds since the view was set up.
+    pub now_ms: u64,
+    /// What the log keeps.
+    pub limits: RetentionLimits,
+    /// The shortest time between two deltas with changes.
+    pub min_interval: Duration,
+}
+
+/// The contents of one incarnation, and the log of how they came to be so.
+#[derive(Debug)]
+pub struct PublishedView {
+    /// The rows, at the last closed timestamp.
+    pub view: View,
+    log: Arc<Log>,
+    /// The id of the last frame that had one.
+    sent: Timestamp,
+    /// When the last changes were that were published.
+    changed_at: Timestamp,
+    /// Bytes of frames since the current base.
+    surplus: u64,
+    /// Bytes of memory that views before this one had, or gave up.
+    retired: u64,
+    /// Runs from the first word of an upstream that was lost, or from a change
+    /// that came too soon after the last delta.
+    conflation: Option<Conflation>,
+    /// When changes were published last.
+    changed: Option<Instant>,
+}
+
+impl PublishedView {
+    /// PublishedView that begin with a whole view, and a log that begins there.
+    pub fn new(view: View, log: Arc<Log>) -> Self {
+        PublishedView {
+            sent: view.timestamp(),
+            changed_at: view.timestamp(),
+            view,
+            log,
+            surplus: 0,
+            retired: 0,
+            conflation: None,
+            changed: None,
+        }
+    }
+
+    /// Where they stand.
+    pub fn position(&self) -> Position {
+        Position {
+            timestamp: self.view.timestamp(),
+            incarnation: self.log.incarnation,
+        }
+    }
+
+    /// Everything up to here is closed and nothing changed.
+    pub fn advance(&mut self, timestamp: Timestamp) {
+        self.view.advance(timestamp);
+        // What is still gathered is not in the log, which may not say so.
+        if self.conflation.is_none() {
+            self.log.lock().retention.advance(self.view.timestamp());
+        }
+    }
+
+    /// Publishes a delta of one timestamp that the view already includes,
+    /// unless it is gathered with others; whether it was published.
+    pub fn follow(&mut self, delta: Delta, keeping: Keeping) -> bool {
+        let now = Instant::now();
+        // Of one timestamp, so nothing changed before it.
+        let after = delta.timestamp().closed_below().unwrap_or(Timestamp::MIN);
+        if self.conflation.is_none() {
+            // After a quiet time the first change goes out at once.
+            let due = self.changed.map(|changed| changed + keeping.min_interval);
+            match due.filter(|due| now < *due) {
+                Some(due) => self.conflation = Some(Conflation::until(after, due)),
+                None => return self.publish(delta, after, keeping),
+            }
+        }
+        if let Some(conflation) = &mut self.conflation {
+            conflation.push(delta, now);
+        }
+        false
+    }
+
+    /// How long what is held back has to wait, if there is something.
+    pub fn held_back(&self) -> Option<Duration> {
+        let conflation = self.conflation.as_ref().filter(|it| it.is_conflation());
+        conflation.map(|conflation| conflation.wait(Instant::now()))
+    }
+
+    /// Whether something is held back that this time must not be added to.
+    pub fn is_round_over(&self, timestamp: Timestamp, interval: Duration) -> bool {
+        let conflation = self.conflation.as_ref().filter(|it| it.is_conflation());
+        conflation.is_some_and(|conflation| conflation.is_round_over(timestamp, interval))
+    }
+
+    /// The upstream is back: what it tells from now on is gathered. How long
+    /// to wait before `settle`.
+    pub fn gather(&mut self) -> Duration {
+        let (from, now) = (self.view.timestamp(), Instant::now());
+        self.conflation
+            .get_or_insert_with(|| Conflation::new(from, now))
+            .wait(now)
+    }
+
+    /// Publishes what was gathered; whether there were changes.
+    pub fn settle(&mut self, keeping: Keeping) -> bool {
+        let Some(conflation) = self.conflation.take() else {
+            return false;
+        };
+        let (delta, from) = conflation.finish();
+        let is_published = self.publish(delta, from, keeping);
+        self.advance(self.view.timestamp());
+        is_published
+    }
+
+    /// Publishes changes in `(from, delta.timestamp()]` that the view already
+    /// includes; whether there were any.
+    ///
+    /// Changes over several timestamps that cancel out are an entry of the log
+    /// like others: what was there in between is not known, and who stands
+    /// there, by the word of another gateway, must not go on from it.
+    pub fn publish(&mut self, delta: Delta, from: Timestamp, keeping: Keeping) -> bool {
+        let has_changes = !delta.is_empty();
+        let nobody_between = Some(from) >= delta.timestamp().closed_below();
+        if !has_changes && nobody_between {
+            self.advance(delta.timestamp());
+            return false;
+        }
+        // The log's head moves with the frame, under one lock: who resumed
+        // between the two would be sent what it has.
+        let at = delta.timestamp();
+        self.view.advance(at);
+        self.sent = at;
+        if has_changes {
+            self.changed = Some(Instant::now());
+            self.changed_at = at;
+        }
+        let frame = Frame::delta(delta, self.log.incarnation);
+        self.surplus = self.surplus.saturating_add(frame.bytes_kept());
+        self.push(frame, (from, at), keeping);
+        has_changes
+    }
+
+    /// Publishes whether the upstream is live or lost.
+    pub fn publish_upstream(&mut self, live: bool, keeping: Keeping) {
+        let here = self.view.timestamp();
+        self.push(Frame::upstream(live), (here, here), keeping);
+    }
+
+    /// Publishes that nothing changed: with the position if it has moved.
+    pub fn publish_heartbeat(&mut self, keeping: Keeping) {
+        let timestamp = self.view.timestamp();
+        // One lock, so that nobody goes on from here between the look and the
+        // frame: an id is never sent to who has it.
+        let shared = Arc::clone(&self.log);
+        let mut log = shared.lock();
+        let frame = if timestamp > self.sent.max(log.resumed) {
+            self.sent = timestamp;
+            Frame::delta(Delta::new(timestamp, Vec::new()), self.log.incarnation)
+        } else {
+            Frame::heartbeat_in_place(timestamp)
+        };
+        self.push_into(&mut log, frame, (timestamp, timestamp), keeping);
+    }
+
+    /// Publishes the last frame of all.
+    pub fn end(self, reason: &str, keeping: Keeping) {
+        self.log.end(Frame::gone(reason), keeping.now_ms);
+    }
+
+    /// Appends a frame; its changes are later than one time and not later than
+    /// the other.
+    fn push(&mut self, frame: Frame, between: (Timestamp, Timestamp), keeping: Keeping) {
+        let shared = Arc::clone(&self.log);
+        self.push_into(&mut shared.lock(), frame, between, keeping);
+    }
+
+    fn push_into(
+        &self,
+        log: &mut LogState,
+        frame: Frame,
+        (after, timestamp): (Timestamp, Timestamp),
+        keeping: Keeping,
+    ) {
+        // Given up meanwhile: nothing follows the last frame.
+        if log.ended {
+            return;
+        }
+        // One lock, so that nobody sees the one without the other: who begins
+        // between the two would be told the same twice.
+        if let Kind::Upstream { live } = frame.kind {
+            log.live = live;
+        }
+        let is_alone = Some(after) >= timestamp.closed_below();
+        if frame.changes().is_some_and(|delta| !delta.is_empty()) {
+            log.bases.outdate();
+        }
+        log.retention.push(Entry {
+            after,
+            timestamp,
+            has_changes: !is_alone || frame.changes().is_some_and(|it| !it.is_empty()),
+            bytes: frame.bytes_kept(),
+            at_ms: keeping.now_ms,
+            frame: Arc::new(frame),
+        });
+        log.retention.prune(keeping.limits, keeping.now_ms);
+        log.runs.forget_before(log.retention.first());
+        log.long_backlogs.tidy(keeping.limits.bytes_max);
+        // A base that the log no longer continues is of no use, and one that
+        // is outgrown by what follows it costs joiners more than a new one.
+        let start = log.retention.start();
+        let useless = |base: &Arc<Base>| {
+            let outgrown = self.surplus > base.bytes.max(BASE_SURPLUS_BYTES_MIN);
+            outgrown || base.position.timestamp < start
+        };
+        if log.bases.current().is_some_and(useless) {
+            log.bases.drop_current();
+        }
+        self.tidy(log);
+    }
+
+    fn tidy(&self, log: &mut LogState) {
+        let retired = self.retired.saturating_add(self.view.retired());
+        log.bases.tidy(self.view.listed_bytes(), retired);
+    }
+
+    /// Puts another view in the place of this one.
+    pub fn replace(&mut self, view: View) {
+        let old = std::mem::replace(&mut self.view, view);
+        let held = old.retired().saturating_add(old.listed_bytes());
+        self.retired = self.retired.saturating_add(held);
+    }
+
+    /// The rows as they are now, as a base.
+    fn take_base(&self) -> Arc<Base> {
+        let retired = self.retired.saturating_add(self.view.retired());
+        Arc::new(Base::of(&self.view, self.log.incarnation, retired))
+    }
+
+    /// Bases taken so far.
+    pub fn bases_taken(&self) -> u64 {
+        self.log.lock().bases.taken()
+    }
+
+    /// Sees to it that there is a base for who joins.
+    pub fn provide_base(&mut self) {
+        let shared = Arc::clone(&self.log);
+        let mut log = shared.lock();
+        if let Some(base) = log.bases.provide_current(|| self.take_base()) {
+            self.sent = self.sent.max(base.position.timestamp);
+            self.surplus = 0;
+            self.tidy(&mut log);
+        }
+    }
+
+    /// Sees to it that there is a base of the rows as they are now.
+    pub fn provide_latest(&mut self) {
+        let shared = Arc::clone(&self.log);
+        let mut log = shared.lock();
+        let current = log.bases.current();
+        let is_current = current.is_some_and(|base| base.position.timestamp >= self.changed_at);
+        log.bases.provide_latest(is_current, || self.take_base());
+        self.tidy(&mut log);
+    }
+}

@@ -1,0 +1,366 @@
+//! One actor per view: holds the contents, and turns a tail's events into
+//! frames in the shared log.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use actix::{Actor, AsyncContext, Context, Handler, Message, SpawnHandle};
+use crossbeam_channel::{Receiver, TryRecvError};
+use log::error;
+
+use crate::limits::PUBLISH_RUN_EVENTS;
+use crate::model::delta::Delta;
+use crate::model::event::{Description, TailEvent};
+use crate::model::position::Timestamp;
+use crate::model::reason::{Cause, Why};
+use crate::model::retention::RetentionLimits;
+use crate::model::upstream::Event;
+use crate::model::view::View;
+use crate::relay::publish::published_view::{Keeping, PublishedView};
+use crate::relay::shared_view::SharedView;
+use crate::relay::wake_flag::WakeFlag;
+
+mod gathering;
+mod snapshots;
+mod upstream;
+
+/// There are events in the channel, or a base is wanted, or it is time to
+/// close: look at everything.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Wake;
+
+/// What a publisher is set up with.
+pub struct Settings {
+    /// Silence after which an empty delta is published.
+    pub heartbeat: Duration,
+    /// The shortest time between two deltas with changes.
+    pub min_interval: Duration,
+    /// What is kept for resume.
+    pub retention: RetentionLimits,
+    /// Bytes of JSON the view may have.
+    pub view_bytes_max: u64,
+    /// How long the continuation of a stream that was interrupted may take
+    /// before what is held counts as stale.
+    pub upstream_timeout: Duration,
+}
+
+/// Why a tail is to start again from a snapshot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Again {
+    /// What it told makes no sense to who stands at this time.
+    Inconsistent {
+        /// In words, for the log.
+        reason: String,
+        /// Where the publisher stands.
+        held: Option<Timestamp>,
+    },
+    /// The view is larger than it may be.
+    TooLarge,
+}
+
+/// What moves a view forward.
+enum Step<'a> {
+    /// All changes of one timestamp.
+    Delta(&'a Delta),
+    /// Nothing changed up to here.
+    Progress(Timestamp),
+}
+
+/// Asks the tail to start again from a snapshot, for the reason given.
+pub type Resync = Box<dyn Fn(Again) + Send>;
+
+/// Holds the view's contents and publishes their changes.
+pub struct Publisher {
+    shared: Arc<SharedView>,
+    settings: Settings,
+    events: Receiver<TailEvent>,
+    /// Lowered before the channel is looked at.
+    pending: Arc<WakeFlag>,
+    resync: Resync,
+    described: Option<Description>,
+    held: Option<PublishedView>,
+    /// A snapshot that does not reach what was already published.
+    behind: Option<View>,
+    /// Positions up to here were given out before time went back.
+    distrusted: Option<Timestamp>,
+    /// When to publish what is gathered, since the upstream is back or since
+    /// changes came too soon.
+    settle_in: Option<Duration>,
+    /// The timer that runs for that, and when it goes off; one is enough, since
+    /// it looks again.
+    timer: Option<(SpawnHandle, Instant)>,
+    /// An error was found: nothing counts until the next snapshot.
+    out_of_step: bool,
+    /// Since when what is held is in doubt, if it is, and the timer that looks
+    /// whether it has been for too long.
+    doubted: Option<Instant>,
+    doubt_timer: Option<SpawnHandle>,
+    last_frame: Instant,
+}
+
+impl Publisher {
+    /// A publisher of the view, fed by the channel.
+    pub fn new(
+        shared: Arc<SharedView>,
+        settings: Settings,
+        events: Receiver<TailEvent>,
+        pending: Arc<WakeFlag>,
+        resync: Resync,
+    ) -> Self {
+        Publisher {
+            shared,
+            settings,
+            events,
+            pending,
+            resync,
+            described: None,
+            held: None,
+            behind: None,
+            distrusted: None,
+            settle_in: None,
+            timer: None,
+            out_of_step: false,
+            doubted: None,
+            doubt_timer: None,
+            last_frame: Instant::now(),
+        }
+    }
+
+    fn handle_event(&mut self, event: TailEvent) {
+        match event {
+            TailEvent::Described(description) => self.describe(description),
+            TailEvent::Snapshot(view) => self.snapshot(view),
+            TailEvent::Delta(delta) if !self.out_of_step => self.delta(delta),
+            TailEvent::Progress(timestamp) if !self.out_of_step => self.progress(timestamp),
+            TailEvent::Complete if !self.out_of_step => {
+                self.settle(true);
+                self.stands(Event::Final);
+            }
+            TailEvent::Delta(_) | TailEvent::Progress(_) | TailEvent::Complete => {}
+            TailEvent::Interrupted(reason) => self.stands(Event::Interrupted(reason)),
+            TailEvent::Failed(reason) => {
+                self.shared.counters.count_failure();
+                self.settle(true);
+                self.stands(Event::Failed(reason));
+            }
+            TailEvent::Gone(why) => self.gone(why),
+        }
+    }
+
+    fn describe(&mut self, description: Description) {
+        let other = |known: &Description| known.incarnation != description.incarnation;
+        if self.described.as_ref().is_some_and(other) {
+            if self.held.is_some() {
+                self.gone(Why::Recreated);
+            }
+            // Of another incarnation: no position from before is taken for one.
+            self.distrusted = None;
+        }
+        self.shared.counters.count_connection();
+        self.shared.set_steady(description.is_steady);
+        let columns = description.columns.clone();
+        self.shared.update_status(|status| status.columns = columns);
+        self.described = Some(description);
+        self.stands(Event::Found);
+    }
+
+    fn delta(&mut self, delta: Delta) {
+        if self.bring_forward(Step::Delta(&delta)) {
+            return;
+        }
+        self.welcome_back();
+        self.end_round(delta.timestamp());
+        let keeping = self.keeping();
+        let Some(held) = &mut self.held else {
+            return self.fall_out_of_step("changes came before a snapshot");
+        };
+        if let Err(error) = held.view.apply(&delta) {
+            return self.fall_out_of_step(&error.to_string());
+        }
+        // Before anything is encoded: every copy of a row is written out.
+        let bytes = held.view.listed_bytes();
+        if bytes > self.settings.view_bytes_max {
+            return self.refuse(bytes);
+        }
+        let is_published = held.follow(delta, keeping);
+        self.settle_in = held.held_back().or(self.settle_in);
+        self.note(is_published);
+        self.is_current();
+    }
+
+    fn progress(&mut self, timestamp: Timestamp) {
+        if self.bring_forward(Step::Progress(timestamp)) {
+            return;
+        }
+        self.welcome_back();
+        self.end_round(timestamp);
+        if let Some(held) = &mut self.held {
+            held.advance(timestamp);
+        }
+        self.report();
+        self.is_current();
+    }
+
+    /// An upstream that contradicts itself: what is held stays, and nothing
+    /// counts until a snapshot has come, from which one delta corrects it.
+    fn fall_out_of_step(&mut self, reason: &str) {
+        let held = self.held.as_ref().map(|held| held.view.timestamp());
+        error!(
+            "view {:?} at {}: {reason}; starting again from a snapshot",
+            self.shared.name,
+            held.map_or_else(|| "no position".into(), |held| held.to_string()),
+        );
+        self.out_of_step = true;
+        self.behind = None;
+        self.stands(Event::Interrupted(Cause::BadData.into()));
+        let reason = reason.to_owned();
+        (self.resync)(Again::Inconsistent { reason, held });
+    }
+
+    /// A view over the limit is not served, rather than take the process down.
+    fn refuse(&mut self, bytes: u64) {
+        if self.shared.upstream().why_gone() != Some(Why::TooLarge) {
+            error!(
+                "view {:?} has {bytes} bytes of JSON, more than the {} allowed; it is not served",
+                self.shared.name, self.settings.view_bytes_max
+            );
+        }
+        // What was gathered is part of what is too large.
+        self.settle_in = None;
+        self.gone(Why::TooLarge);
+        self.out_of_step = true;
+        (self.resync)(Again::TooLarge);
+    }
+
+    /// The clock and the limits for what is appended now.
+    fn keeping(&self) -> Keeping {
+        Keeping {
+            now_ms: self.shared.now_ms(Instant::now()),
+            limits: self.settings.retention,
+            min_interval: self.settings.min_interval,
+        }
+    }
+
+    /// Publishes changes in `(from, delta.timestamp()]`.
+    fn publish_changes(&mut self, delta: Delta, from: Timestamp) {
+        let keeping = self.keeping();
+        let Some(held) = &mut self.held else { return };
+        let is_published = held.publish(delta, from, keeping);
+        self.note(is_published);
+    }
+
+    /// Keeps the status after a change of the contents, published or not.
+    fn note(&mut self, is_published: bool) {
+        let held = self.held.as_ref();
+        let changed = held.filter(|_| is_published).map(PublishedView::position);
+        if changed.is_some() {
+            self.shared.counters.count_delta();
+            self.last_frame = Instant::now();
+            self.shared.update_status(|status| status.changed = changed);
+        }
+        self.report();
+    }
+
+    fn report(&mut self) {
+        let Some(held) = &self.held else { return };
+        let position = held.position();
+        let (rows, bytes) = (held.view.copies(), held.view.bytes());
+        self.shared.update_status(|status| {
+            status.rows = rows;
+            status.bytes = bytes;
+            status.position = Some(position);
+        });
+    }
+
+    /// Takes a base if somebody lacks one.
+    fn provide_bases(&mut self) {
+        if self.held.is_none() {
+            return;
+        }
+        let is_base_wanted = self.shared.base_wanted.swap(false, Ordering::AcqRel);
+        let is_latest_wanted = self.shared.latest_wanted.swap(false, Ordering::AcqRel);
+        if !is_base_wanted && !is_latest_wanted {
+            return;
+        }
+        // A base of what the log does not have yet could not be followed.
+        self.settle(true);
+        let Some(held) = &mut self.held else { return };
+        let before = held.bases_taken();
+        if is_latest_wanted {
+            held.provide_latest();
+        }
+        if is_base_wanted {
+            held.provide_base();
+        }
+        let taken = held.bases_taken().saturating_sub(before);
+        self.shared.counters.count_bases(taken);
+    }
+
+    /// Breaks a silence: with an empty delta, or a comment if there is no base.
+    fn beat(&mut self) {
+        if self.last_frame.elapsed() < self.settings.heartbeat {
+            return;
+        }
+        // While changes are gathered the view is ahead of the log, and an empty
+        // delta would claim that nothing happened up to where the view stands.
+        // What is only held back breaks the silence better.
+        if self
+            .held
+            .as_ref()
+            .is_some_and(|held| held.held_back().is_some())
+        {
+            self.settle(true);
+            self.shared.wake_relays();
+        }
+        let is_over = self.last_frame.elapsed() < self.settings.heartbeat;
+        if is_over || self.settle_in.is_some() {
+            return;
+        }
+        let keeping = self.keeping();
+        match &mut self.held {
+            Some(held) => held.publish_heartbeat(keeping),
+            None => self.shared.count_silence(),
+        }
+        self.last_frame = Instant::now();
+        self.shared.wake_relays();
+    }
+}
+
+impl Actor for Publisher {
+    type Context = Context<Self>;
+
+    fn started(&mut self, context: &mut Self::Context) {
+        // Four looks an interval: a heartbeat is late by a quarter at the most.
+        context.run_interval(self.settings.heartbeat / 4, |publisher, _| publisher.beat());
+    }
+}
+
+impl Handler<Wake> for Publisher {
+    type Result = ();
+
+    fn handle(&mut self, _: Wake, context: &mut Self::Context) {
+        // Lowered before looking: what comes meanwhile wakes us again.
+        self.pending.lower();
+        let mut handled = 0;
+        loop {
+            match self.events.try_recv() {
+                Ok(event) => self.handle_event(event),
+                Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
+            }
+            handled += 1;
+            if handled >= PUBLISH_RUN_EVENTS {
+                if self.pending.raise() {
+                    context.notify(Wake);
+                }
+                break;
+            }
+        }
+        self.settle(false);
+        self.provide_bases();
+        self.set_timer(context);
+        self.set_doubt_timer(context);
+        self.shared.wake_relays();
+    }
+}

@@ -1,0 +1,113 @@
+//! Whole views: the first of an incarnation, and those that come later and
+//! are shown as a difference.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use log::{error, info};
+
+use crate::model::position::{Position, Timestamp};
+use crate::model::reason::Why;
+use crate::model::upstream::Event;
+use crate::model::view::View;
+
+use super::{Publisher, Step};
+use crate::relay::log::shared_log::Log;
+use crate::relay::publish::published_view::PublishedView;
+
+impl Publisher {
+    pub(super) fn snapshot(&mut self, view: View) {
+        self.out_of_step = false;
+        self.behind = None;
+        if view.listed_bytes() > self.settings.view_bytes_max {
+            return self.refuse(view.listed_bytes());
+        }
+        let Some(held) = &self.held else {
+            return self.begin(view);
+        };
+        let (from, to) = (held.view.timestamp(), view.timestamp());
+        self.settle(true);
+        let Some(held) = &self.held else { return };
+        let delta = held.view.difference(&view);
+        if to > from || (to == from && delta.is_empty()) {
+            if let Some(held) = &mut self.held {
+                held.replace(view);
+            }
+            self.publish_changes(delta, from);
+            return self.stands(Event::Current);
+        }
+        if from == Timestamp::MAX {
+            self.gone(Why::FinalChanged);
+            return self.begin(view);
+        }
+        // A little behind what was already published: kept aside and brought
+        // forward by what follows, until it can be subtracted.
+        self.behind = Some(view);
+    }
+
+    /// Brings a snapshot that is behind what was published forward; whether
+    /// there was one, so that the event is used up.
+    pub(super) fn bring_forward(&mut self, step: Step<'_>) -> bool {
+        let (Some(view), Some(held)) = (&mut self.behind, &self.held) else {
+            return false;
+        };
+        match step {
+            Step::Delta(delta) => {
+                if let Err(error) = view.apply(delta) {
+                    let reason = error.to_string();
+                    self.fall_out_of_step(&reason);
+                    return true;
+                }
+            }
+            // No further than it takes: how far the view is known, which may be
+            // far ahead, is no matter of what has changed.
+            Step::Progress(timestamp) => view.advance(timestamp.min(held.view.timestamp().next())),
+        }
+        if view.timestamp() >= held.view.timestamp()
+            && let Some(view) = self.behind.take()
+        {
+            let reached = view.timestamp();
+            self.snapshot(view);
+            if let Step::Progress(timestamp) = step
+                && timestamp > reached
+                && self.behind.is_none()
+                && !self.out_of_step
+            {
+                self.progress(timestamp);
+            }
+        }
+        true
+    }
+
+    /// The first snapshot of an incarnation.
+    fn begin(&mut self, view: View) {
+        let Some(description) = &self.described else {
+            error!(
+                "view {:?}: a snapshot came without a description",
+                self.shared.name
+            );
+            return;
+        };
+        let position = Position {
+            timestamp: view.timestamp(),
+            incarnation: description.incarnation,
+        };
+        info!(
+            "view {:?}: {} rows at {position}",
+            self.shared.name,
+            view.copies()
+        );
+        let log = Arc::new(Log::new(
+            position,
+            self.distrusted,
+            Arc::clone(&self.shared.jobs),
+        ));
+        self.shared.replace_log(Some(Arc::clone(&log)));
+        self.held = Some(PublishedView::new(view, log));
+        self.last_frame = Instant::now();
+        self.shared
+            .update_status(|status| status.changed = Some(position));
+        self.report();
+        self.stands(Event::Current);
+    }
+}

@@ -1,0 +1,4 @@
+//! Actors, threads, sockets and timers around what decides. Nothing here does.
+
+pub mod merger;
+pub mod relay_actor;

@@ -1,0 +1,387 @@
+//! One stream of several views, which all stand at one time whenever it says
+//! that they do.
+//!
+//! Like a subscriber it holds nothing but cursors. What a view has told beyond
+//! the time that all of them have reached stays in its log until they have.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use actix_web::rt::time::{Instant, Sleep, sleep};
+use bytes::Bytes;
+
+use crate::limits::RETRY_MS;
+use crate::model::position::{Position, Timestamp};
+use crate::relay::counters::End;
+use crate::relay::event::frame::consistent;
+use crate::relay::event::long_event::abandoned;
+use crate::relay::event::names::COMMENT;
+use crate::relay::event::notices::{
+    REASON_CLOSING, REASON_HALF_CLOSED, REASON_SLOW, farewell, retry,
+};
+use crate::relay::shared_view::LOTS;
+use crate::relay::thread::thread_view::ThreadView;
+use common_time::common_time;
+use ids::{best, id_of, positions};
+use output::Out;
+use part::{Part, Reach, Sent};
+
+mod common_time;
+mod ending;
+mod ids;
+mod output;
+mod part;
+
+/// A view that a stream is to show.
+pub struct Chosen {
+    /// What the thread knows of it.
+    pub local: Rc<RefCell<ThreadView>>,
+    /// What its events' names begin with; no line break in it.
+    pub name: String,
+}
+
+/// What is to be done next.
+enum Step {
+    /// Something was told or has changed.
+    More,
+    /// Nothing until there is news.
+    Wait,
+    /// The end.
+    End(End),
+}
+
+/// A browser's stream of several views, as a source of bytes.
+pub struct Joint {
+    parts: Vec<Part>,
+    /// The places of `parts` in the order of their names: that of the ids.
+    order: Vec<usize>,
+    out: Out,
+    is_open: bool,
+    is_over: bool,
+    /// Everything up to this time is being told.
+    batch: Option<Timestamp>,
+    /// The views are not what they were when they last stood together.
+    is_owed: bool,
+    /// A heartbeat is due.
+    is_silent: bool,
+    /// The time at which they last stood together.
+    time: Option<Timestamp>,
+    /// The positions of the last id, if there was one.
+    known: Option<Vec<Option<Position>>>,
+    /// Since when there is something to tell that one of the views holds up.
+    held_since: Option<Instant>,
+    /// Runs until such a view has been silent for long enough.
+    silence: Pin<Box<Sleep>>,
+    heartbeat: Duration,
+    /// Runs from the last bytes on.
+    beat: Pin<Box<Sleep>>,
+    /// Drawn at random: when it ends at a shutdown.
+    lot: u16,
+    /// Runs until the stream has to end, if it has to.
+    expiry: Option<Pin<Box<Sleep>>>,
+    /// It ends as soon as it has said what there is.
+    is_last: bool,
+    /// Why it ended, once it has.
+    end: End,
+    /// Whatever is to be let go when the stream has ended.
+    _kept: Box<dyn Any>,
+}
+
+impl Joint {
+    /// A stream of these views, each another one, that goes on from the best of
+    /// these ids where it can; something is said at least once a heartbeat. It keeps
+    /// what it is given until it has ended.
+    pub fn new(views: &[Chosen], ids: &[String], heartbeat: Duration, kept: impl Any) -> Self {
+        let name = |view: &Chosen| view.name.clone();
+        let mut order: Vec<usize> = (0..views.len()).collect();
+        order.sort_by_cached_key(|place| views.get(*place).map(name));
+        let incarnation = |view: &Chosen| {
+            let log = view.local.borrow().log.clone();
+            log.map(|log| log.borrow().incarnation())
+        };
+        let now = order
+            .iter()
+            .map(|place| views.get(*place).and_then(incarnation));
+        let id = best(ids, &now.collect::<Vec<_>>());
+        let brought = positions(id.as_deref().unwrap_or_default(), order.len());
+        let resume = |place: usize| {
+            let at = order.iter().position(|other| *other == place)?;
+            *brought.get(at)?
+        };
+        // What makes no sense as a whole is no id that the client has.
+        let is_whole = id.is_some_and(|text| text == id_of(&brought));
+        let parts = views.iter().enumerate();
+        let parts = parts.map(|(place, view)| Part::new(&view.local, &view.name, resume(place)));
+        let parts = parts.collect();
+        let known = is_whole.then_some(brought);
+        Joint {
+            parts,
+            order,
+            out: Out::default(),
+            is_open: false,
+            is_over: false,
+            batch: None,
+            is_owed: true,
+            is_silent: false,
+            time: None,
+            known,
+            held_since: None,
+            silence: Box::pin(sleep(Duration::ZERO)),
+            heartbeat,
+            beat: Box::pin(sleep(heartbeat)),
+            lot: fastrand::u16(LOTS),
+            expiry: None,
+            is_last: false,
+            end: End::Left,
+            _kept: Box::new(kept),
+        }
+    }
+
+    /// The next bytes of the stream; `None` at its end, which is always between
+    /// two events.
+    pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        while !self.is_over && !self.out.is_full() {
+            match self.step(context) {
+                Step::More => {}
+                Step::Wait if self.is_last && self.has_said_all() => {
+                    self.own(&farewell(fastrand::u64(RETRY_MS), REASON_HALF_CLOSED));
+                    (self.is_over, self.end) = (true, End::Left);
+                }
+                Step::Wait => break,
+                Step::End(end) => (self.is_over, self.end) = (true, end),
+            }
+        }
+        let mut bytes = self.out.take();
+        if bytes.is_none() && self.out.is_within() {
+            self.out.abandon();
+            let farewell = farewell(fastrand::u64(RETRY_MS), REASON_SLOW);
+            self.own(&[abandoned().as_bytes(), &farewell].concat());
+            (self.is_over, self.end) = (true, End::Slow);
+            bytes = self.out.take();
+        }
+        if let Some(bytes) = bytes {
+            self.beat.as_mut().reset(Instant::now() + self.heartbeat);
+            return Poll::Ready(Some(bytes));
+        }
+        if self.is_over {
+            return Poll::Ready(None);
+        }
+        self.parts.iter().for_each(|part| part.wait(context));
+        Poll::Pending
+    }
+
+    fn step(&mut self, context: &mut Context<'_>) -> Step {
+        if !self.is_open {
+            self.is_open = true;
+            let retry_ms = fastrand::u64(RETRY_MS);
+            self.own(&retry(retry_ms));
+            self.out.retry_after(retry_ms);
+            return Step::More;
+        }
+        if let Some(time) = self.batch {
+            return self.go_on(time);
+        }
+        if is_ready(self.expiry.as_mut(), context) {
+            return Step::End(End::Expired);
+        }
+        if self
+            .parts
+            .iter()
+            .any(|part| part.shared.ends(self.lot) && part.shared.given_up().is_some())
+        {
+            // What is created under that name later is another view's part.
+            for part in &mut self.parts {
+                part.give_up(&mut self.out);
+            }
+            self.own(&retry(fastrand::u64(RETRY_MS)));
+            return Step::End(End::Gone);
+        }
+        if self.parts.iter().any(|part| part.shared.ends(self.lot)) {
+            // Another gateway may answer whoever comes back, but not all of
+            // them at once.
+            self.own(&farewell(fastrand::u64(RETRY_MS), REASON_CLOSING));
+            return Step::End(End::Shutdown);
+        }
+        for part in &mut self.parts {
+            match part.join(context, &mut self.out) {
+                Sent::Nothing => {}
+                // The views stood together at times that will not come for
+                // long: who comes back begins at the earlier time.
+                _ if part.is_far_before(self.time) => return Step::End(End::Gone),
+                sent => {
+                    self.is_owed |= sent == Sent::Rows;
+                    return Step::More;
+                }
+            }
+        }
+        if is_ready(Some(&mut self.beat), context) {
+            self.is_silent = true;
+            self.beat.as_mut().reset(Instant::now() + self.heartbeat);
+        }
+        match self.begin(context) {
+            Step::Wait if self.is_silent && !self.is_last => {
+                self.say_again();
+                Step::More
+            }
+            step => step,
+        }
+    }
+
+    /// Bytes of no view in particular are counted with the first one's.
+    fn own(&mut self, bytes: &[u8]) {
+        self.out.own(bytes);
+        if let Some(part) = self.parts.first() {
+            part.counters.count_bytes(bytes.len());
+        }
+    }
+
+    /// Finds the time that the views can be brought to, and begins to.
+    fn begin(&mut self, context: &mut Context<'_>) -> Step {
+        let now = Instant::now();
+        let mut is_any_there = false;
+        for part in &mut self.parts {
+            match part.look(now) {
+                Some(_) => is_any_there = true,
+                None if part.is_absent() => {}
+                None => return Step::Wait,
+            }
+        }
+        if !is_any_there {
+            return Step::Wait;
+        }
+        let closed = self.parts.iter().filter_map(Part::closed).min();
+        for part in &mut self.parts {
+            // Whether an upstream can be reached is told at once, and what the
+            // others would reach only after a long time, since theirs went back.
+            let until = match part.has_ended_far_beyond(closed) {
+                true => Timestamp::MAX,
+                false => Timestamp::MIN,
+            };
+            match part.send(until, &mut self.out) {
+                Sent::Nothing => {}
+                Sent::Later => return Step::Wait,
+                Sent::Forgotten => return Step::End(End::Slow),
+                sent => {
+                    self.is_owed |= sent == Sent::Rows;
+                    return Step::More;
+                }
+            }
+        }
+        self.batch = self.next_time(|_| false);
+        if self.batch.is_none() {
+            let is_waited_for = |part: &Part| part.is_due(Timestamp::MAX);
+            if !self.is_owed && !self.parts.iter().any(is_waited_for) {
+                self.held_since = None;
+                return Step::Wait;
+            }
+            let since = *self.held_since.get_or_insert(now);
+            let is_quiet = |part: &Part| part.quiet_at(since).is_some_and(|at| at <= now);
+            self.batch = self.next_time(is_quiet);
+            let times = self.parts.iter().filter_map(|part| part.quiet_at(since));
+            if let Some(time) = times.filter(|time| *time > now).min() {
+                self.silence.as_mut().reset(time);
+                if is_ready(Some(&mut self.silence), context) {
+                    return Step::More;
+                }
+            }
+        }
+        match self.batch {
+            Some(_) => Step::More,
+            None => Step::Wait,
+        }
+    }
+
+    /// The latest time that the views have in common, if there is something to
+    /// say of it; those that are quiet hold up nobody.
+    fn next_time(&self, is_quiet: impl Fn(&Part) -> bool) -> Option<Timestamp> {
+        let reaches = |part: &Part| Some((part.reach()?, is_quiet(part)));
+        let reaches: Vec<(Reach, bool)> = self.parts.iter().filter_map(reaches).collect();
+        let closed = reaches.iter().filter_map(|(reach, is_quiet)| match reach {
+            Reach::Closed(head) if !is_quiet => Some(*head),
+            _ => None,
+        });
+        let moving = reaches.iter().filter_map(|(reach, _)| match reach {
+            Reach::Constant(_) => None,
+            reach => Some(reach.head()),
+        });
+        let all = reaches.iter().map(|(reach, _)| reach.head());
+        let floor = self.parts.iter().filter_map(Part::floor).max();
+        // Those that are quiet stand where the others do.
+        let together = moving.max().map(|head| floor.max(Some(head)));
+        let at_most = closed.min().or(together.flatten()).or(all.max())?;
+        let whole_at = |time| self.parts.iter().map(move |part| part.whole_at(time));
+        let time = common_time(at_most, |time| whole_at(time).min());
+        let is_reached = floor.is_none_or(|floor| floor <= time) && self.time <= Some(time);
+        let is_due = |part: &Part| part.is_due(time);
+        let is_news = self.is_owed || self.is_silent || self.parts.iter().any(is_due);
+        (is_reached && is_news).then_some(time)
+    }
+
+    /// Tells what lies before the time, and when that is all, that it is.
+    fn go_on(&mut self, time: Timestamp) -> Step {
+        for part in &mut self.parts {
+            match part.send(time, &mut self.out) {
+                Sent::Nothing => {}
+                Sent::Later => return Step::Wait,
+                Sent::Forgotten => return Step::End(End::Slow),
+                Sent::Word => return Step::More,
+                Sent::Rows => {
+                    self.is_owed = true;
+                    return Step::More;
+                }
+            }
+        }
+        self.parts.iter_mut().for_each(|part| part.stand(time));
+        if self.time < Some(time) {
+            self.held_since = None;
+        }
+        (self.batch, self.time) = (None, Some(time));
+        if self.is_owed || self.is_silent {
+            self.say_consistent(time);
+        }
+        Step::More
+    }
+
+    fn say_consistent(&mut self, time: Timestamp) {
+        (self.is_owed, self.is_silent) = (false, false);
+        let at = |place: &usize| self.parts.get(*place).and_then(|part| part.at);
+        let positions: Vec<Option<Position>> = self.order.iter().map(at).collect();
+        // An id is never sent to who has it.
+        let is_news = self.known.as_ref() != Some(&positions);
+        let id = is_news.then(|| id_of(&positions));
+        self.known = Some(positions);
+        self.out.begin_event();
+        self.own(&consistent(time, id.as_deref()));
+        if let Some(part) = self.parts.first() {
+            part.counters.count_frames(1);
+        }
+    }
+
+    /// Breaks a silence in which the views did not come to a later time.
+    fn say_again(&mut self) {
+        self.is_silent = false;
+        match self.time.filter(|_| !self.is_owed) {
+            Some(time) => {
+                self.out.begin_event();
+                self.own(&consistent(time, None));
+            }
+            None => self.own(COMMENT),
+        }
+    }
+}
+
+/// Whether it has run out.
+fn is_ready(timer: Option<&mut Pin<Box<Sleep>>>, context: &mut Context<'_>) -> bool {
+    timer.is_some_and(|timer| timer.as_mut().poll(context).is_ready())
+}
+
+impl Drop for Joint {
+    fn drop(&mut self) {
+        self.parts.iter().for_each(|part| part.leave(self.end));
+    }
+}

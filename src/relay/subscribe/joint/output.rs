@@ -1,0 +1,128 @@
+//! Bytes on their way out of a stream of several views.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::limits::JOINT_GATHER_BYTES;
+use crate::relay::counters::StreamCounters;
+use crate::relay::event::form::Form;
+use crate::relay::event::long_event::{Reading, Slice};
+use crate::relay::event::notices::retry_line;
+
+/// Small events gathered into one piece, behind them the shared memory of a
+/// large one or one that is read in slices, and behind that the few bytes that
+/// end it.
+#[derive(Debug, Default)]
+pub(super) struct Out {
+    small: Vec<u8>,
+    large: Bytes,
+    long: Option<(Reading, Arc<StreamCounters>)>,
+    behind: Vec<u8>,
+    /// When to come back, in milliseconds, until the first event has said it.
+    retry_ms: Option<u64>,
+}
+
+impl Out {
+    /// Has the first event say when to come back.
+    pub(super) fn retry_after(&mut self, milliseconds: u64) {
+        self.retry_ms = Some(milliseconds);
+    }
+
+    /// Begins an event; the bytes that this takes.
+    pub(super) fn begin_event(&mut self) -> usize {
+        let line = self.retry_ms.take().map(retry_line).unwrap_or_default();
+        self.own(&line);
+        line.len()
+    }
+
+    /// Adds bytes of this stream alone.
+    pub(super) fn own(&mut self, bytes: &[u8]) {
+        match self.large.is_empty() && self.long.is_none() {
+            true => self.small.extend_from_slice(bytes),
+            false => self.behind.extend_from_slice(bytes),
+        }
+    }
+
+    /// Adds bytes that others are sent, too; call it only while not full.
+    pub(super) fn shared(&mut self, bytes: Bytes) {
+        if bytes.len() < JOINT_GATHER_BYTES {
+            self.small.extend_from_slice(&bytes);
+        } else {
+            self.large = bytes;
+        }
+    }
+
+    /// Adds an event that is read in slices; call it only while not full.
+    pub(super) fn long(&mut self, reading: Reading, counters: &Arc<StreamCounters>) {
+        self.long = Some((reading, Arc::clone(counters)));
+    }
+
+    /// Whether it is to be taken before anything is added.
+    pub(super) fn is_full(&self) -> bool {
+        let is_large = !self.large.is_empty() || self.long.is_some();
+        is_large || self.small.len() >= JOINT_GATHER_BYTES
+    }
+
+    /// Whether an event is in the middle of being read.
+    pub(super) fn is_within(&self) -> bool {
+        self.long.is_some()
+    }
+
+    /// Leaves out the rest of an event that is being read.
+    pub(super) fn abandon(&mut self) {
+        self.long = None;
+        self.behind.clear();
+    }
+
+    /// The next piece, if there is one; an event that is in the middle of being
+    /// read and gives none was given up.
+    pub(super) fn take(&mut self) -> Option<Bytes> {
+        if self.small.is_empty()
+            && let Some((reading, counters)) = &mut self.long
+        {
+            match reading.next(Form::Event) {
+                Slice::Bytes(piece) => {
+                    counters.count_bytes(piece.bytes.len());
+                    return Some(piece.bytes);
+                }
+                Slice::GivenUp => return None,
+                Slice::End => {
+                    self.long = None;
+                    self.small = std::mem::take(&mut self.behind);
+                }
+            }
+        }
+        let bytes = if self.small.is_empty() {
+            self.small = std::mem::take(&mut self.behind);
+            std::mem::take(&mut self.large)
+        } else {
+            std::mem::take(&mut self.small).into()
+        };
+        (!bytes.is_empty()).then_some(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn out_gathers_what_is_small_and_shares_what_is_large() {
+        let mut out = Out::default();
+        let large = Bytes::from(vec![b'x'; JOINT_GATHER_BYTES]);
+        out.retry_after(7);
+        assert_eq!((out.begin_event(), out.begin_event()), (9, 0));
+        assert_eq!(out.take().unwrap(), "retry: 7\n");
+        out.own(b"a");
+        out.shared(Bytes::from_static(b"b"));
+        assert!(!out.is_full());
+        out.shared(large.clone());
+        assert!(out.is_full());
+        out.own(b"c");
+        assert_eq!(out.take().unwrap(), "ab");
+        assert_eq!(out.take().unwrap().as_ptr(), large.as_ptr());
+        assert_eq!(out.take().unwrap(), "c");
+        assert_eq!(out.take(), None);
+    }
+}

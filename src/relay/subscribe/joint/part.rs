@@ -1,0 +1,353 @@
+//! One view's part in a stream of several.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Context;
+
+use actix_web::rt::time::Instant;
+
+use crate::limits::{JOINT_SILENCE, SNAPSHOT_BEHIND_MS_MAX};
+use crate::model::position::{Position, Timestamp};
+use crate::model::retention::Cursor;
+use crate::model::upstream::Word;
+use crate::relay::counters::{End, StreamCounters};
+use crate::relay::event::frame::Frame;
+use crate::relay::event::names::{EVENT_BASE, EVENT_GONE};
+use crate::relay::log::backlog::Waiting;
+use crate::relay::shared_view::SharedView;
+use crate::relay::subscribe::handshake::{Handshake, Judged};
+use crate::relay::subscribe::joint::output::Out;
+use crate::relay::thread::local_log::LocalLog;
+use crate::relay::thread::thread_view::ThreadView;
+use crate::relay::thread::waiter::Waiter;
+
+mod sending;
+
+/// Where a view is in the life of the stream.
+enum Stage {
+    /// Waits for a log, a base, or for the log to reach a position.
+    Joining,
+    /// Follows the log.
+    Following {
+        log: Rc<RefCell<LocalLog>>,
+        cursor: Cursor,
+    },
+    /// Gone, and the client knows.
+    Absent,
+}
+
+/// How far what is known of a view holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// It changes no more at this time or before.
+    Closed(Timestamp),
+    /// It has ended at this time: it changes no more at all.
+    Ended(Timestamp),
+    /// It is what it has always been, and known since this time.
+    Constant(Timestamp),
+}
+
+impl Reach {
+    /// The last time that the log knows of.
+    pub(super) fn head(self) -> Timestamp {
+        match self {
+            Reach::Closed(head) | Reach::Ended(head) | Reach::Constant(head) => head,
+        }
+    }
+}
+
+/// What became of an attempt to go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sent {
+    /// Rows: the view is not what it was at the last common time.
+    Rows,
+    /// Something else.
+    Word,
+    /// Nothing: there is nothing to tell.
+    Nothing,
+    /// Nothing yet: the task is woken when there is.
+    Later,
+    /// What it lacks is forgotten.
+    Forgotten,
+}
+
+/// A view in a stream.
+pub(super) struct Part {
+    waiter: Waiter,
+    pub(super) shared: Arc<SharedView>,
+    pub(super) counters: Arc<StreamCounters>,
+    /// How each of its events begins.
+    prefix: String,
+    stage: Stage,
+    /// What it lacks is being merged.
+    merging: Option<Waiting>,
+    claim: Handshake,
+    /// Where the client stands.
+    pub(super) at: Option<Position>,
+    /// It has seen the view at this time, though it needs a base now.
+    seen: Timestamp,
+    /// How far it reached when last looked at, and since when it does.
+    reach: Reach,
+    quiet_since: Instant,
+}
+
+impl Part {
+    /// A view, whose events' names begin as given, from a position if it can
+    /// be resumed.
+    pub(super) fn new(
+        local: &Rc<RefCell<ThreadView>>,
+        name: &str,
+        resume: Option<Position>,
+    ) -> Self {
+        let (shared, counters) = {
+            let local = local.borrow();
+            (Arc::clone(&local.shared), Arc::clone(&local.counters))
+        };
+        shared.subscribe();
+        Part {
+            waiter: Waiter::new(local),
+            shared,
+            counters,
+            prefix: format!("event: {name}."),
+            stage: Stage::Joining,
+            merging: None,
+            claim: Handshake::new(resume.into_iter().collect()),
+            at: None,
+            seen: Timestamp::MIN,
+            reach: Reach::Closed(Timestamp::MIN),
+            quiet_since: Instant::now(),
+        }
+    }
+
+    /// Wakes the task at the view's next news.
+    pub(super) fn wait(&self, context: &Context<'_>) {
+        self.waiter.wait(context.waker());
+        // It may have been merged meanwhile.
+        let merged = self.merging.as_ref().map(|it| it.poll(context.waker()));
+        if merged.flatten().is_some() {
+            context.waker().wake_by_ref();
+        }
+    }
+
+    /// Whether nothing is known of it yet.
+    pub(super) fn is_loading(&self) -> bool {
+        matches!(self.stage, Stage::Joining) && self.waiter.current_log().is_none()
+    }
+
+    /// Whether it is gone, and the client knows.
+    pub(super) fn is_absent(&self) -> bool {
+        matches!(self.stage, Stage::Absent)
+    }
+
+    /// Whether what it lacks is not kept any more.
+    pub(super) fn is_forgotten(&self) -> bool {
+        match &self.stage {
+            Stage::Following { log, cursor } => log.borrow().is_forgotten(*cursor),
+            Stage::Joining | Stage::Absent => false,
+        }
+    }
+
+    /// Tells that the view is not served any more, if so and untold.
+    pub(super) fn give_up(&mut self, out: &mut Out) {
+        if self.is_absent() {
+            return;
+        }
+        let gone = self.shared.given_up().map(Frame::gone);
+        if let Some(gone) = gone {
+            self.tell(EVENT_GONE, gone.encoded.data(), out);
+            (self.stage, self.at) = (Stage::Absent, None);
+        }
+    }
+
+    /// Looks for the place to begin, unless it has one.
+    pub(super) fn join(&mut self, context: &mut Context<'_>, out: &mut Out) -> Sent {
+        if let Stage::Following { .. } = self.stage {
+            return Sent::Nothing;
+        }
+        let Some(log) = self.waiter.current_log() else {
+            let why = self.shared.upstream().why_gone();
+            let Some(why) = why.filter(|_| !self.is_absent()) else {
+                return Sent::Nothing;
+            };
+            let gone = Frame::gone(why.words()).encoded.data();
+            self.tell(EVENT_GONE, gone, out);
+            self.stage = Stage::Absent;
+            return Sent::Word;
+        };
+        self.stage = Stage::Joining;
+        let brought = match self.claim.judge(&log, &self.counters, context) {
+            Judged::Ahead => return Sent::Nothing,
+            Judged::Resumed(position, cursor) => {
+                self.seen = position.timestamp;
+                return self.follow(log, cursor, position, out);
+            }
+            Judged::Base(brought) => brought,
+        };
+        // A base may be older than what the client has shown.
+        let known = log.borrow().position();
+        let is_known = |brought: &Position| {
+            brought.incarnation == known.incarnation && brought.timestamp <= known.timestamp
+        };
+        if let Some(position) = brought.filter(is_known) {
+            self.seen = position.timestamp;
+        }
+        let base = log.borrow().base.clone();
+        let found = base.and_then(|base| {
+            let found = log.borrow().frames.since(base.position.timestamp);
+            Some((base, found.cursor()?))
+        });
+        let Some((base, cursor)) = found else {
+            self.waiter.want_base();
+            return Sent::Nothing;
+        };
+        // The word on the upstream first: the base may be too large to have
+        // anything put behind it.
+        self.follow(log, cursor, base.position, out);
+        match &base.short {
+            Some(event) => self.tell(EVENT_BASE, event.data(), out),
+            None => self.tell_long(EVENT_BASE, &base.long, out),
+        }
+        Sent::Rows
+    }
+
+    /// Begins to follow the log; who begins is told if the upstream is lost.
+    fn follow(
+        &mut self,
+        log: Rc<RefCell<LocalLog>>,
+        cursor: Cursor,
+        position: Position,
+        out: &mut Out,
+    ) -> Sent {
+        let is_lost = log.borrow_mut().is_lost_at(cursor);
+        if is_lost {
+            let lost = Frame::upstream(false);
+            self.tell(lost.event_name(), lost.encoded.data(), out);
+        }
+        self.at = Some(position);
+        // Of another log, if there is one.
+        self.merging = None;
+        self.stage = Stage::Following { log, cursor };
+        Sent::Word
+    }
+
+    /// Whether the upstream's time went back since the views stood together: it
+    /// has begun so long before that as a snapshot of before is never.
+    pub(super) fn is_far_before(&self, time: Option<Timestamp>) -> bool {
+        let both = self.at.zip(time);
+        both.is_some_and(|(at, time)| is_far_before(at.timestamp, time))
+    }
+
+    /// How far the view reaches now; `None` unless it is followed.
+    pub(super) fn look(&mut self, now: Instant) -> Option<Reach> {
+        let Stage::Following { log, .. } = &self.stage else {
+            return None;
+        };
+        // Asked first: the log may be copied before the last of it is in.
+        let is_constant = self.shared.upstream().word() == Word::Complete;
+        let mut log = log.borrow_mut();
+        if is_constant {
+            log.follow();
+        }
+        let head = log.frames.head();
+        let reach = match log.ended {
+            true => Reach::Ended(head),
+            false if is_constant => Reach::Constant(head),
+            false => Reach::Closed(head),
+        };
+        if reach != self.reach {
+            (self.reach, self.quiet_since) = (reach, now);
+        }
+        Some(reach)
+    }
+
+    /// When it will have been silent for so long, since the others wait for
+    /// it, that it stands where they do; `None` if its upstream is of those
+    /// that always say how far they are.
+    pub(super) fn quiet_at(&self, waited_for_since: Instant) -> Option<Instant> {
+        let is_mute = matches!(self.stage, Stage::Following { .. }) && !self.shared.is_steady();
+        is_mute.then(|| self.quiet_since.max(waited_for_since) + JOINT_SILENCE)
+    }
+
+    /// How far it reached when last looked at; `None` unless it is followed.
+    pub(super) fn reach(&self) -> Option<Reach> {
+        matches!(self.stage, Stage::Following { .. }).then_some(self.reach)
+    }
+
+    /// The time up to which it changes no more, if later ones are to come.
+    pub(super) fn closed(&self) -> Option<Timestamp> {
+        match self.reach()? {
+            Reach::Closed(head) => Some(head),
+            Reach::Ended(_) | Reach::Constant(_) => None,
+        }
+    }
+
+    /// Whether it has ended at a time so long after this one that the time has
+    /// gone back for those who stand here.
+    pub(super) fn has_ended_far_beyond(&self, time: Option<Timestamp>) -> bool {
+        match (self.reach(), time) {
+            (Some(Reach::Ended(head)), Some(time)) => is_far_before(time, head),
+            _ => false,
+        }
+    }
+
+    /// The time before which the others cannot stand together with it.
+    pub(super) fn floor(&self) -> Option<Timestamp> {
+        let Stage::Following { log, cursor } = &self.stage else {
+            return None;
+        };
+        let log = log.borrow();
+        // A view that is known ahead of time was the same long before.
+        let since = log.unchanged_since(*cursor);
+        if let Reach::Constant(_) = self.reach {
+            return since.filter(|_| !log.began_final());
+        }
+        let at = since.or(self.at.map(|at| at.timestamp))?;
+        Some(at.max(self.seen))
+    }
+
+    /// The latest time up to this one at which the view's changes are whole.
+    pub(super) fn whole_at(&self, time: Timestamp) -> Timestamp {
+        match &self.stage {
+            Stage::Following { log, .. } => log.borrow().frames.whole_at(time),
+            Stage::Joining | Stage::Absent => time,
+        }
+    }
+
+    /// Whether there is something to tell up to this time.
+    pub(super) fn is_due(&self, until: Timestamp) -> bool {
+        match &self.stage {
+            Stage::Following { log, cursor } => log.borrow().is_due(*cursor, until),
+            Stage::Joining | Stage::Absent => false,
+        }
+    }
+
+    /// Everything up to this time was told.
+    pub(super) fn stand(&mut self, time: Timestamp) {
+        let Stage::Following { log, cursor } = &self.stage else {
+            return;
+        };
+        let log = log.borrow();
+        let timestamp = match self.reach {
+            // Where others will look for it, whatever the time is by then.
+            Reach::Constant(head) if *cursor == log.frames.end() => head,
+            // Not further than it has told itself, though the others are.
+            reach => reach.head().min(time),
+        };
+        self.at = Some(Position {
+            timestamp,
+            incarnation: log.incarnation(),
+        });
+    }
+
+    /// The stream has ended, for this reason.
+    pub(super) fn leave(&self, end: End) {
+        self.shared.unsubscribe();
+        self.counters.count_end(end);
+    }
+}
+
+/// Whether a snapshot of the one time is never of before the other.
+fn is_far_before(earlier: Timestamp, later: Timestamp) -> bool {
+    earlier.get().saturating_add(SNAPSHOT_BEHIND_MS_MAX) < later.get()
+}

@@ -1,0 +1,360 @@
+//! One stream: a cursor into the thread's copy of the log.
+//!
+//! Nothing is queued for a subscriber. It is asked for bytes when its socket
+//! has room, and answers from where it stands; nobody ever waits for it.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use actix_web::rt::time::{Instant, Sleep, sleep};
+use bytes::Bytes;
+
+use crate::model::position::{Position, Timestamp};
+use crate::model::retention::{Cursor, Resume};
+use crate::relay::counters::{End, StreamCounters};
+use crate::relay::event::frame::Frame;
+use crate::relay::event::gzip::Piece;
+use crate::relay::event::long_event::Reading;
+use crate::relay::event::names::COMMENT;
+use crate::relay::event::notices::{REASON_CLOSING, REASON_HALF_CLOSED};
+use crate::relay::log::backlog::Waiting;
+use crate::relay::shared_view::{LOTS, SharedView};
+use crate::relay::subscribe::handshake::{Handshake, Judged};
+use crate::relay::subscribe::stream_encoder::StreamEncoder;
+use crate::relay::thread::local_log::{LocalLog, Next};
+use crate::relay::thread::round::WriteNews;
+use crate::relay::thread::thread_view::ThreadView;
+use crate::relay::thread::waiter::Waiter;
+
+mod following;
+
+/// Where a stream is in its life.
+enum Stage {
+    /// Nothing sent yet.
+    Opening,
+    /// Waits for a log, a base, or for the log to reach a position.
+    Joining,
+    /// Sends a large event, slice by slice.
+    Long {
+        log: Rc<RefCell<LocalLog>>,
+        reading: Reading,
+        then: Then,
+    },
+    /// Waits for what it lacks as one delta.
+    Merging {
+        log: Rc<RefCell<LocalLog>>,
+        cursor: Cursor,
+        waiting: Waiting,
+    },
+    /// Follows the log.
+    Following {
+        log: Rc<RefCell<LocalLog>>,
+        cursor: Cursor,
+    },
+    /// Ends, or has ended but for the end of a compressed stream.
+    Ended,
+    /// Has ended.
+    Over,
+}
+
+/// Where a stream goes on behind a large event.
+#[derive(Clone, Copy)]
+enum Then {
+    /// It begins to follow the log behind its base, which stands at this time.
+    /// Where that is was found before anything was sent: what is said without
+    /// a time of its own meanwhile is said behind the base.
+    Begin(Resume, Timestamp),
+    /// It goes on here.
+    GoOn(Cursor),
+}
+
+/// What the relay has to do for a subscriber at news.
+pub enum News {
+    /// Write these bytes.
+    Bytes(Bytes),
+    /// Nothing: it has everything, or its task is woken anyway.
+    None,
+    /// Wake its task.
+    Task,
+}
+
+/// A browser's stream, as a source of bytes.
+pub struct Subscriber {
+    waiter: Waiter,
+    voice: StreamEncoder,
+    shared: Arc<SharedView>,
+    stage: Stage,
+    claim: Handshake,
+    /// Silent intervals already answered with a comment.
+    silences: u64,
+    /// Drawn at random: when it ends at a shutdown.
+    lot: u16,
+    counters: Arc<StreamCounters>,
+    /// It has just kept the thread busy, and lets others in first.
+    has_worked: bool,
+    /// Why it ended, once it has.
+    end: End,
+    /// The stream ends as soon as it has said what there is.
+    is_last: bool,
+    /// Runs until the stream has to end, if it has to.
+    expiry: Option<Pin<Box<Sleep>>>,
+    /// Whatever is to be let go when the stream has ended.
+    _kept: Box<dyn Any>,
+}
+
+impl Subscriber {
+    /// A stream of the view, from the latest of these positions if it can be
+    /// resumed; it keeps what it is given until it has ended.
+    pub fn new(local: &Rc<RefCell<ThreadView>>, resume: Vec<Position>, kept: impl Any) -> Self {
+        let (shared, silences, counters) = {
+            let local = local.borrow();
+            let counters = Arc::clone(&local.counters);
+            (Arc::clone(&local.shared), local.silences, counters)
+        };
+        shared.subscribe();
+        Subscriber {
+            waiter: Waiter::new(local),
+            voice: StreamEncoder::new(Arc::clone(&counters)),
+            shared,
+            stage: Stage::Opening,
+            claim: Handshake::new(resume),
+            silences,
+            lot: fastrand::u16(LOTS),
+            counters,
+            has_worked: false,
+            end: End::Left,
+            is_last: false,
+            expiry: None,
+            _kept: Box::new(kept),
+        }
+    }
+
+    /// Ends the stream between two events as soon as it has said what there is
+    /// now: its client has closed its side. It may still read, or have left.
+    pub fn end_soon(&mut self) {
+        self.is_last = true;
+    }
+
+    /// Ends the stream after this time, between two events.
+    pub fn end_after(&mut self, time: Duration) {
+        self.expiry = Some(Box::pin(sleep(time)));
+    }
+
+    /// Whether it would end if it were asked for more: its time is over, or what
+    /// it lacks is not kept any more.
+    pub fn is_due(&self) -> bool {
+        let expiry = self.expiry.as_ref();
+        let is_over = match &self.stage {
+            Stage::Following { log, cursor } | Stage::Merging { log, cursor, .. } => {
+                log.borrow().is_forgotten(*cursor)
+            }
+            Stage::Long { reading, .. } => reading.is_given_up(),
+            Stage::Ended | Stage::Over => true,
+            Stage::Opening | Stage::Joining => false,
+        };
+        is_over
+            || self.shared.ends(self.lot)
+            || expiry.is_some_and(|expiry| expiry.deadline() <= Instant::now())
+    }
+
+    /// Whether the piece handed out last is the beginning of an event, so that
+    /// the stream may as well end before it. A compressed one never may: its
+    /// end is a piece of its own.
+    pub fn is_at_event(&self) -> bool {
+        let is_inside = matches!(&self.stage, Stage::Long { reading, .. } if reading.slices() > 1);
+        !is_inside && !self.voice.form.is_packed()
+    }
+
+    /// Compresses what the stream says, with gzip.
+    pub fn pack(&mut self) {
+        self.voice.form = self.voice.form.packed();
+    }
+
+    /// Frames the bytes in chunks, and leaves the waiting for news to the relay,
+    /// which from now on writes to the outlet. Returns the first bytes.
+    pub fn serve(&mut self, outlet: Rc<dyn WriteNews>) -> Bytes {
+        self.voice.form = self.voice.form.chunked();
+        self.waiter.serve(outlet);
+        let first = self.open();
+        self.voice.said(first)
+    }
+
+    fn open(&mut self) -> Piece {
+        self.stage = Stage::Joining;
+        self.voice.open()
+    }
+
+    /// Gives the outlet back that `serve` gave to the relay.
+    pub fn leave(&self) {
+        self.waiter.leave_outlet();
+    }
+
+    /// The outlet writes to its socket.
+    pub fn count_write(&self) {
+        self.counters.count_write();
+    }
+
+    /// What a relay that has news is to do.
+    pub fn news(&mut self) -> News {
+        if let Some(piece) = self.voice.behind() {
+            return News::Bytes(self.voice.said(piece));
+        }
+        let Stage::Following { log, cursor } = &mut self.stage else {
+            return News::None;
+        };
+        let is_expired = self
+            .expiry
+            .as_ref()
+            .is_some_and(|expiry| expiry.is_elapsed());
+        if is_expired || self.shared.ends(self.lot) {
+            return News::Task;
+        }
+        if log.borrow().is_far_behind(*cursor) {
+            return News::Task;
+        }
+        let next = log.borrow_mut().next(*cursor, self.voice.form);
+        match next.taken(cursor, &self.counters) {
+            Ok(piece) => {
+                let piece = self.voice.event(piece);
+                News::Bytes(self.voice.said(piece))
+            }
+            Err(Next::Nothing) => News::None,
+            // For its task, which has to wait for room sooner or later.
+            Err(_) => News::Task,
+        }
+    }
+
+    /// The next bytes of the stream; `None` at its end, which is always between
+    /// two events.
+    pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        let Some(piece) = ready!(self.poll_stage(context)) else {
+            return Poll::Ready(None);
+        };
+        Poll::Ready(Some(self.voice.said(piece)))
+    }
+
+    fn poll_stage(&mut self, context: &mut Context<'_>) -> Poll<Option<Piece>> {
+        if let Some(piece) = self.voice.behind() {
+            return Poll::Ready(Some(piece));
+        }
+        let is_expired = self.is_expired(context);
+        loop {
+            // `Ready(None)` where the stage has changed.
+            let step = match &self.stage {
+                Stage::Opening => return Poll::Ready(Some(self.open())),
+                Stage::Joining | Stage::Following { .. } | Stage::Merging { .. } if is_expired => {
+                    self.finish(End::Expired);
+                    continue;
+                }
+                Stage::Joining => self.join(context),
+                Stage::Long { .. } => self.read_on(context),
+                Stage::Merging { .. } => self.take_merged(context),
+                Stage::Following { .. } => self.go_on(context),
+                Stage::Ended if self.voice.form.is_packed() => {
+                    self.stage = Stage::Over;
+                    return Poll::Ready(Some(self.voice.end()));
+                }
+                Stage::Ended | Stage::Over => return Poll::Ready(None),
+            };
+            match step {
+                Poll::Ready(None) => {}
+                done => return done,
+            }
+        }
+    }
+
+    fn finish(&mut self, end: End) {
+        self.end = end;
+        self.stage = Stage::Ended;
+    }
+
+    /// The last words: that the view is gone; or at a shutdown that another
+    /// gateway may answer whoever comes back, but not all of them at once; or
+    /// else to who will not say anything any more.
+    fn say_farewell(&mut self) -> Piece {
+        if let Some(gone) = self.shared.given_up().map(Frame::gone) {
+            self.finish(End::Gone);
+            let event = self.voice.own(&gone.encoded.event());
+            return self.voice.event(event);
+        }
+        let (end, reason) = match self.shared.ends(self.lot) {
+            true => (End::Shutdown, REASON_CLOSING),
+            false => (End::Left, REASON_HALF_CLOSED),
+        };
+        self.finish(end);
+        self.voice.farewell(reason)
+    }
+
+    /// Whether the time is over that the stream may last.
+    fn is_expired(&mut self, context: &mut Context<'_>) -> bool {
+        let expiry = self.expiry.as_mut();
+        expiry.is_some_and(|expiry| expiry.as_mut().poll(context).is_ready())
+    }
+
+    fn wait(&mut self, context: &mut Context<'_>) -> Poll<Option<Piece>> {
+        self.waiter.wait(context.waker());
+        Poll::Pending
+    }
+
+    /// Finds the place to begin. `Ready(None)` where the stage has changed.
+    fn join(&mut self, context: &mut Context<'_>) -> Poll<Option<Piece>> {
+        if self.shared.ends(self.lot) {
+            return Poll::Ready(Some(self.say_farewell()));
+        }
+        let Some(log) = self.waiter.current_log() else {
+            return self.wait_longer(false, context);
+        };
+        match self.claim.judge(&log, &self.counters, context) {
+            Judged::Resumed(_, cursor) => return Poll::Ready(self.follow(log, cursor)),
+            Judged::Ahead => return self.wait_longer(false, context),
+            Judged::Base(_) => {}
+        }
+        let base = log.borrow().base.clone();
+        match base {
+            Some(base) => Poll::Ready(self.begin(log, &base)),
+            None => {
+                self.waiter.want_base();
+                self.wait_longer(true, context)
+            }
+        }
+    }
+
+    /// Begins to follow the log; the bytes say that the upstream is lost, if
+    /// it is, since the frame that said so may be behind the cursor.
+    fn follow(&mut self, log: Rc<RefCell<LocalLog>>, cursor: Cursor) -> Option<Piece> {
+        let lost = log.borrow_mut().is_lost_at(cursor);
+        self.stage = Stage::Following { log, cursor };
+        lost.then(|| {
+            let event = self.voice.own(&Frame::upstream(false).encoded.event());
+            self.voice.event(event)
+        })
+    }
+
+    /// Waits for news; each silent interval is answered with a comment, which
+    /// keeps proxies from closing a stream that has no base yet.
+    fn wait_longer(&mut self, is_due: bool, context: &mut Context<'_>) -> Poll<Option<Piece>> {
+        let silences = self.waiter.thread().silences;
+        if silences != self.silences {
+            self.silences = silences;
+            return Poll::Ready(Some(self.voice.own(COMMENT)));
+        }
+        // A base that is being made is waited for, but nothing else is.
+        if self.is_last && !is_due {
+            return Poll::Ready(Some(self.say_farewell()));
+        }
+        self.wait(context)
+    }
+}
+
+impl Drop for Subscriber {
+    fn drop(&mut self) {
+        self.shared.unsubscribe();
+        self.counters.count_end(self.end);
+    }
+}

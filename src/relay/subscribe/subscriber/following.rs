@@ -1,0 +1,178 @@
+//! A stream that goes on: frame by frame, with what it lacked as one delta, or
+//! in the middle of a large event.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use super::{Stage, Subscriber, Then};
+use crate::limits::RETRY_MS;
+use crate::model::retention::Resume;
+use crate::relay::counters::End;
+use crate::relay::event::gzip::Piece;
+use crate::relay::event::long_event::{Extent, Reading, Slice, abandoned};
+use crate::relay::event::notices::{REASON_BUSY, REASON_SLOW, farewell};
+use crate::relay::log::backlog::Merged;
+use crate::relay::log::bases::Base;
+use crate::relay::thread::local_log::{LocalLog, Next};
+
+impl Subscriber {
+    /// Follows the log.
+    pub(super) fn go_on(&mut self, context: &mut Context<'_>) -> Poll<Option<Piece>> {
+        let Stage::Following { log, cursor } = &mut self.stage else {
+            return Poll::Ready(None);
+        };
+        let is_to_end = self.shared.ends(self.lot);
+        let is_given_up = is_to_end && self.shared.given_up().is_some();
+        if is_to_end && !is_given_up {
+            return Poll::Ready(Some(self.say_farewell()));
+        }
+        // Of a view that is given up the last word may be in the log, with a
+        // better reason.
+        let next = log.borrow_mut().next(*cursor, self.voice.form);
+        match next.taken(cursor, &self.counters) {
+            Ok(piece) => return Poll::Ready(Some(self.voice.event(piece))),
+            Err(Next::Nothing) if is_given_up || self.is_last => {
+                return Poll::Ready(Some(self.say_farewell()));
+            }
+            // At news the relay writes by itself.
+            Err(Next::Nothing) if self.voice.form.is_chunked() => return Poll::Pending,
+            Err(Next::Nothing) => return self.wait(context),
+            Err(Next::Merged(waiting)) => {
+                let (log, cursor) = (Rc::clone(log), *cursor);
+                self.stage = Stage::Merging {
+                    log,
+                    cursor,
+                    waiting,
+                };
+            }
+            Err(Next::Long(reading, cursor)) => {
+                let (log, then) = (Rc::clone(log), Then::GoOn(cursor));
+                self.stage = Stage::Long { log, reading, then };
+            }
+            Err(Next::Forgotten) => self.finish(End::Slow),
+            Err(_) => self.finish(End::Gone),
+        }
+        Poll::Ready(None)
+    }
+
+    /// Begins with a base: with all of it, if it is short.
+    pub(super) fn begin(&mut self, log: Rc<RefCell<LocalLog>>, base: &Base) -> Option<Piece> {
+        let timestamp = base.position.timestamp;
+        let found = log.borrow().frames.since(timestamp);
+        let mut reading = Reading::new(&base.long, Extent::Event);
+        let short = base
+            .short
+            .as_ref()
+            .map(|event| event.piece(self.voice.form));
+        if short.is_some() {
+            reading.skip();
+            self.counters.count_frames(1);
+        }
+        let then = Then::Begin(found, timestamp);
+        self.stage = Stage::Long { log, reading, then };
+        short.map(|piece| self.voice.event(piece))
+    }
+
+    /// Goes on with a large event, or behind it. `Ready(None)` where the stage
+    /// has changed.
+    pub(super) fn read_on(&mut self, context: &mut Context<'_>) -> Poll<Option<Piece>> {
+        let Stage::Long { log, reading, then } = &mut self.stage else {
+            return Poll::Ready(None);
+        };
+        if std::mem::take(&mut self.has_worked) {
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let is_first = reading.slices() == 0;
+        match reading.next(self.voice.form) {
+            Slice::Bytes(piece) => {
+                self.counters.count_frames(u64::from(is_first));
+                self.has_worked = self.voice.form.is_packed();
+                return Poll::Ready(Some(self.voice.event(piece)));
+            }
+            Slice::GivenUp => return Poll::Ready(Some(self.abandon())),
+            Slice::End => {}
+        }
+        let log = Rc::clone(log);
+        let found = match *then {
+            Then::GoOn(cursor) => {
+                self.stage = Stage::Following { log, cursor };
+                return Poll::Ready(None);
+            }
+            Then::Begin(Resume::Ahead, timestamp) => log.borrow().frames.since(timestamp),
+            Then::Begin(found, _) => found,
+        };
+        match found.cursor() {
+            Some(cursor) => Poll::Ready(self.follow(log, cursor)),
+            // The base is not continued by the log any more: the client was
+            // too slow for it, and comes back for another.
+            None => {
+                self.finish(End::Slow);
+                Poll::Ready(None)
+            }
+        }
+    }
+
+    /// Goes on behind what it lacked, once that is one delta. `Ready(None)`
+    /// where the stage has changed.
+    pub(super) fn take_merged(&mut self, context: &mut Context<'_>) -> Poll<Option<Piece>> {
+        if self.shared.ends(self.lot) {
+            return Poll::Ready(Some(self.say_farewell()));
+        }
+        let Stage::Merging {
+            log,
+            cursor,
+            waiting,
+        } = &self.stage
+        else {
+            return Poll::Ready(None);
+        };
+        let Some(merged) = waiting.poll(context.waker()) else {
+            return Poll::Pending;
+        };
+        let (log, cursor, to) = (Rc::clone(log), *cursor, waiting.to());
+        match merged {
+            Merged::Short(event) => {
+                self.counters.count_frames(1);
+                self.counters.count_compacted();
+                self.stage = Stage::Following { log, cursor: to };
+                let piece = event.piece(self.voice.form);
+                return Poll::Ready(Some(self.voice.event(piece)));
+            }
+            Merged::Long(long) => match long.upgrade() {
+                Some(long) => {
+                    self.counters.count_compacted();
+                    let reading = Reading::new(&long, Extent::Event);
+                    let then = Then::GoOn(to);
+                    self.stage = Stage::Long { log, reading, then };
+                }
+                None => self.stage = Stage::Following { log, cursor },
+            },
+            Merged::Skipped => self.stage = Stage::Following { log, cursor },
+            Merged::Nothing => match log.borrow().single(cursor, self.voice.form) {
+                Next::Bytes(piece, place) => {
+                    self.counters.count_frames(1);
+                    let log = Rc::clone(&log);
+                    self.stage = Stage::Following { log, cursor: place };
+                    return Poll::Ready(Some(self.voice.event(piece)));
+                }
+                _ => self.finish(End::Slow),
+            },
+            Merged::Forgotten => self.finish(End::Slow),
+            Merged::Refused => {
+                self.finish(End::Slow);
+                return Poll::Ready(Some(self.voice.farewell(REASON_BUSY)));
+            }
+        }
+        Poll::Ready(None)
+    }
+
+    /// Ends the stream in the middle of an event, so that it is between two.
+    fn abandon(&mut self) -> Piece {
+        let farewell = farewell(fastrand::u64(RETRY_MS), REASON_SLOW);
+        self.finish(End::Slow);
+        self.voice
+            .own(&[abandoned().as_bytes(), &farewell].concat())
+    }
+}

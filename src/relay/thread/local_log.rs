@@ -1,0 +1,390 @@
+//! A thread's copy of one log: the pointers, without the lock.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::limits::{CATCH_UP_FRAMES_MAX, GATHER_BYTES_MAX, MERGES_KNOWN_MAX};
+use crate::model::position::{Incarnation, Position, Timestamp};
+use crate::model::retention::{Cursor, Resume, Retention};
+use crate::relay::counters::StreamCounters;
+use crate::relay::event::form::Form;
+use crate::relay::event::frame::{Frame, Kind};
+use crate::relay::event::gzip::{Piece, Pieces};
+use crate::relay::event::long_event::{Extent, Reading};
+use crate::relay::log::backlog::{Merge, Waiting};
+use crate::relay::log::bases::Base;
+use crate::relay::log::shared_log::{Log, LogState};
+
+/// The thread's copy of one log, shared by its subscribers.
+#[derive(Debug)]
+pub struct LocalLog {
+    source: Arc<Log>,
+    /// The frames.
+    pub frames: Retention<Arc<Frame>>,
+    /// The base for who joins.
+    pub base: Option<Arc<Base>>,
+    /// Whether the upstream can be reached.
+    pub live: bool,
+    /// Whether nothing follows the last frame.
+    pub ended: bool,
+    /// The places of frames that are no deltas.
+    words: VecDeque<Cursor>,
+    /// The last backlogs that were merged, for others who are as far behind.
+    merges: VecDeque<Arc<Merge>>,
+    /// The last frames that were gathered, and the log's end then.
+    gathered: Option<Gathered>,
+    /// The same, compressed.
+    gathered_packed: Option<Gathered>,
+}
+
+/// Several frames' chunks as one piece of memory, for one write.
+#[derive(Debug)]
+struct Gathered {
+    from: Cursor,
+    to: Cursor,
+    /// Where the log ended: further on, there may be more to gather.
+    end: Cursor,
+    chunks: Piece,
+}
+
+/// What a subscriber at some place of the log is to be given.
+#[derive(Debug)]
+pub enum Next {
+    /// These bytes, frame by frame; it then stands at the cursor.
+    Bytes(Piece, Cursor),
+    /// This event, slice by slice; it then stands at the cursor.
+    Long(Reading, Cursor),
+    /// One delta in place of several frames, when it is made.
+    Merged(Waiting),
+    /// It has everything.
+    Nothing,
+    /// It has the last frame there will ever be.
+    Ended,
+    /// What it lacks is forgotten.
+    Forgotten,
+}
+
+impl Next {
+    /// Moves the cursor behind what is taken, and counts it; else what there is
+    /// in place of bytes.
+    pub fn taken(self, cursor: &mut Cursor, counters: &StreamCounters) -> Result<Piece, Next> {
+        match self {
+            Next::Bytes(bytes, place) => {
+                counters.count_frames(place.since(*cursor));
+                *cursor = place;
+                Ok(bytes)
+            }
+            other => Err(other),
+        }
+    }
+}
+
+/// What a reader of several views is to be given of one of them.
+#[derive(Debug)]
+pub enum Due {
+    /// This frame; it then stands at the cursor.
+    Frame(Arc<Frame>, Cursor),
+    /// One delta in place of several frames, when it is made.
+    Merged(Waiting),
+    /// Nothing yet; only heartbeats lie before the cursor.
+    Nothing(Cursor),
+    /// What it lacks is forgotten.
+    Forgotten,
+}
+
+impl LocalLog {
+    /// A copy of the log as it is now.
+    pub fn new(source: Arc<Log>) -> Self {
+        let frames = source.lock().retention.clone();
+        let mut log = LocalLog {
+            source,
+            frames,
+            base: None,
+            live: true,
+            ended: false,
+            words: VecDeque::new(),
+            merges: VecDeque::new(),
+            gathered: None,
+            gathered_packed: None,
+        };
+        log.note_words(log.frames.first());
+        log.follow();
+        log
+    }
+
+    /// Copies what is new.
+    pub fn follow(&mut self) {
+        let source = Arc::clone(&self.source);
+        self.copy(&source.lock());
+    }
+
+    /// Lets go all that it holds: whoever still reads it ends.
+    pub fn forget(&mut self) {
+        let position = self.position();
+        let jobs = Arc::clone(&self.source.jobs);
+        self.source = Arc::new(Log::new(position, None, jobs));
+        self.frames.forget_all();
+        self.base = None;
+        self.words.clear();
+        self.merges.clear();
+        (self.gathered, self.gathered_packed) = (None, None);
+    }
+
+    /// What a position that a client brings back is worth. One that needs
+    /// nothing is told to the publisher under the same lock, so that no
+    /// heartbeat carries that position as its id again.
+    pub fn resume(&mut self, position: Position) -> Resume {
+        if self.incarnation() != position.incarnation {
+            return Resume::Base;
+        }
+        let source = Arc::clone(&self.source);
+        let mut state = source.lock();
+        self.copy(&state);
+        let found = self.frames.resume(position.timestamp);
+        if let Resume::UpToDate(_) = found {
+            state.resumed = state.resumed.max(position.timestamp);
+        }
+        found
+    }
+
+    fn copy(&mut self, state: &LogState) {
+        let end = self.frames.end();
+        self.frames.follow(&state.retention);
+        self.note_words(end);
+        self.base = state.bases.current().cloned();
+        self.live = state.live;
+        self.ended = state.ended;
+    }
+
+    /// Notes where frames are that are no deltas, from a place on.
+    fn note_words(&mut self, from: Cursor) {
+        let first = self.frames.first();
+        while self.words.front().is_some_and(|word| *word < first) {
+            self.words.pop_front();
+        }
+        let mut place = from.max(first);
+        for entry in self.frames.from(place).into_iter().flatten() {
+            if entry.frame.changes().is_none() {
+                self.words.push_back(place);
+            }
+            place = place.next();
+        }
+    }
+
+    /// Whether it is a copy of this one.
+    pub fn is_of(&self, source: &Arc<Log>) -> bool {
+        Arc::ptr_eq(source, &self.source)
+    }
+
+    /// Whether what follows the cursor is not kept any more.
+    pub fn is_forgotten(&self, cursor: Cursor) -> bool {
+        self.frames.from(cursor).is_none()
+    }
+
+    /// Of what it is the log.
+    pub fn incarnation(&self) -> Incarnation {
+        self.source.incarnation
+    }
+
+    /// How far it reaches.
+    pub fn position(&self) -> Position {
+        Position {
+            timestamp: self.frames.head(),
+            incarnation: self.incarnation(),
+        }
+    }
+
+    /// Since when what a reader at this place holds is what the view is, if it
+    /// has all there is: the log may be known far ahead of that.
+    pub fn unchanged_since(&self, cursor: Cursor) -> Option<Timestamp> {
+        (cursor == self.frames.end()).then(|| self.frames.changed())
+    }
+
+    /// Whether the log began with the view that never changes.
+    pub fn began_final(&self) -> bool {
+        self.frames.start() == Timestamp::MAX
+    }
+
+    /// Whether a reader who begins at this place has to be told that the
+    /// upstream is lost: no frame before it will say so.
+    pub fn is_lost_at(&self, cursor: Cursor) -> bool {
+        // Looked at first: most often it is not lost.
+        let is_later = |word: &&Cursor| **word >= cursor;
+        let tells = |word: &Cursor| match self.first(*word) {
+            Ok(Some(frame)) => matches!(frame.kind, Kind::Upstream { .. }),
+            Ok(None) | Err(Forgotten) => false,
+        };
+        !self.live && !self.words.iter().rev().take_while(is_later).any(tells)
+    }
+
+    /// Whether a reader at this place is sent one delta in place of several.
+    pub fn is_far_behind(&self, cursor: Cursor) -> bool {
+        self.frames.behind(cursor) > CATCH_UP_FRAMES_MAX
+    }
+
+    /// What comes after a place: one frame, or what has come since if it can be
+    /// written as it is, or one consolidated delta for a reader that is far
+    /// behind.
+    pub fn next(&mut self, cursor: Cursor, form: Form) -> Next {
+        if self.is_far_behind(cursor) {
+            let end = self.run_end(cursor, self.frames.end());
+            let is_long = is_long_run(cursor, end) && !self.is_forgotten(cursor);
+            return match is_long {
+                true => Next::Merged(self.merge(cursor, end, form)),
+                // A word is near, or nothing that could be merged.
+                false => self.single(cursor, form),
+            };
+        }
+        if self.frames.behind(cursor) > 1 && form.is_chunked() {
+            return self.gathered(cursor, form);
+        }
+        self.single(cursor, form)
+    }
+
+    /// The frame that comes after a place.
+    pub fn single(&self, cursor: Cursor, form: Form) -> Next {
+        match self.first(cursor) {
+            Err(Forgotten) => Next::Forgotten,
+            Ok(Some(frame)) => one(frame, cursor, form),
+            Ok(None) if self.ended => Next::Ended,
+            Ok(None) => Next::Nothing,
+        }
+    }
+
+    fn first(&self, cursor: Cursor) -> Result<Option<&Arc<Frame>>, Forgotten> {
+        let mut entries = self.frames.from(cursor).ok_or(Forgotten)?;
+        Ok(entries.next().map(|entry| &entry.frame))
+    }
+
+    /// Several frames in one piece. They are copied once for all who stand at
+    /// the same place, which after a burst is everybody: cheaper than a list
+    /// of pieces that the kernel walks for each socket.
+    fn gathered(&mut self, cursor: Cursor, form: Form) -> Next {
+        let end = self.frames.end();
+        let gathered = match form.is_packed() {
+            true => &mut self.gathered_packed,
+            false => &mut self.gathered,
+        };
+        if let Some(known) = gathered
+            && (known.from, known.end) == (cursor, end)
+        {
+            return Next::Bytes(known.chunks.clone(), known.to);
+        }
+        let Some(entries) = self.frames.from(cursor) else {
+            return Next::Forgotten;
+        };
+        let (mut to, mut chunks) = (cursor, Pieces::default());
+        for entry in entries {
+            if entry.frame.long.is_some() {
+                if to == cursor {
+                    return one(&entry.frame, cursor, form);
+                }
+                break;
+            }
+            let chunk = entry.frame.encoded.piece(form);
+            if to == cursor && chunk.bytes.len() >= GATHER_BYTES_MAX {
+                // Large enough to go out alone, and not to be copied.
+                return Next::Bytes(chunk, cursor.next());
+            }
+            if chunks.length() + chunk.bytes.len() > GATHER_BYTES_MAX {
+                break;
+            }
+            chunks.push(&chunk);
+            to = to.next();
+        }
+        let chunks = chunks.finish();
+        *gathered = Some(Gathered {
+            from: cursor,
+            to,
+            end,
+            chunks: chunks.clone(),
+        });
+        Next::Bytes(chunks, to)
+    }
+
+    /// The place up to another at which a run of deltas ends.
+    fn run_end(&self, from: Cursor, until: Cursor) -> Cursor {
+        let before = self.words.partition_point(|word| *word < from);
+        let word = self.words.get(before);
+        word.map_or(until, |word| until.min(*word))
+    }
+
+    /// Has the deltas from a place to another merged, or waits for what others
+    /// have had merged from there.
+    fn merge(&mut self, from: Cursor, to: Cursor, form: Form) -> Waiting {
+        self.merges.retain(|merge| merge.is_good());
+        let is_it = |merge: &&Arc<Merge>| {
+            let is_near = merge.to <= to && !is_long_run(merge.to, to);
+            merge.from == from && is_near
+        };
+        if let Some(merge) = self.merges.iter().find(is_it) {
+            return Waiting::new(merge);
+        }
+        if self.merges.len() >= MERGES_KNOWN_MAX {
+            self.merges.pop_front();
+        }
+        let (merge, waiting) = Merge::begin(&self.source, from, to, form);
+        self.merges.push_back(merge);
+        waiting
+    }
+
+    /// The place behind the heartbeats that come next, and the frame there, if
+    /// it may be told to a reader who is to see changes up to a time only.
+    /// Whether the upstream can be reached is no change.
+    fn ahead(
+        &self,
+        cursor: Cursor,
+        until: Timestamp,
+    ) -> Result<(Cursor, Option<&Arc<Frame>>), Forgotten> {
+        let mut place = cursor;
+        for entry in self.frames.from(cursor).ok_or(Forgotten)? {
+            if !entry.frame.is_heartbeat() {
+                // Nor is the end: nothing is held back that comes before it.
+                let is_word = matches!(entry.frame.kind, Kind::Upstream { .. } | Kind::Gone);
+                let is_due = is_word || entry.timestamp <= until;
+                return Ok((place, is_due.then_some(&entry.frame)));
+            }
+            place = place.next();
+        }
+        Ok((place, None))
+    }
+
+    /// Whether `due` would give something.
+    pub fn is_due(&self, cursor: Cursor, until: Timestamp) -> bool {
+        !matches!(self.ahead(cursor, until), Ok((_, None)))
+    }
+
+    /// What comes after a place for a reader of several views, who is to see
+    /// this one's changes up to a time and no further.
+    pub fn due(&mut self, cursor: Cursor, until: Timestamp) -> Due {
+        let (place, frame) = match self.ahead(cursor, until) {
+            Err(Forgotten) => return Due::Forgotten,
+            Ok((place, None)) => return Due::Nothing(place),
+            Ok((place, Some(frame))) => (place, Arc::clone(frame)),
+        };
+        let end = self.run_end(place, self.frames.behind_all_until(until));
+        if is_long_run(place, end) {
+            return Due::Merged(self.merge(place, end, Form::Event));
+        }
+        Due::Frame(frame, place.next())
+    }
+}
+
+/// Whether deltas from a place to another are merged.
+fn is_long_run(from: Cursor, to: Cursor) -> bool {
+    usize::try_from(to.since(from)).is_ok_and(|entries| entries > CATCH_UP_FRAMES_MAX)
+}
+
+/// One frame, at once or slice by slice.
+fn one(frame: &Frame, cursor: Cursor, form: Form) -> Next {
+    match &frame.long {
+        Some(long) => Next::Long(Reading::new(long, Extent::Event), cursor.next()),
+        None => Next::Bytes(frame.encoded.piece(form), cursor.next()),
+    }
+}
+
+/// What lies before the place is not in the log any more.
+struct Forgotten;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,7 @@
+//! What one thread holds of a view: its copy of the log, who waits for news,
+//! and the sockets that are written to when there is some.
+
+pub mod local_log;
+pub mod round;
+pub mod thread_view;
+pub mod waiter;

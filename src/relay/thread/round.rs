@@ -1,0 +1,117 @@
+//! The sockets of one thread that are written to at news, round after round.
+//!
+//! A round through ten thousand sockets takes a tenth of a second, so others on
+//! the thread get their turn after some of them. Between two rounds the thread
+//! rests for as long as the last one took: news that comes fast then costs half
+//! of its time at the most, and each write takes the more of it along.
+
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use crate::limits::{PASS_OUTLETS_MAX, PASS_REST_MAX, PASS_REST_MIN};
+
+/// Somebody with a socket who is written to at news.
+pub trait WriteNews {
+    /// Writes what is new, as far as the socket has room.
+    fn write_news(&self, now: Instant);
+}
+
+/// What is to be done next for the sockets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Write to some of them.
+    Write,
+    /// Let others on this thread have their turn, then write.
+    Yield,
+    /// Wait for so long, then write.
+    Rest(Duration),
+    /// Nothing until there is news.
+    Done,
+}
+
+/// The sockets, and how far the current round has come.
+#[derive(Default)]
+pub struct Rounds {
+    /// Each at its waiter's place.
+    outlets: Vec<Option<Rc<dyn WriteNews>>>,
+    round: Option<Round>,
+    /// When the next round may begin.
+    rested: Option<Instant>,
+}
+
+/// One round through the outlets.
+#[derive(Clone, Copy, Debug, Default)]
+struct Round {
+    /// The next place.
+    at: usize,
+    /// Whether there was news after it began: those before `at` lack it.
+    is_outdated: bool,
+    began: Option<Instant>,
+}
+
+impl Rounds {
+    /// There is news: begins a round, unless one is going on.
+    pub fn begin(&mut self, now: Instant) -> Step {
+        if let Some(round) = &mut self.round {
+            round.is_outdated = round.at > 0;
+            return Step::Done;
+        }
+        self.round = Some(Round::default());
+        let rest = self
+            .rested
+            .map(|rested| rested.saturating_duration_since(now));
+        match rest.filter(|rest| *rest >= PASS_REST_MIN) {
+            Some(rest) => Step::Rest(rest),
+            None => Step::Write,
+        }
+    }
+
+    /// Writes to the next few sockets; `written` says how to go on.
+    pub fn write(&mut self, now: Instant) {
+        let Some(round) = &mut self.round else {
+            return;
+        };
+        round.began.get_or_insert(now);
+        let end = round.at.saturating_add(PASS_OUTLETS_MAX);
+        for outlet in self.outlets.iter().take(end).skip(round.at).flatten() {
+            outlet.write_news(now);
+        }
+        round.at = end;
+    }
+
+    /// The writing took until now: how the round goes on.
+    pub fn written(&mut self, now: Instant) -> Step {
+        let Some(round) = self.round else {
+            return Step::Done;
+        };
+        if round.at < self.outlets.len() {
+            return Step::Yield;
+        }
+        let took = round
+            .began
+            .map(|began| now.saturating_duration_since(began));
+        let rest = took.unwrap_or_default().min(PASS_REST_MAX);
+        self.rested = Some(now + rest);
+        self.round = round.is_outdated.then(Round::default);
+        match round.is_outdated {
+            true if rest >= PASS_REST_MIN => Step::Rest(rest),
+            true => Step::Yield,
+            false => Step::Done,
+        }
+    }
+
+    /// Writes to this one from now on, at its waiter's place.
+    pub fn enter(&mut self, place: usize, outlet: Rc<dyn WriteNews>) {
+        if self.outlets.len() <= place {
+            self.outlets.resize(place.saturating_add(1), None);
+        }
+        if let Some(entry) = self.outlets.get_mut(place) {
+            *entry = Some(outlet);
+        }
+    }
+
+    /// The one at this place is written to no more.
+    pub fn leave(&mut self, place: usize) -> Option<Rc<dyn WriteNews>> {
+        self.outlets.get_mut(place).and_then(Option::take)
+    }
+}
