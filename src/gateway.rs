@@ -3,83 +3,43 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use actix::{Actor, Arbiter, ArbiterHandle};
 use actix_web::dev::Server;
 use actix_web::rt::time::sleep;
 use actix_web::rt::{System, spawn};
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, bounded};
 use log::{info, warn};
 use socket2::{Domain, Socket, Type};
 use tokio::sync::Semaphore;
 
-use crate::config::views::{ViewChoice, What};
-use crate::config::{Config, Dialect};
+use crate::config::Config;
+use crate::config::views::What;
 use crate::http::client_address::TrustedProxies;
 use crate::http::connection::connections;
-use crate::http::limit::{Admission, Limits};
+use crate::http::gateway::Gateway;
+use crate::http::limit::Limits;
+use crate::http::places::Places;
 use crate::http::policy::Policy;
-use crate::http::tls::TlsError;
-use crate::http::views::{Gateway, Source, Sources};
-use crate::limits::{FILES_RESERVED, LISTEN_BACKLOG, SNAPSHOTS_MAX, TAIL_CHANNEL_EVENTS};
-use crate::model::retention::RetentionLimits;
+use crate::http::sources::Sources;
+use crate::limits::{FILES_RESERVED, LISTEN_BACKLOG, SNAPSHOTS_MAX};
 use crate::process;
-use crate::relay::publish::publisher::{Again, Publisher, Settings, Wake};
-use crate::relay::shared_view::SharedView;
-use crate::relay::shell::merger::merger;
-use crate::relay::wake_flag::WakeFlag;
-use crate::tail::{self, Catalog, TailError, TailHandle, TailSettings, TailView};
+use crate::tail::TailError;
 
 mod doors;
+pub mod drain;
+mod error;
 mod patterns;
 mod renewal;
 mod shutdown;
+mod start;
 
+use drain::Drain;
+pub use error::GatewayError;
 use renewal::Nudges;
-use shutdown::Signals;
-
-/// Why the gateway stopped though nobody asked it to.
-#[derive(Debug, thiserror::Error)]
-pub enum GatewayError {
-    /// The address is taken, or not ours.
-    #[error("could not listen on {address}")]
-    Listen {
-        /// The address.
-        address: SocketAddr,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// No thread, no signal handler: the machine is out of something.
-    #[error("could not start")]
-    Start(#[source] io::Error),
-    /// A view cannot be tailed, now or ever.
-    #[error(transparent)]
-    Tail(#[from] TailError),
-    /// A certificate that was good when the configuration was read.
-    #[error("certificate cannot be shown")]
-    Certificate(#[from] TlsError),
-    /// The HTTP server ended.
-    #[error("HTTP server failed")]
-    Serve(#[source] io::Error),
-}
-
-impl GatewayError {
-    /// What to do about it, where that can be said.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            GatewayError::Listen { .. } => {
-                Some("Choose another address with --listen, or port 0 for any free one.".to_owned())
-            }
-            GatewayError::Tail(error) => error.hint(),
-            GatewayError::Start(_) | GatewayError::Certificate(_) | GatewayError::Serve(_) => None,
-        }
-    }
-}
-
-/// A view's tail, where its publisher can find it; none once it was stopped.
-type TailSlot = Arc<Mutex<Option<TailHandle>>>;
+use shutdown::{Ending, Signals};
+use start::start_view;
 
 /// Runs until a signal or a fatal error; returns when all streams have ended.
 pub fn run(config: &Config) -> Result<(), GatewayError> {
@@ -120,7 +80,7 @@ async fn serve(config: &Config) -> Result<(), GatewayError> {
     let policy = Arc::new(doors::policy(config));
     let gateway = Gateway {
         sources: Sources::new(sources, has_patterns),
-        admission: Arc::new(Admission::new(limits(config))),
+        places: Places::new(limits(config)),
         snapshots: Arc::new(Semaphore::new(SNAPSHOTS_MAX)),
         proxies: Arc::new(TrustedProxies::new(
             config.connections.trusted_proxies.clone(),
@@ -155,10 +115,16 @@ async fn serve(config: &Config) -> Result<(), GatewayError> {
             Err(error) => Err(GatewayError::Serve(io::Error::other(error))),
         },
     };
-    if outcome.is_ok() {
-        shutdown::drain(&gateway, config.patience.drain, &mut signals).await;
-    }
-    shutdown::end(&gateway, &tails, &handle).await;
+    let begun = match outcome {
+        Ok(()) => Drain::begin(config.patience.drain, Instant::now()),
+        Err(_) => Drain::at_once(Instant::now()),
+    };
+    let ending = Ending {
+        gateway: &gateway,
+        tails: &tails,
+        server: &handle,
+    };
+    ending.follow(begun, &mut signals).await;
     outcome
 }
 
@@ -190,102 +156,6 @@ fn bind(
             connections(gateway.clone(), stall_timeout, tls.clone())
         })?;
     Ok((server.run(), address))
-}
-
-/// Starts one view: its publisher on a thread of its own, and its tail.
-fn start_view(
-    config: &Config,
-    view: &ViewChoice,
-    catalog: &Catalog,
-    fatal: &Sender<TailError>,
-) -> Result<(Source, TailSlot, ArbiterHandle), GatewayError> {
-    let mut shared = SharedView::new(view.name.clone(), merger(), process::now());
-    shared.description.clone_from(&view.description);
-    let shared = Arc::new(shared);
-    let (sender, events) = bounded(TAIL_CHANNEL_EVENTS);
-    let pending = Arc::new(WakeFlag::default());
-    let tail = TailSlot::default();
-
-    let settings = Settings {
-        heartbeat: config.heartbeat,
-        min_interval: config.min_interval,
-        retention: RetentionLimits {
-            bytes_max: config.retention_bytes,
-            age_ms_max: u64::try_from(config.retention_age.as_millis()).unwrap_or(u64::MAX),
-        },
-        view_bytes_max: config.max_view_bytes,
-        upstream_timeout: config.upstream_timeout,
-    };
-    // The publisher is there before its tail: until then there is nothing to
-    // start again from a snapshot.
-    let for_resync = Arc::clone(&tail);
-    let resync = Box::new(move |again: Again| {
-        let slot = for_resync.lock().unwrap_or_else(PoisonError::into_inner);
-        match (slot.as_ref(), again) {
-            (Some(tail), Again::Inconsistent { reason, held }) => tail.resync(&reason, held),
-            (Some(tail), Again::TooLarge) => tail.too_large(),
-            (None, _) => {}
-        }
-    });
-    let (for_publisher, flag) = (Arc::clone(&shared), Arc::clone(&pending));
-    let arbiter = Arbiter::new().handle();
-    let publisher = Publisher::start_in_arbiter(&arbiter, move |_| {
-        Publisher::new(for_publisher, settings, events, flag, resync)
-    });
-
-    let addr = publisher.clone();
-    let wake = move || {
-        if pending.raise() {
-            addr.do_send(Wake);
-        }
-    };
-    let mut settings = tail_settings(config, view);
-    settings.catalog = Some(catalog.clone());
-    let handle = tail::spawn(settings, sender, wake, fatal.clone())?;
-    *tail.lock().unwrap_or_else(PoisonError::into_inner) = Some(handle);
-    Ok(((shared, publisher), tail, arbiter))
-}
-
-fn tail_settings(config: &Config, view: &ViewChoice) -> TailSettings {
-    let view = tail_view(config, view);
-    let connector = config.upstream.connector(config.session.clone());
-    let mut settings = TailSettings::new(view, connector);
-    settings.upstream_timeout = config.upstream_timeout;
-    settings.reconnect_max = config.reconnect_max;
-    settings.unclosed_bytes_max = config.max_view_bytes;
-    settings.dialect = dialect(config);
-    settings
-}
-
-fn dialect(config: &Config) -> Option<tail::Dialect> {
-    match config.dialect {
-        Dialect::Auto => None,
-        Dialect::Tail => Some(tail::Dialect::Tail),
-        Dialect::Subscribe => Some(tail::Dialect::Subscribe),
-    }
-}
-
-fn tail_view(config: &Config, view: &ViewChoice) -> TailView {
-    let mut tailed = TailView {
-        name: view.name.clone(),
-        columns: view.columns.clone(),
-        ..TailView::default()
-    };
-    match &view.what {
-        What::Query(query) => tailed.query = Some(query.clone()),
-        // Never tailed itself: what it names is.
-        What::Pattern(_) => {}
-        What::Relation(relation) => {
-            tailed.sql = relation.to_sql();
-            tailed.parts = relation.parts().to_vec();
-            if tail::is_of_one_replica(&tailed) {
-                let session = &config.session;
-                let facts = [&session.cluster, &session.cluster_replica];
-                tailed.facts = facts.map(|fact| fact.clone().unwrap_or_default()).to_vec();
-            }
-        }
-    }
-    tailed
 }
 
 /// Who may open a stream; a limit that the system will not let us reach is

@@ -16,10 +16,10 @@ use crate::http::policy::{Policy, Tokens};
 use crate::http::tls::Certificate;
 use crate::limits::CERTIFICATE_LOOK_EVERY;
 
-use super::GatewayError;
+use super::error::GatewayError;
 
 /// Who may ask for what, as this gateway has it.
-pub(super) fn policy(config: &Config) -> Policy {
+pub fn policy(config: &Config) -> Policy {
     let tokens = config.access.tokens.as_ref().map(|tokens| {
         let fixed = tokens.key.clone().map(KeySet::of).unwrap_or_default();
         Tokens {
@@ -37,7 +37,7 @@ pub(super) fn policy(config: &Config) -> Policy {
 }
 
 /// What is shown to browsers over TLS, if anything.
-pub(super) fn certificate(config: &Config) -> Result<Option<Arc<Certificate>>, GatewayError> {
+pub fn certificate(config: &Config) -> Result<Option<Arc<Certificate>>, GatewayError> {
     let Some(files) = &config.access.certificate else {
         return Ok(None);
     };
@@ -53,7 +53,7 @@ pub(super) fn certificate(config: &Config) -> Result<Option<Arc<Certificate>>, G
 }
 
 /// Keeps the issuer's keys up to date, where there is a set of them.
-pub(super) fn keep_keys(config: &Config, policy: Arc<Policy>) {
+pub fn keep_keys(config: &Config, policy: Arc<Policy>) {
     let tokens = config.access.tokens.as_ref();
     let Some(jwks) = tokens.and_then(|tokens| tokens.jwks.clone()) else {
         return;

@@ -12,10 +12,11 @@ use actix_web::rt::time::sleep;
 use crossbeam_channel::{Receiver, bounded};
 use log::{error, info, warn};
 
-use super::{GatewayError, TailSlot, start_view};
+use super::error::GatewayError;
+use super::start::{TailSlot, dialect, start_view};
 use crate::config::Config;
 use crate::config::views::{ViewChoice, What};
-use crate::http::views::Sources;
+use crate::http::sources::Sources;
 use crate::limits::{CATALOG_LOOK_EVERY, CATALOG_MISSED_MAX, FORGOTTEN_FOR, VIEWS_MAX};
 use crate::model::name::ViewName;
 use crate::model::pattern::ViewPattern;
@@ -67,7 +68,7 @@ pub fn catalog(config: &Config) -> Result<Catalog, GatewayError> {
         patterns: patterns(config).cloned().collect(),
         interval: config.catalog_interval,
         upstream_timeout: config.upstream_timeout,
-        dialect: super::dialect(config),
+        dialect: dialect(config),
     })?)
 }
 

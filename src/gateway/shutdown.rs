@@ -1,22 +1,19 @@
-//! How the gateway ends: the streams spread over a time, between two events;
-//! then all that is left, each within a bound.
+//! Carries out the drain: its clock, its signals, and what it has done.
 
 use std::io;
 use std::sync::PoisonError;
-use std::time::Duration;
+use std::time::Instant;
 
 use actix_web::dev::ServerHandle;
-use actix_web::rt::time::{sleep, timeout};
+use actix_web::rt::time::{sleep_until, timeout};
 use log::{info, warn};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::TailSlot;
-use crate::http::views::Gateway;
-use crate::limits::{
-    DRAIN_STEPS, SHUTDOWN_FLUSH, SHUTDOWN_LOOK_EVERY, SHUTDOWN_STREAMS_MAX, SHUTDOWN_WORKERS_MAX,
-};
+use super::drain::{Drain, Effect, Event};
+use super::start::TailSlot;
+use crate::http::gateway::Gateway;
+use crate::limits::SHUTDOWN_WORKERS_MAX;
 use crate::relay::publish::publisher::Wake;
-use crate::relay::shared_view::LOTS;
 
 /// The signals that end the process; one that comes before it is waited for
 /// is not lost.
@@ -47,69 +44,65 @@ impl Signals {
     }
 }
 
-/// Ends the streams little by little, until none is left, the time is over, or
-/// another signal comes. No stream begins any more.
-pub async fn drain(gateway: &Gateway, time: Duration, signals: &mut Signals) {
-    let steps = async {
-        for step in 1..=DRAIN_STEPS {
-            close(gateway, LOTS.end / DRAIN_STEPS * (step - 1));
-            let step = time / u32::from(DRAIN_STEPS);
-            if timeout(step, none_left(gateway)).await.is_ok() {
+/// What there is to be ended.
+pub struct Ending<'a> {
+    /// The views and their streams.
+    pub gateway: &'a Gateway,
+    /// What the views are read with.
+    pub tails: &'a [TailSlot],
+    /// Who answers requests.
+    pub server: &'a ServerHandle,
+}
+
+impl Ending<'_> {
+    /// Does what the drain asks for, from its beginning to its end.
+    pub async fn follow(self, begun: (Drain, Vec<Effect>), signals: &mut Signals) {
+        let (mut drain, mut effects) = begun;
+        loop {
+            for effect in effects {
+                self.carry_out(effect).await;
+            }
+            let Some(wake_at) = drain.wake_at() else {
                 return;
+            };
+            let event = tokio::select! {
+                () = sleep_until(wake_at.into()) => Event::Streams(self.streams()),
+                () = signals.next(), if drain.is_spreading() => Event::Signal,
+            };
+            effects = drain.handle(event, Instant::now());
+        }
+    }
+
+    async fn carry_out(&self, effect: Effect) {
+        match effect {
+            Effect::Close { per_mille } => {
+                for (shared, publisher) in self.gateway.sources.all().iter() {
+                    shared.close(per_mille);
+                    publisher.do_send(Wake);
+                }
+            }
+            Effect::StopUpstreams => {
+                for tail in self.tails {
+                    // Dropping it ends it without waiting for its threads: one
+                    // of them may hang on a dead connection.
+                    drop(tail.lock().unwrap_or_else(PoisonError::into_inner).take());
+                }
+            }
+            Effect::StopServer { left } => {
+                if left > 0 {
+                    warn!("{left} streams did not take their last event in time");
+                }
+                let stopped = timeout(SHUTDOWN_WORKERS_MAX, self.server.stop(false));
+                if stopped.await.is_err() {
+                    warn!("HTTP workers did not stop in time");
+                }
             }
         }
-    };
-    tokio::select! {
-        () = steps => {}
-        () = signals.next() => {}
     }
-}
 
-/// So many of a thousand streams end at the end of the frame they are sending.
-fn close(gateway: &Gateway, per_mille: u16) {
-    for (shared, publisher) in gateway.sources.all().iter() {
-        shared.close(per_mille);
-        publisher.do_send(Wake);
-    }
-}
-
-fn streams(gateway: &Gateway) -> usize {
-    let all = gateway.sources.all();
-    all.iter()
-        .map(|(shared, _)| shared.subscriber_count())
-        .sum()
-}
-
-async fn none_left(gateway: &Gateway) {
-    while streams(gateway) > 0 {
-        sleep(SHUTDOWN_LOOK_EVERY).await;
-    }
-}
-
-/// Ends the streams between two events, then the server, each within a bound:
-/// neither a client that does not read nor a blocked upstream holds us up.
-pub async fn end(gateway: &Gateway, tails: &[TailSlot], server: &ServerHandle) {
-    close(gateway, LOTS.end);
-    for tail in tails {
-        // Dropping it ends it without waiting for its threads: one of them may
-        // hang on a dead connection.
-        drop(tail.lock().unwrap_or_else(PoisonError::into_inner).take());
-    }
-    let all_ended = async {
-        none_left(gateway).await;
-        // The last bytes are handed to the kernel after the body has ended.
-        sleep(SHUTDOWN_FLUSH).await;
-    };
-    if timeout(SHUTDOWN_STREAMS_MAX, all_ended).await.is_err() {
-        warn!(
-            "{} streams did not take their last event in time",
-            streams(gateway)
-        );
-    }
-    if timeout(SHUTDOWN_WORKERS_MAX, server.stop(false))
-        .await
-        .is_err()
-    {
-        warn!("HTTP workers did not stop in time");
+    fn streams(&self) -> usize {
+        let all = self.gateway.sources.all();
+        let counts = all.iter().map(|(shared, _)| shared.subscriber_count());
+        counts.sum()
     }
 }

@@ -15,9 +15,9 @@ use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
 use crate::access::claims::Grant;
 
 use super::error::HttpError;
+use super::gateway::Gateway;
 use super::guard::Stranger;
 use super::policy::{Policy, now};
-use super::views::Gateway;
 
 /// What the request may see.
 #[derive(Clone, Debug)]

@@ -6,7 +6,7 @@
 //! socket itself: no buffer of its own, and no copy of any event.
 
 use std::fmt::Display;
-use std::io::{self, IoSlice};
+use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -15,25 +15,25 @@ use std::time::Duration;
 
 use actix_http::Request;
 use actix_service::{IntoServiceFactory as _, Service, ServiceFactory, fn_factory};
-use actix_tls::accept::rustls_0_23::{Acceptor, AcceptorService, TlsStream};
+use actix_tls::accept::rustls_0_23::{Acceptor, AcceptorService};
 use actix_web::Error;
 use actix_web::body::MessageBody;
 use actix_web::dev::{AppConfig, ServiceResponse};
 use actix_web::rt::net::TcpStream;
 use log::debug;
 use rustls::ServerConfig;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::limits::{KEEP_ALIVE_TIMEOUT, REQUEST_HEAD_TIMEOUT, TLS_UNSENT_BYTES_MAX};
 use crate::relay::deliver::outlet::Delivery;
 
+use super::gateway::Gateway;
 use super::http1::{After, Http1, Next};
 use super::http2;
+use super::link::{Begun, Link};
 use super::progress::{Sweep, Watch};
 use super::routes::app;
 use super::socket::set_up;
 use super::transport::{Transport, forget_unsent};
-use super::views::Gateway;
 
 type LocalBoxFuture<T> = Pin<Box<dyn Future<Output = T>>>;
 
@@ -175,8 +175,7 @@ where
         let asked = match http.next(patience).await {
             Next::Request(asked) => asked,
             Next::Http2 => {
-                let (io, heard) = (http.io, http.heard);
-                return Ok(Outcome::Http2(Begun { io, heard }));
+                return Ok(Outcome::Http2(Begun::new(http.io, http.heard)));
             }
             Next::End => {
                 http.close().await;
@@ -195,83 +194,5 @@ where
                 return Ok(delivery.map_or(Outcome::End, Outcome::Stream));
             }
         }
-    }
-}
-
-/// A connection, whatever encrypts it.
-pub trait Link: AsyncRead + AsyncWrite + Unpin {
-    /// Whether streams may be written into the socket itself.
-    const IS_PLAIN: bool;
-
-    /// That socket.
-    fn into_socket(self) -> Option<TcpStream>;
-}
-
-impl Link for Transport {
-    const IS_PLAIN: bool = true;
-
-    fn into_socket(self) -> Option<TcpStream> {
-        Transport::into_socket(self)
-    }
-}
-
-impl Link for TlsStream<Transport> {
-    const IS_PLAIN: bool = false;
-
-    fn into_socket(self) -> Option<TcpStream> {
-        None
-    }
-}
-
-/// A connection of which something was read already.
-struct Begun<IO> {
-    io: IO,
-    /// What was read, and is to be read again.
-    heard: Vec<u8>,
-}
-
-impl<IO: Link> AsyncRead for Begun<IO> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        if self.heard.is_empty() {
-            return Pin::new(&mut self.io).poll_read(context, buffer);
-        }
-        let length = self.heard.len().min(buffer.remaining());
-        buffer.put_slice(self.heard.get(..length).unwrap_or_default());
-        self.heard.drain(..length);
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl<IO: Link> AsyncWrite for Begun<IO> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(context, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        parts: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write_vectored(context, parts)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(context)
     }
 }

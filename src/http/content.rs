@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use bytes::Bytes;
 
-use super::stream::Source;
+use super::source::Source;
 
 /// What is sent.
 pub enum Content {

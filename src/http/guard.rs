@@ -20,9 +20,9 @@ use crate::access::host::{is_address, is_well_formed};
 use crate::limits::PREFLIGHT_AGE_SECONDS;
 
 use super::error::HttpError;
+use super::gateway::Gateway;
 use super::policy::Policy;
 use super::request_head::Verdict;
-use super::views::Gateway;
 
 /// What it may read beside the usual.
 const EXPOSED_HEADERS: &str = "ETag, Retry-After";

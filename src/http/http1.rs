@@ -31,11 +31,11 @@ use crate::limits::{
 use crate::relay::event::form::LAST_CHUNK;
 use crate::relay::subscribe::subscriber::Subscriber;
 
-use super::connection::Link;
 use super::content::Content;
 use super::error::HttpError;
+use super::link::Link;
 use super::request_head::{Asked, Found, find};
-use super::stream::{Slot, Source};
+use super::source::{Slot, Source};
 
 /// How a body without a length says where it ends.
 const CHUNKED: &str = "transfer-encoding: chunked\r\n";

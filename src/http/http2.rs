@@ -41,7 +41,7 @@ use crate::limits::{
 
 use super::content::Content;
 use super::progress::{Patience, Watch};
-use super::stream::Slot;
+use super::source::Slot;
 
 /// Serves a connection until it ends.
 pub async fn serve<T, A, B>(connection: T, peer: Option<SocketAddr>, app: Rc<A>, watch: Watch)

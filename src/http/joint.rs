@@ -13,9 +13,13 @@ use crate::relay::subscribe::joint::{Chosen, Joint};
 
 use super::bearer::Access;
 use super::error::HttpError;
-use super::routes::encode_segment;
-use super::stream::{Source, Unsaid, last_event_ids, response};
-use super::views::{Gateway, WorkerViews};
+use super::gateway::Gateway;
+use super::headers::response;
+use super::last_event_ids::last_event_ids;
+use super::path::encode_segment;
+use super::short_stream::short_stream;
+use super::source::{Source, Unsaid};
+use super::worker::WorkerViews;
 
 /// The query parameter that names a view.
 const VIEW_PARAMETER: &str = "view";
@@ -37,7 +41,7 @@ pub async fn joint(
     let shared: Vec<_> = shared.map(|it| Arc::clone(&it.borrow().shared)).collect();
     let permit = match gateway.admit(&request, &shared) {
         Ok(permit) => permit,
-        Err(refusal) => return Ok(refusal.respond(&request, &gateway)),
+        Err(refusal) => return Ok(short_stream(refusal, &request, &gateway)),
     };
     let ids = last_event_ids(&request);
     let mut joint = Joint::new(&chosen, &ids, gateway.heartbeat, permit);

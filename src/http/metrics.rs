@@ -22,9 +22,9 @@ use crate::relay::shared_view::SharedView;
 
 use super::bearer::Access;
 use super::error::HttpError;
+use super::gateway::Gateway;
 use super::lag::lag_seconds;
-use super::limit::Limit;
-use super::views::Gateway;
+use super::refusal::Limit;
 
 /// Answers with all metrics. They name every view, so they are granted apart.
 pub async fn metrics(gateway: Data<Gateway>, access: Access) -> Result<HttpResponse, HttpError> {
@@ -60,15 +60,13 @@ fn render(gateway: &Gateway, names_views: bool) -> prometheus::Result<String> {
     for limit in Limit::ALL {
         refusals
             .with_label_values(&[limit.word()])
-            .inc_by(gateway.admission.refused(limit));
+            .inc_by(gateway.places.refused(limit));
     }
     let held = IntCounter::new(
         "viewcast_refusals_held_total",
         "Refused streams whose end was held back, since the client never waits.",
     )?;
-    Register(&registry)
-        .add(held)?
-        .inc_by(gateway.admission.held());
+    Register(&registry).add(held)?.inc_by(gateway.places.held());
     set_process(&registry)?;
     TextEncoder::new().encode_to_string(&registry.gather())
 }

@@ -1,27 +1,45 @@
-//! How a client is told to come back later (P12).
-//!
-//! `EventSource` gives up for good on any status but 200, so a stream that is
-//! not served is a short one: when to come back, why, and the end.
+//! Why a stream is not served now, and when its client is to come back (P12).
 
-use std::convert::Infallible;
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::ops::RangeInclusive;
 
-use actix_web::body::{BodySize, MessageBody};
-use actix_web::http::header::{Accept, CACHE_CONTROL, CONTENT_TYPE, Header};
-use actix_web::rt::time::{Sleep, sleep};
-use actix_web::web::Bytes;
-use actix_web::{HttpRequest, HttpResponse, ResponseError};
+use fastrand::Rng;
 
-use crate::limits::{HOLD_TIME, OVER_LIMIT_RETRY_MS, RETRY_MS};
-use crate::relay::event::notices::{REASON_CLOSING, full};
+use crate::limits::{OVER_LIMIT_RETRY_MS, RETRY_MS};
+use crate::relay::event::notices::REASON_CLOSING;
 
-use super::error::HttpError;
-use super::hasty::Held;
-use super::limit::Limit;
-use super::stream::{EVENT_STREAM, NO_STORE, X_ACCEL_BUFFERING};
-use super::views::Gateway;
+/// Which limit a client is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// Streams in all.
+    Connections,
+    /// Streams to its address.
+    Address,
+    /// Streams of the view it asked for.
+    View,
+}
+
+impl Limit {
+    /// All of them.
+    pub const ALL: [Limit; 3] = [Limit::Connections, Limit::Address, Limit::View];
+
+    /// The word for it in metrics.
+    pub fn word(self) -> &'static str {
+        match self {
+            Limit::Connections => "connections",
+            Limit::Address => "address",
+            Limit::View => "view",
+        }
+    }
+
+    /// What a client is told; it says nothing of how many there are.
+    fn reason(self) -> &'static str {
+        match self {
+            Limit::Connections => "this gateway serves as many streams as it may",
+            Limit::Address => "your address has as many streams as it may",
+            Limit::View => "this view has as many streams as it may",
+        }
+    }
+}
 
 /// Why a stream is not served now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,116 +51,47 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// The answer to a request for a stream.
-    pub fn respond(self, request: &HttpRequest, gateway: &Gateway) -> HttpResponse {
-        let (retry_ms, reason) = match self {
-            Refusal::Over(limit) => (fastrand::u64(OVER_LIMIT_RETRY_MS), limit.reason()),
-            Refusal::Closing => (fastrand::u64(RETRY_MS), REASON_CLOSING),
-        };
-        if !accepts_events(request) {
-            let error = match self {
-                Refusal::Over(_) => HttpError::OverLimit,
-                Refusal::Closing => HttpError::Closing,
-            };
-            return error.error_response();
+    /// What the client is told: the reason in words.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Refusal::Over(limit) => limit.reason(),
+            Refusal::Closing => REASON_CLOSING,
         }
-        let held = match self {
-            Refusal::Over(_) => {
-                let address = gateway.proxies.client_address(request);
-                let wait = Duration::from_millis(retry_ms);
-                gateway.admission.tell(address, wait)
-            }
-            Refusal::Closing => None,
-        };
-        HttpResponse::Ok()
-            .insert_header((CONTENT_TYPE, EVENT_STREAM))
-            .insert_header((CACHE_CONTROL, NO_STORE))
-            .insert_header(X_ACCEL_BUFFERING)
-            // The file is of more use to somebody else.
-            .force_close()
-            .body(Short {
-                words: Some(full(retry_ms, reason)),
-                held: held.map(|held| (held, Box::pin(sleep(HOLD_TIME)))),
-            })
-    }
-}
-
-/// Whether the client takes a stream. One that says nothing takes anything,
-/// and so does one whose words make no sense.
-fn accepts_events(request: &HttpRequest) -> bool {
-    if !request.headers().contains_key(Accept::name()) {
-        return true;
-    }
-    let Ok(Accept(items)) = Accept::parse(request) else {
-        return true;
-    };
-    // The more exact range counts: "text/html, */*;q=0" refuses streams.
-    let exactness = |range: &mime::Mime| match (range.type_(), range.subtype()) {
-        (mime::TEXT, mime::EVENT_STREAM) => Some(2),
-        (mime::TEXT, mime::STAR) => Some(1),
-        (mime::STAR, mime::STAR) => Some(0),
-        _ => None,
-    };
-    let fitting = items
-        .iter()
-        .filter_map(|item| Some((exactness(&item.item)?, item.quality)));
-    fitting
-        .max_by_key(|(exactness, _)| *exactness)
-        .is_some_and(|(_, quality)| quality > actix_web::http::header::Quality::ZERO)
-}
-
-/// One piece, then the end, perhaps after a while; of unknown length, as every
-/// stream is.
-struct Short {
-    words: Option<Bytes>,
-    held: Option<(Held, Pin<Box<Sleep>>)>,
-}
-
-impl MessageBody for Short {
-    type Error = Infallible;
-
-    fn size(&self) -> BodySize {
-        BodySize::Stream
     }
 
-    fn poll_next(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Bytes, Infallible>>> {
-        if let Some(words) = self.words.take() {
-            return Poll::Ready(Some(Ok(words)));
+    /// After how many milliseconds it is to come back. Drawn by chance, so
+    /// that those who were refused together do not come back together.
+    pub fn retry_ms(self, rng: &mut Rng) -> u64 {
+        rng.u64(self.retry_range_ms())
+    }
+
+    fn retry_range_ms(self) -> RangeInclusive<u64> {
+        match self {
+            Refusal::Over(_) => OVER_LIMIT_RETRY_MS,
+            Refusal::Closing => RETRY_MS,
         }
-        if let Some((_, timer)) = &mut self.held {
-            ready!(timer.as_mut().poll(context));
-        }
-        Poll::Ready(None)
+    }
+
+    /// Whether one who keeps coming back too soon is to be held. A gateway
+    /// that is going away holds nobody up.
+    pub fn holds_the_hasty(self) -> bool {
+        matches!(self, Refusal::Over(_))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use actix_web::test::TestRequest;
 
     #[test]
-    fn refusal_goes_to_who_accepts_events_as_a_stream() {
-        for (accept, expected) in [
-            ("text/event-stream", true),
-            ("*/*", true),
-            ("text/*", true),
-            ("application/json, text/event-stream;q=0.1", true),
-            ("application/json", false),
-            ("text/html,application/xhtml+xml,image/webp", false),
-            ("text/event-stream;q=0, */*", false),
-            ("*/*;q=0", false),
-        ] {
-            let request = TestRequest::default().insert_header((Accept::name(), accept));
-            assert_eq!(
-                accepts_events(&request.to_http_request()),
-                expected,
-                "{accept}"
-            );
+    fn refused_client_comes_back_within_the_range_of_its_refusal() {
+        let mut rng = Rng::with_seed(1);
+        let refusals = Limit::ALL.map(Refusal::Over);
+        for refusal in refusals.into_iter().chain([Refusal::Closing]) {
+            for _ in 0..100 {
+                let retry_ms = refusal.retry_ms(&mut rng);
+                assert!(refusal.retry_range_ms().contains(&retry_ms), "{refusal:?}");
+            }
         }
-        assert!(accepts_events(&TestRequest::default().to_http_request()));
     }
 }

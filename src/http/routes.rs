@@ -9,14 +9,15 @@ use actix_web::web::{self, Data};
 use actix_web::{App, Error};
 use actix_web_lab::extract::LocalData;
 use actix_web_lab::middleware::CatchPanic;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::limits::{REQUEST_HEAD_BYTES_MAX, REQUEST_HEADERS_MAX};
 
 use super::error::HttpError;
+use super::gateway::Gateway;
 use super::guard::guard;
-use super::views::{Gateway, WorkerViews};
-use super::{joint, metrics, ops, page, snapshot, stream};
+use super::path::is_well_encoded;
+use super::worker::WorkerViews;
+use super::{joint, metrics, ops, page, snapshot, stream, views};
 
 /// The application of one worker; call it on the worker's thread.
 ///
@@ -45,7 +46,7 @@ pub fn app(
         .route("/{view}/stream", web::route().to(stream::stream))
         .route("/assets/{file}", web::route().to(page::asset))
         .route("/favicon.ico", web::route().to(page::favicon))
-        .route("/views", web::route().to(snapshot::views))
+        .route("/views", web::route().to(views::views))
         .route("/healthz", web::route().to(ops::healthz))
         .route("/readyz", web::route().to(ops::readyz))
         .route("/metrics", web::route().to(metrics::metrics))
@@ -95,54 +96,4 @@ fn head_bytes(request: &ServiceRequest) -> usize {
 fn headers(request: &ServiceRequest) -> usize {
     let names = request.headers().iter().map(|(name, _)| name);
     names.filter(|name| **name != COOKIE).count()
-}
-
-/// Whether every `%` begins an escape and the escapes spell UTF-8.
-fn is_well_encoded(path: &str) -> bool {
-    let bytes = path.as_bytes();
-    let escape = |at: usize| {
-        let digits = bytes.get(at + 1..at + 3);
-        digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
-    };
-    let escapes = memchr::memchr_iter(b'%', bytes).all(escape);
-    escapes
-        && percent_encoding::percent_decode(bytes)
-            .decode_utf8()
-            .is_ok()
-}
-
-/// What stays as it is in a path's segment (RFC 3986, `unreserved`).
-const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~');
-
-/// A view's name as a segment of a path.
-pub fn encode_segment(name: &str) -> String {
-    utf8_percent_encode(name, SEGMENT).to_string()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn path_encoding_is_checked() {
-        for good in ["/top10/stream", "/a%20b", "/%22x%22", "/%c3%a9"] {
-            assert!(is_well_encoded(good), "{good}");
-        }
-        for bad in ["/%", "/%z", "/%zz", "/a%2", "/%ff/stream", "/%c3"] {
-            assert!(!is_well_encoded(bad), "{bad}");
-        }
-    }
-
-    #[test]
-    fn view_name_in_a_path_reads_back() {
-        assert_eq!(
-            encode_segment("mz_internal.mz_frontiers"),
-            "mz_internal.mz_frontiers"
-        );
-        assert_eq!(encode_segment("a/b \"c\""), "a%2Fb%20%22c%22");
-    }
 }

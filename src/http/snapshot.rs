@@ -1,4 +1,4 @@
-//! `GET /{view}` and `GET /views`: what is, without a stream.
+//! `GET /{view}`: the rows of a view as they are now, without a stream.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -14,24 +14,20 @@ use actix_web::rt::time::timeout;
 use actix_web::web::{Bytes, Data};
 use actix_web::{HttpRequest, HttpResponse};
 use actix_web_lab::extract::{LocalData, Path};
-use serde_json::{Value, json};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::limits::SNAPSHOT_WAIT;
 use crate::model::position::Position;
-use crate::process::wall_ms;
 use crate::relay::event::form::Form;
 use crate::relay::event::long_event::{Extent, Reading, Slice};
 use crate::relay::log::bases::{Base, array_bytes};
-use crate::relay::shared_view::SharedView;
 use crate::relay::thread::thread_view::ThreadView;
 use crate::relay::thread::waiter::Waiter;
 
 use super::bearer::Access;
 use super::error::HttpError;
-use super::lag::lag_seconds;
-use super::standing::standing;
-use super::views::{Gateway, WorkerViews};
+use super::gateway::Gateway;
+use super::worker::WorkerViews;
 
 /// Answers with the view's rows as of now.
 pub async fn snapshot(
@@ -169,36 +165,4 @@ async fn latest(local: &Rc<RefCell<ThreadView>>, changed: Position) -> (Position
 
 fn reaches(base: &Base, changed: Position) -> bool {
     base.position.incarnation != changed.incarnation || base.position.timestamp >= changed.timestamp
-}
-
-/// Answers with what is known of each view that may be seen.
-pub async fn views(gateway: Data<Gateway>, access: Access) -> HttpResponse {
-    let now_ms = wall_ms();
-    let views: Vec<Value> = gateway
-        .sources
-        .all()
-        .iter()
-        .filter(|(shared, _)| access.may_see(&shared.name))
-        .map(|(shared, _)| describe(shared, now_ms))
-        .collect();
-    HttpResponse::Ok()
-        .insert_header((CACHE_CONTROL, "no-store"))
-        .json(json!({ "views": views }))
-}
-
-fn describe(shared: &SharedView, now_ms: u64) -> Value {
-    let status = shared.status();
-    let column = |column: &crate::model::row::Column| json!({ "name": column.name, "type": column.sql_type });
-    let mut view = json!({
-        "name": shared.name,
-        "description": shared.description,
-        "columns": status.columns.iter().map(column).collect::<Vec<_>>(),
-        "rows": status.rows,
-        "position": status.position.map(|position| position.to_string()),
-        "lag_seconds": lag_seconds(&status, now_ms),
-        "subscribers": shared.subscriber_count(),
-        "stream": format!("/{}/stream", super::routes::encode_segment(&shared.name)),
-    });
-    standing(&mut view, &status.upstream);
-    view
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
-use crate::model::upstream::{Upstream, Word};
+use crate::model::upstream::Upstream;
 
 /// Adds the state, the reason in words and the time since which it is so.
 pub fn standing(object: &mut Value, upstream: &Upstream) {
@@ -12,10 +12,4 @@ pub fn standing(object: &mut Value, upstream: &Upstream) {
     object["upstream"] = json!(upstream.word().text());
     object["reason"] = json!(upstream.reason());
     object["since"] = json!(humantime::format_rfc3339_seconds(since).to_string());
-}
-
-/// Whether a view keeps the gateway from being ready: one that is gone says so
-/// itself to who asks for it, and no other gateway would know better.
-pub fn is_waited_for(upstream: &Upstream) -> bool {
-    upstream.word() == Word::Loading
 }

@@ -1,0 +1,120 @@
+//! Starts one view: its publisher on a thread of its own, and its tail.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use actix::{Actor, Arbiter, ArbiterHandle};
+use crossbeam_channel::{Sender, bounded};
+
+use crate::config::views::{ViewChoice, What};
+use crate::config::{Config, Dialect};
+use crate::http::sources::Source;
+use crate::limits::TAIL_CHANNEL_EVENTS;
+use crate::model::retention::RetentionLimits;
+use crate::process;
+use crate::relay::publish::publisher::{Again, Publisher, Settings, Wake};
+use crate::relay::shared_view::SharedView;
+use crate::relay::shell::merger::merger;
+use crate::relay::wake_flag::WakeFlag;
+use crate::tail::{self, Catalog, TailError, TailHandle, TailSettings, TailView};
+
+use super::error::GatewayError;
+
+/// A view's tail, where its publisher can find it; none once it was stopped.
+pub type TailSlot = Arc<Mutex<Option<TailHandle>>>;
+
+/// Starts one view: where its streams come from, its tail and its thread.
+pub fn start_view(
+    config: &Config,
+    view: &ViewChoice,
+    catalog: &Catalog,
+    fatal: &Sender<TailError>,
+) -> Result<(Source, TailSlot, ArbiterHandle), GatewayError> {
+    let mut shared = SharedView::new(view.name.clone(), merger(), process::now());
+    shared.description.clone_from(&view.description);
+    let shared = Arc::new(shared);
+    let (sender, events) = bounded(TAIL_CHANNEL_EVENTS);
+    let pending = Arc::new(WakeFlag::default());
+    let tail = TailSlot::default();
+
+    let settings = Settings {
+        heartbeat: config.heartbeat,
+        min_interval: config.min_interval,
+        retention: RetentionLimits {
+            bytes_max: config.retention_bytes,
+            age_ms_max: u64::try_from(config.retention_age.as_millis()).unwrap_or(u64::MAX),
+        },
+        view_bytes_max: config.max_view_bytes,
+        upstream_timeout: config.upstream_timeout,
+    };
+    // The publisher is there before its tail: until then there is nothing to
+    // start again from a snapshot.
+    let for_resync = Arc::clone(&tail);
+    let resync = Box::new(move |again: Again| {
+        let slot = for_resync.lock().unwrap_or_else(PoisonError::into_inner);
+        match (slot.as_ref(), again) {
+            (Some(tail), Again::Inconsistent { reason, held }) => tail.resync(&reason, held),
+            (Some(tail), Again::TooLarge) => tail.too_large(),
+            (None, _) => {}
+        }
+    });
+    let (for_publisher, flag) = (Arc::clone(&shared), Arc::clone(&pending));
+    let arbiter = Arbiter::new().handle();
+    let publisher = Publisher::start_in_arbiter(&arbiter, move |_| {
+        Publisher::new(for_publisher, settings, events, flag, resync)
+    });
+
+    let addr = publisher.clone();
+    let wake = move || {
+        if pending.raise() {
+            addr.do_send(Wake);
+        }
+    };
+    let mut settings = tail_settings(config, view);
+    settings.catalog = Some(catalog.clone());
+    let handle = tail::spawn(settings, sender, wake, fatal.clone())?;
+    *tail.lock().unwrap_or_else(PoisonError::into_inner) = Some(handle);
+    Ok(((shared, publisher), tail, arbiter))
+}
+
+fn tail_settings(config: &Config, view: &ViewChoice) -> TailSettings {
+    let view = tail_view(config, view);
+    let connector = config.upstream.connector(config.session.clone());
+    let mut settings = TailSettings::new(view, connector);
+    settings.upstream_timeout = config.upstream_timeout;
+    settings.reconnect_max = config.reconnect_max;
+    settings.unclosed_bytes_max = config.max_view_bytes;
+    settings.dialect = dialect(config);
+    settings
+}
+
+/// The dialect that is to be spoken; `None` to ask the server.
+pub fn dialect(config: &Config) -> Option<tail::Dialect> {
+    match config.dialect {
+        Dialect::Auto => None,
+        Dialect::Tail => Some(tail::Dialect::Tail),
+        Dialect::Subscribe => Some(tail::Dialect::Subscribe),
+    }
+}
+
+fn tail_view(config: &Config, view: &ViewChoice) -> TailView {
+    let mut tailed = TailView {
+        name: view.name.clone(),
+        columns: view.columns.clone(),
+        ..TailView::default()
+    };
+    match &view.what {
+        What::Query(query) => tailed.query = Some(query.clone()),
+        // Never tailed itself: what it names is.
+        What::Pattern(_) => {}
+        What::Relation(relation) => {
+            tailed.sql = relation.to_sql();
+            tailed.parts = relation.parts().to_vec();
+            if tail::is_of_one_replica(&tailed) {
+                let session = &config.session;
+                let facts = [&session.cluster, &session.cluster_replica];
+                tailed.facts = facts.map(|fact| fact.clone().unwrap_or_default()).to_vec();
+            }
+        }
+    }
+    tailed
+}

@@ -1,0 +1,50 @@
+//! What all HTTP workers of the gateway share.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::HttpRequest;
+use tokio::sync::Semaphore;
+
+use crate::relay::shared_view::SharedView;
+
+use super::client_address::TrustedProxies;
+use super::places::{Permit, Places};
+use super::policy::Policy;
+use super::refusal::Refusal;
+use super::sources::Sources;
+
+/// What all workers share.
+#[derive(Clone)]
+pub struct Gateway {
+    /// The views in the order they were chosen.
+    pub sources: Sources,
+    /// Who may ask for what.
+    pub policy: Arc<Policy>,
+    /// Who may open one stream more.
+    pub places: Places,
+    /// Places for answers with a view's rows.
+    pub snapshots: Arc<Semaphore>,
+    /// Who may say on whose behalf it asks.
+    pub proxies: Arc<TrustedProxies>,
+    /// Whether streams are compressed for who accepts it.
+    pub compress: bool,
+    /// Silence after which a stream of several views says that nothing changed.
+    pub heartbeat: Duration,
+}
+
+impl Gateway {
+    /// A place for one more stream of these views, or why there is none.
+    pub fn admit(
+        &self,
+        request: &HttpRequest,
+        views: &[Arc<SharedView>],
+    ) -> Result<Permit, Refusal> {
+        if views.iter().any(|shared| shared.is_closing()) {
+            return Err(Refusal::Closing);
+        }
+        let address = self.proxies.client_address(request);
+        let names: Vec<&str> = views.iter().map(|shared| shared.name.as_str()).collect();
+        self.places.admit(address, &names).map_err(Refusal::Over)
+    }
+}

@@ -1,0 +1,33 @@
+//! The ids that a client brings back.
+
+use actix_web::HttpRequest;
+use actix_web::web::Query;
+
+use crate::limits::LAST_EVENT_IDS_MAX;
+use crate::model::position::Position;
+
+/// What a client may send the last id in: `EventSource` sets the header, and
+/// who cannot set headers uses one of the parameters.
+const LAST_EVENT_ID_HEADER: &str = "Last-Event-ID";
+const LAST_EVENT_ID_PARAMETERS: [&str; 3] = ["last-event-id", "last_event_id", "lastEventId"];
+
+/// All ids that the client says it has, whatever they are worth: a page may
+/// have put one into the address that is older than what its client has seen
+/// since, and clients put theirs into the header, the query, or both.
+pub fn last_event_ids(request: &HttpRequest) -> Vec<String> {
+    let headers = request.headers().get_all(LAST_EVENT_ID_HEADER);
+    let lines = headers.map(|line| String::from_utf8_lossy(line.as_bytes()).into_owned());
+    let query = Query::<Vec<(String, String)>>::from_query(request.query_string());
+    let query = query.map_or_else(|_| Vec::new(), Query::into_inner);
+    let named = |name: &str| LAST_EVENT_ID_PARAMETERS.contains(&name);
+    let parameters = query.into_iter().filter(|(name, _)| named(name));
+    let all = lines.chain(parameters.map(|(_, value)| value));
+    // No id has a comma in it; a proxy may have made one line of two.
+    let ids = all.flat_map(|text| {
+        let parts = text.split(',').map(|part| part.trim().to_owned());
+        parts.collect::<Vec<String>>()
+    });
+    // Of several views, an id has a position of each.
+    let makes_sense = |id: &String| id.split('.').any(|part| part.parse::<Position>().is_ok());
+    ids.filter(makes_sense).take(LAST_EVENT_IDS_MAX).collect()
+}
