@@ -5,7 +5,6 @@
 //! the default. Every layer stays text until it has won, and the default is read
 //! by the same parser as the others, so a default can neither win nor be wrong.
 
-use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -16,19 +15,25 @@ use crate::limits;
 
 pub mod access;
 pub mod connections;
+mod dialect;
 pub mod environment;
 pub mod error;
 mod file;
 mod layer;
+mod layers;
 mod merge;
 mod password;
+pub mod place;
 mod report;
+mod spelling;
+mod toml_source;
 pub mod upstream;
 mod value;
 pub mod views;
 
 use access::Access;
 use connections::{Connections, Patience};
+pub use dialect::Dialect;
 pub use environment::Environment;
 use error::ConfigErrors;
 use merge::Merge;
@@ -110,27 +115,6 @@ impl DemoConfig {
             upstream,
             ..gateway
         }
-    }
-}
-
-/// The statement that asks for a view's changes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dialect {
-    /// Whichever the server's version understands.
-    Auto,
-    /// `TAIL`, before version 0.27.
-    Tail,
-    /// `SUBSCRIBE`, since then.
-    Subscribe,
-}
-
-impl fmt::Display for Dialect {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Auto => "auto",
-            Self::Tail => "tail",
-            Self::Subscribe => "subscribe",
-        })
     }
 }
 

@@ -1,6 +1,6 @@
 //! The gateway's own certificate: what browsers are shown over TLS.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
 
 use rustls::crypto::ring::default_provider;
 use rustls::pki_types::pem::PemObject;
@@ -109,9 +109,7 @@ impl Validity {
 /// A time as people write it. A certificate may end in the year 9999, and none
 /// ends later.
 fn date(time: Duration) -> String {
-    let time = UNIX_EPOCH
-        .checked_add(time)
-        .unwrap_or(SystemTime::UNIX_EPOCH);
+    let time = UNIX_EPOCH.checked_add(time).unwrap_or(UNIX_EPOCH);
     humantime::format_rfc3339_seconds(time).to_string()
 }
 

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::denied::Denied;
 use super::pattern::Pattern;
-use super::token::Denied;
 use crate::limits::{JWT_LEEWAY, JWT_LIFE_MAX};
 
 /// The claims we read; issuer and audience are compared where the signature is.

@@ -6,6 +6,7 @@
 pub mod certificate;
 pub mod claims;
 pub mod cors;
+pub mod denied;
 pub mod host;
 pub mod key;
 pub mod pattern;

@@ -6,7 +6,7 @@ use clap::Args;
 
 use crate::limits;
 
-pub use defaults::size_text;
+pub use defaults::{DefaultValue, size_text};
 use defaults::{duration, one_per_core, share_of_files, text};
 
 mod defaults;
@@ -21,19 +21,6 @@ pub struct Setting {
     pub key: &'static str,
     /// What holds when no layer gives a value.
     pub default: fn() -> DefaultValue,
-}
-
-/// What a setting is when no layer gives a value.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum DefaultValue {
-    /// Nothing: the setting is required, or decided where it is used.
-    None,
-    /// An empty list.
-    Empty,
-    /// This text, read by the same parser as any other layer's.
-    Text(String),
-    /// A text that depends on the machine, and how the help describes it.
-    Computed(String, &'static str),
 }
 
 impl Setting {

@@ -1,12 +1,12 @@
 //! The settings of access: hosts, origins, tokens.
 
-use std::io;
 use std::path::{Path, PathBuf};
 
-use super::error::{ConfigError, Place};
+use super::error::ConfigError;
 use super::merge::Merge;
+use super::place::Place;
 use super::value::{self, Kind};
-use crate::access::certificate::{CertificateError, certified};
+use crate::access::certificate::certified;
 use crate::access::cors::{AllowedHeader, AllowedOrigin};
 use crate::access::host::AllowedHost;
 use crate::access::key::{Key, KeyError, KeySet};
@@ -15,8 +15,10 @@ use crate::access::token::Rules;
 use crate::cli::settings::{Setting, serve};
 use crate::limits;
 
+pub mod error;
 mod renewal;
 
+use error::AccessError;
 use renewal::key_file;
 pub use renewal::renewed_key;
 
@@ -66,71 +68,6 @@ pub enum Jwks {
     File(PathBuf),
     /// A URL: https, or http on this machine.
     Url(String),
-}
-
-/// What is wrong with these settings.
-#[derive(Debug, thiserror::Error)]
-pub enum AccessError {
-    /// A file that cannot be read.
-    #[error("file {} given by {place} could not be read: {error}", path.display())]
-    Read {
-        /// Where it was given.
-        place: Place,
-        /// The file.
-        path: PathBuf,
-        /// What the operating system said.
-        error: io::Error,
-    },
-    /// A file that holds no key.
-    #[error("{error} in the file given by {place}")]
-    Key {
-        /// Where it was given.
-        place: Place,
-        /// What is wrong with it.
-        error: KeyError,
-    },
-    /// Tokens are to be checked, and something for it is missing.
-    #[error("tokens cannot be checked without {what}")]
-    Incomplete {
-        /// What is missing.
-        what: &'static str,
-        /// How to give it.
-        hint: &'static str,
-    },
-    /// A certificate without its key, or the other way round.
-    #[error("{place} given without --{other}")]
-    Half {
-        /// What was given.
-        place: Place,
-        /// The flag of what was not.
-        other: String,
-    },
-    /// Two files that are no certificate with its key.
-    #[error("{error} (--tls-cert, --tls-key)")]
-    Certificate {
-        /// What is wrong with them.
-        error: CertificateError,
-    },
-    /// Something about tokens, while none are asked for.
-    #[error("{place} given, but no token is asked for")]
-    Unused {
-        /// Where it was given.
-        place: Place,
-    },
-}
-
-impl AccessError {
-    /// What to do about it, as a full sentence.
-    pub fn hint(&self) -> &'static str {
-        match self {
-            AccessError::Read { .. } => "Check the path, and who may read the file.",
-            AccessError::Key { error, .. } => error.hint(),
-            AccessError::Incomplete { hint, .. } => hint,
-            AccessError::Half { .. } => "Give both, or neither.",
-            AccessError::Certificate { error } => error.hint(),
-            AccessError::Unused { .. } => "Add --auth jwt, or leave it out.",
-        }
-    }
 }
 
 /// Whether tokens are asked for.

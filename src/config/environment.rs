@@ -2,8 +2,9 @@
 
 use std::ffi::OsString;
 
-use super::error::{ConfigError, Place};
-use super::file::{is_surely, nearest_of};
+use super::error::ConfigError;
+use super::place::Place;
+use super::spelling::{is_surely, nearest_of};
 use crate::cli::CONFIG_VARIABLE;
 use crate::cli::settings::{self, ENVIRONMENT_PREFIX, Setting};
 

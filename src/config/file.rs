@@ -7,18 +7,14 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::error::{ConfigError, Place};
+use super::error::ConfigError;
 use super::layer::{Given, Layer};
-use super::views::{self, ViewTable};
+use super::place::Place;
+use super::spelling::{is_surely, nearest_of};
+use super::toml_source::{kind, line_at};
+use super::views::table::{self, ViewTable};
 use crate::cli::settings::{self, DefaultValue, Setting, serve};
 use crate::limits;
-
-/// The most letters a mistyped key may differ by and still be recognised, as a
-/// similarity from 0 to 1.
-const SIMILARITY_MIN: f64 = 0.7;
-
-/// The same for one that no other could have been meant for.
-const SIMILARITY_SURE: f64 = 0.9;
 
 /// Reads a file; whatever is wrong with it is added to `errors`.
 pub fn layer(path: &Path, errors: &mut Vec<ConfigError>) -> (Layer, Vec<ViewTable>) {
@@ -108,7 +104,7 @@ pub fn parse(text: &str, path: &Path, errors: &mut Vec<ConfigError>) -> (Layer, 
             let DeValue::Table(views) = value.into_inner() else {
                 continue;
             };
-            let (given, found) = views::read(views, place, (path, text), errors);
+            let (given, found) = table::read(views, place, (path, text), errors);
             layer.given.insert(setting.key, Some(given));
             tables = found;
             continue;
@@ -172,50 +168,7 @@ fn given(
     })
 }
 
-/// What kind of value it is, with its article.
-pub fn kind(value: &DeValue<'_>) -> &'static str {
-    match value {
-        DeValue::String(_) => "a text",
-        DeValue::Integer(_) => "an integer",
-        DeValue::Float(_) => "a number",
-        DeValue::Boolean(_) => "a boolean",
-        DeValue::Datetime(_) => "a date",
-        DeValue::Array(_) => "a list",
-        DeValue::Table(_) => "a table",
-    }
-}
-
 /// The setting whose key looks most like this one, if any does.
 fn nearest(key: &str) -> Option<&'static str> {
     nearest_of(key, settings::all().map(|setting| setting.key))
-}
-
-/// The key that looks most like this one, if any of them does.
-pub fn nearest_of(
-    key: &str,
-    known: impl IntoIterator<Item = &'static str>,
-) -> Option<&'static str> {
-    let key = key.to_lowercase().replace('-', "_");
-    known
-        .into_iter()
-        .map(|known| (strsim::jaro_winkler(&key, known), known))
-        .filter(|(similarity, _)| *similarity >= SIMILARITY_MIN)
-        .max_by(|left, right| left.0.total_cmp(&right.0))
-        .map(|(_, key)| key)
-}
-
-/// Whether a mistyped key was meant for this one and no other, so that nothing
-/// else may be missing for its sake.
-pub fn is_surely(key: &str, meant: &str) -> bool {
-    let key = key.to_lowercase().replace('-', "_");
-    strsim::jaro_winkler(&key, meant) >= SIMILARITY_SURE
-}
-
-/// The line, from 1, that an offset into a text lies on.
-pub fn line_at(text: &str, offset: usize) -> usize {
-    let before = text.bytes().take(offset);
-    before
-        .filter(|byte| *byte == b'\n')
-        .count()
-        .saturating_add(1)
 }

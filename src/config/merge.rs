@@ -2,12 +2,15 @@
 //! default; every error is kept, so that all are reported at once.
 
 use super::environment::Environment;
-use super::error::{ConfigError, ConfigErrors, Place};
-use super::layer::{Given, Layer, layers};
+use super::error::{ConfigError, ConfigErrors};
+use super::layer::{Given, Layer};
+use super::layers::layers;
 use super::password;
+use super::place::Place;
 use super::upstream::Upstream;
 use super::value::{self, Kind};
-use super::views::{self, ViewChoice, ViewTable};
+use super::views::table::ViewTable;
+use super::views::{self, ViewChoice};
 use crate::cli::Flags;
 use crate::cli::settings::{DefaultValue, Setting};
 use crate::limits;
@@ -199,8 +202,9 @@ impl<'e> Merge<'e> {
             }
         };
         let text = self.single(&given)?;
+        let file = self.given(password_file);
         let upstream = Upstream::parse(&text, &given.place, self.environment)
-            .and_then(|upstream| password::complete(upstream, self, password_file));
+            .and_then(|upstream| password::complete(upstream, file, self.environment));
         match upstream {
             Err(error) => {
                 self.errors.push(error);
@@ -214,11 +218,6 @@ impl<'e> Merge<'e> {
                 Some(Some(upstream))
             }
         }
-    }
-
-    /// The environment.
-    pub fn environment(&self) -> &'e dyn Environment {
-        self.environment
     }
 
     /// A setting of one value that may be left out: `Some(None)` if no layer
@@ -256,7 +255,7 @@ impl<'e> Merge<'e> {
     }
 
     /// What the winning layer gives; the default's text if none does.
-    pub fn given(&self, setting: Setting) -> Option<Given> {
+    fn given(&self, setting: Setting) -> Option<Given> {
         match self.find(setting) {
             Found::Given(given) => Some(given),
             Found::Spoilt | Found::Nothing => None,

@@ -2,26 +2,25 @@
 
 use std::path::PathBuf;
 
-use super::environment::variable;
-use super::error::{ConfigError, Place};
-use super::merge::Merge;
+use super::environment::{Environment, variable};
+use super::error::ConfigError;
+use super::layer::Given;
+use super::place::Place;
 use super::upstream::files::{self, FileProblem};
 use super::upstream::{PasswordSource, Upstream};
-use crate::cli::settings::Setting;
 
 /// What is said of an address whose password is only the mask of one.
 const MASKED: &str = ", its password is masked and nothing else gives one";
 
 /// The upstream with a password from the first place that gives one: the
-/// address, the file of `--password-file`, PGPASSWORD, the password file of
-/// libpq. Also what `check-config` notes about it.
+/// address, the file that `--password-file` gives, PGPASSWORD, the password file
+/// of libpq. Also what `check-config` notes about it.
 pub fn complete(
     mut upstream: Upstream,
-    merge: &Merge<'_>,
-    password_file: Setting,
+    password_file: Option<Given>,
+    environment: &dyn Environment,
 ) -> Result<(Upstream, &'static str), ConfigError> {
-    let given = merge.given(password_file);
-    if let Some(given) = given {
+    if let Some(given) = password_file {
         // Read in any case: a file that is not there is worth knowing.
         let path = PathBuf::from(given.values.first().map(String::as_str).unwrap_or_default());
         let password = files::password(&path)
@@ -34,7 +33,7 @@ pub fn complete(
     if upstream.has_password() {
         return Ok((upstream, ""));
     }
-    if let Some(password) = variable(merge.environment(), "PGPASSWORD") {
+    if let Some(password) = variable(environment, "PGPASSWORD") {
         let place = || Place::Environment("PGPASSWORD".into());
         let password = password
             .into_string()
@@ -42,7 +41,7 @@ pub fn complete(
         upstream.set_password(&password, PasswordSource::Fixed);
         return Ok((upstream, ", password from PGPASSWORD"));
     }
-    let (upstream, note) = passfile(upstream, merge)?;
+    let (upstream, note) = passfile(upstream, environment)?;
     let is_missing = note.is_empty() && upstream.is_masked();
     Ok((upstream, if is_missing { MASKED } else { note }))
 }
@@ -51,9 +50,9 @@ pub fn complete(
 /// readable; the one in the home directory is taken if it is.
 fn passfile(
     mut upstream: Upstream,
-    merge: &Merge<'_>,
+    environment: &dyn Environment,
 ) -> Result<(Upstream, &'static str), ConfigError> {
-    let of_variable = || variable(merge.environment(), "PGPASSFILE").map(PathBuf::from);
+    let of_variable = || variable(environment, "PGPASSFILE").map(PathBuf::from);
     let (named, what, note) = match upstream.passfile() {
         Some(path) => (Some(path), "passfile", ", password from passfile"),
         None => (of_variable(), "PGPASSFILE", ", password from PGPASSFILE"),
@@ -64,7 +63,7 @@ fn passfile(
         let found = upstream.take_passwords(&text, path);
         return Ok((upstream, if found { note } else { "" }));
     }
-    let Some(home) = variable(merge.environment(), "HOME") else {
+    let Some(home) = variable(environment, "HOME") else {
         return Ok((upstream, ""));
     };
     let path = PathBuf::from(home).join(".pgpass");

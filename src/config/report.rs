@@ -1,7 +1,7 @@
 //! The merged configuration as `check-config` prints it.
 
-use super::error::Place;
 use super::merge::Entry;
+use super::place::Place;
 use crate::cli::settings::demo;
 
 /// One line per setting that is in force: TOML, and where the value came from as

@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use postgres::config::{Host, SslNegotiation};
 
 use super::environment::{Environment, variable};
-use super::error::{ConfigError, Place};
+use super::error::ConfigError;
+use super::place::Place;
 use crate::connection::tls::Tls;
 use crate::connection::{Connector, Credentials, Current, Session};
 use crate::limits;
@@ -17,6 +18,8 @@ mod parameters;
 mod renewal;
 mod shown;
 mod tls;
+
+use parameters::value_of;
 
 /// What stands for a password wherever an address is shown. Read back, it is no
 /// password: what `check-config` prints can be completed by the other ways to
@@ -218,12 +221,6 @@ fn with_variables(
         ours.push((key, text));
     }
     Ok(ours)
-}
-
-fn value_of<'o>(ours: &'o [(&'static str, String)], key: &str) -> Option<&'o str> {
-    let mut ours = ours.iter();
-    ours.find(|(other, _)| *other == key)
-        .map(|(_, value)| value.as_str())
 }
 
 /// Fills in what an address leaves out; `given` are the parameters it has.

@@ -1,6 +1,5 @@
 //! What the text of a setting means: one kind of value each, pure.
 
-use crate::access::cors::AllowedHeader;
 use std::fmt::Display;
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
@@ -8,7 +7,8 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use super::Dialect;
+use super::dialect::Dialect;
+use crate::access::cors::AllowedHeader;
 use crate::cli::settings::size_text;
 use crate::limits;
 use crate::model::name::ViewName;
@@ -229,6 +229,7 @@ pub fn basic(text: &str) -> String {
     }
     quoted + "\""
 }
+
 /// A header that pages of other origins may send.
 pub fn header() -> Kind<AllowedHeader> {
     Kind {

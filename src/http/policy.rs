@@ -6,9 +6,10 @@ use log::debug;
 
 use crate::access::claims::Grant;
 use crate::access::cors::{AllowedHeader, Origins};
+use crate::access::denied::Denied;
 use crate::access::host::Hosts;
 use crate::access::presented::Places;
-use crate::access::token::{Denied, Rules, verify};
+use crate::access::token::{Rules, verify};
 
 use super::error::HttpError;
 use super::keyring::Keyring;

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::frozen::append;
+use super::append::append;
 
 /// Binary digits of a row's number within its chunk.
 pub(super) const ROW_BITS: u32 = 12;

@@ -3,6 +3,7 @@
 //! No I/O, no clock, no threads and no logging here, so that every rule about
 //! views, deltas and positions can be tested as arithmetic.
 
+pub mod append;
 mod arena;
 mod chunk;
 pub mod delta;

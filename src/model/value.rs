@@ -4,8 +4,8 @@
 //! that keeps its digits. Nothing that a server prints can break a frame: what
 //! does not look like its type is sent as a string with the same text.
 
+mod encode;
 mod kind;
-mod nested;
 mod number;
 mod text;
 
@@ -72,7 +72,7 @@ impl Encoder {
         let column = self.columns.get(at)?;
         let start = out.len();
         out.push_str(&column.prefix);
-        let left = kind::push_raw(&column.kind, rest, out);
+        let left = encode::push_raw(&column.kind, rest, out);
         if left.is_none() {
             out.truncate(start);
         }

@@ -3,7 +3,18 @@
 use crate::limits;
 use crate::process;
 
-use super::DefaultValue;
+/// What a setting is when no layer gives a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DefaultValue {
+    /// Nothing: the setting is required, or decided where it is used.
+    None,
+    /// An empty list.
+    Empty,
+    /// This text, read by the same parser as any other layer's.
+    Text(String),
+    /// A text that depends on the machine, and how the help describes it.
+    Computed(String, &'static str),
+}
 
 /// A size as people write it: the largest binary unit that divides it.
 pub fn size_text(bytes: u64) -> String {

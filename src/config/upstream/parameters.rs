@@ -216,6 +216,13 @@ fn pair(text: &str) -> Option<(&str, String, &str)> {
     }
 }
 
+/// The value of a parameter among those that are in force.
+pub fn value_of<'o>(ours: &'o [(&'static str, String)], key: &str) -> Option<&'o str> {
+    let mut ours = ours.iter();
+    ours.find(|(other, _)| *other == key)
+        .map(|(_, value)| value.as_str())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

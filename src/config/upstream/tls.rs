@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use super::files::{self, FileProblem};
-use super::value_of;
-use crate::config::error::{ConfigError, Place};
+use super::parameters::value_of;
+use crate::config::error::ConfigError;
+use crate::config::place::Place;
 use crate::connection::tls::{Roots, SslMode, Tls};
 
 /// The value of `sslrootcert` that means the machine's own roots.

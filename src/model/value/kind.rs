@@ -1,8 +1,4 @@
-//! How a column's values become JSON, from the name of its SQL type.
-
-use super::nested;
-use super::number::{push_exact, push_float, push_small, small_integer_prefix};
-use super::text::{push_string, push_until_mark};
+//! What kind of JSON a column's values become, by the name of its SQL type.
 
 /// How a value of some SQL type becomes JSON.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,69 +66,6 @@ impl ColumnKind {
             _ => ColumnKind::Text,
         }
     }
-
-    /// Appends the JSON of a value that Materialize printed as `text`.
-    pub fn push(&self, text: &str, out: &mut String) {
-        match self {
-            ColumnKind::Boolean => match text {
-                "t" | "true" => out.push_str("true"),
-                "f" | "false" => out.push_str("false"),
-                _ => push_string(text, out),
-            },
-            ColumnKind::Integer => push_small(text, out),
-            ColumnKind::Exact => push_exact(text, out),
-            ColumnKind::Float => push_float(text, out),
-            ColumnKind::Text => push_string(text, out),
-            ColumnKind::Json => match crate::model::json::is_one_value(text) {
-                true => out.push_str(text),
-                false => push_string(text, out),
-            },
-            ColumnKind::Array(_)
-            | ColumnKind::List(_)
-            | ColumnKind::Map(_)
-            | ColumnKind::Record(_) => {
-                let start = out.len();
-                if nested::push(self, text, out).is_none() {
-                    out.truncate(start);
-                    push_string(text, out);
-                }
-            }
-        }
-    }
-}
-
-/// Appends the JSON of the value that begins `text`, raw COPY text, and hands
-/// back what follows it: a tab and the next values, or nothing. `None` where
-/// the value is not a plain one of the commonest kinds; `out` may then have
-/// grown.
-pub(super) fn push_raw<'a>(kind: &ColumnKind, text: &'a str, out: &mut String) -> Option<&'a str> {
-    let left = match kind {
-        ColumnKind::Text => {
-            out.push('"');
-            let left = push_until_mark(text, out);
-            out.push('"');
-            left
-        }
-        ColumnKind::Integer | ColumnKind::Exact => {
-            let length = small_integer_prefix(text.as_bytes())?;
-            let (number, left) = text.split_at_checked(length)?;
-            out.push_str(number);
-            left
-        }
-        ColumnKind::Boolean => match text.as_bytes().first()? {
-            b't' => {
-                out.push_str("true");
-                text.get(1..)?
-            }
-            b'f' => {
-                out.push_str("false");
-                text.get(1..)?
-            }
-            _ => return None,
-        },
-        _ => return None,
-    };
-    (left.is_empty() || left.starts_with('\t')).then_some(left)
 }
 
 /// What stands between `open` and the closing character at the end.

@@ -11,8 +11,9 @@ use std::sync::{Arc, OnceLock, Weak};
 use bytes::Bytes;
 
 use crate::limits::{BASE_SLICE_BYTES, LONG_PACK_BYTES};
+use crate::model::append::append;
 use crate::model::delta::{Change, Delta};
-use crate::model::frozen::{Frozen, Progress, append};
+use crate::model::frozen::{Frozen, Progress};
 use crate::model::position::Position;
 use crate::relay::event::encoded::Encoded;
 

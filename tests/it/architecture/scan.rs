@@ -163,8 +163,12 @@ pub fn inline_modules(code: &str) -> Vec<Range<usize>> {
         if before.is_some_and(is_word) {
             continue;
         }
-        let name = word(&code[at + mark.len()..]);
-        let open = at + mark.len() + name.len();
+        // In a macro, the name is one that is put in.
+        let name = &code[at + mark.len()..];
+        let name = name
+            .strip_prefix('$')
+            .map_or(at + mark.len(), |_| at + mark.len() + 1);
+        let open = name + word(&code[name..]).len();
         if code[open..].trim_start().starts_with('{')
             && let Some(end) = item_end(code, at)
         {
