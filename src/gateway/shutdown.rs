@@ -13,7 +13,7 @@ use super::drain::{Drain, Effect, Event};
 use super::start::TailSlot;
 use crate::http::gateway::Gateway;
 use crate::limits::SHUTDOWN_WORKERS_MAX;
-use crate::relay::publish::publisher::Wake;
+use crate::relay::shell::publisher_actor::Wake;
 
 /// The signals that end the process; one that comes before it is waited for
 /// is not lost.

@@ -11,9 +11,10 @@ use crate::http::sources::Source;
 use crate::limits::TAIL_CHANNEL_EVENTS;
 use crate::model::retention::RetentionLimits;
 use crate::process;
-use crate::relay::publish::publisher::{Again, Publisher, Settings, Wake};
+use crate::relay::publish::publisher::{Again, Publisher, Settings};
 use crate::relay::shared_view::SharedView;
 use crate::relay::shell::merger::merger;
+use crate::relay::shell::publisher_actor::{PublisherActor, Wake};
 use crate::relay::wake_flag::WakeFlag;
 use crate::tail::{self, Catalog, TailError, TailHandle, TailSettings, TailView};
 
@@ -59,8 +60,9 @@ pub fn start_view(
     });
     let (for_publisher, flag) = (Arc::clone(&shared), Arc::clone(&pending));
     let arbiter = Arbiter::new().handle();
-    let publisher = Publisher::start_in_arbiter(&arbiter, move |_| {
-        Publisher::new(for_publisher, settings, events, flag, resync)
+    let publisher = PublisherActor::start_in_arbiter(&arbiter, move |_| {
+        let publisher = Publisher::new(for_publisher, settings, process::now());
+        PublisherActor::new(publisher, events, flag, resync)
     });
 
     let addr = publisher.clone();

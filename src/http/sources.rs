@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use actix::Addr;
 
-use crate::relay::publish::publisher::Publisher;
 use crate::relay::shared_view::SharedView;
+use crate::relay::shell::publisher_actor::PublisherActor;
 
 /// A view and the actor that publishes it.
-pub type Source = (Arc<SharedView>, Addr<Publisher>);
+pub type Source = (Arc<SharedView>, Addr<PublisherActor>);
 
 /// The views there are, which come and go where a pattern has chosen them.
 /// A clone shows the same.

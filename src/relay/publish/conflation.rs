@@ -80,16 +80,12 @@ impl Conflation {
         }
     }
 
-    /// How long to wait yet: until it was quiet for a moment, but not for ever,
-    /// or until it is due.
-    pub fn wait(&self, now: Instant) -> Duration {
+    /// When to publish it: once it was quiet for a moment, but not never, or at
+    /// the end of the shortest time between two deltas.
+    pub fn due(&self) -> Instant {
         match self.end {
-            End::Quiet { began, last } => {
-                let quiet = SETTLING_QUIET.saturating_sub(now.duration_since(last));
-                let patience = SETTLING_MAX.saturating_sub(now.duration_since(began));
-                quiet.min(patience)
-            }
-            End::Due(due) => due.saturating_duration_since(now),
+            End::Quiet { began, last } => (last + SETTLING_QUIET).min(began + SETTLING_MAX),
+            End::Due(due) => due,
         }
     }
 
@@ -175,9 +171,9 @@ mod tests {
         let begin = Instant::now();
         let due = begin + SETTLING_QUIET * 30;
         let mut conflation = Conflation::until(Timestamp::new(4), due);
-        assert_eq!(conflation.wait(begin), SETTLING_QUIET * 30);
+        assert_eq!(conflation.due(), due);
         conflation.push(Delta::new(Timestamp::new(5), Vec::new()), due);
-        assert_eq!(conflation.wait(due), Duration::ZERO);
+        assert_eq!(conflation.due(), due);
         assert!(conflation.is_conflation());
         assert!(!Conflation::new(Timestamp::new(4), begin).is_conflation());
     }
@@ -196,10 +192,9 @@ mod tests {
     fn conflation_ends_when_quiet_and_in_any_case() {
         let begin = Instant::now();
         let mut conflation = Conflation::new(Timestamp::new(4), begin);
-        assert_eq!(conflation.wait(begin), SETTLING_QUIET);
-        assert_eq!(conflation.wait(begin + SETTLING_QUIET), Duration::ZERO);
+        assert_eq!(conflation.due(), begin + SETTLING_QUIET);
         let late = begin + SETTLING_MAX;
         conflation.push(Delta::new(Timestamp::new(5), Vec::new()), late);
-        assert_eq!(conflation.wait(late), Duration::ZERO);
+        assert_eq!(conflation.due(), late);
     }
 }

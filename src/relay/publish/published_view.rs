@@ -16,7 +16,9 @@ use crate::relay::publish::conflation::Conflation;
 /// The clock and the limits of the moment, for everything that is appended.
 #[derive(Clone, Copy, Debug)]
 pub struct Keeping {
-    /// Milliseconds since the view was set up.
+    /// The moment.
+    pub now: Instant,
+    /// The same in milliseconds since the view was set up.
     pub now_ms: u64,
     /// What the log keeps.
     pub limits: RetentionLimits,
@@ -80,7 +82,7 @@ impl PublishedView {
     /// Publishes a delta of one timestamp that the view already includes,
     /// unless it is gathered with others; whether it was published.
     pub fn follow(&mut self, delta: Delta, keeping: Keeping) -> bool {
-        let now = Instant::now();
+        let now = keeping.now;
         // Of one timestamp, so nothing changed before it.
         let after = delta.timestamp().closed_below().unwrap_or(Timestamp::MIN);
         if self.conflation.is_none() {
@@ -97,10 +99,16 @@ impl PublishedView {
         false
     }
 
-    /// How long what is held back has to wait, if there is something.
-    pub fn held_back(&self) -> Option<Duration> {
-        let conflation = self.conflation.as_ref().filter(|it| it.is_conflation());
-        conflation.map(|conflation| conflation.wait(Instant::now()))
+    /// When what is gathered is to be published, if anything is.
+    pub fn due(&self) -> Option<Instant> {
+        self.conflation.as_ref().map(Conflation::due)
+    }
+
+    /// Whether changes are held back, of an upstream that is there.
+    pub fn is_held_back(&self) -> bool {
+        self.conflation
+            .as_ref()
+            .is_some_and(Conflation::is_conflation)
     }
 
     /// Whether something is held back that this time must not be added to.
@@ -109,13 +117,16 @@ impl PublishedView {
         conflation.is_some_and(|conflation| conflation.is_round_over(timestamp, interval))
     }
 
-    /// The upstream is back: what it tells from now on is gathered. How long
-    /// to wait before `settle`.
-    pub fn gather(&mut self) -> Duration {
-        let (from, now) = (self.view.timestamp(), Instant::now());
+    /// The upstream is back: what it tells from now on is gathered.
+    pub fn gather(&mut self, now: Instant) {
+        let from = self.view.timestamp();
         self.conflation
-            .get_or_insert_with(|| Conflation::new(from, now))
-            .wait(now)
+            .get_or_insert_with(|| Conflation::new(from, now));
+    }
+
+    /// Forgets what was gathered.
+    pub fn forget_gathered(&mut self) {
+        self.conflation = None;
     }
 
     /// Publishes what was gathered; whether there were changes.
@@ -148,7 +159,7 @@ impl PublishedView {
         self.view.advance(at);
         self.sent = at;
         if has_changes {
-            self.changed = Some(Instant::now());
+            self.changed = Some(keeping.now);
             self.changed_at = at;
         }
         let frame = Frame::delta(delta, self.log.incarnation);

@@ -1,17 +1,15 @@
-//! One actor per view: holds the contents, and turns a tail's events into
-//! frames in the shared log.
+//! Holds a view's rows, and turns a tail's events into frames in the shared
+//! log.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use actix::{Actor, AsyncContext, Context, Handler, Message, SpawnHandle};
-use crossbeam_channel::{Receiver, TryRecvError};
 use log::error;
 
-use crate::limits::PUBLISH_RUN_EVENTS;
 use crate::model::delta::Delta;
 use crate::model::event::{Description, TailEvent};
+use crate::model::now::Now;
 use crate::model::position::Timestamp;
 use crate::model::reason::{Cause, Why};
 use crate::model::retention::RetentionLimits;
@@ -19,17 +17,10 @@ use crate::model::upstream::Event;
 use crate::model::view::View;
 use crate::relay::publish::published_view::{Keeping, PublishedView};
 use crate::relay::shared_view::SharedView;
-use crate::relay::wake_flag::WakeFlag;
 
 mod gathering;
 mod snapshots;
 mod upstream;
-
-/// There are events in the channel, or a base is wanted, or it is time to
-/// close: look at everything.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct Wake;
 
 /// What a publisher is set up with.
 pub struct Settings {
@@ -46,7 +37,7 @@ pub struct Settings {
     pub upstream_timeout: Duration,
 }
 
-/// Why a tail is to start again from a snapshot.
+/// The tail is to start again from a snapshot, for this reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Again {
     /// What it told makes no sense to who stands at this time.
@@ -68,67 +59,77 @@ enum Step<'a> {
     Progress(Timestamp),
 }
 
-/// Asks the tail to start again from a snapshot, for the reason given.
-pub type Resync = Box<dyn Fn(Again) + Send>;
-
-/// Holds the view's contents and publishes their changes.
+/// Holds the view's rows and publishes their changes.
 pub struct Publisher {
     shared: Arc<SharedView>,
     settings: Settings,
-    events: Receiver<TailEvent>,
-    /// Lowered before the channel is looked at.
-    pending: Arc<WakeFlag>,
-    resync: Resync,
+    /// The moment at which it was called.
+    now: Now,
+    /// What the tail is to be told when the call is over.
+    again: Option<Again>,
     described: Option<Description>,
     held: Option<PublishedView>,
     /// A snapshot that does not reach what was already published.
     behind: Option<View>,
     /// Positions up to here were given out before time went back.
     distrusted: Option<Timestamp>,
-    /// When to publish what is gathered, since the upstream is back or since
-    /// changes came too soon.
-    settle_in: Option<Duration>,
-    /// The timer that runs for that, and when it goes off; one is enough, since
-    /// it looks again.
-    timer: Option<(SpawnHandle, Instant)>,
     /// An error was found: nothing counts until the next snapshot.
     out_of_step: bool,
-    /// Since when what is held is in doubt, if it is, and the timer that looks
-    /// whether it has been for too long.
+    /// Since when what is held is in doubt, if it is.
     doubted: Option<Instant>,
-    doubt_timer: Option<SpawnHandle>,
     last_frame: Instant,
 }
 
 impl Publisher {
-    /// A publisher of the view, fed by the channel.
-    pub fn new(
-        shared: Arc<SharedView>,
-        settings: Settings,
-        events: Receiver<TailEvent>,
-        pending: Arc<WakeFlag>,
-        resync: Resync,
-    ) -> Self {
+    /// A publisher of the view, which nothing is known of yet.
+    pub fn new(shared: Arc<SharedView>, settings: Settings, now: Now) -> Self {
         Publisher {
             shared,
             settings,
-            events,
-            pending,
-            resync,
+            now,
+            again: None,
             described: None,
             held: None,
             behind: None,
             distrusted: None,
-            settle_in: None,
-            timer: None,
             out_of_step: false,
             doubted: None,
-            doubt_timer: None,
-            last_frame: Instant::now(),
+            last_frame: now.instant,
         }
     }
 
-    fn handle_event(&mut self, event: TailEvent) {
+    /// Takes an event of the tail; what the tail is to be told, if anything.
+    /// Behind one event or several comes a `look`.
+    #[must_use = "the tail has to be told"]
+    pub fn handle(&mut self, event: TailEvent, now: Now) -> Option<Again> {
+        self.now = now;
+        self.take(event);
+        self.again.take()
+    }
+
+    /// Does what is due: publishes what was held back, takes a base if one is
+    /// wanted, breaks a silence. Then it wakes the threads that serve the view.
+    pub fn look(&mut self, now: Now) {
+        self.now = now;
+        self.settle(false);
+        self.provide_bases();
+        self.end_doubt();
+        self.beat();
+        self.shared.wake_relays();
+    }
+
+    /// When the next `look` is due, if nothing happens before.
+    pub fn wake_at(&self) -> Option<Instant> {
+        let gathered = self.gathered_until();
+        // The end of an outage is gathered to its end: no silence is broken.
+        let held = self.held.as_ref();
+        let is_beating = gathered.is_none() || held.is_some_and(PublishedView::is_held_back);
+        let beat = is_beating.then(|| self.beat_at());
+        let all = [gathered, beat, self.doubted_until()];
+        all.into_iter().flatten().min()
+    }
+
+    fn take(&mut self, event: TailEvent) {
         match event {
             TailEvent::Described(description) => self.describe(description),
             TailEvent::Snapshot(view) => self.snapshot(view),
@@ -185,7 +186,6 @@ impl Publisher {
             return self.refuse(bytes);
         }
         let is_published = held.follow(delta, keeping);
-        self.settle_in = held.held_back().or(self.settle_in);
         self.note(is_published);
         self.is_current();
     }
@@ -216,7 +216,7 @@ impl Publisher {
         self.behind = None;
         self.stands(Event::Interrupted(Cause::BadData.into()));
         let reason = reason.to_owned();
-        (self.resync)(Again::Inconsistent { reason, held });
+        self.again = Some(Again::Inconsistent { reason, held });
     }
 
     /// A view over the limit is not served, rather than take the process down.
@@ -228,16 +228,19 @@ impl Publisher {
             );
         }
         // What was gathered is part of what is too large.
-        self.settle_in = None;
+        if let Some(held) = &mut self.held {
+            held.forget_gathered();
+        }
         self.gone(Why::TooLarge);
         self.out_of_step = true;
-        (self.resync)(Again::TooLarge);
+        self.again = Some(Again::TooLarge);
     }
 
     /// The clock and the limits for what is appended now.
     fn keeping(&self) -> Keeping {
         Keeping {
-            now_ms: self.shared.now_ms(Instant::now()),
+            now: self.now.instant,
+            now_ms: self.shared.now_ms(self.now.instant),
             limits: self.settings.retention,
             min_interval: self.settings.min_interval,
         }
@@ -257,7 +260,7 @@ impl Publisher {
         let changed = held.filter(|_| is_published).map(PublishedView::position);
         if changed.is_some() {
             self.shared.counters.count_delta();
-            self.last_frame = Instant::now();
+            self.last_frame = self.now.instant;
             self.shared.update_status(|status| status.changed = changed);
         }
         self.report();
@@ -300,22 +303,16 @@ impl Publisher {
 
     /// Breaks a silence: with an empty delta, or a comment if there is no base.
     fn beat(&mut self) {
-        if self.last_frame.elapsed() < self.settings.heartbeat {
+        if !self.is_silent() {
             return;
         }
         // While changes are gathered the view is ahead of the log, and an empty
         // delta would claim that nothing happened up to where the view stands.
         // What is only held back breaks the silence better.
-        if self
-            .held
-            .as_ref()
-            .is_some_and(|held| held.held_back().is_some())
-        {
+        if self.held.as_ref().is_some_and(PublishedView::is_held_back) {
             self.settle(true);
-            self.shared.wake_relays();
         }
-        let is_over = self.last_frame.elapsed() < self.settings.heartbeat;
-        if is_over || self.settle_in.is_some() {
+        if !self.is_silent() || self.gathered_until().is_some() {
             return;
         }
         let keeping = self.keeping();
@@ -323,44 +320,18 @@ impl Publisher {
             Some(held) => held.publish_heartbeat(keeping),
             None => self.shared.count_silence(),
         }
-        self.last_frame = Instant::now();
-        self.shared.wake_relays();
+        self.last_frame = self.now.instant;
+    }
+
+    fn is_silent(&self) -> bool {
+        self.beat_at() <= self.now.instant
+    }
+
+    /// When the silence has lasted long enough.
+    fn beat_at(&self) -> Instant {
+        self.last_frame + self.settings.heartbeat
     }
 }
 
-impl Actor for Publisher {
-    type Context = Context<Self>;
-
-    fn started(&mut self, context: &mut Self::Context) {
-        // Four looks an interval: a heartbeat is late by a quarter at the most.
-        context.run_interval(self.settings.heartbeat / 4, |publisher, _| publisher.beat());
-    }
-}
-
-impl Handler<Wake> for Publisher {
-    type Result = ();
-
-    fn handle(&mut self, _: Wake, context: &mut Self::Context) {
-        // Lowered before looking: what comes meanwhile wakes us again.
-        self.pending.lower();
-        let mut handled = 0;
-        loop {
-            match self.events.try_recv() {
-                Ok(event) => self.handle_event(event),
-                Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
-            }
-            handled += 1;
-            if handled >= PUBLISH_RUN_EVENTS {
-                if self.pending.raise() {
-                    context.notify(Wake);
-                }
-                break;
-            }
-        }
-        self.settle(false);
-        self.provide_bases();
-        self.set_timer(context);
-        self.set_doubt_timer(context);
-        self.shared.wake_relays();
-    }
-}
+#[cfg(test)]
+mod tests;

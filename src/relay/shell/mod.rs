@@ -1,4 +1,5 @@
 //! Actors, threads, sockets and timers around what decides. Nothing here does.
 
 pub mod merger;
+pub mod publisher_actor;
 pub mod relay_actor;

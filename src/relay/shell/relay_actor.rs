@@ -12,8 +12,8 @@ use actix_web::rt::time::sleep;
 use tokio::task::yield_now;
 
 use crate::process;
-use crate::relay::publish::publisher::{Publisher, Wake as WakePublisher};
 use crate::relay::shared_view::SharedView;
+use crate::relay::shell::publisher_actor::{PublisherActor, Wake as WakePublisher};
 use crate::relay::thread::round::Step;
 use crate::relay::thread::thread_view::ThreadView;
 use crate::relay::wake_flag::WakeFlag;
@@ -34,7 +34,7 @@ impl Relay {
     /// Starts a relay on this thread and attaches it to the view.
     pub fn attach(
         shared: &Arc<SharedView>,
-        publisher: &Addr<Publisher>,
+        publisher: &Addr<PublisherActor>,
     ) -> Rc<RefCell<ThreadView>> {
         let publisher = publisher.clone();
         let wake_publisher = Box::new(move || publisher.do_send(WakePublisher));

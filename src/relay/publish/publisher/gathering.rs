@@ -3,9 +3,7 @@
 
 use std::time::Instant;
 
-use actix::{AsyncContext, Context, Handler};
-
-use super::{Publisher, Wake};
+use super::Publisher;
 use crate::model::position::Timestamp;
 use crate::model::upstream::{Event, Word};
 use crate::relay::publish::published_view::PublishedView;
@@ -17,7 +15,7 @@ impl Publisher {
         if self.shared.upstream().word() == Word::Lost
             && let Some(held) = &mut self.held
         {
-            self.settle_in = Some(held.gather());
+            held.gather(self.now.instant);
         }
     }
 
@@ -32,17 +30,13 @@ impl Publisher {
 
     /// Publishes what was gathered, if it is time.
     pub(super) fn settle(&mut self, at_once: bool) {
-        if self.settle_in.is_none() {
+        let now = self.now.instant;
+        let is_time = |due| at_once || due <= now;
+        if !self.gathered_until().is_some_and(is_time) {
             return;
         }
         let keeping = self.keeping();
         let Some(held) = &mut self.held else { return };
-        let wait = held.gather();
-        if !at_once && !wait.is_zero() {
-            self.settle_in = Some(wait);
-            return;
-        }
-        self.settle_in = None;
         let is_published = held.settle(keeping);
         self.note(is_published);
         if self.shared.upstream().word() == Word::Lost {
@@ -50,20 +44,8 @@ impl Publisher {
         }
     }
 
-    /// Sees to it that what is gathered is looked at when it is time.
-    pub(super) fn set_timer(&mut self, context: &mut Context<Self>) {
-        let Some(wait) = self.settle_in else { return };
-        let due = Instant::now() + wait;
-        if self.timer.as_ref().is_some_and(|(_, at)| *at <= due) {
-            return;
-        }
-        if let Some((later, _)) = self.timer.take() {
-            context.cancel_future(later);
-        }
-        let timer = context.run_later(wait, |publisher, context| {
-            publisher.timer = None;
-            publisher.handle(Wake, context);
-        });
-        self.timer = Some((timer, due));
+    /// When what is gathered is to be published, if anything is.
+    pub(super) fn gathered_until(&self) -> Option<Instant> {
+        self.held.as_ref().and_then(PublishedView::due)
     }
 }

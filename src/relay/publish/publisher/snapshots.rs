@@ -2,7 +2,6 @@
 //! are shown as a difference.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use log::{error, info};
 
@@ -104,7 +103,7 @@ impl Publisher {
         ));
         self.shared.replace_log(Some(Arc::clone(&log)));
         self.held = Some(PublishedView::new(view, log));
-        self.last_frame = Instant::now();
+        self.last_frame = self.now.instant;
         self.shared
             .update_status(|status| status.changed = Some(position));
         self.report();

@@ -2,7 +2,6 @@
 
 use std::time::Instant;
 
-use actix::{AsyncContext, Context};
 use log::{info, warn};
 
 use super::Publisher;
@@ -14,10 +13,10 @@ use crate::model::upstream::{Event, State, Told, Word};
 impl Publisher {
     /// Something happened: what the streams are to be told is appended.
     pub(super) fn stands(&mut self, event: Event) {
-        let told = self.shared.happens(event, crate::process::now());
+        let told = self.shared.happens(event, self.now);
         let upstream = self.shared.upstream();
         self.doubted = match upstream.state() {
-            State::Doubted(_) => self.doubted.or_else(|| Some(Instant::now())),
+            State::Doubted(_) => self.doubted.or(Some(self.now.instant)),
             _ => None,
         };
         let live = match told {
@@ -34,7 +33,7 @@ impl Publisher {
         let keeping = self.keeping();
         if let Some(held) = &mut self.held {
             held.publish_upstream(live, keeping);
-            self.last_frame = Instant::now();
+            self.last_frame = self.now.instant;
         }
     }
 
@@ -82,23 +81,18 @@ impl Publisher {
         });
     }
 
-    /// Sees to it that a doubt does not last: rows of long ago are not live.
-    pub(super) fn set_doubt_timer(&mut self, context: &mut Context<Self>) {
-        let patience = self.settings.upstream_timeout;
-        let Some(since) = self.doubted.filter(|_| self.doubt_timer.is_none()) else {
-            return;
-        };
-        let left = (since + patience).saturating_duration_since(Instant::now());
-        let timer = context.run_later(left, move |publisher, context| {
-            publisher.doubt_timer = None;
-            let is_over = |since: Instant| since.elapsed() >= patience;
-            if publisher.doubted.is_some_and(is_over) {
-                publisher.settle(true);
-                publisher.stands(Event::Overdue);
-                publisher.shared.wake_relays();
-            }
-            publisher.set_doubt_timer(context);
-        });
-        self.doubt_timer = Some(timer);
+    /// A doubt does not last: rows of long ago are not live.
+    pub(super) fn end_doubt(&mut self) {
+        let now = self.now.instant;
+        if self.doubted_until().is_some_and(|until| until <= now) {
+            self.settle(true);
+            self.stands(Event::Overdue);
+        }
+    }
+
+    /// When what is held counts as stale, if it is in doubt.
+    pub(super) fn doubted_until(&self) -> Option<Instant> {
+        self.doubted
+            .map(|since| since + self.settings.upstream_timeout)
     }
 }

@@ -12,14 +12,14 @@ use crossbeam_channel::bounded;
 use super::*;
 use crate::model::reason::Why;
 use crate::model::retention::RetentionLimits;
-use crate::relay::publish::publisher::Settings;
+use crate::relay::publish::publisher::{Publisher, Settings};
 use crate::relay::shell::merger::merger;
 use crate::relay::subscribe::subscriber::Subscriber;
 
 const LONG: Duration = Duration::from_secs(60);
 
 /// A view's publisher on a thread of its own, as the gateway starts it.
-fn publisher(shared: &Arc<SharedView>) -> (Addr<Publisher>, Arbiter) {
+fn publisher(shared: &Arc<SharedView>) -> (Addr<PublisherActor>, Arbiter) {
     let settings = Settings {
         heartbeat: LONG,
         min_interval: Duration::ZERO,
@@ -32,8 +32,9 @@ fn publisher(shared: &Arc<SharedView>) -> (Addr<Publisher>, Arbiter) {
     };
     let arbiter = Arbiter::new();
     let (shared, (_, events)) = (Arc::clone(shared), bounded(1));
-    let publisher = Publisher::start_in_arbiter(&arbiter.handle(), move |_| {
-        Publisher::new(shared, settings, events, Arc::default(), Box::new(|_| {}))
+    let publisher = PublisherActor::start_in_arbiter(&arbiter.handle(), move |_| {
+        let publisher = Publisher::new(shared, settings, process::now());
+        PublisherActor::new(publisher, events, Arc::default(), Box::new(|_| {}))
     });
     (publisher, arbiter)
 }

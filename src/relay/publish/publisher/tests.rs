@@ -1,0 +1,162 @@
+use super::*;
+use crate::model::delta::Change;
+use crate::model::event::Kept;
+use crate::model::position::Incarnation;
+use crate::model::row::Row;
+use crate::model::view::ViewBuilder;
+use crate::relay::event::frame::Kind;
+use crate::relay::log::jobs::AtOnce;
+
+const HEARTBEAT: Duration = Duration::from_secs(15);
+
+fn publisher(min_interval: Duration, now: Now) -> Publisher {
+    let shared = SharedView::new("v".to_owned(), Arc::new(AtOnce), now);
+    let settings = Settings {
+        heartbeat: HEARTBEAT,
+        min_interval,
+        retention: RetentionLimits {
+            bytes_max: 1 << 20,
+            age_ms_max: 60_000,
+        },
+        view_bytes_max: 400,
+        upstream_timeout: Duration::from_secs(30),
+    };
+    Publisher::new(Arc::new(shared), settings, now)
+}
+
+fn start() -> Now {
+    Now {
+        instant: Instant::now(),
+        wall_ms: 1_000_000,
+    }
+}
+
+fn after(now: Now, wait: Duration) -> Now {
+    let wall_ms = now.wall_ms + u64::try_from(wait.as_millis()).unwrap();
+    let instant = now.instant + wait;
+    Now { instant, wall_ms }
+}
+
+fn described(name: &str) -> TailEvent {
+    TailEvent::Described(Description {
+        columns: Vec::new(),
+        kept: Kept::all(0),
+        incarnation: Incarnation::of([name]),
+        is_steady: true,
+    })
+}
+
+fn snapshot(time: u64, rows: u64) -> TailEvent {
+    let mut builder = ViewBuilder::new();
+    (0..rows).for_each(|row| builder.add(&format!("{{\"row\":{row}}}"), 1));
+    TailEvent::Snapshot(builder.finish(Timestamp::new(time)).unwrap())
+}
+
+fn delta(time: u64, row: u64, diff: i64) -> TailEvent {
+    let row = Row::from(format!("{{\"row\":{row}}}").as_str());
+    TailEvent::Delta(Delta::new(Timestamp::new(time), vec![Change { row, diff }]))
+}
+
+/// Frames in the log: those with changes, and all.
+fn frames(publisher: &Publisher) -> (usize, usize) {
+    let log = publisher.shared.log().unwrap();
+    let state = log.lock();
+    let all = state.retention.from(state.retention.first()).unwrap();
+    let is_change = |kind: &Kind| matches!(kind, Kind::Delta(delta) if !delta.is_empty());
+    let kinds: Vec<_> = all.map(|entry| entry.frame.kind.clone()).collect();
+    (kinds.iter().filter(|it| is_change(it)).count(), kinds.len())
+}
+
+#[test]
+fn publisher_breaks_a_silence_when_it_has_lasted_a_heartbeat() {
+    let now = start();
+    let mut publisher = publisher(Duration::ZERO, now);
+    assert_eq!(publisher.wake_at(), Some(now.instant + HEARTBEAT));
+    publisher.look(after(now, HEARTBEAT));
+    assert_eq!(publisher.shared.silences(), 1);
+    let now = after(now, HEARTBEAT * 3 / 2);
+    for event in [described("v"), snapshot(7, 2)] {
+        assert_eq!(publisher.handle(event, now), None);
+    }
+    publisher.look(now);
+    assert_eq!(frames(&publisher), (0, 0));
+    let due = publisher.wake_at().unwrap();
+    assert_eq!(due, now.instant + HEARTBEAT);
+    publisher.look(after(now, HEARTBEAT));
+    assert_eq!(frames(&publisher), (0, 1));
+}
+
+#[test]
+fn publisher_holds_back_what_comes_too_soon_until_it_is_due() {
+    let (interval, now) = (Duration::from_secs(1), start());
+    let mut publisher = publisher(interval, now);
+    for event in [
+        described("v"),
+        snapshot(7, 2),
+        delta(8, 3, 1),
+        delta(9, 4, 1),
+    ] {
+        assert_eq!(publisher.handle(event, now), None);
+    }
+    publisher.look(now);
+    assert_eq!(frames(&publisher).0, 1, "after a quiet time the first goes");
+    assert_eq!(publisher.wake_at(), Some(now.instant + interval));
+    publisher.look(after(now, interval));
+    assert_eq!(frames(&publisher).0, 2);
+}
+
+#[test]
+fn publisher_owns_up_to_a_doubt_that_lasts() {
+    let now = start();
+    let mut publisher = publisher(Duration::ZERO, now);
+    let interrupted = TailEvent::Interrupted(Cause::Broken.into());
+    for event in [described("v"), snapshot(7, 2), interrupted] {
+        assert_eq!(publisher.handle(event, now), None);
+    }
+    let patience = publisher.settings.upstream_timeout;
+    publisher.look(after(now, HEARTBEAT));
+    assert!(publisher.shared.upstream().is_fresh());
+    assert_eq!(publisher.wake_at(), Some(now.instant + patience));
+    publisher.look(after(now, patience));
+    assert!(!publisher.shared.upstream().is_fresh());
+}
+
+/// Whatever comes: who is woken when it asks to be, and looks, is not to be
+/// woken at once again, or a thread would spin.
+#[test]
+fn publisher_that_has_looked_is_due_later() {
+    for seed in 0..300 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let mut now = start();
+        let interval = Duration::from_millis(random.u64(0..3) * 700);
+        let mut publisher = publisher(interval, now);
+        let mut time = 1;
+        for _ in 0..200 {
+            time += random.u64(0..4);
+            let event = match random.u32(..24) {
+                0 => described(["v", "w"][random.usize(..2)]),
+                1 | 2 => snapshot(time, random.u64(0..30)),
+                3 => TailEvent::Interrupted(Cause::Broken.into()),
+                4 => TailEvent::Failed(Cause::Unreachable.into()),
+                5 => TailEvent::Gone(Why::TimeWentBack),
+                6 if random.bool() => TailEvent::Complete,
+                7..15 => delta(time, random.u64(0..30), 1),
+                15..18 => delta(time, random.u64(0..30), -1),
+                _ => TailEvent::Progress(Timestamp::new(time)),
+            };
+            // To be told to a tail, which there is none of.
+            let _ = publisher.handle(event, now);
+            if random.bool() {
+                publisher.shared.base_wanted.store(true, Ordering::Release);
+            }
+            publisher.look(now);
+            let due = publisher.wake_at().unwrap();
+            assert!(due > now.instant, "seed {seed}");
+            let wait = match random.bool() {
+                true => due - now.instant,
+                false => Duration::from_millis(random.u64(0..500)),
+            };
+            now = after(now, wait);
+        }
+    }
+}
