@@ -24,7 +24,7 @@ use log::debug;
 use rustls::ServerConfig;
 
 use crate::limits::{KEEP_ALIVE_TIMEOUT, REQUEST_HEAD_TIMEOUT, TLS_UNSENT_BYTES_MAX};
-use crate::relay::deliver::outlet::Delivery;
+use crate::relay::shell::delivery::Delivery;
 
 use super::gateway::Gateway;
 use super::http1::{After, Http1, Next};

@@ -2,11 +2,13 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Instant;
 
 use actix_web::http::Method;
 use actix_web::web::{Data, Query};
 use actix_web::{HttpRequest, HttpResponse};
 use actix_web_lab::extract::LocalData;
+use fastrand::Rng;
 
 use crate::limits::JOINT_VIEWS_MAX;
 use crate::relay::subscribe::joint::{Chosen, Joint};
@@ -44,9 +46,10 @@ pub async fn joint(
         Err(refusal) => return Ok(short_stream(refusal, &request, &gateway)),
     };
     let ids = last_event_ids(&request);
-    let mut joint = Joint::new(&chosen, &ids, gateway.heartbeat, permit);
+    let now = Instant::now();
+    let mut joint = Joint::new(&chosen, &ids, gateway.heartbeat, now, Rng::new(), permit);
     if let Some(time) = access.lasts() {
-        joint.end_after(time);
+        joint.end_after(time, now);
     }
     Ok(Source::Several(Box::new(joint)).respond(&request, response))
 }

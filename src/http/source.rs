@@ -4,7 +4,8 @@ use std::cell::RefCell;
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
 
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::web::Bytes;
@@ -23,18 +24,27 @@ pub enum Source {
 
 impl Source {
     /// The next bytes, or the end.
-    pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+    pub fn poll_next(&mut self, now: Instant, waker: &Waker) -> Poll<Option<Bytes>> {
         match self {
-            Source::One(subscriber) => subscriber.poll_next(context),
-            Source::Several(joint) => joint.poll_next(context),
+            Source::One(subscriber) => subscriber.poll_next(now, waker),
+            Source::Several(joint) => joint.poll_next(now, waker),
+        }
+    }
+
+    /// When it is to be polled again after this moment, though its task is not
+    /// woken.
+    pub fn wake_at(&self, now: Instant) -> Option<Instant> {
+        match self {
+            Source::One(subscriber) => subscriber.wake_at(now),
+            Source::Several(joint) => joint.wake_at(now),
         }
     }
 
     /// Whether it would end if it were asked for more.
-    pub fn is_due(&self) -> bool {
+    pub fn is_due(&self, now: Instant) -> bool {
         match self {
-            Source::One(subscriber) => subscriber.is_due(),
-            Source::Several(joint) => joint.is_due(),
+            Source::One(subscriber) => subscriber.is_due(now),
+            Source::Several(joint) => joint.is_due(now),
         }
     }
 

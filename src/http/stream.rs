@@ -1,6 +1,7 @@
 //! `GET /{view}/stream`: a subscriber as a response body.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use actix_web::http::Method;
 use actix_web::http::header::{
@@ -9,6 +10,7 @@ use actix_web::http::header::{
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use actix_web_lab::extract::{LocalData, Path};
+use fastrand::Rng;
 
 use crate::relay::subscribe::subscriber::Subscriber;
 
@@ -48,9 +50,9 @@ pub async fn stream(
     };
     let ids = last_event_ids(&request);
     let resume = ids.iter().filter_map(|id| id.parse().ok()).collect();
-    let mut subscriber = Subscriber::new(&local, resume, permit);
+    let mut subscriber = Subscriber::new(&local, resume, Rng::new(), permit);
     if let Some(time) = access.lasts() {
-        subscriber.end_after(time);
+        subscriber.end_after(time, Instant::now());
     }
     if is_packed {
         subscriber.pack();

@@ -1,29 +1,26 @@
 //! A subscriber with a plain socket of its own.
 //!
-//! At news the relay writes to it directly, without waking a task. The task of
+//! At news the thread writes to it directly, without waking a task. The task of
 //! the stream does the rest: it joins, sends the base, waits for room in the
 //! socket, notices at once that the client has left, and ends the stream.
 //! Nothing is queued: what did not fit is a slice of shared memory.
 
 use std::cell::RefCell;
-use std::fmt;
-use std::future::Future;
-use std::io::ErrorKind;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
+use std::time::Instant;
 
-use actix_web::rt::net::TcpStream;
 use bytes::{Buf, Bytes};
 
 use crate::limits::{OUTLET_WRITES_MAX, STREAM_INPUT_BYTES_MAX};
+use crate::relay::deliver::socket::{Socket, Tried};
 use crate::relay::event::form::LAST_CHUNK;
 use crate::relay::subscribe::subscriber::{News, Subscriber};
 use crate::relay::thread::round::WriteNews;
 
 /// The socket and where its stream stands.
-pub struct Outlet {
-    socket: TcpStream,
+struct Outlet<S> {
+    socket: S,
     state: RefCell<State>,
 }
 
@@ -42,14 +39,8 @@ struct State {
     task: Waker,
 }
 
-impl fmt::Debug for Outlet {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Outlet").finish_non_exhaustive()
-    }
-}
-
-impl Outlet {
-    fn write_what_is_new(&self) {
+impl<S: Socket> WriteNews for Outlet<S> {
+    fn write_news(&self, now: Instant) {
         // Only ever borrowed for the time of a call, on this thread.
         let Ok(mut state) = self.state.try_borrow_mut() else {
             return;
@@ -58,25 +49,27 @@ impl Outlet {
             return;
         }
         for _ in 0..OUTLET_WRITES_MAX {
-            let bytes = match state.subscriber.news() {
+            let bytes = match state.subscriber.news(now) {
                 News::None => return,
                 News::Task => break,
                 News::Bytes(bytes) => bytes,
             };
             state.subscriber.count_write();
             match self.socket.try_write(&bytes) {
-                Ok(length) if length == bytes.len() => continue,
-                Ok(length) => state.unsent = bytes.slice(length..),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => state.unsent = bytes,
-                Err(_) => state.is_broken = true,
+                Tried::Done(length) if length == bytes.len() => continue,
+                Tried::Done(length) => state.unsent = bytes.slice(length..),
+                Tried::Later => state.unsent = bytes,
+                Tried::Broken => state.is_broken = true,
             }
             break;
         }
         // It waits for room, ends the stream, or goes on with what is left.
         state.task.wake_by_ref();
     }
+}
 
-    fn poll(&self, context: &mut Context<'_>) -> Poll<()> {
+impl<S: Socket> Outlet<S> {
+    fn poll(&self, now: Instant, context: &mut Context<'_>) -> Poll<()> {
         let Ok(mut state) = self.state.try_borrow_mut() else {
             return Poll::Pending;
         };
@@ -90,7 +83,7 @@ impl Outlet {
                 if state.is_over {
                     return Poll::Ready(());
                 }
-                state.unsent = match ready!(state.subscriber.poll_next(context)) {
+                state.unsent = match ready!(state.subscriber.poll_next(now, context.waker())) {
                     Some(bytes) => bytes,
                     None => {
                         state.is_over = true;
@@ -101,14 +94,14 @@ impl Outlet {
             state.subscriber.count_write();
             match self.socket.try_write(&state.unsent) {
                 // An empty rest would still hold the whole base in memory.
-                Ok(length) if length == state.unsent.len() => state.unsent = Bytes::new(),
-                Ok(length) => state.unsent.advance(length),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                Tried::Done(length) if length == state.unsent.len() => state.unsent = Bytes::new(),
+                Tried::Done(length) => state.unsent.advance(length),
+                Tried::Later => {
                     if ready!(self.socket.poll_write_ready(context)).is_err() {
                         return Poll::Ready(());
                     }
                 }
-                Err(_) => return Poll::Ready(()),
+                Tried::Broken => return Poll::Ready(()),
             }
         }
         context.waker().wake_by_ref();
@@ -127,39 +120,32 @@ impl Outlet {
                 return true;
             }
             match self.socket.try_read(&mut scratch) {
-                Ok(0) => {
+                Tried::Done(0) => {
                     state.is_deaf = true;
                     state.subscriber.end_soon();
                 }
-                Ok(length) => {
+                Tried::Done(length) => {
                     state.heard = state.heard.saturating_add(length);
                     if state.heard > STREAM_INPUT_BYTES_MAX {
                         return true;
                     }
                 }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                Err(_) => return true,
+                Tried::Later => {}
+                Tried::Broken => return true,
             }
         }
         false
     }
 }
 
-impl WriteNews for Outlet {
-    fn write_news(&self, _: std::time::Instant) {
-        self.write_what_is_new();
-    }
+/// A stream that is served on a socket; dropping it ends the stream.
+pub struct Served<S> {
+    outlet: Rc<Outlet<S>>,
 }
 
-/// A stream on a socket: the future ends when the stream has, and dropping it
-/// ends the stream.
-pub struct Delivery {
-    outlet: Rc<Outlet>,
-}
-
-impl Delivery {
+impl<S: Socket> Served<S> {
     /// Serves the subscriber on the socket, behind the head of the response.
-    pub fn new(socket: TcpStream, mut head: Vec<u8>, subscriber: Subscriber) -> Self {
+    pub fn new(socket: S, mut head: Vec<u8>, subscriber: Subscriber) -> Self {
         let outlet = Rc::new(Outlet {
             socket,
             state: RefCell::new(State {
@@ -174,30 +160,37 @@ impl Delivery {
         });
         if let Ok(mut state) = outlet.state.try_borrow_mut() {
             // One write, and one packet, for both.
-            head.extend_from_slice(&state.subscriber.serve(Rc::<Outlet>::clone(&outlet)));
+            let written_to = Rc::<Outlet<S>>::clone(&outlet);
+            head.extend_from_slice(&state.subscriber.serve(written_to));
             state.unsent = head.into();
         }
-        Delivery { outlet }
+        Served { outlet }
     }
 
+    /// Goes on with the stream; ready when it has ended.
+    pub fn poll(&self, now: Instant, context: &mut Context<'_>) -> Poll<()> {
+        self.outlet.poll(now, context)
+    }
+
+    /// When it is to be polled again after this moment, though its task is not
+    /// woken.
+    pub fn wake_at(&self, now: Instant) -> Option<Instant> {
+        let state = self.outlet.state.try_borrow().ok()?;
+        state.subscriber.wake_at(now)
+    }
+}
+
+impl<S> Served<S> {
     /// The socket, which is closed when this is dropped.
-    pub fn socket(&self) -> &TcpStream {
+    pub fn socket(&self) -> &S {
         &self.outlet.socket
     }
 }
 
-impl Future for Delivery {
-    type Output = ();
-
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        self.outlet.poll(context)
-    }
-}
-
-impl Drop for Delivery {
+impl<S> Drop for Served<S> {
     fn drop(&mut self) {
-        // The relay holds the outlet, which holds the subscriber, which holds
-        // its place at the relay: nobody would ever let go first.
+        // The thread holds the outlet, which holds the subscriber, which holds
+        // its place at the thread: nobody would ever let go first.
         if let Ok(state) = self.outlet.state.try_borrow() {
             state.subscriber.leave();
         }

@@ -5,13 +5,13 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Instant;
 
 use actix::{Actor, Addr, Context, Handler, Message};
 use actix_web::rt::spawn;
 use actix_web::rt::time::sleep;
 use tokio::task::yield_now;
 
-use crate::process;
 use crate::relay::shared_view::SharedView;
 use crate::relay::shell::publisher_actor::{PublisherActor, Wake as WakePublisher};
 use crate::relay::thread::round::Step;
@@ -66,7 +66,7 @@ impl Handler<Wake> for Relay {
     fn handle(&mut self, _: Wake, _: &mut Self::Context) {
         // Lowered before looking: news that comes meanwhile wakes us again.
         self.pending.lower();
-        let mut step = self.thread.borrow_mut().news(process::now().instant);
+        let mut step = self.thread.borrow_mut().news(Instant::now());
         if step == Step::Write {
             step = write(&self.thread);
         }
@@ -78,8 +78,8 @@ impl Handler<Wake> for Relay {
 
 fn write(thread: &RefCell<ThreadView>) -> Step {
     let mut thread = thread.borrow_mut();
-    thread.write(process::now().instant);
-    thread.written(process::now().instant)
+    thread.write(Instant::now());
+    thread.written(Instant::now())
 }
 
 /// Goes on with a round.

@@ -1,11 +1,7 @@
 //! What a client says it has, until that was of use, or of none.
 
 use std::cell::RefCell;
-use std::future::Future;
-use std::pin::Pin;
-use std::task::Context;
-
-use actix_web::rt::time::{Sleep, sleep};
+use std::time::Instant;
 
 use crate::limits::AHEAD_WAIT;
 use crate::model::position::{Incarnation, Position};
@@ -16,8 +12,8 @@ use crate::relay::thread::local_log::LocalLog;
 /// The positions that a client came with, if it came with any.
 pub struct Handshake {
     positions: Vec<Position>,
-    /// Runs while the client is ahead of this gateway.
-    ahead: Option<Pin<Box<Sleep>>>,
+    /// How long it is waited for, while the client is ahead of this gateway.
+    ahead_until: Option<Instant>,
 }
 
 /// What a claim is worth.
@@ -36,7 +32,7 @@ impl Handshake {
     pub fn new(positions: Vec<Position>) -> Self {
         Handshake {
             positions,
-            ahead: None,
+            ahead_until: None,
         }
     }
 
@@ -56,7 +52,7 @@ impl Handshake {
         &mut self,
         log: &RefCell<LocalLog>,
         counters: &StreamCounters,
-        context: &mut Context<'_>,
+        now: Instant,
     ) -> Judged {
         let Some(position) = self.best(log.borrow().incarnation()) else {
             return Judged::Base(None);
@@ -65,7 +61,7 @@ impl Handshake {
         counters.count_resume(match found {
             Resume::UpToDate(_) => Outcome::UpToDate,
             Resume::Deltas(_) => Outcome::Deltas,
-            Resume::Ahead if !self.patience_is_over(context) => return Judged::Ahead,
+            Resume::Ahead if now < self.patience_until(now) => return Judged::Ahead,
             Resume::Ahead => Outcome::Ahead,
             Resume::Base => Outcome::Base,
         });
@@ -76,12 +72,14 @@ impl Handshake {
         }
     }
 
-    /// Whether a client that is ahead has waited long enough.
-    fn patience_is_over(&mut self, context: &mut Context<'_>) -> bool {
-        let timer = self
-            .ahead
-            .get_or_insert_with(|| Box::pin(sleep(AHEAD_WAIT)));
-        timer.as_mut().poll(context).is_ready()
+    /// Until when a client that is ahead is to wait.
+    fn patience_until(&mut self, now: Instant) -> Instant {
+        *self.ahead_until.get_or_insert(now + AHEAD_WAIT)
+    }
+
+    /// When it is to be judged again, though there is no news.
+    pub fn wake_at(&self) -> Option<Instant> {
+        self.ahead_until
     }
 }
 

@@ -6,24 +6,18 @@
 
 use std::any::Any;
 use std::cell::RefCell;
-use std::future::Future;
-use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
-use std::time::Duration;
+use std::task::{Poll, Waker};
+use std::time::{Duration, Instant};
 
-use actix_web::rt::time::{Instant, Sleep, sleep};
 use bytes::Bytes;
+use fastrand::Rng;
 
 use crate::limits::RETRY_MS;
 use crate::model::position::{Position, Timestamp};
 use crate::relay::counters::End;
-use crate::relay::event::frame::consistent;
 use crate::relay::event::long_event::abandoned;
-use crate::relay::event::names::COMMENT;
-use crate::relay::event::notices::{
-    REASON_CLOSING, REASON_HALF_CLOSED, REASON_SLOW, farewell, retry,
-};
+use crate::relay::event::notices::{REASON_CLOSING, REASON_HALF_CLOSED, REASON_SLOW, retry};
 use crate::relay::shared_view::LOTS;
 use crate::relay::thread::thread_view::ThreadView;
 use common_time::common_time;
@@ -34,6 +28,7 @@ use part::{Part, Reach, Sent};
 mod common_time;
 mod ending;
 mod ids;
+mod notices;
 mod output;
 mod part;
 
@@ -75,19 +70,21 @@ pub struct Joint {
     known: Option<Vec<Option<Position>>>,
     /// Since when there is something to tell that one of the views holds up.
     held_since: Option<Instant>,
-    /// Runs until such a view has been silent for long enough.
-    silence: Pin<Box<Sleep>>,
+    /// When such a view will have been silent for long enough.
+    silence_at: Option<Instant>,
     heartbeat: Duration,
-    /// Runs from the last bytes on.
-    beat: Pin<Box<Sleep>>,
+    /// When nothing was said for so long.
+    beat_at: Instant,
     /// Drawn at random: when it ends at a shutdown.
     lot: u16,
-    /// Runs until the stream has to end, if it has to.
-    expiry: Option<Pin<Box<Sleep>>>,
+    /// When the stream has to end, if it has to.
+    expiry: Option<Instant>,
     /// It ends as soon as it has said what there is.
     is_last: bool,
     /// Why it ended, once it has.
     end: End,
+    /// Spreads out when clients come back.
+    rng: Rng,
     /// Whatever is to be let go when the stream has ended.
     _kept: Box<dyn Any>,
 }
@@ -96,7 +93,14 @@ impl Joint {
     /// A stream of these views, each another one, that goes on from the best of
     /// these ids where it can; something is said at least once a heartbeat. It keeps
     /// what it is given until it has ended.
-    pub fn new(views: &[Chosen], ids: &[String], heartbeat: Duration, kept: impl Any) -> Self {
+    pub fn new(
+        views: &[Chosen],
+        ids: &[String],
+        heartbeat: Duration,
+        now: Instant,
+        mut rng: Rng,
+        kept: impl Any,
+    ) -> Self {
         let name = |view: &Chosen| view.name.clone();
         let mut order: Vec<usize> = (0..views.len()).collect();
         order.sort_by_cached_key(|place| views.get(*place).map(name));
@@ -104,10 +108,10 @@ impl Joint {
             let log = view.local.borrow().log.clone();
             log.map(|log| log.borrow().incarnation())
         };
-        let now = order
+        let present = order
             .iter()
             .map(|place| views.get(*place).and_then(incarnation));
-        let id = best(ids, &now.collect::<Vec<_>>());
+        let id = best(ids, &present.collect::<Vec<_>>());
         let brought = positions(id.as_deref().unwrap_or_default(), order.len());
         let resume = |place: usize| {
             let at = order.iter().position(|other| *other == place)?;
@@ -116,7 +120,8 @@ impl Joint {
         // What makes no sense as a whole is no id that the client has.
         let is_whole = id.is_some_and(|text| text == id_of(&brought));
         let parts = views.iter().enumerate();
-        let parts = parts.map(|(place, view)| Part::new(&view.local, &view.name, resume(place)));
+        let parts =
+            parts.map(|(place, view)| Part::new(&view.local, &view.name, resume(place), now));
         let parts = parts.collect();
         let known = is_whole.then_some(brought);
         Joint {
@@ -131,25 +136,26 @@ impl Joint {
             time: None,
             known,
             held_since: None,
-            silence: Box::pin(sleep(Duration::ZERO)),
+            silence_at: None,
             heartbeat,
-            beat: Box::pin(sleep(heartbeat)),
-            lot: fastrand::u16(LOTS),
+            beat_at: now + heartbeat,
+            lot: rng.u16(LOTS),
             expiry: None,
             is_last: false,
             end: End::Left,
+            rng,
             _kept: Box::new(kept),
         }
     }
 
     /// The next bytes of the stream; `None` at its end, which is always between
     /// two events.
-    pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+    pub fn poll_next(&mut self, now: Instant, waker: &Waker) -> Poll<Option<Bytes>> {
         while !self.is_over && !self.out.is_full() {
-            match self.step(context) {
+            match self.step(now) {
                 Step::More => {}
                 Step::Wait if self.is_last && self.has_said_all() => {
-                    self.own(&farewell(fastrand::u64(RETRY_MS), REASON_HALF_CLOSED));
+                    self.say_farewell(REASON_HALF_CLOSED);
                     (self.is_over, self.end) = (true, End::Left);
                 }
                 Step::Wait => break,
@@ -159,26 +165,35 @@ impl Joint {
         let mut bytes = self.out.take();
         if bytes.is_none() && self.out.is_within() {
             self.out.abandon();
-            let farewell = farewell(fastrand::u64(RETRY_MS), REASON_SLOW);
-            self.own(&[abandoned().as_bytes(), &farewell].concat());
+            self.own(abandoned().as_bytes());
+            self.say_farewell(REASON_SLOW);
             (self.is_over, self.end) = (true, End::Slow);
             bytes = self.out.take();
         }
         if let Some(bytes) = bytes {
-            self.beat.as_mut().reset(Instant::now() + self.heartbeat);
+            self.beat_at = now + self.heartbeat;
             return Poll::Ready(Some(bytes));
         }
         if self.is_over {
             return Poll::Ready(None);
         }
-        self.parts.iter().for_each(|part| part.wait(context));
+        self.parts.iter().for_each(|part| part.wait(waker));
         Poll::Pending
     }
 
-    fn step(&mut self, context: &mut Context<'_>) -> Step {
+    /// When it is to be polled again after this moment, though its task is not
+    /// woken.
+    pub fn wake_at(&self, now: Instant) -> Option<Instant> {
+        let own = [self.expiry, self.silence_at, Some(self.beat_at)];
+        let parts = self.parts.iter().map(Part::wake_at);
+        let all = own.into_iter().chain(parts).flatten();
+        all.filter(|at| *at > now).min()
+    }
+
+    fn step(&mut self, now: Instant) -> Step {
         if !self.is_open {
             self.is_open = true;
-            let retry_ms = fastrand::u64(RETRY_MS);
+            let retry_ms = self.rng.u64(RETRY_MS);
             self.own(&retry(retry_ms));
             self.out.retry_after(retry_ms);
             return Step::More;
@@ -186,7 +201,7 @@ impl Joint {
         if let Some(time) = self.batch {
             return self.go_on(time);
         }
-        if is_ready(self.expiry.as_mut(), context) {
+        if self.is_expired(now) {
             return Step::End(End::Expired);
         }
         if self
@@ -198,17 +213,18 @@ impl Joint {
             for part in &mut self.parts {
                 part.give_up(&mut self.out);
             }
-            self.own(&retry(fastrand::u64(RETRY_MS)));
+            let retry_ms = self.rng.u64(RETRY_MS);
+            self.own(&retry(retry_ms));
             return Step::End(End::Gone);
         }
         if self.parts.iter().any(|part| part.shared.ends(self.lot)) {
             // Another gateway may answer whoever comes back, but not all of
             // them at once.
-            self.own(&farewell(fastrand::u64(RETRY_MS), REASON_CLOSING));
+            self.say_farewell(REASON_CLOSING);
             return Step::End(End::Shutdown);
         }
         for part in &mut self.parts {
-            match part.join(context, &mut self.out) {
+            match part.join(now, &mut self.out) {
                 Sent::Nothing => {}
                 // The views stood together at times that will not come for
                 // long: who comes back begins at the earlier time.
@@ -219,11 +235,11 @@ impl Joint {
                 }
             }
         }
-        if is_ready(Some(&mut self.beat), context) {
+        if self.beat_at <= now {
             self.is_silent = true;
-            self.beat.as_mut().reset(Instant::now() + self.heartbeat);
+            self.beat_at = now + self.heartbeat;
         }
-        match self.begin(context) {
+        match self.begin(now) {
             Step::Wait if self.is_silent && !self.is_last => {
                 self.say_again();
                 Step::More
@@ -232,17 +248,9 @@ impl Joint {
         }
     }
 
-    /// Bytes of no view in particular are counted with the first one's.
-    fn own(&mut self, bytes: &[u8]) {
-        self.out.own(bytes);
-        if let Some(part) = self.parts.first() {
-            part.counters.count_bytes(bytes.len());
-        }
-    }
-
     /// Finds the time that the views can be brought to, and begins to.
-    fn begin(&mut self, context: &mut Context<'_>) -> Step {
-        let now = Instant::now();
+    fn begin(&mut self, now: Instant) -> Step {
+        self.silence_at = None;
         let mut is_any_there = false;
         for part in &mut self.parts {
             match part.look(now) {
@@ -283,12 +291,7 @@ impl Joint {
             let is_quiet = |part: &Part| part.quiet_at(since).is_some_and(|at| at <= now);
             self.batch = self.next_time(is_quiet);
             let times = self.parts.iter().filter_map(|part| part.quiet_at(since));
-            if let Some(time) = times.filter(|time| *time > now).min() {
-                self.silence.as_mut().reset(time);
-                if is_ready(Some(&mut self.silence), context) {
-                    return Step::More;
-                }
-            }
+            self.silence_at = times.filter(|time| *time > now).min();
         }
         match self.batch {
             Some(_) => Step::More,
@@ -346,38 +349,6 @@ impl Joint {
         }
         Step::More
     }
-
-    fn say_consistent(&mut self, time: Timestamp) {
-        (self.is_owed, self.is_silent) = (false, false);
-        let at = |place: &usize| self.parts.get(*place).and_then(|part| part.at);
-        let positions: Vec<Option<Position>> = self.order.iter().map(at).collect();
-        // An id is never sent to who has it.
-        let is_news = self.known.as_ref() != Some(&positions);
-        let id = is_news.then(|| id_of(&positions));
-        self.known = Some(positions);
-        self.out.begin_event();
-        self.own(&consistent(time, id.as_deref()));
-        if let Some(part) = self.parts.first() {
-            part.counters.count_frames(1);
-        }
-    }
-
-    /// Breaks a silence in which the views did not come to a later time.
-    fn say_again(&mut self) {
-        self.is_silent = false;
-        match self.time.filter(|_| !self.is_owed) {
-            Some(time) => {
-                self.out.begin_event();
-                self.own(&consistent(time, None));
-            }
-            None => self.own(COMMENT),
-        }
-    }
-}
-
-/// Whether it has run out.
-fn is_ready(timer: Option<&mut Pin<Box<Sleep>>>, context: &mut Context<'_>) -> bool {
-    timer.is_some_and(|timer| timer.as_mut().poll(context).is_ready())
 }
 
 impl Drop for Joint {

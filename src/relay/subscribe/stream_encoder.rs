@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use fastrand::Rng;
 use flate2::Crc;
 
 use crate::limits::RETRY_MS;
@@ -11,6 +12,7 @@ use crate::relay::counters::StreamCounters;
 use crate::relay::event::encoded::Encoded;
 use crate::relay::event::form::Form;
 use crate::relay::event::gzip::{self, Packed, Piece};
+use crate::relay::event::long_event::abandoned;
 use crate::relay::event::notices::{farewell, retry, retry_line};
 
 /// A stream's way of saying things.
@@ -26,11 +28,13 @@ pub(super) struct StreamEncoder {
     /// What is to be said at once behind what was said.
     behind: Option<Piece>,
     counters: Arc<StreamCounters>,
+    /// Spreads out when clients come back.
+    rng: Rng,
 }
 
 impl StreamEncoder {
     /// Nothing was said yet.
-    pub(super) fn new(counters: Arc<StreamCounters>) -> Self {
+    pub(super) fn new(counters: Arc<StreamCounters>, rng: Rng) -> Self {
         StreamEncoder {
             form: Form::Event,
             sum: Crc::new(),
@@ -38,19 +42,32 @@ impl StreamEncoder {
             retry_ms: None,
             behind: None,
             counters,
+            rng,
         }
     }
 
     /// The first words.
     pub(super) fn open(&mut self) -> Piece {
-        let retry_ms = fastrand::u64(RETRY_MS);
+        let retry_ms = self.retry_ms();
         self.retry_ms = Some(retry_ms);
         self.own(&retry(retry_ms))
     }
 
     /// The last words of a stream that ends though its view goes on.
     pub(super) fn farewell(&mut self, reason: &str) -> Piece {
-        self.own(&farewell(fastrand::u64(RETRY_MS), reason))
+        let farewell = farewell(self.retry_ms(), reason);
+        self.own(&farewell)
+    }
+
+    /// The last words in the middle of an event, which then counts as none.
+    pub(super) fn abandon(&mut self, reason: &str) -> Piece {
+        let farewell = farewell(self.retry_ms(), reason);
+        self.own(&[abandoned().as_bytes(), &farewell].concat())
+    }
+
+    /// When this client is to come back.
+    fn retry_ms(&mut self) -> u64 {
+        self.rng.u64(RETRY_MS)
     }
 
     /// Bytes that are made for this stream alone.

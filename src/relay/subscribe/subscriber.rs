@@ -5,15 +5,13 @@
 
 use std::any::Any;
 use std::cell::RefCell;
-use std::future::Future;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::task::{Poll, Waker, ready};
+use std::time::{Duration, Instant};
 
-use actix_web::rt::time::{Instant, Sleep, sleep};
 use bytes::Bytes;
+use fastrand::Rng;
 
 use crate::model::position::{Position, Timestamp};
 use crate::model::retention::{Cursor, Resume};
@@ -102,16 +100,22 @@ pub struct Subscriber {
     end: End,
     /// The stream ends as soon as it has said what there is.
     is_last: bool,
-    /// Runs until the stream has to end, if it has to.
-    expiry: Option<Pin<Box<Sleep>>>,
+    /// When the stream has to end, if it has to.
+    expiry: Option<Instant>,
     /// Whatever is to be let go when the stream has ended.
     _kept: Box<dyn Any>,
 }
 
 impl Subscriber {
     /// A stream of the view, from the latest of these positions if it can be
-    /// resumed; it keeps what it is given until it has ended.
-    pub fn new(local: &Rc<RefCell<ThreadView>>, resume: Vec<Position>, kept: impl Any) -> Self {
+    /// resumed; it keeps what it is given until it has ended. Chance decides
+    /// when it ends at a shutdown, and when its client comes back.
+    pub fn new(
+        local: &Rc<RefCell<ThreadView>>,
+        resume: Vec<Position>,
+        mut rng: Rng,
+        kept: impl Any,
+    ) -> Self {
         let (shared, silences, counters) = {
             let local = local.borrow();
             let counters = Arc::clone(&local.counters);
@@ -120,12 +124,12 @@ impl Subscriber {
         shared.subscribe();
         Subscriber {
             waiter: Waiter::new(local),
-            voice: StreamEncoder::new(Arc::clone(&counters)),
+            lot: rng.u16(LOTS),
+            voice: StreamEncoder::new(Arc::clone(&counters), rng),
             shared,
             stage: Stage::Opening,
             claim: Handshake::new(resume),
             silences,
-            lot: fastrand::u16(LOTS),
             counters,
             has_worked: false,
             end: End::Left,
@@ -142,14 +146,14 @@ impl Subscriber {
     }
 
     /// Ends the stream after this time, between two events.
-    pub fn end_after(&mut self, time: Duration) {
-        self.expiry = Some(Box::pin(sleep(time)));
+    pub fn end_after(&mut self, time: Duration, now: Instant) {
+        // Further than the clock goes is never.
+        self.expiry = now.checked_add(time);
     }
 
     /// Whether it would end if it were asked for more: its time is over, or what
     /// it lacks is not kept any more.
-    pub fn is_due(&self) -> bool {
-        let expiry = self.expiry.as_ref();
+    pub fn is_due(&self, now: Instant) -> bool {
         let is_over = match &self.stage {
             Stage::Following { log, cursor } | Stage::Merging { log, cursor, .. } => {
                 log.borrow().is_forgotten(*cursor)
@@ -158,9 +162,7 @@ impl Subscriber {
             Stage::Ended | Stage::Over => true,
             Stage::Opening | Stage::Joining => false,
         };
-        is_over
-            || self.shared.ends(self.lot)
-            || expiry.is_some_and(|expiry| expiry.deadline() <= Instant::now())
+        is_over || self.shared.ends(self.lot) || self.is_expired(now)
     }
 
     /// Whether the piece handed out last is the beginning of an event, so that
@@ -201,18 +203,15 @@ impl Subscriber {
     }
 
     /// What a relay that has news is to do.
-    pub fn news(&mut self) -> News {
+    pub fn news(&mut self, now: Instant) -> News {
         if let Some(piece) = self.voice.behind() {
             return News::Bytes(self.voice.said(piece));
         }
+        let is_to_end = self.is_expired(now) || self.shared.ends(self.lot);
         let Stage::Following { log, cursor } = &mut self.stage else {
             return News::None;
         };
-        let is_expired = self
-            .expiry
-            .as_ref()
-            .is_some_and(|expiry| expiry.is_elapsed());
-        if is_expired || self.shared.ends(self.lot) {
+        if is_to_end {
             return News::Task;
         }
         if log.borrow().is_far_behind(*cursor) {
@@ -232,18 +231,25 @@ impl Subscriber {
 
     /// The next bytes of the stream; `None` at its end, which is always between
     /// two events.
-    pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
-        let Some(piece) = ready!(self.poll_stage(context)) else {
+    pub fn poll_next(&mut self, now: Instant, waker: &Waker) -> Poll<Option<Bytes>> {
+        let Some(piece) = ready!(self.poll_stage(now, waker)) else {
             return Poll::Ready(None);
         };
         Poll::Ready(Some(self.voice.said(piece)))
     }
 
-    fn poll_stage(&mut self, context: &mut Context<'_>) -> Poll<Option<Piece>> {
+    /// When it is to be polled again after this moment, though its task is not
+    /// woken.
+    pub fn wake_at(&self, now: Instant) -> Option<Instant> {
+        let all = [self.expiry, self.claim.wake_at()].into_iter();
+        all.flatten().filter(|at| *at > now).min()
+    }
+
+    fn poll_stage(&mut self, now: Instant, waker: &Waker) -> Poll<Option<Piece>> {
         if let Some(piece) = self.voice.behind() {
             return Poll::Ready(Some(piece));
         }
-        let is_expired = self.is_expired(context);
+        let is_expired = self.is_expired(now);
         loop {
             // `Ready(None)` where the stage has changed.
             let step = match &self.stage {
@@ -252,10 +258,10 @@ impl Subscriber {
                     self.finish(End::Expired);
                     continue;
                 }
-                Stage::Joining => self.join(context),
-                Stage::Long { .. } => self.read_on(context),
-                Stage::Merging { .. } => self.take_merged(context),
-                Stage::Following { .. } => self.go_on(context),
+                Stage::Joining => self.join(now, waker),
+                Stage::Long { .. } => self.read_on(waker),
+                Stage::Merging { .. } => self.take_merged(waker),
+                Stage::Following { .. } => self.go_on(waker),
                 Stage::Ended if self.voice.form.is_packed() => {
                     self.stage = Stage::Over;
                     return Poll::Ready(Some(self.voice.end()));
@@ -292,27 +298,26 @@ impl Subscriber {
     }
 
     /// Whether the time is over that the stream may last.
-    fn is_expired(&mut self, context: &mut Context<'_>) -> bool {
-        let expiry = self.expiry.as_mut();
-        expiry.is_some_and(|expiry| expiry.as_mut().poll(context).is_ready())
+    fn is_expired(&self, now: Instant) -> bool {
+        self.expiry.is_some_and(|expiry| expiry <= now)
     }
 
-    fn wait(&mut self, context: &mut Context<'_>) -> Poll<Option<Piece>> {
-        self.waiter.wait(context.waker());
+    fn wait(&mut self, waker: &Waker) -> Poll<Option<Piece>> {
+        self.waiter.wait(waker);
         Poll::Pending
     }
 
     /// Finds the place to begin. `Ready(None)` where the stage has changed.
-    fn join(&mut self, context: &mut Context<'_>) -> Poll<Option<Piece>> {
+    fn join(&mut self, now: Instant, waker: &Waker) -> Poll<Option<Piece>> {
         if self.shared.ends(self.lot) {
             return Poll::Ready(Some(self.say_farewell()));
         }
         let Some(log) = self.waiter.current_log() else {
-            return self.wait_longer(false, context);
+            return self.wait_longer(false, waker);
         };
-        match self.claim.judge(&log, &self.counters, context) {
+        match self.claim.judge(&log, &self.counters, now) {
             Judged::Resumed(_, cursor) => return Poll::Ready(self.follow(log, cursor)),
-            Judged::Ahead => return self.wait_longer(false, context),
+            Judged::Ahead => return self.wait_longer(false, waker),
             Judged::Base(_) => {}
         }
         let base = log.borrow().base.clone();
@@ -320,7 +325,7 @@ impl Subscriber {
             Some(base) => Poll::Ready(self.begin(log, &base)),
             None => {
                 self.waiter.want_base();
-                self.wait_longer(true, context)
+                self.wait_longer(true, waker)
             }
         }
     }
@@ -338,7 +343,7 @@ impl Subscriber {
 
     /// Waits for news; each silent interval is answered with a comment, which
     /// keeps proxies from closing a stream that has no base yet.
-    fn wait_longer(&mut self, is_due: bool, context: &mut Context<'_>) -> Poll<Option<Piece>> {
+    fn wait_longer(&mut self, is_due: bool, waker: &Waker) -> Poll<Option<Piece>> {
         let silences = self.waiter.thread().silences;
         if silences != self.silences {
             self.silences = silences;
@@ -348,7 +353,7 @@ impl Subscriber {
         if self.is_last && !is_due {
             return Poll::Ready(Some(self.say_farewell()));
         }
-        self.wait(context)
+        self.wait(waker)
     }
 }
 

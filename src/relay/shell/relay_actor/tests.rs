@@ -8,10 +8,12 @@ use actix::Arbiter;
 use actix_web::rt::System;
 use actix_web::rt::time::timeout;
 use crossbeam_channel::bounded;
+use fastrand::Rng;
 
 use super::*;
 use crate::model::reason::Why;
 use crate::model::retention::RetentionLimits;
+use crate::process;
 use crate::relay::publish::publisher::{Publisher, Settings};
 use crate::relay::shell::merger::merger;
 use crate::relay::subscribe::subscriber::Subscriber;
@@ -49,7 +51,9 @@ fn stop(arbiter: &mut Option<Arbiter>) {
 /// What a stream says until its end.
 async fn rest(subscriber: &mut Subscriber) -> String {
     let mut said = Vec::new();
-    while let Some(bytes) = poll_fn(|context| subscriber.poll_next(context)).await {
+    while let Some(bytes) =
+        poll_fn(|context| subscriber.poll_next(Instant::now(), context.waker())).await
+    {
         said.extend_from_slice(&bytes);
     }
     String::from_utf8(said).unwrap()
@@ -63,8 +67,8 @@ fn relay_tells_who_waits_that_a_view_is_given_up_whatever_stops_first() {
             let (publisher, arbiter) = publisher(&shared);
             let mut arbiter = Some(arbiter);
             let local = Relay::attach(&shared, &publisher);
-            let mut waiting = Subscriber::new(&local, Vec::new(), ());
-            let first = poll_fn(|context| waiting.poll_next(context)).await;
+            let mut waiting = Subscriber::new(&local, Vec::new(), Rng::new(), ());
+            let first = poll_fn(|context| waiting.poll_next(Instant::now(), context.waker())).await;
             assert!(first.is_some(), "the first words");
             let is_waiting = Rc::new(Cell::new(false));
             let flag = Rc::clone(&is_waiting);
@@ -72,7 +76,11 @@ fn relay_tells_who_waits_that_a_view_is_given_up_whatever_stops_first() {
             let reading = spawn(async move {
                 let mut times = 0;
                 poll_fn(|context| {
-                    assert!(waiting.poll_next(context).is_pending());
+                    assert!(
+                        waiting
+                            .poll_next(Instant::now(), context.waker())
+                            .is_pending()
+                    );
                     times += 1;
                     // Once more when a relay has woken it.
                     match times {
@@ -102,7 +110,7 @@ fn relay_tells_who_waits_that_a_view_is_given_up_whatever_stops_first() {
             let said = timeout(LONG, reading).await.expect("it is woken");
             assert!(said.expect("an end").ends_with(&told));
             // Who comes now is told the same, at once.
-            let mut late = Subscriber::new(&local, Vec::new(), ());
+            let mut late = Subscriber::new(&local, Vec::new(), Rng::new(), ());
             let said = timeout(LONG, rest(&mut late)).await;
             assert!(said.expect("an end").ends_with(&told));
         });

@@ -1,23 +1,26 @@
 //! When a stream of several views is to end.
 
-use std::time::Duration;
-
-use actix_web::rt::time::{Instant, sleep};
+use std::time::{Duration, Instant};
 
 use super::Joint;
 use super::part::Part;
 
 impl Joint {
     /// Ends the stream after this time, between two events.
-    pub fn end_after(&mut self, time: Duration) {
-        self.expiry = Some(Box::pin(sleep(time)));
+    pub fn end_after(&mut self, time: Duration, now: Instant) {
+        // Further than the clock goes is never.
+        self.expiry = now.checked_add(time);
+    }
+
+    /// Whether the time is over that the stream may last.
+    pub(super) fn is_expired(&self, now: Instant) -> bool {
+        self.expiry.is_some_and(|expiry| expiry <= now)
     }
 
     /// Whether it would end if it were asked for more.
-    pub fn is_due(&self) -> bool {
-        let expiry = self.expiry.as_ref();
+    pub fn is_due(&self, now: Instant) -> bool {
         self.is_over
-            || expiry.is_some_and(|expiry| expiry.deadline() <= Instant::now())
+            || self.is_expired(now)
             || self
                 .parts
                 .iter()

@@ -3,9 +3,8 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Context;
-
-use actix_web::rt::time::Instant;
+use std::task::Waker;
+use std::time::Instant;
 
 use crate::limits::{JOINT_SILENCE, SNAPSHOT_BEHIND_MS_MAX};
 use crate::model::position::{Position, Timestamp};
@@ -99,6 +98,7 @@ impl Part {
         local: &Rc<RefCell<ThreadView>>,
         name: &str,
         resume: Option<Position>,
+        now: Instant,
     ) -> Self {
         let (shared, counters) = {
             let local = local.borrow();
@@ -116,18 +116,23 @@ impl Part {
             at: None,
             seen: Timestamp::MIN,
             reach: Reach::Closed(Timestamp::MIN),
-            quiet_since: Instant::now(),
+            quiet_since: now,
         }
     }
 
     /// Wakes the task at the view's next news.
-    pub(super) fn wait(&self, context: &Context<'_>) {
-        self.waiter.wait(context.waker());
+    pub(super) fn wait(&self, waker: &Waker) {
+        self.waiter.wait(waker);
         // It may have been merged meanwhile.
-        let merged = self.merging.as_ref().map(|it| it.poll(context.waker()));
+        let merged = self.merging.as_ref().map(|it| it.poll(waker));
         if merged.flatten().is_some() {
-            context.waker().wake_by_ref();
+            waker.wake_by_ref();
         }
+    }
+
+    /// When it is to be looked at again, though there is no news.
+    pub(super) fn wake_at(&self) -> Option<Instant> {
+        self.claim.wake_at()
     }
 
     /// Whether nothing is known of it yet.
@@ -161,7 +166,7 @@ impl Part {
     }
 
     /// Looks for the place to begin, unless it has one.
-    pub(super) fn join(&mut self, context: &mut Context<'_>, out: &mut Out) -> Sent {
+    pub(super) fn join(&mut self, now: Instant, out: &mut Out) -> Sent {
         if let Stage::Following { .. } = self.stage {
             return Sent::Nothing;
         }
@@ -176,7 +181,7 @@ impl Part {
             return Sent::Word;
         };
         self.stage = Stage::Joining;
-        let brought = match self.claim.judge(&log, &self.counters, context) {
+        let brought = match self.claim.judge(&log, &self.counters, now) {
             Judged::Ahead => return Sent::Nothing,
             Judged::Resumed(position, cursor) => {
                 self.seen = position.timestamp;

@@ -3,22 +3,21 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Poll, Waker};
 
 use super::{Stage, Subscriber, Then};
-use crate::limits::RETRY_MS;
 use crate::model::retention::Resume;
 use crate::relay::counters::End;
 use crate::relay::event::gzip::Piece;
-use crate::relay::event::long_event::{Extent, Reading, Slice, abandoned};
-use crate::relay::event::notices::{REASON_BUSY, REASON_SLOW, farewell};
+use crate::relay::event::long_event::{Extent, Reading, Slice};
+use crate::relay::event::notices::{REASON_BUSY, REASON_SLOW};
 use crate::relay::log::backlog::Merged;
 use crate::relay::log::bases::Base;
 use crate::relay::thread::local_log::{LocalLog, Next};
 
 impl Subscriber {
     /// Follows the log.
-    pub(super) fn go_on(&mut self, context: &mut Context<'_>) -> Poll<Option<Piece>> {
+    pub(super) fn go_on(&mut self, waker: &Waker) -> Poll<Option<Piece>> {
         let Stage::Following { log, cursor } = &mut self.stage else {
             return Poll::Ready(None);
         };
@@ -37,7 +36,7 @@ impl Subscriber {
             }
             // At news the relay writes by itself.
             Err(Next::Nothing) if self.voice.form.is_chunked() => return Poll::Pending,
-            Err(Next::Nothing) => return self.wait(context),
+            Err(Next::Nothing) => return self.wait(waker),
             Err(Next::Merged(waiting)) => {
                 let (log, cursor) = (Rc::clone(log), *cursor);
                 self.stage = Stage::Merging {
@@ -76,12 +75,12 @@ impl Subscriber {
 
     /// Goes on with a large event, or behind it. `Ready(None)` where the stage
     /// has changed.
-    pub(super) fn read_on(&mut self, context: &mut Context<'_>) -> Poll<Option<Piece>> {
+    pub(super) fn read_on(&mut self, waker: &Waker) -> Poll<Option<Piece>> {
         let Stage::Long { log, reading, then } = &mut self.stage else {
             return Poll::Ready(None);
         };
         if std::mem::take(&mut self.has_worked) {
-            context.waker().wake_by_ref();
+            waker.wake_by_ref();
             return Poll::Pending;
         }
         let is_first = reading.slices() == 0;
@@ -116,7 +115,7 @@ impl Subscriber {
 
     /// Goes on behind what it lacked, once that is one delta. `Ready(None)`
     /// where the stage has changed.
-    pub(super) fn take_merged(&mut self, context: &mut Context<'_>) -> Poll<Option<Piece>> {
+    pub(super) fn take_merged(&mut self, waker: &Waker) -> Poll<Option<Piece>> {
         if self.shared.ends(self.lot) {
             return Poll::Ready(Some(self.say_farewell()));
         }
@@ -128,7 +127,7 @@ impl Subscriber {
         else {
             return Poll::Ready(None);
         };
-        let Some(merged) = waiting.poll(context.waker()) else {
+        let Some(merged) = waiting.poll(waker) else {
             return Poll::Pending;
         };
         let (log, cursor, to) = (Rc::clone(log), *cursor, waiting.to());
@@ -170,9 +169,7 @@ impl Subscriber {
 
     /// Ends the stream in the middle of an event, so that it is between two.
     fn abandon(&mut self) -> Piece {
-        let farewell = farewell(fastrand::u64(RETRY_MS), REASON_SLOW);
         self.finish(End::Slow);
-        self.voice
-            .own(&[abandoned().as_bytes(), &farewell].concat())
+        self.voice.abandon(REASON_SLOW)
     }
 }

@@ -1,0 +1,75 @@
+//! A stream on the TCP socket of its connection.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use actix_web::rt::net::TcpStream;
+
+use crate::relay::deliver::outlet::Served;
+use crate::relay::deliver::socket::{Broken, Socket, Tried};
+use crate::relay::shell::alarm::Alarm;
+use crate::relay::subscribe::subscriber::Subscriber;
+
+impl Socket for TcpStream {
+    fn try_write(&self, bytes: &[u8]) -> Tried {
+        tried(TcpStream::try_write(self, bytes))
+    }
+
+    fn try_read(&self, bytes: &mut [u8]) -> Tried {
+        tried(TcpStream::try_read(self, bytes))
+    }
+
+    fn poll_write_ready(&self, context: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+        TcpStream::poll_write_ready(self, context).map_err(|_| Broken)
+    }
+
+    fn poll_read_ready(&self, context: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+        TcpStream::poll_read_ready(self, context).map_err(|_| Broken)
+    }
+}
+
+fn tried(result: io::Result<usize>) -> Tried {
+    match result {
+        Ok(length) => Tried::Done(length),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Tried::Later,
+        Err(_) => Tried::Broken,
+    }
+}
+
+/// A stream on a socket: the future ends when the stream has, and dropping it
+/// ends the stream.
+pub struct Delivery {
+    served: Served<TcpStream>,
+    alarm: Alarm,
+}
+
+impl Delivery {
+    /// Serves the subscriber on the socket, behind the head of the response.
+    pub fn new(socket: TcpStream, head: Vec<u8>, subscriber: Subscriber) -> Self {
+        Delivery {
+            served: Served::new(socket, head, subscriber),
+            alarm: Alarm::default(),
+        }
+    }
+
+    /// The socket, which is closed when this is dropped.
+    pub fn socket(&self) -> &TcpStream {
+        self.served.socket()
+    }
+}
+
+impl Future for Delivery {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let now = Instant::now();
+        let polled = self.served.poll(now, context);
+        if polled.is_pending() {
+            let at = self.served.wake_at(now);
+            self.alarm.set(at, context);
+        }
+        polled
+    }
+}

@@ -1,0 +1,53 @@
+//! What a stream of several views says of no view in particular.
+
+use super::Joint;
+use crate::limits::RETRY_MS;
+use crate::model::position::{Position, Timestamp};
+use crate::relay::event::frame::consistent;
+use crate::relay::event::names::COMMENT;
+use crate::relay::event::notices::farewell;
+use crate::relay::subscribe::joint::ids::id_of;
+
+impl Joint {
+    /// Bytes of no view in particular are counted with the first one's.
+    pub(super) fn own(&mut self, bytes: &[u8]) {
+        self.out.own(bytes);
+        if let Some(part) = self.parts.first() {
+            part.counters.count_bytes(bytes.len());
+        }
+    }
+
+    /// The last words of a stream that ends though its views go on.
+    pub(super) fn say_farewell(&mut self, reason: &str) {
+        let farewell = farewell(self.rng.u64(RETRY_MS), reason);
+        self.own(&farewell);
+    }
+
+    /// All views stand at this time.
+    pub(super) fn say_consistent(&mut self, time: Timestamp) {
+        (self.is_owed, self.is_silent) = (false, false);
+        let at = |place: &usize| self.parts.get(*place).and_then(|part| part.at);
+        let positions: Vec<Option<Position>> = self.order.iter().map(at).collect();
+        // An id is never sent to who has it.
+        let is_news = self.known.as_ref() != Some(&positions);
+        let id = is_news.then(|| id_of(&positions));
+        self.known = Some(positions);
+        self.out.begin_event();
+        self.own(&consistent(time, id.as_deref()));
+        if let Some(part) = self.parts.first() {
+            part.counters.count_frames(1);
+        }
+    }
+
+    /// Breaks a silence in which the views did not come to a later time.
+    pub(super) fn say_again(&mut self) {
+        self.is_silent = false;
+        match self.time.filter(|_| !self.is_owed) {
+            Some(time) => {
+                self.out.begin_event();
+                self.own(&consistent(time, None));
+            }
+            None => self.own(COMMENT),
+        }
+    }
+}
