@@ -196,3 +196,6 @@ impl<S> Drop for Served<S> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,7 +12,7 @@ use crate::model::delta::Delta;
 use crate::model::position::{Incarnation, Position, Timestamp};
 use crate::model::value::EXACT_MAX;
 use crate::relay::event::encoded::Encoded;
-use crate::relay::event::long_event::Long;
+use crate::relay::event::long_event::LongEvent;
 use crate::relay::event::names::{
     EVENT_CONSISTENT, EVENT_DELTA, EVENT_GONE, EVENT_UPSTREAM, KEY_DELETE, KEY_INSERT,
     KEY_POSITION, tail,
@@ -40,7 +40,7 @@ pub struct Frame {
     /// The event as it goes over the wire.
     pub encoded: Encoded,
     /// The same slice by slice, where it is too large to be handed out at once.
-    pub long: Option<Arc<Long>>,
+    pub long: Option<Arc<LongEvent>>,
     /// What it is.
     pub kind: Kind,
 }
@@ -56,7 +56,7 @@ impl Frame {
         let is_long = encoded.length() > LONG_EVENT_BYTES;
         Frame {
             has_id: true,
-            long: is_long.then(|| Arc::new(Long::encoded(&encoded, position))),
+            long: is_long.then(|| Arc::new(LongEvent::encoded(&encoded, position))),
             encoded,
             kind: Kind::Delta(delta),
         }

@@ -51,7 +51,7 @@ pub enum Extent {
 
 /// An event that is read in slices.
 #[derive(Debug)]
-pub struct Long {
+pub struct LongEvent {
     position: Position,
     body: Body,
     /// The event in slices, each compressed when it is wanted first.
@@ -81,24 +81,24 @@ struct Place {
     bytes: usize,
 }
 
-impl Long {
+impl LongEvent {
     /// A base of these rows.
     pub fn rows(rows: Frozen, position: Position) -> Self {
-        Long::new(Body::Rows(rows), position)
+        LongEvent::new(Body::Rows(rows), position)
     }
 
     /// A delta.
     pub fn changes(delta: Delta, position: Position) -> Self {
-        Long::new(Body::Changes(delta), position)
+        LongEvent::new(Body::Changes(delta), position)
     }
 
     /// An event that was encoded already.
     pub fn encoded(event: &Encoded, position: Position) -> Self {
-        Long::new(Body::Encoded(event.event(), event.data()), position)
+        LongEvent::new(Body::Encoded(event.event(), event.data()), position)
     }
 
     fn new(body: Body, position: Position) -> Self {
-        Long {
+        LongEvent {
             position,
             body,
             packed: OnceLock::new(),
@@ -236,7 +236,7 @@ fn write_changes(changes: &[Change], place: &mut Place, full: usize, out: &mut V
 /// Somebody in the middle of such an event. It does not keep it.
 #[derive(Debug)]
 pub struct Reading {
-    long: Weak<Long>,
+    long: Weak<LongEvent>,
     extent: Extent,
     place: Place,
     /// Slices that were read.
@@ -256,7 +256,7 @@ pub enum Slice {
 
 impl Reading {
     /// From the beginning of an event.
-    pub fn new(long: &Arc<Long>, extent: Extent) -> Self {
+    pub fn new(long: &Arc<LongEvent>, extent: Extent) -> Self {
         long.readers.fetch_add(1, Ordering::AcqRel);
         Reading {
             long: Arc::downgrade(long),

@@ -12,7 +12,7 @@ use crate::relay::event::encoded::Encoded;
 
 use crate::relay::event::form::Form;
 use crate::relay::event::frame::encode_delta;
-use crate::relay::event::long_event::{Extent, Long, Reading, listed_bytes};
+use crate::relay::event::long_event::{Extent, LongEvent, Reading, listed_bytes};
 use crate::relay::log::jobs::Job;
 use crate::relay::log::runs::{Block, Run};
 use crate::relay::log::shared_log::Log;
@@ -23,7 +23,7 @@ pub enum Merged {
     /// This one delta.
     Short(Arc<Encoded>),
     /// This one, which is read in slices.
-    Long(Weak<Long>),
+    Long(Weak<LongEvent>),
     /// None of its entries moves the position.
     Nothing,
     /// Some of it is not kept any more.
@@ -164,7 +164,7 @@ fn merged(log: &Log, merge: &Merge, form: Form) -> (Merged, Option<Reading>) {
         encoded.piece(form);
         return (Merged::Short(Arc::new(encoded)), None);
     }
-    let long = Arc::new(Long::changes(delta, position));
+    let long = Arc::new(LongEvent::changes(delta, position));
     let kept = Reading::new(&long, Extent::Event);
     let weak = Arc::downgrade(&long);
     log.lock().long_backlogs.keep(long, bytes);

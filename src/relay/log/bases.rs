@@ -9,7 +9,7 @@ use crate::model::view::View;
 use crate::relay::event::encoded::Encoded;
 
 use crate::relay::event::form::Form;
-use crate::relay::event::long_event::{Extent, Long, Reading, Slice};
+use crate::relay::event::long_event::{Extent, LongEvent, Reading, Slice};
 use crate::relay::log::jobs::{Jobs, discard};
 
 /// A view's rows at one moment.
@@ -20,7 +20,7 @@ pub struct Base {
     /// The event, if it is short enough to be handed out at once.
     pub short: Option<Encoded>,
     /// The event, slice by slice.
-    pub long: Arc<Long>,
+    pub long: Arc<LongEvent>,
     /// Bytes of the array.
     pub bytes: u64,
     /// Bytes that the view had given up by then.
@@ -35,7 +35,7 @@ impl Base {
             timestamp: view.timestamp(),
             incarnation,
         };
-        let long = Arc::new(Long::rows(view.freeze(), position));
+        let long = Arc::new(LongEvent::rows(view.freeze(), position));
         let bytes = array_bytes(view.bytes(), view.copies());
         let is_short = usize::try_from(bytes).is_ok_and(|bytes| bytes <= LONG_EVENT_BYTES);
         Base {
@@ -57,7 +57,7 @@ pub fn array_bytes(bytes: u64, rows: u64) -> u64 {
 }
 
 /// All of an event.
-fn whole(long: &Arc<Long>) -> Encoded {
+fn whole(long: &Arc<LongEvent>) -> Encoded {
     let mut reading = Reading::new(long, Extent::Event);
     let mut event = Vec::new();
     while let Slice::Bytes(piece) = reading.next(Form::Event) {

@@ -4,14 +4,14 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::relay::event::long_event::Long;
+use crate::relay::event::long_event::LongEvent;
 use crate::relay::log::jobs::{Jobs, discard};
 
 /// Those of one log, the oldest first. At most as many bytes as the log itself
 /// may keep, or one that is larger.
 #[derive(Debug)]
 pub struct LongBacklogs {
-    held: VecDeque<(Arc<Long>, u64)>,
+    held: VecDeque<(Arc<LongEvent>, u64)>,
     bytes: u64,
     bytes_max: u64,
     jobs: Arc<dyn Jobs>,
@@ -47,7 +47,7 @@ impl LongBacklogs {
     }
 
     /// Keeps one more while it is read, in place of the oldest if need be.
-    pub fn keep(&mut self, long: Arc<Long>, size: u64) {
+    pub fn keep(&mut self, long: Arc<LongEvent>, size: u64) {
         self.tidy(self.bytes_max);
         while self.bytes.saturating_add(size) > self.bytes_max
             && let Some((given_up, oldest)) = self.held.pop_front()

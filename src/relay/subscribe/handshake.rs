@@ -16,7 +16,7 @@ pub struct Handshake {
     ahead_until: Option<Instant>,
 }
 
-/// What a claim is worth.
+/// How the handshake ends, if it does yet.
 pub enum Judged {
     /// The stream goes on from this position, at this place of the log.
     Resumed(Position, Cursor),
@@ -47,7 +47,7 @@ impl Handshake {
         latest.or(self.positions.first()).copied()
     }
 
-    /// Compares it with the log; what is found is counted, and ends the claim.
+    /// Compares it with the log; what is found is counted, and ends the handshake.
     pub fn judge(
         &mut self,
         log: &RefCell<LocalLog>,
@@ -89,7 +89,7 @@ mod tests {
     use crate::model::position::Timestamp;
 
     #[test]
-    fn claim_of_several_positions_is_the_latest_of_the_incarnation() {
+    fn handshake_of_several_positions_is_the_latest_of_the_incarnation() {
         let (ours, other) = (Incarnation::of(["a"]), Incarnation::of(["b"]));
         let at = |time, incarnation| Position {
             timestamp: Timestamp::new(time),

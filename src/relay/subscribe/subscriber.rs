@@ -85,10 +85,10 @@ pub enum News {
 /// A browser's stream, as a source of bytes.
 pub struct Subscriber {
     waiter: Waiter,
-    voice: StreamEncoder,
+    encoder: StreamEncoder,
     shared: Arc<SharedView>,
     stage: Stage,
-    claim: Handshake,
+    handshake: Handshake,
     /// Silent intervals already answered with a comment.
     silences: u64,
     /// Drawn at random: when it ends at a shutdown.
@@ -125,10 +125,10 @@ impl Subscriber {
         Subscriber {
             waiter: Waiter::new(local),
             lot: rng.u16(LOTS),
-            voice: StreamEncoder::new(Arc::clone(&counters), rng),
+            encoder: StreamEncoder::new(Arc::clone(&counters), rng),
             shared,
             stage: Stage::Opening,
-            claim: Handshake::new(resume),
+            handshake: Handshake::new(resume),
             silences,
             counters,
             has_worked: false,
@@ -170,26 +170,26 @@ impl Subscriber {
     /// end is a piece of its own.
     pub fn is_at_event(&self) -> bool {
         let is_inside = matches!(&self.stage, Stage::Long { reading, .. } if reading.slices() > 1);
-        !is_inside && !self.voice.form.is_packed()
+        !is_inside && !self.encoder.form.is_packed()
     }
 
     /// Compresses what the stream says, with gzip.
     pub fn pack(&mut self) {
-        self.voice.form = self.voice.form.packed();
+        self.encoder.form = self.encoder.form.packed();
     }
 
     /// Frames the bytes in chunks, and leaves the waiting for news to the relay,
     /// which from now on writes to the outlet. Returns the first bytes.
     pub fn serve(&mut self, outlet: Rc<dyn WriteNews>) -> Bytes {
-        self.voice.form = self.voice.form.chunked();
+        self.encoder.form = self.encoder.form.chunked();
         self.waiter.serve(outlet);
         let first = self.open();
-        self.voice.said(first)
+        self.encoder.said(first)
     }
 
     fn open(&mut self) -> Piece {
         self.stage = Stage::Joining;
-        self.voice.open()
+        self.encoder.open()
     }
 
     /// Gives the outlet back that `serve` gave to the relay.
@@ -204,8 +204,8 @@ impl Subscriber {
 
     /// What a relay that has news is to do.
     pub fn news(&mut self, now: Instant) -> News {
-        if let Some(piece) = self.voice.behind() {
-            return News::Bytes(self.voice.said(piece));
+        if let Some(piece) = self.encoder.behind() {
+            return News::Bytes(self.encoder.said(piece));
         }
         let is_to_end = self.is_expired(now) || self.shared.ends(self.lot);
         let Stage::Following { log, cursor } = &mut self.stage else {
@@ -217,11 +217,11 @@ impl Subscriber {
         if log.borrow().is_far_behind(*cursor) {
             return News::Task;
         }
-        let next = log.borrow_mut().next(*cursor, self.voice.form);
+        let next = log.borrow_mut().next(*cursor, self.encoder.form);
         match next.taken(cursor, &self.counters) {
             Ok(piece) => {
-                let piece = self.voice.event(piece);
-                News::Bytes(self.voice.said(piece))
+                let piece = self.encoder.event(piece);
+                News::Bytes(self.encoder.said(piece))
             }
             Err(Next::Nothing) => News::None,
             // For its task, which has to wait for room sooner or later.
@@ -235,18 +235,18 @@ impl Subscriber {
         let Some(piece) = ready!(self.poll_stage(now, waker)) else {
             return Poll::Ready(None);
         };
-        Poll::Ready(Some(self.voice.said(piece)))
+        Poll::Ready(Some(self.encoder.said(piece)))
     }
 
     /// When it is to be polled again after this moment, though its task is not
     /// woken.
     pub fn wake_at(&self, now: Instant) -> Option<Instant> {
-        let all = [self.expiry, self.claim.wake_at()].into_iter();
+        let all = [self.expiry, self.handshake.wake_at()].into_iter();
         all.flatten().filter(|at| *at > now).min()
     }
 
     fn poll_stage(&mut self, now: Instant, waker: &Waker) -> Poll<Option<Piece>> {
-        if let Some(piece) = self.voice.behind() {
+        if let Some(piece) = self.encoder.behind() {
             return Poll::Ready(Some(piece));
         }
         let is_expired = self.is_expired(now);
@@ -262,9 +262,9 @@ impl Subscriber {
                 Stage::Long { .. } => self.read_on(waker),
                 Stage::Merging { .. } => self.take_merged(waker),
                 Stage::Following { .. } => self.go_on(waker),
-                Stage::Ended if self.voice.form.is_packed() => {
+                Stage::Ended if self.encoder.form.is_packed() => {
                     self.stage = Stage::Over;
-                    return Poll::Ready(Some(self.voice.end()));
+                    return Poll::Ready(Some(self.encoder.end()));
                 }
                 Stage::Ended | Stage::Over => return Poll::Ready(None),
             };
@@ -286,15 +286,15 @@ impl Subscriber {
     fn say_farewell(&mut self) -> Piece {
         if let Some(gone) = self.shared.given_up().map(Frame::gone) {
             self.finish(End::Gone);
-            let event = self.voice.own(&gone.encoded.event());
-            return self.voice.event(event);
+            let event = self.encoder.own(&gone.encoded.event());
+            return self.encoder.event(event);
         }
         let (end, reason) = match self.shared.ends(self.lot) {
             true => (End::Shutdown, REASON_CLOSING),
             false => (End::Left, REASON_HALF_CLOSED),
         };
         self.finish(end);
-        self.voice.farewell(reason)
+        self.encoder.farewell(reason)
     }
 
     /// Whether the time is over that the stream may last.
@@ -315,7 +315,7 @@ impl Subscriber {
         let Some(log) = self.waiter.current_log() else {
             return self.wait_longer(false, waker);
         };
-        match self.claim.judge(&log, &self.counters, now) {
+        match self.handshake.judge(&log, &self.counters, now) {
             Judged::Resumed(_, cursor) => return Poll::Ready(self.follow(log, cursor)),
             Judged::Ahead => return self.wait_longer(false, waker),
             Judged::Base(_) => {}
@@ -336,8 +336,8 @@ impl Subscriber {
         let lost = log.borrow_mut().is_lost_at(cursor);
         self.stage = Stage::Following { log, cursor };
         lost.then(|| {
-            let event = self.voice.own(&Frame::upstream(false).encoded.event());
-            self.voice.event(event)
+            let event = self.encoder.own(&Frame::upstream(false).encoded.event());
+            self.encoder.event(event)
         })
     }
 
@@ -347,7 +347,7 @@ impl Subscriber {
         let silences = self.waiter.thread().silences;
         if silences != self.silences {
             self.silences = silences;
-            return Poll::Ready(Some(self.voice.own(COMMENT)));
+            return Poll::Ready(Some(self.encoder.own(COMMENT)));
         }
         // A base that is being made is waited for, but nothing else is.
         if self.is_last && !is_due {

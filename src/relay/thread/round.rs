@@ -115,3 +115,65 @@ impl Rounds {
         self.outlets.get_mut(place).and_then(Option::take)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Counting(Cell<usize>);
+
+    impl WriteNews for Counting {
+        fn write_news(&self, _: Instant) {
+            self.0.set(self.0.get() + 1);
+        }
+    }
+
+    fn rounds(count: usize) -> (Rounds, Vec<Rc<Counting>>) {
+        let mut rounds = Rounds::default();
+        let outlets: Vec<Rc<Counting>> = (0..count).map(|_| Rc::default()).collect();
+        for (place, outlet) in outlets.iter().enumerate() {
+            rounds.enter(place, Rc::<Counting>::clone(outlet));
+        }
+        (rounds, outlets)
+    }
+
+    #[test]
+    fn round_lets_others_in_and_takes_news_along_that_comes_meanwhile() {
+        let (mut rounds, outlets) = rounds(PASS_OUTLETS_MAX * 2);
+        let times = |from| outlets.iter().skip(from).step_by(PASS_OUTLETS_MAX);
+        let written = |at| times(at).map(|it| it.0.get()).collect::<Vec<_>>();
+        let (begin, took) = (Instant::now(), PASS_REST_MIN * 2);
+        assert_eq!(rounds.begin(begin), Step::Write);
+        rounds.write(begin);
+        assert_eq!(rounds.written(begin), Step::Yield);
+        assert_eq!(written(0), [1, 0]);
+        // The first of them lack what comes now.
+        assert_eq!(rounds.begin(begin), Step::Done);
+        rounds.write(begin);
+        assert_eq!(rounds.written(begin + took), Step::Rest(took));
+        assert_eq!(written(0), [1, 1]);
+        rounds.write(begin + took * 2);
+        assert_eq!(rounds.written(begin + took * 2), Step::Yield);
+        rounds.write(begin + took * 2);
+        assert_eq!(rounds.written(begin + took * 2), Step::Done);
+        assert_eq!(written(0), [2, 2]);
+    }
+
+    #[test]
+    fn round_begins_after_a_rest_as_long_as_the_last_one() {
+        let (mut rounds, _outlets) = rounds(1);
+        let (begin, took) = (Instant::now(), PASS_REST_MIN * 3);
+        assert_eq!(rounds.begin(begin), Step::Write);
+        rounds.write(begin);
+        assert_eq!(rounds.written(begin + took), Step::Done);
+        let soon = begin + took + PASS_REST_MIN;
+        assert_eq!(rounds.begin(soon), Step::Rest(PASS_REST_MIN * 2));
+        rounds.write(begin + took * 2);
+        assert_eq!(rounds.written(begin + took * 2), Step::Done);
+        // A rest too short for a timer is none.
+        assert_eq!(rounds.begin(begin + took * 2), Step::Write);
+    }
+}

@@ -36,7 +36,7 @@ fn changes(count: usize) -> Delta {
 
 /// All slices together, as they come plain.
 #[track_caller]
-fn read(long: &Arc<Long>, extent: Extent) -> String {
+fn read(long: &Arc<LongEvent>, extent: Extent) -> String {
     let mut reading = Reading::new(long, extent);
     let mut text = String::new();
     while let Slice::Bytes(piece) = reading.next(Form::Event) {
@@ -52,7 +52,7 @@ fn read(long: &Arc<Long>, extent: Extent) -> String {
 }
 
 /// The same, unpacked; the first reader packs, and the second is given that.
-fn unpack(long: &Arc<Long>) -> String {
+fn unpack(long: &Arc<LongEvent>) -> String {
     let mut of_each = [(); 2].map(|()| {
         let mut reading = Reading::new(long, Extent::Event);
         let mut packed = Vec::new();
@@ -76,7 +76,7 @@ fn long_base_in_slices_is_the_event() {
         view.freeze().write_all(&mut listed);
         listed.pop();
         let array = format!("[{}]", String::from_utf8(listed).unwrap());
-        let long = Arc::new(Long::rows(view.freeze(), position()));
+        let long = Arc::new(LongEvent::rows(view.freeze(), position()));
         assert!(read(&long, Extent::Array) == array);
         assert!(read(&long, Extent::Data) == format!("data: {array}\n"));
         let event = format!("event: base\ndata: {array}\nid: {}\n\n", position());
@@ -98,8 +98,8 @@ fn long_delta_in_slices_is_what_is_encoded_at_once() {
         let array_bytes = u64::try_from(array.len()).unwrap();
         assert_eq!(listed_bytes(&delta).max(1), array_bytes.saturating_sub(1));
         for long in [
-            Long::changes(delta.clone(), position()),
-            Long::encoded(&encoded, position()),
+            LongEvent::changes(delta.clone(), position()),
+            LongEvent::encoded(&encoded, position()),
         ] {
             let long = Arc::new(long);
             assert!(read(&long, Extent::Event) == event);
@@ -111,7 +111,7 @@ fn long_delta_in_slices_is_what_is_encoded_at_once() {
 
 #[test]
 fn long_event_that_is_given_up_says_so_at_the_next_slice() {
-    let long = Arc::new(Long::rows(view(700).freeze(), position()));
+    let long = Arc::new(LongEvent::rows(view(700).freeze(), position()));
     let mut reading = Reading::new(&long, Extent::Event);
     assert!(matches!(reading.next(Form::Event), Slice::Bytes(_)));
     assert!(long.is_read() && !reading.is_given_up());
@@ -131,7 +131,7 @@ fn long_event_that_ends_with_an_id_is_never_cut_within_it() {
     let id = position().to_string();
     for length in (BASE_SLICE_BYTES - 400)..(BASE_SLICE_BYTES + 200) {
         let event = format!("event: delta\ndata: {}\nid: {id}\n\n", "x".repeat(length));
-        let long = Arc::new(Long::encoded(
+        let long = Arc::new(LongEvent::encoded(
             &Encoded::copy_of(event.as_bytes()),
             position(),
         ));

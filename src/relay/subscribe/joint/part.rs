@@ -81,7 +81,7 @@ pub(super) struct Part {
     stage: Stage,
     /// What it lacks is being merged.
     merging: Option<Waiting>,
-    claim: Handshake,
+    handshake: Handshake,
     /// Where the client stands.
     pub(super) at: Option<Position>,
     /// It has seen the view at this time, though it needs a base now.
@@ -112,7 +112,7 @@ impl Part {
             prefix: format!("event: {name}."),
             stage: Stage::Joining,
             merging: None,
-            claim: Handshake::new(resume.into_iter().collect()),
+            handshake: Handshake::new(resume.into_iter().collect()),
             at: None,
             seen: Timestamp::MIN,
             reach: Reach::Closed(Timestamp::MIN),
@@ -132,7 +132,7 @@ impl Part {
 
     /// When it is to be looked at again, though there is no news.
     pub(super) fn wake_at(&self) -> Option<Instant> {
-        self.claim.wake_at()
+        self.handshake.wake_at()
     }
 
     /// Whether nothing is known of it yet.
@@ -181,7 +181,7 @@ impl Part {
             return Sent::Word;
         };
         self.stage = Stage::Joining;
-        let brought = match self.claim.judge(&log, &self.counters, now) {
+        let brought = match self.handshake.judge(&log, &self.counters, now) {
             Judged::Ahead => return Sent::Nothing,
             Judged::Resumed(position, cursor) => {
                 self.seen = position.timestamp;

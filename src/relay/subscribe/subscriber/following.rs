@@ -28,14 +28,14 @@ impl Subscriber {
         }
         // Of a view that is given up the last word may be in the log, with a
         // better reason.
-        let next = log.borrow_mut().next(*cursor, self.voice.form);
+        let next = log.borrow_mut().next(*cursor, self.encoder.form);
         match next.taken(cursor, &self.counters) {
-            Ok(piece) => return Poll::Ready(Some(self.voice.event(piece))),
+            Ok(piece) => return Poll::Ready(Some(self.encoder.event(piece))),
             Err(Next::Nothing) if is_given_up || self.is_last => {
                 return Poll::Ready(Some(self.say_farewell()));
             }
             // At news the relay writes by itself.
-            Err(Next::Nothing) if self.voice.form.is_chunked() => return Poll::Pending,
+            Err(Next::Nothing) if self.encoder.form.is_chunked() => return Poll::Pending,
             Err(Next::Nothing) => return self.wait(waker),
             Err(Next::Merged(waiting)) => {
                 let (log, cursor) = (Rc::clone(log), *cursor);
@@ -63,14 +63,14 @@ impl Subscriber {
         let short = base
             .short
             .as_ref()
-            .map(|event| event.piece(self.voice.form));
+            .map(|event| event.piece(self.encoder.form));
         if short.is_some() {
             reading.skip();
             self.counters.count_frames(1);
         }
         let then = Then::Begin(found, timestamp);
         self.stage = Stage::Long { log, reading, then };
-        short.map(|piece| self.voice.event(piece))
+        short.map(|piece| self.encoder.event(piece))
     }
 
     /// Goes on with a large event, or behind it. `Ready(None)` where the stage
@@ -84,11 +84,11 @@ impl Subscriber {
             return Poll::Pending;
         }
         let is_first = reading.slices() == 0;
-        match reading.next(self.voice.form) {
+        match reading.next(self.encoder.form) {
             Slice::Bytes(piece) => {
                 self.counters.count_frames(u64::from(is_first));
-                self.has_worked = self.voice.form.is_packed();
-                return Poll::Ready(Some(self.voice.event(piece)));
+                self.has_worked = self.encoder.form.is_packed();
+                return Poll::Ready(Some(self.encoder.event(piece)));
             }
             Slice::GivenUp => return Poll::Ready(Some(self.abandon())),
             Slice::End => {}
@@ -136,8 +136,8 @@ impl Subscriber {
                 self.counters.count_frames(1);
                 self.counters.count_compacted();
                 self.stage = Stage::Following { log, cursor: to };
-                let piece = event.piece(self.voice.form);
-                return Poll::Ready(Some(self.voice.event(piece)));
+                let piece = event.piece(self.encoder.form);
+                return Poll::Ready(Some(self.encoder.event(piece)));
             }
             Merged::Long(long) => match long.upgrade() {
                 Some(long) => {
@@ -149,19 +149,19 @@ impl Subscriber {
                 None => self.stage = Stage::Following { log, cursor },
             },
             Merged::Skipped => self.stage = Stage::Following { log, cursor },
-            Merged::Nothing => match log.borrow().single(cursor, self.voice.form) {
+            Merged::Nothing => match log.borrow().single(cursor, self.encoder.form) {
                 Next::Bytes(piece, place) => {
                     self.counters.count_frames(1);
                     let log = Rc::clone(&log);
                     self.stage = Stage::Following { log, cursor: place };
-                    return Poll::Ready(Some(self.voice.event(piece)));
+                    return Poll::Ready(Some(self.encoder.event(piece)));
                 }
                 _ => self.finish(End::Slow),
             },
             Merged::Forgotten => self.finish(End::Slow),
             Merged::Refused => {
                 self.finish(End::Slow);
-                return Poll::Ready(Some(self.voice.farewell(REASON_BUSY)));
+                return Poll::Ready(Some(self.encoder.farewell(REASON_BUSY)));
             }
         }
         Poll::Ready(None)
@@ -170,6 +170,6 @@ impl Subscriber {
     /// Ends the stream in the middle of an event, so that it is between two.
     fn abandon(&mut self) -> Piece {
         self.finish(End::Slow);
-        self.voice.abandon(REASON_SLOW)
+        self.encoder.abandon(REASON_SLOW)
     }
 }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::{Part, Sent, Stage};
 use crate::model::position::Timestamp;
 use crate::relay::event::frame::Kind;
-use crate::relay::event::long_event::{Extent, Long, Reading};
+use crate::relay::event::long_event::{Extent, LongEvent, Reading};
 use crate::relay::event::names::EVENT_DELTA;
 use crate::relay::log::backlog::Merged;
 use crate::relay::subscribe::joint::output::Out;
@@ -28,7 +28,7 @@ impl Part {
     }
 
     /// The same of an event that is read in slices.
-    pub(super) fn tell_long(&self, name: &str, long: &Arc<Long>, out: &mut Out) {
+    pub(super) fn tell_long(&self, name: &str, long: &Arc<LongEvent>, out: &mut Out) {
         self.counters.count_frames(1);
         out.begin_event();
         for text in [self.prefix.as_str(), name, "\n"] {

@@ -1,0 +1,256 @@
+use std::cell::Cell;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fastrand::Rng;
+
+use super::*;
+use crate::limits::AHEAD_WAIT;
+use crate::model::delta::{Change, Delta};
+use crate::model::event::{Description, Kept, TailEvent};
+use crate::model::now::Now;
+use crate::model::position::{Incarnation, Position, Timestamp};
+use crate::model::reason::Why;
+use crate::model::retention::RetentionLimits;
+use crate::model::row::Row;
+use crate::model::view::ViewBuilder;
+use crate::relay::deliver::socket::Broken;
+use crate::relay::log::jobs::AtOnce;
+use crate::relay::publish::publisher::{Publisher, Settings};
+use crate::relay::shared_view::SharedView;
+use crate::relay::thread::round::Step;
+use crate::relay::thread::thread_view::ThreadView;
+
+/// A view, its publisher and one thread, without any actor, socket or clock.
+struct Bottle {
+    publisher: Publisher,
+    thread: Rc<RefCell<ThreadView>>,
+    now: Now,
+    time: u64,
+}
+
+impl Bottle {
+    fn new() -> Self {
+        let now = Now {
+            instant: Instant::now(),
+            wall_ms: 1_000_000,
+        };
+        let shared = SharedView::new("v".to_owned(), Arc::new(AtOnce), now);
+        let shared = Arc::new(shared);
+        let settings = Settings {
+            heartbeat: Duration::from_secs(15),
+            min_interval: Duration::ZERO,
+            retention: RetentionLimits {
+                bytes_max: 1 << 20,
+                age_ms_max: 60_000,
+            },
+            view_bytes_max: 1 << 20,
+            upstream_timeout: Duration::from_secs(30),
+        };
+        let publisher = Publisher::new(Arc::clone(&shared), settings, now);
+        let thread = ThreadView::new(shared, Box::new(|| ()));
+        let mut bottle = Bottle {
+            publisher,
+            thread: Rc::new(RefCell::new(thread)),
+            now,
+            time: 7,
+        };
+        bottle.tell(TailEvent::Described(Description {
+            columns: Vec::new(),
+            kept: Kept::all(0),
+            incarnation: Incarnation::of(["v"]),
+            is_steady: true,
+        }));
+        let view = ViewBuilder::new().finish(Timestamp::new(7)).unwrap();
+        bottle.tell(TailEvent::Snapshot(view));
+        bottle
+    }
+
+    fn tell(&mut self, event: TailEvent) {
+        assert_eq!(self.publisher.handle(event, self.now), None);
+        self.look();
+    }
+
+    fn change(&mut self, length: usize) {
+        self.time += 1;
+        let row = format!("{{\"{}\":\"{}\"}}", self.time, "x".repeat(length));
+        let row = Row::from(row.as_str());
+        let changes = vec![Change { row, diff: 1 }];
+        let delta = Delta::new(Timestamp::new(self.time), changes);
+        self.tell(TailEvent::Delta(delta));
+    }
+
+    /// The publisher looks, and so does the thread.
+    fn look(&mut self) {
+        self.publisher.look(self.now);
+        let now = self.now.instant;
+        let mut thread = self.thread.borrow_mut();
+        let mut step = thread.news(now);
+        while step != Step::Done {
+            thread.write(now);
+            step = thread.written(now);
+        }
+    }
+
+    fn pass(&mut self, time: Duration) {
+        self.now.instant += time;
+    }
+
+    fn subscriber(&self, resume: Vec<Position>, seed: u64) -> Subscriber {
+        Subscriber::new(&self.thread, resume, Rng::with_seed(seed), ())
+    }
+
+    /// What a stream has to say for now, and whether that was its end.
+    fn read(&mut self, subscriber: &mut Subscriber) -> (String, bool) {
+        let mut said = Vec::new();
+        loop {
+            match subscriber.poll_next(self.now.instant, Waker::noop()) {
+                Poll::Ready(Some(bytes)) => said.extend_from_slice(&bytes),
+                Poll::Ready(None) => return (String::from_utf8(said).unwrap(), true),
+                Poll::Pending => break,
+            }
+        }
+        (String::from_utf8(said).unwrap(), false)
+    }
+}
+
+/// A socket that takes a part, nothing, or is broken, as chance will have it.
+struct Scripted {
+    rng: RefCell<Rng>,
+    taken: RefCell<Vec<u8>>,
+    is_broken: Cell<bool>,
+}
+
+impl Socket for Scripted {
+    fn try_write(&self, bytes: &[u8]) -> Tried {
+        let mut rng = self.rng.borrow_mut();
+        match rng.u32(..3) {
+            _ if self.is_broken.get() => Tried::Broken,
+            0 => Tried::Later,
+            _ => {
+                let length = rng.usize(1..=bytes.len());
+                self.taken.borrow_mut().extend_from_slice(&bytes[..length]);
+                Tried::Done(length)
+            }
+        }
+    }
+
+    fn try_read(&self, _: &mut [u8]) -> Tried {
+        Tried::Later
+    }
+
+    fn poll_write_ready(&self, _: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+        match self.rng.borrow_mut().bool() {
+            true => Poll::Ready(Ok(())),
+            false => Poll::Pending,
+        }
+    }
+
+    fn poll_read_ready(&self, _: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+        Poll::Pending
+    }
+}
+
+fn taken_so_far(served: &Served<Scripted>) -> String {
+    String::from_utf8(served.socket().taken.borrow().clone()).unwrap()
+}
+
+/// The body of chunks.
+fn body(mut chunks: &[u8]) -> String {
+    let mut body = Vec::new();
+    while let Some(end) = chunks.windows(2).position(|two| two == b"\r\n") {
+        let size = std::str::from_utf8(&chunks[..end]).unwrap();
+        let size = usize::from_str_radix(size, 16).unwrap();
+        body.extend_from_slice(&chunks[end + 2..end + 2 + size]);
+        chunks = &chunks[end + 2 + size + 2..];
+    }
+    String::from_utf8(body).unwrap()
+}
+
+#[test]
+fn outlet_says_the_same_whatever_its_socket_takes() {
+    for seed in 0..200 {
+        let (mut bottle, mut rng) = (Bottle::new(), Rng::with_seed(seed));
+        // Who is asked first has the base made, for both.
+        let mut plain = bottle.subscriber(Vec::new(), seed);
+        let mut said = bottle.read(&mut plain).0;
+        bottle.look();
+        let socket = Scripted {
+            rng: RefCell::new(rng.fork()),
+            taken: RefCell::default(),
+            is_broken: Cell::new(false),
+        };
+        let served = Served::new(socket, Vec::new(), bottle.subscriber(Vec::new(), seed));
+        let mut context = Context::from_waker(Waker::noop());
+        said.push_str(&bottle.read(&mut plain).0);
+        // Who joins later has a later base.
+        while !taken_so_far(&served).contains("event: base\n") {
+            assert!(served.poll(bottle.now.instant, &mut context).is_pending());
+        }
+        for _ in 0..20 {
+            bottle.change(rng.usize(1..30_000));
+            for _ in 0..rng.u32(..4) {
+                assert!(served.poll(bottle.now.instant, &mut context).is_pending());
+            }
+            said.push_str(&bottle.read(&mut plain).0);
+        }
+        bottle.tell(TailEvent::Gone(Why::Recreated));
+        let (rest, is_over) = bottle.read(&mut plain);
+        assert!(is_over);
+        said.push_str(&rest);
+        while served.poll(bottle.now.instant, &mut context).is_pending() {}
+        assert!(body(&served.socket().taken.borrow()) == said, "seed {seed}");
+    }
+}
+
+#[test]
+fn outlet_with_a_broken_socket_ends_at_once_and_is_written_to_no_more() {
+    let mut bottle = Bottle::new();
+    let socket = Scripted {
+        rng: RefCell::new(Rng::with_seed(7)),
+        taken: RefCell::default(),
+        is_broken: Cell::new(true),
+    };
+    let served = Served::new(socket, Vec::new(), bottle.subscriber(Vec::new(), 7));
+    let shared = Arc::clone(&bottle.thread.borrow().shared);
+    assert_eq!(shared.subscriber_count(), 1);
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(served.poll(bottle.now.instant, &mut context).is_ready());
+    drop(served);
+    assert_eq!(shared.subscriber_count(), 0);
+    bottle.change(10);
+}
+
+#[test]
+fn subscriber_that_is_ahead_is_waited_for_until_it_says() {
+    let mut bottle = Bottle::new();
+    let position = Position {
+        timestamp: Timestamp::new(99),
+        incarnation: Incarnation::of(["v"]),
+    };
+    let mut subscriber = bottle.subscriber(vec![position], 7);
+    assert!(!bottle.read(&mut subscriber).0.contains("base"));
+    let due = bottle.now.instant + AHEAD_WAIT;
+    assert_eq!(subscriber.wake_at(bottle.now.instant), Some(due));
+    bottle.pass(AHEAD_WAIT);
+    assert_eq!(subscriber.wake_at(bottle.now.instant), None);
+    // It asks for a base, which the publisher then takes.
+    bottle.read(&mut subscriber);
+    bottle.look();
+    assert!(bottle.read(&mut subscriber).0.contains("event: base\n"));
+}
+
+#[test]
+fn subscriber_ends_when_its_time_is_over_and_not_before() {
+    let (mut bottle, time) = (Bottle::new(), Duration::from_secs(60));
+    let mut subscriber = bottle.subscriber(Vec::new(), 7);
+    subscriber.end_after(time, bottle.now.instant);
+    let due = bottle.now.instant + time;
+    bottle.pass(time - Duration::from_nanos(1));
+    assert!(!bottle.read(&mut subscriber).1);
+    assert!(!subscriber.is_due(bottle.now.instant));
+    assert_eq!(subscriber.wake_at(bottle.now.instant), Some(due));
+    bottle.pass(Duration::from_nanos(1));
+    assert!(subscriber.is_due(bottle.now.instant));
+    assert!(bottle.read(&mut subscriber).1);
+}
