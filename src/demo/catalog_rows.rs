@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use super::DemoDialect;
-use super::catalog::{Catalog, DATABASE, Kind, Relation, SCHEMAS, number};
+use super::catalog::{Catalog, SCHEMAS, number};
+use super::dialect::DemoDialect;
+use super::relation::{DATABASE, Kind, Relation};
 use super::value::{Row, Value};
 
 fn schema_id(schema: &str) -> &'static str {

@@ -10,12 +10,13 @@ use timely::dataflow::operators::probe::Handle as Probe;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::catalog::{Catalog, Relation, SharedCatalog};
+use super::catalog::{Catalog, SharedCatalog};
 use super::catalog_rows::{fixed_rows, missing, object_rows, view_row};
 use super::define::Request;
 use super::feed::{Pace, Recording};
 use super::live_feed::Edits;
 use super::operators::Diff;
+use super::relation::Relation;
 use super::sql_error::SqlError;
 use super::store::{Dropped, Publisher, Update};
 use super::upkeep::Upkeep;

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use super::DemoDialect;
 use super::ast::{CreateView, Definition, DropView};
-use super::catalog::{Catalog, DATABASE, Kind, Relation, Unknown};
+use super::catalog::{Catalog, Unknown};
+use super::dialect::DemoDialect;
 use super::plan::SelectPlan;
+use super::relation::{DATABASE, Kind, Relation};
 use super::relations::USER_OID_START;
 use super::sql_error::SqlError;
 use crate::limits;

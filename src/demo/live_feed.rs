@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use awc::http::Uri;
 use tokio::sync::mpsc;
 
+use super::error::DemoError;
 use super::feed::{Edit, Feed, Pace, Recording};
 use super::live::Sink;
-use super::{DemoError, Options};
+use super::options::Options;
 use crate::limits;
 
 /// Where the dataflow's edits come from.

@@ -4,9 +4,11 @@
 //! - `feed`: the recorded edits and the pace at which they come in
 //! - `views`, `dataflow`: the views, maintained by differential dataflow; one
 //!   tick is one timestamp
-//! - `catalog`, `relations`, `store`: what relations there are, and their recent history
+//! - `relation`, `column`, `catalog`, `relations`, `store`: what relations there are, and their
+//!   recent history
 //! - `token`, `parser`, `parse_select`, `parse_view`, `ast`: the few SQL statements
-//! - `session`, `plan`, `show`: what they answer
+//! - `session`, `planning`, `plan`, `show`, `table`: what they answer
+//! - `options`, `dialect`, `error`: how it is run, and why it could not be
 //! - `define`, `upkeep`, `catalog_rows`: views that clients create and drop
 //! - `server`, `wire`, `subscription`: the PostgreSQL wire protocol
 //! - `spotlight`: a client of the stand-in's own, which creates views now and then
@@ -24,7 +26,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::{Builder, JoinHandle};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{mpsc, watch};
 
@@ -33,18 +35,24 @@ use crate::limits;
 mod ast;
 mod catalog;
 mod catalog_rows;
+mod column;
 mod dataflow;
 mod define;
+mod dialect;
+mod error;
 mod feed;
 mod live;
 mod live_feed;
 mod operators;
+mod options;
 #[cfg(test)]
 mod oracle;
 mod parse_select;
 mod parse_view;
 mod parser;
 mod plan;
+mod planning;
+mod relation;
 mod relations;
 mod replay;
 mod server;
@@ -54,13 +62,17 @@ mod spotlight;
 mod sql_error;
 mod store;
 mod subscription;
+mod table;
 mod token;
 mod upkeep;
 mod value;
 mod views;
 mod wire;
 
+pub use dialect::DemoDialect;
+pub use error::DemoError;
 pub use feed::FeedError;
+pub use options::Options;
 pub use replay::{prepare, replay};
 
 /// The views that the demo streams, in the order in which a page shows them;
@@ -75,129 +87,6 @@ pub const VIEWS: [&str; 8] = [
     "mz_catalog.mz_views",
     "mz_internal.mz_frontiers",
 ];
-
-/// Which generation of Materialize the stand-in imitates.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum DemoDialect {
-    /// Today's: SUBSCRIBE, a progress row every tick.
-    #[default]
-    Subscribe,
-    /// 0.7's: TAIL, progress only after a change.
-    Tail,
-}
-
-/// How the stand-in runs.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// Edits a second on the average; above 0, at most `limits::DEMO_RATE_MAX`.
-    pub rate: f64,
-    /// Edits that are in at the start; at most `limits::DEMO_SEED_EDITS_MAX`.
-    pub seed_edits: usize,
-    /// Time from one timestamp to the next, in whole milliseconds.
-    pub tick: Duration,
-    /// Where to listen: a loopback address, port 0 picks one.
-    pub listen: SocketAddr,
-    /// Which generation of Materialize to imitate.
-    pub dialect: DemoDialect,
-    /// Where to read edits as they happen, by http or https; `None` plays the
-    /// recording alone.
-    pub live: Option<String>,
-    /// Whether a client of its own creates and replaces views now and then, so
-    /// that `mz_views` changes though nobody types.
-    pub spotlights: bool,
-    /// The environment's id; `None` makes one up, as a new database has.
-    pub environment: Option<String>,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            rate: limits::DEMO_RATE_DEFAULT,
-            seed_edits: limits::DEMO_SEED_EDITS_DEFAULT,
-            tick: limits::DEMO_TICK_DEFAULT,
-            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-            dialect: DemoDialect::default(),
-            live: None,
-            spotlights: true,
-            environment: None,
-        }
-    }
-}
-
-/// Why the demo could not run.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum DemoError {
-    /// The rate is not a number above zero and below the bound.
-    #[error("rate must be above 0 and at most {max}: {0}", max = limits::DEMO_RATE_MAX)]
-    Rate(f64),
-    /// Too many edits at the start.
-    #[error("seed edits must be at most {max}: {0}", max = limits::DEMO_SEED_EDITS_MAX)]
-    SeedEdits(usize),
-    /// The tick is too short or too long.
-    #[error(
-        "tick must be between {min:?} and {max:?}: {0:?}",
-        min = limits::DEMO_TICK_MIN,
-        max = limits::DEMO_TICK_MAX
-    )]
-    Tick(Duration),
-    /// The stand-in has no authentication, so it stays on this machine.
-    #[error("the stand-in listens on loopback addresses only: {0}")]
-    NotLoopback(SocketAddr),
-    /// The address could not be listened on.
-    #[error("cannot listen on {address}")]
-    Listen {
-        /// The address.
-        address: SocketAddr,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// A thread or its runtime could not be started.
-    #[error("cannot start a thread of the stand-in")]
-    Thread(#[source] std::io::Error),
-    /// The dataflow thread ended before its first tick.
-    #[error("the stand-in's dataflow ended before its first tick")]
-    Dataflow,
-    /// What was given as the address of the live edits is none.
-    #[error("the address of the live edits must be an http or https URL")]
-    LiveUrl,
-    /// The upstream has something else by the name of one of the demo's
-    /// relations.
-    #[error(
-        "the upstream's \"{name}\" is not the demo's: it has the columns {found}, not {wanted}"
-    )]
-    Foreign {
-        /// Its name.
-        name: &'static str,
-        /// The columns it has.
-        found: String,
-        /// Those of the demo's.
-        wanted: String,
-    },
-    /// The upstream does not let us.
-    #[error("the upstream refuses what the demo asks of it: {0}")]
-    Refused(String),
-    /// The embedded data is damaged.
-    #[error("cannot read the recording")]
-    Feed(#[from] FeedError),
-}
-
-impl DemoError {
-    /// What to do about it, where that can be said.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            DemoError::Foreign { name, .. } => Some(format!(
-                "Nothing was changed. Rename or drop \"{name}\", or give the demo a database of its \
-                 own: CREATE DATABASE demo, then --upstream .../demo."
-            )),
-            DemoError::Refused(_) => Some(
-                "Give it a role that may create tables and views in the schema, and the cluster."
-                    .to_owned(),
-            ),
-            _ => None,
-        }
-    }
-}
 
 /// A running stand-in; stops when dropped.
 #[derive(Debug)]
@@ -242,7 +131,7 @@ impl Drop for Demo {
 /// Starts the stand-in. Returns when it listens and its first timestamp can be
 /// read.
 pub fn start(options: Options) -> Result<Demo, DemoError> {
-    validate(&options)?;
+    options.validate()?;
     let recording = Arc::new(feed::Recording::load()?);
     // Before 1970 the clock is wrong, and any start will do.
     let now = SystemTime::now()
@@ -351,23 +240,6 @@ impl Demo {
         self.threads.push(thread);
         Ok(())
     }
-}
-
-fn validate(options: &Options) -> Result<(), DemoError> {
-    // Written so that NaN fails.
-    if !(options.rate > 0.0 && options.rate <= limits::DEMO_RATE_MAX) {
-        return Err(DemoError::Rate(options.rate));
-    }
-    if options.seed_edits > limits::DEMO_SEED_EDITS_MAX {
-        return Err(DemoError::SeedEdits(options.seed_edits));
-    }
-    if !(limits::DEMO_TICK_MIN..=limits::DEMO_TICK_MAX).contains(&options.tick) {
-        return Err(DemoError::Tick(options.tick));
-    }
-    if !options.listen.ip().is_loopback() {
-        return Err(DemoError::NotLoopback(options.listen));
-    }
-    Ok(())
 }
 
 /// New with each start, since a new start is a new database; shaped as the real

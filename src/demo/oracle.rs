@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::DemoDialect;
 use super::catalog::{Catalog, SharedCatalog, number};
 use super::dataflow::{Dataflow, Plan};
+use super::dialect::DemoDialect;
 use super::feed::{Edit, Feed, Pace, Recording};
 use super::live_feed::Edits;
 use super::store::Store;

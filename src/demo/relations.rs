@@ -1,7 +1,8 @@
 //! The relations one by one, at the places that `catalog::number` gives.
 
-use super::DemoDialect;
-use super::catalog::{Column, Kind, Relation};
+use super::column::Column;
+use super::dialect::DemoDialect;
+use super::relation::{Kind, Relation};
 use super::value::ColumnType::{self, *};
 
 /// Names and types; a name that ends in `?` can hold NULL.

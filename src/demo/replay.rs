@@ -11,12 +11,16 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use postgres::{Client, SimpleQueryMessage};
 
+use super::error::DemoError;
 use super::feed::{Edit, Feed, Pace, Recording, minute_expiry_ms};
+use super::options::Options;
 use super::value::Value;
-use super::{DemoError, Options, validate};
 use crate::limits;
 
+mod ended;
 mod own;
+
+use ended::Ended;
 
 const SCHEMA: &str = include_str!("../../config/wikipedia.sql");
 
@@ -29,38 +33,6 @@ const STOP_CHECK: Duration = Duration::from_millis(50);
 
 /// Makes a connection; the error is for the log, and names no secret.
 pub type Connect<'c> = dyn Fn() -> Result<Client, String> + 'c;
-
-/// Why a session ended.
-pub(super) enum Ended {
-    /// There was none.
-    Connect(String),
-    /// The server refused something, or went away.
-    Server(postgres::Error),
-    /// Something that no other attempt would change.
-    Refused(DemoError),
-}
-
-impl Ended {
-    /// Why, in words, or what no other attempt would change.
-    fn judge(self) -> Result<String, DemoError> {
-        let error = match self {
-            Ended::Connect(reason) => return Ok(format!("there is no connection: {reason}")),
-            Ended::Refused(error) => return Err(error),
-            Ended::Server(error) => error,
-        };
-        // The server's own text, which names no password.
-        match error.as_db_error() {
-            None => Ok(format!("the connection broke: {error}")),
-            Some(told) => Ok(format!("the upstream refuses: {told}")),
-        }
-    }
-}
-
-impl From<postgres::Error> for Ended {
-    fn from(error: postgres::Error) -> Self {
-        Ended::Server(error)
-    }
-}
 
 /// Creates the demo's tables and views at the upstream where they are missing;
 /// waits for a server that is not up yet, until `stop` is set. Where the upstream
@@ -81,7 +53,7 @@ pub fn replay(
     options: &Options,
     stop: &AtomicBool,
 ) -> Result<(), DemoError> {
-    validate(options)?;
+    options.validate()?;
     let recording = Arc::new(Recording::load()?);
     persist("the replay", stop, || {
         session(connect, &recording, options, stop)

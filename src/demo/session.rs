@@ -4,24 +4,18 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::DemoDialect;
 use super::ast::{AsOf, Definition, Items, Reference, Select, Statement, Subscribe};
-use super::catalog::{Catalog, Column, Relation, SharedCatalog, Unknown};
+use super::catalog::{Catalog, SharedCatalog, Unknown};
+use super::column::Column;
 use super::define::Request;
+use super::dialect::DemoDialect;
 use super::plan::SelectPlan;
+use super::relation::Relation;
 use super::sql_error::SqlError;
 use super::store::{History, Store};
 use super::subscription::Subscription;
+use super::table::Table;
 use super::value::{Row, Value};
-
-/// A result: columns and rows.
-#[derive(Debug)]
-pub(super) struct Table {
-    /// Columns in output order.
-    pub(super) columns: Vec<Column>,
-    /// Rows, each once per multiplicity.
-    pub(super) rows: Vec<Row>,
-}
 
 /// What a statement answers.
 pub(super) enum Reply {

@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
-use super::DemoDialect;
 use super::ast::{Expression, Show};
-use super::catalog::{Column, DATABASE, Kind, Relation, SCHEMAS};
-use super::session::{Database, Table};
+use super::catalog::SCHEMAS;
+use super::column::Column;
+use super::dialect::DemoDialect;
+use super::relation::{DATABASE, Kind, Relation};
+use super::session::Database;
 use super::sql_error::SqlError;
+use super::table::Table;
 use super::value::{ColumnType, Value};
 
 impl Database {

@@ -2,8 +2,9 @@
 
 use pgwire::error::{ErrorInfo, PgWireError};
 
-use super::DemoDialect;
-use super::catalog::{Kind, Relation, Unknown};
+use super::catalog::Unknown;
+use super::dialect::DemoDialect;
+use super::relation::{Kind, Relation};
 use crate::limits;
 
 /// An error with its SQLSTATE. The texts are those of the real servers, so that

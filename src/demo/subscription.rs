@@ -10,11 +10,11 @@ use pgwire::messages::PgWireBackendMessage;
 use pgwire::messages::copy::{CopyData, CopyDone, CopyOutResponse};
 use tokio::sync::watch;
 
-use super::DemoDialect;
-use super::catalog::Relation;
-use super::session::Table;
+use super::dialect::DemoDialect;
+use super::relation::Relation;
 use super::sql_error::SqlError;
 use super::store::{Dropped, History};
+use super::table::Table;
 use super::value::{Row, Value, write_copy_line};
 
 /// A subscription that was checked and can start.

@@ -138,9 +138,9 @@ fn first(plan: &SelectPlan, rows: &[(Row, i64)], sign: i64) -> Vec<(Row, i64)> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::DemoDialect;
     use super::super::ast::{Definition, Statement};
     use super::super::catalog::Catalog;
+    use super::super::dialect::DemoDialect;
     use super::super::parser::parse;
     use super::*;
 

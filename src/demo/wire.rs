@@ -9,8 +9,8 @@ use pgwire::api::results::{FieldFormat, FieldInfo, QueryResponse};
 use pgwire::messages::data::DataRow;
 use postgres::types::Kind;
 
-use super::catalog::Column;
-use super::session::Table;
+use super::column::Column;
+use super::table::Table;
 use super::value::{ColumnType, Row};
 
 /// A table as the answer to a query.

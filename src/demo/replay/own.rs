@@ -5,8 +5,8 @@
 use postgres::error::SqlState;
 use postgres::{Client, SimpleQueryMessage};
 
-use super::Ended;
-use crate::demo::DemoError;
+use super::ended::Ended;
+use crate::demo::error::DemoError;
 
 /// A relation's name, its columns, and their types where rows are inserted.
 type Own = (&'static str, &'static [(&'static str, &'static str)]);

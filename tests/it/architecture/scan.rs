@@ -103,7 +103,9 @@ pub fn paths(code: &str) -> Vec<(usize, Path)> {
             at = end;
         } else {
             let (parts, length) = plain_path(&code[at..]);
-            if parts.len() > 1 {
+            // Who may see an item is no import.
+            let is_visibility = code[..at].ends_with("pub(in ");
+            if parts.len() > 1 && !is_visibility {
                 found.push((at, Path { parts, binds: None }));
             }
             at += length;
