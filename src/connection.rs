@@ -16,7 +16,7 @@ mod session;
 pub mod tls;
 
 pub use credentials::{Credentials, Current};
-pub use error::ConnectError;
+pub use error::{ConnectError, chain};
 pub use session::Session;
 use tls::Tls;
 

@@ -187,7 +187,7 @@ fn rustls_error(error: &postgres::Error) -> Option<&rustls::Error> {
 }
 
 /// An error and its causes on one line.
-pub(super) fn chain(error: &dyn Error) -> String {
+pub fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

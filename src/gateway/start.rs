@@ -71,17 +71,17 @@ pub fn start_view(
             addr.do_send(Wake);
         }
     };
-    let mut settings = tail_settings(config, view);
-    settings.catalog = Some(catalog.clone());
-    let handle = tail::spawn(settings, sender, wake, fatal.clone())?;
+    let settings = tail_settings(config, view);
+    let connector = config.upstream.connector(config.session.clone());
+    let catalog = Some(catalog.clone());
+    let handle = tail::spawn(settings, connector, catalog, sender, wake, fatal.clone())?;
     *tail.lock().unwrap_or_else(PoisonError::into_inner) = Some(handle);
     Ok(((shared, publisher), tail, arbiter))
 }
 
 fn tail_settings(config: &Config, view: &ViewChoice) -> TailSettings {
     let view = tail_view(config, view);
-    let connector = config.upstream.connector(config.session.clone());
-    let mut settings = TailSettings::new(view, connector);
+    let mut settings = TailSettings::new(view);
     settings.upstream_timeout = config.upstream_timeout;
     settings.reconnect_max = config.reconnect_max;
     settings.unclosed_bytes_max = config.max_view_bytes;

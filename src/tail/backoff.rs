@@ -12,8 +12,8 @@ fn ceiling(failures: u32, max: Duration) -> Duration {
 
 /// A wait with full jitter: anything from zero to the ceiling, which never is
 /// above `max`.
-pub(super) fn wait(failures: u32, max: Duration) -> Duration {
-    ceiling(failures, max).mul_f64(fastrand::f64())
+pub(super) fn wait(failures: u32, max: Duration, chance: &mut fastrand::Rng) -> Duration {
+    ceiling(failures, max).mul_f64(chance.f64())
 }
 
 #[cfg(test)]
@@ -28,8 +28,9 @@ mod tests {
         assert_eq!(ceiling(40, max), max);
         let short = BACKOFF_FIRST / 10;
         assert_eq!(ceiling(1, short), short);
+        let mut chance = fastrand::Rng::with_seed(7);
         for failures in 0..50 {
-            assert!(wait(failures, max) <= ceiling(failures, max));
+            assert!(wait(failures, max, &mut chance) <= ceiling(failures, max));
         }
     }
 }

@@ -1,29 +1,23 @@
 //! What of an error may be shown to who may see the view: fixed words and the
 //! code, since a server's own text may hold values of rows.
 
-use std::error::Error;
-
-use postgres::error::{DbError, SqlState};
-
 use crate::model::reason::{Cause, Reason};
 
 use super::error::TailError;
+use super::failure::{ConnectFailure, Failure, INSUFFICIENT_PRIVILEGE, ServerAnswer};
+
+/// SQLSTATE of a query that somebody has cancelled.
+const QUERY_CANCELED: &str = "57014";
 
 impl TailError {
     /// The reason in fixed words.
     pub(super) fn reason(&self) -> Reason {
         let cause = match self {
             TailError::Connect(error) => return of_connecting(error),
-            TailError::Query { source, .. }
-            | TailError::Refused(source)
-            | TailError::BadQuery { source, .. } => return of_server(source, Cause::Broken),
-            TailError::Stream(error) => {
-                let source = error.get_ref().and_then(|it| it.downcast_ref());
-                return match source.and_then(postgres::Error::as_db_error) {
-                    Some(said) => of_answer(said),
-                    None => Cause::Broken.into(),
-                };
-            }
+            TailError::Query { failure, .. }
+            | TailError::Refused(failure)
+            | TailError::BadQuery { failure, .. }
+            | TailError::Stream(failure) => return of_failure(failure),
             TailError::Ended => Cause::Ended,
             TailError::Replaced => Cause::Changing,
             TailError::Silent { .. } | TailError::WentBack => Cause::Silent,
@@ -32,7 +26,7 @@ impl TailError {
             | TailError::Answer { .. }
             | TailError::Resync { .. } => Cause::BadData,
             TailError::Dialect(_) | TailError::QueryOnOldServer { .. } => Cause::Version,
-            TailError::Thread(_) => Cause::NoThread,
+            TailError::Thread { .. } => Cause::NoThread,
             TailError::Unproven { .. } => Cause::Unproven,
             TailError::UnknownView { .. }
             | TailError::Renamed { .. }
@@ -44,39 +38,38 @@ impl TailError {
 }
 
 /// No connection: nobody there, or somebody who does not let us in.
-fn of_connecting(error: &crate::connection::ConnectError) -> Reason {
-    let said = error.source().and_then(|it| it.downcast_ref());
-    if error.is_refused_login() {
+fn of_connecting(error: &ConnectFailure) -> Reason {
+    let said = error.failure.answer.as_ref();
+    if error.is_refused_login {
         return with_code(Cause::LoginRefused, said);
     }
-    match said.and_then(postgres::Error::as_db_error) {
-        Some(_) if error.is_no_room() => with_code(Cause::NoRoom, said),
+    match said {
+        Some(_) if error.is_no_room => with_code(Cause::NoRoom, said),
         Some(answer) => of_answer(answer),
         None => Cause::Unreachable.into(),
     }
 }
 
-fn with_code(cause: Cause, error: Option<&postgres::Error>) -> Reason {
-    match error.and_then(postgres::Error::code) {
-        Some(code) => Reason::with_code(cause, code.code()),
+fn with_code(cause: Cause, said: Option<&ServerAnswer>) -> Reason {
+    match said {
+        Some(answer) => Reason::with_code(cause, &answer.code),
         None => cause.into(),
     }
 }
 
-/// An error of a question: the server's answer, or none.
-fn of_server(error: &postgres::Error, otherwise: Cause) -> Reason {
-    error
-        .as_db_error()
-        .map_or_else(|| otherwise.into(), of_answer)
+/// A question or a stream failed: by the server's answer, or without one.
+fn of_failure(failure: &Failure) -> Reason {
+    let answer = failure.answer.as_ref();
+    answer.map_or_else(|| Cause::Broken.into(), of_answer)
 }
 
 /// What a server's error means. Older ones give nearly every error the same
 /// code, so that their words decide, too.
-fn of_answer(error: &DbError) -> Reason {
-    let (code, message) = (error.code(), error.message());
+fn of_answer(answer: &ServerAnswer) -> Reason {
+    let (code, message) = (answer.code.as_str(), answer.message.as_str());
     let says = |words: &str| message.contains(words);
-    let class = code.code().get(..2).unwrap_or_default();
-    let cause = if *code == SqlState::INSUFFICIENT_PRIVILEGE {
+    let class = code.get(..2).unwrap_or_default();
+    let cause = if code == INSUFFICIENT_PRIVILEGE {
         Cause::Denied
     } else if says("max_result_size") || says("result exceeds max size") {
         Cause::ResultTooLarge
@@ -84,7 +77,7 @@ fn of_answer(error: &DbError) -> Reason {
         Cause::Evaluation
     } else if says("no replicas") || says("unknown cluster") || is_dropped_cluster(message) {
         Cause::NoCluster
-    } else if *code == SqlState::QUERY_CANCELED {
+    } else if code == QUERY_CANCELED {
         Cause::Cancelled
     } else {
         match class {
@@ -95,7 +88,7 @@ fn of_answer(error: &DbError) -> Reason {
             _ => Cause::Refused,
         }
     };
-    Reason::with_code(cause, code.code())
+    Reason::with_code(cause, code)
 }
 
 fn is_dropped_cluster(message: &str) -> bool {

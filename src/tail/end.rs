@@ -2,14 +2,12 @@
 
 use super::copy_text::CopyTextError;
 use super::error::TailError;
-use super::gate::Stale;
+use super::failure::Failure;
 use super::message::MessageError;
-use super::proof::Refuted;
 
 /// How a connection ended.
+#[derive(Debug)]
 pub(super) enum End {
-    /// This reader was replaced.
-    Stale,
     /// The view is constant and told whole.
     Complete,
     /// The view looks constant; a second look decides.
@@ -21,25 +19,31 @@ pub(super) enum End {
     Failed(TailError),
 }
 
-impl From<Stale> for End {
-    fn from(_: Stale) -> Self {
-        End::Stale
+impl End {
+    /// What it means that a snapshot was refused.
+    pub fn refused(failure: Failure, is_by_id: bool) -> Self {
+        if is_by_id && failure.says_no_id() {
+            // Dropped since it was asked for.
+            return End::NotReadable(TailError::Replaced);
+        }
+        match failure.says_not_readable() {
+            true => End::NotReadable(TailError::Refused(failure)),
+            false => End::Failed(TailError::Refused(failure)),
+        }
+    }
+
+    /// What it means that a COPY broke.
+    pub fn broke(failure: Failure) -> Self {
+        match failure.says_dropped() {
+            true => End::NotReadable(TailError::Stream(failure)),
+            false => End::Failed(TailError::Stream(failure)),
+        }
     }
 }
 
 impl From<TailError> for End {
     fn from(error: TailError) -> Self {
         End::Failed(error)
-    }
-}
-
-impl From<Refuted> for End {
-    fn from(refuted: Refuted) -> Self {
-        match refuted {
-            Refuted::Stale => End::Stale,
-            Refuted::Other => End::NotReadable(TailError::Replaced),
-            Refuted::Unknown(error) => End::Failed(error),
-        }
     }
 }
 

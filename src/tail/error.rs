@@ -2,32 +2,29 @@
 
 use std::error::Error as _;
 use std::fmt::Write as _;
-use std::io;
 
-use postgres::error::SqlState;
-
-use crate::connection::ConnectError;
 use crate::model::position::Timestamp;
 
 use super::assembler::AssemblerError;
 use super::dialect::DialectError;
+use super::failure::{ConnectFailure, Failure};
 use super::message::MessageError;
 
 /// Why a tail, or one connection of it, has ended. For the operator; browsers
 /// never see it.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TailError {
     /// No connection.
     #[error(transparent)]
-    Connect(ConnectError),
+    Connect(ConnectFailure),
     /// A question was refused or the connection broke during it.
     #[error("asking Materialize for {what} failed")]
     Query {
         /// What was asked.
         what: &'static str,
-        /// The crate's error.
+        /// What came instead of the answer.
         #[source]
-        source: postgres::Error,
+        failure: Failure,
     },
     /// An answer without what was asked for.
     #[error("Materialize did not tell {what}")]
@@ -72,7 +69,7 @@ pub enum TailError {
         name: String,
         /// What the server says.
         #[source]
-        source: postgres::Error,
+        failure: Failure,
     },
     /// TAIL takes relations.
     #[error("view \"{name}\" is a query, and this Materialize streams relations only")]
@@ -85,10 +82,10 @@ pub enum TailError {
     Dialect(#[from] DialectError),
     /// The server refused to stream the view.
     #[error("Materialize refused to stream the view")]
-    Refused(#[source] postgres::Error),
+    Refused(#[source] Failure),
     /// The stream broke.
     #[error("the stream from Materialize broke")]
-    Stream(#[source] io::Error),
+    Stream(#[source] Failure),
     /// The stream ended as if it was finished, but the view was not final.
     #[error("the stream from Materialize ended though the view still stands")]
     Ended,
@@ -122,15 +119,18 @@ pub enum TailError {
     #[error("the view is larger than the gateway serves")]
     TooLarge,
     /// The operating system gave no thread.
-    #[error("starting a thread failed")]
-    Thread(#[source] io::Error),
+    #[error("starting a thread failed: {reason}")]
+    Thread {
+        /// What it says.
+        reason: String,
+    },
 }
 
 impl TailError {
     /// What the operator can do, if anything.
     pub fn hint(&self) -> Option<String> {
         match self {
-            TailError::Connect(error) => Some(error.hint().to_string()),
+            TailError::Connect(error) => Some(error.hint.clone()),
             TailError::UnknownView { near, .. } if near.is_empty() => Some(
                 "Check the name, its schema and database, and your privileges on it.".to_string(),
             ),
@@ -156,7 +156,7 @@ impl TailError {
                 "Grant the role SELECT on it, and USAGE on its schema and on the cluster."
                     .to_string(),
             ),
-            TailError::Refused(error) if says_replica(error) => {
+            TailError::Refused(failure) if failure.says_replica() => {
                 Some("Name the replica by --cluster-replica.".to_string())
             }
             TailError::Dialect(_) => {
@@ -175,9 +175,7 @@ impl TailError {
     /// Whether the server knows what is asked for, and the role may not have it.
     pub(super) fn is_denied(&self) -> bool {
         match self {
-            TailError::Query { source, .. } | TailError::Refused(source) => {
-                source.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE)
-            }
+            TailError::Query { failure, .. } | TailError::Refused(failure) => failure.is_denied(),
             _ => false,
         }
     }
@@ -185,14 +183,14 @@ impl TailError {
     /// Whether it is an answer of the server, and the connection goes on.
     pub(super) fn is_answer(&self) -> bool {
         match self {
-            TailError::Query { source, .. } => source.as_db_error().is_some(),
+            TailError::Query { failure, .. } => failure.answer.is_some(),
             error => error.is_of_the_choice() || matches!(error, TailError::Answer { .. }),
         }
     }
 
     /// Whether a server that is well has no room for one more connection.
     pub(super) fn is_no_room(&self) -> bool {
-        matches!(self, TailError::Connect(error) if error.is_no_room())
+        matches!(self, TailError::Connect(error) if error.is_no_room)
     }
 
     /// Whether what was chosen to be streamed is at fault: not there, or not
@@ -240,12 +238,4 @@ impl TailError {
         // A server's text may have line breaks; a log line has none.
         text.replace(['\n', '\r'], " ")
     }
-}
-
-/// Whether the server wants to know which replica is meant: each has its own
-/// introspection relations.
-fn says_replica(error: &postgres::Error) -> bool {
-    error
-        .as_db_error()
-        .is_some_and(|error| error.message().contains("must target a replica"))
 }

@@ -9,6 +9,7 @@ use super::assembler::{Assembler, Start};
 use super::clock::Clock;
 use super::dialect::Dialect;
 use super::error::TailError;
+use super::inquiry::Verdict;
 use super::outage::Outage;
 
 /// What the readers of one view hand on to each other.
@@ -26,6 +27,9 @@ pub(super) struct Held {
     /// What the current connection would have told, had it been certain of
     /// what the stream is; `None` once it is.
     pub withheld: Option<Vec<TailEvent>>,
+    /// What the catalog has answered, asked whether the current stream is of
+    /// the view; `None` until it has.
+    pub verdict: Option<Verdict>,
     /// Counts the streams that began: what was asked before is of another one.
     pub streams: u64,
     /// What the server speaks, once known.
@@ -66,11 +70,9 @@ impl Held {
 
     /// Counts a failure of an outage, which it may begin, and logs it unless
     /// one of its kind was.
-    pub fn note(&mut self, view: &str, error: &TailError, level: log::Level) {
+    pub fn note(&mut self, view: &str, error: &TailError, level: log::Level, now: Instant) {
         let reason = error.chain();
-        let outage = self
-            .outage
-            .get_or_insert_with(|| Outage::new(Instant::now()));
+        let outage = self.outage.get_or_insert_with(|| Outage::new(now));
         if outage.fail(&reason) {
             let position = self.position();
             let hint = error.hint().unwrap_or_default();
@@ -97,9 +99,9 @@ impl Held {
     }
 
     /// Data came.
-    pub fn recover(&mut self, view: &str) {
+    pub fn recover(&mut self, view: &str, now: Instant) {
         if let Some(outage) = self.outage.take() {
-            let report = outage.report(Instant::now());
+            let report = outage.report(now);
             log::info!(
                 "view \"{view}\": data again after {}, {} attempts failed",
                 humantime::format_duration(report.length),

@@ -3,10 +3,6 @@
 //! The answers are plain rows; what follows from them is computed here, and the
 //! same way for a tail that begins and for the watch that looks after all.
 
-mod load;
-
-pub(super) use load::{Session, load, load_all, places, still_exists};
-
 /// Where a bare name is looked for first, as both generations do.
 const SYSTEM_SCHEMAS: [&str; 2] = ["mz_catalog", "pg_catalog"];
 
@@ -23,8 +19,10 @@ const NOT_RELATIONS: [&str; 7] = [
 
 /// An object of the catalog.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Item {
+pub struct Item {
+    /// Its own name, without schema and database.
     pub name: String,
+    /// Its id, e.g. `u12`.
     pub id: String,
     /// Empty if the catalog does not say.
     pub schema_id: String,
@@ -34,16 +32,18 @@ pub(super) struct Item {
 
 /// A schema of the catalog.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Schema {
+pub struct Schema {
+    /// Its id.
     pub id: String,
     /// None for the system's, which belong to no database.
     pub database_id: Option<String>,
+    /// Its name, without the database.
     pub name: String,
 }
 
 /// What the catalog says, as far as some names need it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Facts {
+pub struct Facts {
     /// The objects of these names; `None` if the server does not tell.
     pub items: Option<Vec<Item>>,
     /// `None` if the server does not tell.
@@ -58,7 +58,7 @@ pub(super) struct Facts {
 
 /// What a name means.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Meaning {
+pub struct Meaning {
     /// The ids of the objects it may mean, in order. One, where the catalog
     /// tells enough; several together are a fingerprint that is safe if coarse;
     /// none if there is no such object.

@@ -1,158 +1,223 @@
-//! Questions about a view on a second connection, from a short-lived thread.
+//! Questions about a view on a second connection, while the first is silent:
+//! whether the server lives, whether the view is the same, what time it is
+//! there, and what an old server leaves unsaid.
 
+use std::mem;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use postgres::Client;
-
 use crate::model::event::TailEvent;
+use crate::model::position::{Incarnation, Timestamp};
 
-use super::assembler::Unclosed;
+use super::assembler::{Assembler, Unclosed};
+use super::conversation::{Answer, Over, Question, Reply, Request};
 use super::dialect::Dialect;
 use super::error::TailError;
-use super::gate::Stale;
-use super::shared::{Phase, Shared};
-use super::{describe, telling};
+use super::object::Found;
+use super::view_tail::{Phase, ViewTail};
 
-/// Starts asking, unless a probe is under way; whether one was started.
-pub(super) fn start(shared: &Arc<Shared>, generation: u64) -> bool {
-    if shared.probing.is_running.swap(true, Ordering::SeqCst) {
-        return false;
-    }
-    let started = shared.start_thread("ask", move |shared| {
-        // Stale means that the question is no longer of interest.
-        let _ = ask(shared, generation);
-        shared.probing.is_running.store(false, Ordering::SeqCst);
-    });
-    if started.is_err() {
-        shared.probing.is_running.store(false, Ordering::SeqCst);
-    }
-    started.is_ok()
-}
-
-fn ask(shared: &Arc<Shared>, generation: u64) -> Result<(), Stale> {
-    let (asked, dialect, streams) = {
-        let entered = shared.gate.enter(generation)?;
-        let held = &entered.held;
-        (held.description.clone(), held.dialect, held.streams)
-    };
-    let connected = shared.connector.connect().map_err(TailError::Connect);
-    let found = connected.and_then(|mut client| {
-        let found = describe::describe(&mut client, &shared.settings.view)?;
-        Ok((client, found))
-    });
-    let (mut client, found) = match found {
-        Ok(found) => found,
-        Err(error) if dialect == Some(Dialect::Tail) && error.is_no_room() => {
-            // The server lives and says why it does not answer; an old one's
-            // silence alone means nothing. The next probe may find room.
-            log::debug!("view \"{}\": {}", shared.name(), error.chain());
-            return Ok(());
-        }
-        Err(error) => {
-            // Also a view that is gone: the next reader finds that and says so.
-            shared.replace(generation, error);
-            return Ok(());
-        }
-    };
-    if asked.as_ref().map(|asked| asked.incarnation) != Some(found.description.incarnation) {
-        shared.replace(generation, TailError::Replaced);
-        return Ok(());
-    }
-    match look_at_time(shared, generation, &mut client, dialect)? {
-        Ok(()) => {}
-        Err(error) => {
-            shared.replace(generation, error);
-            return Ok(());
-        }
-    }
-    shared.probing.found_well.fetch_add(1, Ordering::SeqCst);
-    if dialect == Some(Dialect::Tail) && shared.phase() == Phase::Streaming {
-        let mut entered = shared.gate.enter(generation)?;
-        if entered.held.streams != streams {
-            return Ok(());
-        }
-        // Asked behind the beginning of the stream: it is of the view.
-        entered.confirm()?;
-        drop(entered);
-        settle(shared, generation, &mut client, &found.object.sql)?;
-    }
-    Ok(())
-}
-
-/// Asks what time it is there, by which it is judged whether the stream is
-/// rightly silent.
-fn look_at_time(
-    shared: &Arc<Shared>,
+/// One probe, for the reader of one generation.
+#[derive(Debug)]
+pub struct Probe {
     generation: u64,
-    client: &mut Client,
+    state: State,
+    /// What the view was when the probe began.
+    incarnation: Option<Incarnation>,
+    /// What the server spoke then.
     dialect: Option<Dialect>,
-) -> Result<Result<(), TailError>, Stale> {
-    let told = match dialect {
-        Some(dialect) => describe::now(client, dialect),
-        None => Ok(None),
-    };
-    let time = match told {
-        Ok(Some(time)) => time,
-        Ok(None) => return Ok(Ok(())),
-        Err(error) => return Ok(Err(error)),
-    };
-    let mut entered = shared.gate.enter(generation)?;
-    if entered.held.clock.is_back(time) {
-        // It would be silent until the time comes again that it has told.
-        return Ok(Err(TailError::WentBack));
-    }
-    entered.held.clock.set(time, Instant::now());
-    Ok(Ok(()))
+    /// Which stream was silent then.
+    stream: u64,
 }
 
-/// What an old server leaves unsaid: that a view is empty, and that the rows
-/// it sent are all.
-fn settle(
-    shared: &Arc<Shared>,
-    generation: u64,
-    client: &mut Client,
-    view: &str,
-) -> Result<(), Stale> {
-    let (untouched, unclosed) = match &shared.gate.enter(generation)?.held.assembler {
-        Some(assembler) => (assembler.is_untouched(), assembler.unclosed()),
-        None => return Ok(()),
-    };
-    let as_of = unclosed.map(|unclosed| unclosed.timestamp);
-    if !untouched && unclosed.is_none() {
-        return Ok(());
-    }
-    let (rows, at) = match describe::count(client, view, as_of) {
-        Ok(counted) => counted,
-        Err(error) => {
-            // E.g. a view that fails when read, or a time that is not
-            // readable any more: the next probe may do better.
-            log::debug!("view \"{}\": {}", shared.name(), error.chain());
-            return Ok(());
+/// What a probe waits for.
+#[derive(Debug)]
+enum State {
+    New,
+    Connecting,
+    /// What the view is.
+    Describing,
+    /// What time it is there; the view as it stands in SQL.
+    Timing(String),
+    /// How many rows the view has, to settle these, or that it is empty.
+    Counting(Option<Unclosed>),
+    Over,
+}
+
+impl Probe {
+    /// A probe that has asked nothing yet.
+    pub fn new(generation: u64) -> Self {
+        Probe {
+            generation,
+            state: State::New,
+            incarnation: None,
+            dialect: None,
+            stream: 0,
         }
-    };
-    let mut entered = shared.gate.enter(generation)?;
-    let Some(assembler) = entered.held.assembler.as_mut() else {
-        return Ok(());
-    };
-    let event: Option<TailEvent> = match unclosed {
-        None if rows == 0 => assembler.found_empty(at),
-        None => None,
-        Some(Unclosed { timestamp, .. }) => {
-            let counted = Unclosed {
-                timestamp,
-                copies: rows,
-            };
-            match assembler.found_complete(counted) {
-                Ok(event) => event,
-                Err(error) => {
-                    drop(entered);
-                    shared.replace(generation, error.into());
-                    return Ok(());
-                }
+    }
+
+    /// Takes what came of the last request; what is to be done next. It never
+    /// asks for a COPY.
+    pub fn next(&mut self, tail: &mut ViewTail, reply: Reply<'_>, now: Instant) -> Request {
+        let state = mem::replace(&mut self.state, State::Over);
+        let next = match tail.generation() == self.generation {
+            true => self.step(tail, state, reply, now),
+            // The question is no longer of interest.
+            false => None,
+        };
+        match next {
+            Some((state, request)) => {
+                self.state = state;
+                request
+            }
+            None => {
+                tail.probe_ended();
+                Request::Over(Over::Left)
             }
         }
-    };
-    telling::tell(&mut entered, event)
+    }
+
+    /// The next state and request; `None` at the end.
+    fn step(
+        &mut self,
+        tail: &mut ViewTail,
+        state: State,
+        reply: Reply<'_>,
+        now: Instant,
+    ) -> Option<(State, Request)> {
+        match (state, reply) {
+            (State::New, _) => {
+                let held = &tail.held;
+                self.incarnation = held.description.as_ref().map(|it| it.incarnation);
+                self.dialect = held.dialect;
+                self.stream = held.streams;
+                Some((State::Connecting, Request::Connect))
+            }
+            (State::Connecting, Reply::Connected(Ok(()))) => {
+                let question = Question::Describe(Arc::clone(tail.view()));
+                Some((State::Describing, Request::Ask(question)))
+            }
+            (State::Describing, Reply::Answered(Ok(Answer::Found(found)))) => {
+                self.found(tail, *found, now)
+            }
+            (State::Timing(relation), Reply::Answered(Ok(Answer::Now(time)))) => {
+                self.timed(tail, relation, time, now)
+            }
+            (State::Counting(unclosed), Reply::Answered(answer)) => {
+                self.counted(tail, unclosed, answer, now);
+                None
+            }
+            (State::Connecting, Reply::Connected(Err(error)))
+            | (State::Describing | State::Timing(_), Reply::Answered(Err(error))) => {
+                self.failed(tail, error);
+                None
+            }
+            _ => None,
+        }
+    }
+
+    fn failed(&self, tail: &mut ViewTail, error: TailError) {
+        if self.dialect == Some(Dialect::Tail) && error.is_no_room() {
+            // The server lives and says why it does not answer; an old one's
+            // silence alone means nothing. The next probe may find room.
+            log::debug!("view \"{}\": {}", tail.name(), error.chain());
+            return;
+        }
+        // Also a view that is gone: the next reader finds that and says so.
+        tail.replace(self.generation, error);
+    }
+
+    fn found(&self, tail: &mut ViewTail, found: Found, now: Instant) -> Option<(State, Request)> {
+        if self.incarnation != Some(found.description.incarnation) {
+            tail.replace(self.generation, TailError::Replaced);
+            return None;
+        }
+        let relation = found.object.sql;
+        match self.dialect {
+            Some(Dialect::Subscribe) => {
+                Some((State::Timing(relation), Request::Ask(Question::Now)))
+            }
+            // An old server's answer is that of a constant.
+            Some(Dialect::Tail) | None => self.timed(tail, relation, None, now),
+        }
+    }
+
+    /// By the time there it is judged whether the stream is rightly silent.
+    fn timed(
+        &self,
+        tail: &mut ViewTail,
+        relation: String,
+        time: Option<Timestamp>,
+        now: Instant,
+    ) -> Option<(State, Request)> {
+        if let Some(time) = time {
+            if tail.held.clock.is_back(time) {
+                // It would be silent until the time comes again that it has told.
+                tail.replace(self.generation, TailError::WentBack);
+                return None;
+            }
+            tail.held.clock.set(time, now);
+        }
+        tail.silence.found_well = tail.silence.found_well.saturating_add(1);
+        let is_settled = self.dialect != Some(Dialect::Tail) || tail.phase() != Phase::Streaming;
+        if is_settled || tail.held.streams != self.stream {
+            return None;
+        }
+        // Asked behind the beginning of the stream: it is of the view.
+        tail.confirm(now);
+        let assembler = tail.held.assembler.as_ref()?;
+        let unclosed = assembler.unclosed();
+        if !assembler.is_untouched() && unclosed.is_none() {
+            return None;
+        }
+        let question = Question::Count {
+            relation,
+            as_of: unclosed.map(|unclosed| unclosed.timestamp),
+        };
+        Some((State::Counting(unclosed), Request::Ask(question)))
+    }
+
+    /// What an old server leaves unsaid: that a view is empty, and that the
+    /// rows it sent are all.
+    fn counted(
+        &self,
+        tail: &mut ViewTail,
+        unclosed: Option<Unclosed>,
+        answer: Result<Answer, TailError>,
+        now: Instant,
+    ) {
+        let (rows, at) = match answer {
+            Ok(Answer::Count(rows, at)) => (rows, at),
+            Ok(_) => return,
+            Err(error) => {
+                // E.g. a view that fails when read, or a time that is not
+                // readable any more: the next probe may do better.
+                log::debug!("view \"{}\": {}", tail.name(), error.chain());
+                return;
+            }
+        };
+        let Some(assembler) = tail.held.assembler.as_mut() else {
+            return;
+        };
+        match settle(assembler, unclosed, rows, at) {
+            Ok(event) => tail.tell_closed(event, now),
+            Err(error) => tail.replace(self.generation, error),
+        }
+    }
+}
+
+/// What a count of the view closes.
+fn settle(
+    assembler: &mut Assembler,
+    unclosed: Option<Unclosed>,
+    rows: i128,
+    at: Timestamp,
+) -> Result<Option<TailEvent>, TailError> {
+    match unclosed {
+        None if rows == 0 => Ok(assembler.found_empty(at)),
+        None => Ok(None),
+        Some(Unclosed { timestamp, .. }) => Ok(assembler.found_complete(Unclosed {
+            timestamp,
+            copies: rows,
+        })?),
+    }
 }

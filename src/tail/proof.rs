@@ -9,134 +9,111 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, TryRecvError};
+use crate::limits::PROOF_WAIT_BY_ID;
 
-use crate::limits::{PROOF_WAIT_BY_ID, WATCH_TICK};
-
-use super::catalog::Verdict;
-use super::describe::Object;
+use super::conversation::Request;
+use super::end::End;
 use super::error::TailError;
-use super::gate::Stale;
-use super::shared::Shared;
+use super::inquiry::Verdict;
+use super::object::Object;
+use super::view_tail::ViewTail;
 
-/// Why a stream is not to be gone on with.
-pub(super) enum Refuted {
-    /// Another reader has taken over.
-    Stale,
-    /// It is of another object.
-    Other,
-    /// That could not be found out.
-    Unknown(TailError),
-}
-
-impl From<Stale> for Refuted {
-    fn from(_: Stale) -> Self {
-        Refuted::Stale
-    }
-}
-
-/// The proof of one stream, while it lasts.
-pub(super) struct Proof<'a> {
-    shared: &'a Arc<Shared>,
-    generation: u64,
+/// How far the proof of one stream has come.
+#[derive(Debug)]
+pub(super) struct Proof {
     object: Arc<Object>,
-    /// Some columns are not to be shown.
-    hides: bool,
-    answer: Option<Receiver<Verdict>>,
-    is_given: bool,
+    state: State,
 }
 
-impl<'a> Proof<'a> {
-    /// For a stream that has just begun.
-    pub fn new(shared: &'a Arc<Shared>, generation: u64, object: Arc<Object>) -> Self {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Nothing of the stream has come yet.
+    Unasked,
+    /// The catalog was asked, and nothing waits for its answer.
+    Asked,
+    /// What was closed waits for the answer, at the most until then.
+    Awaited(Instant),
+    /// It is certain.
+    Given,
+}
+
+impl Proof {
+    /// For a stream of this object that has just begun.
+    pub fn new(object: Arc<Object>) -> Self {
         Proof {
-            shared,
-            generation,
             object,
-            hides: shared.settings.view.columns.is_some(),
-            answer: None,
-            is_given: false,
+            state: State::Unasked,
         }
     }
 
-    /// To be called whenever something of the stream has come: asks at the
-    /// first, and waits for the answer where there is something to tell.
-    pub fn look(&mut self) -> Result<(), Refuted> {
-        if self.is_given {
-            return Ok(());
+    /// To be called whenever something of the stream has come, and when its
+    /// reader was woken: asks at the first, and has the reader wait for the
+    /// answer where there is something to tell.
+    pub fn look(&mut self, tail: &mut ViewTail, now: Instant) -> Result<Request, End> {
+        if self.state == State::Given {
+            return Ok(Request::Read);
         }
-        let (shared, object) = (self.shared, &self.object);
-        let view = &shared.settings.view;
-        let ask = || shared.catalog.ask(view, object);
-        let answer = self.answer.get_or_insert_with(ask).clone();
-        let is_waited_for = {
-            let entered = shared.gate.enter(self.generation)?;
-            if entered.is_confirmed() {
-                // By a probe, which has asked the same.
-                self.is_given = true;
-                return Ok(());
+        if self.state == State::Unasked {
+            tail.inquire(&self.object);
+            self.state = State::Asked;
+        }
+        if tail.is_confirmed() {
+            // By a probe, which has asked the same.
+            self.state = State::Given;
+            return Ok(Request::Read);
+        }
+        let verdict = match tail.held.verdict.take() {
+            Some(verdict) => verdict,
+            None if !tail.withholds() => return Ok(Request::Read),
+            None => {
+                let end = self.awaited_until(tail, now);
+                if now < end {
+                    return Ok(Request::Wait(end));
+                }
+                Verdict::late()
             }
-            entered.withholds()
         };
-        let verdict = match is_waited_for {
-            true => self.wait(&answer)?,
-            false => match answer.try_recv() {
-                Ok(verdict) => verdict,
-                Err(TryRecvError::Empty) => return Ok(()),
-                Err(TryRecvError::Disconnected) => unasked(),
-            },
-        };
-        self.take(verdict)
+        self.take(tail, verdict)?;
+        tail.confirm(now);
+        self.state = State::Given;
+        Ok(Request::Read)
     }
 
-    /// Waits for the answer as long as it is worth it.
-    fn wait(&self, answer: &Receiver<Verdict>) -> Result<Verdict, Stale> {
-        let timeout = self.shared.settings.upstream_timeout;
+    /// How long the answer is worth waiting for.
+    fn awaited_until(&mut self, tail: &ViewTail, now: Instant) -> Instant {
+        if let State::Awaited(end) = self.state {
+            return end;
+        }
         let at_most = match self.object.is_by_id {
             true => PROOF_WAIT_BY_ID,
-            false => timeout * 2,
+            false => tail.settings().upstream_timeout * 2,
         };
-        let end = Instant::now() + at_most.max(Duration::from_secs(1));
-        loop {
-            match answer.recv_timeout(WATCH_TICK) {
-                Ok(verdict) => return Ok(verdict),
-                Err(RecvTimeoutError::Disconnected) => return Ok(unasked()),
-                Err(RecvTimeoutError::Timeout) if Instant::now() >= end => return Ok(unasked()),
-                // As long as this reader is wanted.
-                Err(RecvTimeoutError::Timeout) => drop(self.shared.gate.enter(self.generation)?),
-            }
-        }
+        let end = now + at_most.max(Duration::from_secs(1));
+        self.state = State::Awaited(end);
+        end
     }
 
-    fn take(&mut self, verdict: Verdict) -> Result<(), Refuted> {
-        match verdict {
-            Verdict::Same => {}
-            Verdict::Other => return Err(Refuted::Other),
-            Verdict::Unanswered { reason, no_room } => {
-                let name = self.shared.name();
-                if self.object.is_by_id {
-                    // Found by its id, it is the object; the watch goes on
-                    // asking what its name means.
-                    log::debug!("view \"{name}\": whether its name means the same: {reason}");
-                } else if no_room && !self.hides {
-                    log::warn!(
-                        "view \"{name}\": the server has no room for a second connection that \
-                         asks whether the view is still the same; it is streamed all the same"
-                    );
-                } else {
-                    return Err(Refuted::Unknown(TailError::Unproven { reason }));
-                }
-            }
+    /// Whether the stream may be told after this verdict.
+    fn take(&self, tail: &ViewTail, verdict: Verdict) -> Result<(), End> {
+        let (reason, no_room) = match verdict {
+            Verdict::Same => return Ok(()),
+            Verdict::Other => return Err(End::NotReadable(TailError::Replaced)),
+            Verdict::Unanswered { reason, no_room } => (reason, no_room),
+        };
+        let (name, hides) = (tail.name(), tail.view().columns.is_some());
+        if self.object.is_by_id {
+            // Found by its id, it is the object; the watch goes on asking what
+            // its name means.
+            log::debug!("view \"{name}\": whether its name means the same: {reason}");
+            Ok(())
+        } else if no_room && !hides {
+            log::warn!(
+                "view \"{name}\": the server has no room for a second connection that asks \
+                 whether the view is still the same; it is streamed all the same"
+            );
+            Ok(())
+        } else {
+            Err(End::Failed(TailError::Unproven { reason }))
         }
-        self.shared.gate.enter(self.generation)?.confirm()?;
-        self.is_given = true;
-        Ok(())
-    }
-}
-
-fn unasked() -> Verdict {
-    Verdict::Unanswered {
-        reason: "the catalog did not answer in time".to_string(),
-        no_room: false,
     }
 }

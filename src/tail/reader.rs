@@ -1,346 +1,309 @@
 //! The life of a view's connections: connect, describe, stream, fail, wait.
+//!
+//! A reader asks for one thing at a time and is told what came of it. It knows
+//! where it stands; what outlives it stands in `ViewTail`.
 
-use std::io::{self, BufRead};
+use std::mem;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use postgres::Client;
-use postgres::error::SqlState;
-
 use crate::limits::{
-    BACKOFF_RESET_AFTER, COPY_LINE_BYTES_MAX, NOT_READABLE_RETRIES_MAX, NOT_READABLE_WAIT,
-    TOO_LARGE_WAITS,
+    BACKOFF_RESET_AFTER, NOT_READABLE_RETRIES_MAX, NOT_READABLE_WAIT, TOO_LARGE_WAITS,
 };
+
 use crate::model::reason::Why;
 
-use super::assembler::{Assembler, Start};
-use super::copy_text::Lines;
-use super::describe::{Found, Object};
-use super::dialect::{Dialect, From};
+use super::backoff;
+use super::conversation::{Answer, Over, Question, Reply, Request, mismatch};
+use super::dialect::Dialect;
 use super::end::End;
-use super::ending::ended;
 use super::error::TailError;
-use super::gate::Stale;
-use super::message::Messages;
-use super::names::{self, Meaning};
-use super::proof::Proof;
-use super::shared::{Phase, Shared};
-use super::telling::take;
-use super::{backoff, describe};
+use super::names::Meaning;
+use super::object::Found;
+use super::view_tail::{Phase, ViewTail};
 
-/// Reads the view for as long as `generation` lasts; `cause` is why the reader
-/// before this one was given up.
-pub(super) fn run(shared: &Arc<Shared>, generation: u64, cause: Option<TailError>) {
-    let mut not_readable = 0;
-    let mut outcome = cause.map(End::Failed);
-    loop {
-        let began = Instant::now();
-        let end = match outcome.take() {
-            Some(end) => end,
-            None => match connection(shared, generation) {
-                Ok(()) => End::Complete,
-                Err(end) => end,
+mod ending;
+mod starting;
+mod streaming;
+
+use ending::Ending;
+use starting::{Started, Starting};
+use streaming::Streaming;
+
+/// The reader of one generation.
+#[derive(Debug)]
+pub struct Reader {
+    generation: u64,
+    state: State,
+    /// When the current connection, or the wait before it, began.
+    began: Instant,
+    /// Connections in a row that ended because the view was not readable yet.
+    not_readable: u32,
+}
+
+/// Where a reader stands; most states are named by what it waits for.
+#[derive(Debug)]
+enum State {
+    /// Nothing was done yet. Holds why the reader before was given up.
+    New(Option<TailError>),
+    /// For a connection.
+    Connecting,
+    /// For what the server speaks.
+    AskingDialect,
+    /// For what the view is.
+    Describing(Dialect),
+    /// For whether a view that was not found only has another name now.
+    Missing { name: String, near: Vec<String> },
+    /// For what became of the object before, where the name means another now.
+    Replaced(Dialect, Box<Found>),
+    /// For the COPY to begin.
+    Starting(Box<Starting>),
+    /// For what the COPY brings.
+    Streaming(Box<Streaming>),
+    /// For what tells why the COPY has ended.
+    Ending(Ending),
+    /// For the time of the next connection.
+    Pausing(Instant),
+    /// For nothing.
+    Over,
+}
+
+/// The next state and request, or how the connection ended.
+type Step = Result<(State, Request), End>;
+
+impl Reader {
+    /// The reader of a generation that has just begun; `cause` is why the one
+    /// before it was given up.
+    pub fn new(generation: u64, cause: Option<TailError>, now: Instant) -> Self {
+        Reader {
+            generation,
+            state: State::New(cause),
+            began: now,
+            not_readable: 0,
+        }
+    }
+
+    /// Takes what came of the last request; what is to be done next.
+    pub fn next(&mut self, tail: &mut ViewTail, reply: Reply<'_>, now: Instant) -> Request {
+        if tail.generation() != self.generation {
+            self.state = State::Over;
+            return Request::Over(Over::Left);
+        }
+        // Most replies, by far.
+        if let (State::Streaming(streaming), Reply::Chunk(chunk)) = (&mut self.state, &reply) {
+            return match streaming.take(tail, chunk, now) {
+                Ok(request) => request,
+                Err(end) => self.end(tail, end, now),
+            };
+        }
+        let state = mem::replace(&mut self.state, State::Over);
+        match self.step(tail, state, reply, now) {
+            Ok((state, request)) => {
+                self.state = state;
+                request
+            }
+            Err(end) => self.end(tail, end, now),
+        }
+    }
+
+    fn step(&mut self, tail: &mut ViewTail, state: State, reply: Reply<'_>, now: Instant) -> Step {
+        match (state, reply) {
+            (State::New(Some(cause)), _) => Err(End::Failed(cause)),
+            (State::New(None), _) => Ok(self.connect(tail, now)),
+            (State::Pausing(until), _) if now < until => {
+                Ok((State::Pausing(until), Request::Wait(until)))
+            }
+            (State::Pausing(_), _) => Ok(self.connect(tail, now)),
+            (State::Connecting, Reply::Connected(outcome)) => {
+                outcome?;
+                match tail.settings().dialect {
+                    Some(dialect) => describe(tail, dialect),
+                    None => Ok((State::AskingDialect, Request::Ask(Question::Dialect))),
+                }
+            }
+            (State::AskingDialect, Reply::Answered(answer)) => match answer? {
+                Answer::Dialect(dialect) => describe(tail, dialect),
+                _ => Err(mismatch().into()),
             },
-        };
+            (State::Describing(dialect), Reply::Answered(answer)) => match answer {
+                Ok(Answer::Found(found)) => self.found(tail, dialect, found, now),
+                Ok(_) => Err(mismatch().into()),
+                Err(TailError::UnknownView { name, near }) => self.missing(tail, name, near, now),
+                Err(error) => Err(error.into()),
+            },
+            (State::Missing { name, near }, Reply::Answered(answer)) => {
+                // Without an answer it is not there.
+                Err(End::Failed(match answer {
+                    Ok(Answer::Exists(Some(true))) => TailError::Renamed { name },
+                    _ => TailError::UnknownView { name, near },
+                }))
+            }
+            (State::Replaced(dialect, found), Reply::Answered(answer)) => match answer? {
+                Answer::Exists(exists) => {
+                    let became = starting::of_existence(exists);
+                    Ok(self.begin(tail, dialect, *found, became, now))
+                }
+                _ => Err(mismatch().into()),
+            },
+            (State::Starting(starting), Reply::Copying(outcome)) => {
+                Ok(started(starting.next(tail, outcome)?))
+            }
+            (State::Streaming(mut streaming), Reply::Woken) => {
+                let request = streaming.look(tail, now)?;
+                Ok((State::Streaming(streaming), request))
+            }
+            (State::Streaming(streaming), Reply::CopyEnded(outcome)) => {
+                outcome.map_err(End::broke)?;
+                let ending = streaming.finish()?;
+                let view = Arc::clone(tail.view());
+                let request = Request::Ask(Question::Describe(view));
+                Ok((State::Ending(ending), request))
+            }
+            (State::Ending(ending), Reply::Answered(answer)) => {
+                let (ending, question) = ending.next(tail, answer, now)?;
+                Ok((State::Ending(ending), Request::Ask(question)))
+            }
+            (State::Over, _) => Ok((State::Over, Request::Over(Over::Left))),
+            _ => Err(mismatch().into()),
+        }
+    }
+
+    fn connect(&mut self, tail: &mut ViewTail, now: Instant) -> (State, Request) {
+        tail.set_phase(Phase::Setup);
+        self.began = now;
+        (State::Connecting, Request::Connect)
+    }
+
+    /// The view was not found: it may only be called otherwise now.
+    fn missing(&self, tail: &mut ViewTail, name: String, near: Vec<String>, now: Instant) -> Step {
+        let before = tail.known.meaning().cloned().unwrap_or_default();
+        // The watch tells when there is something of that name.
+        tail.known
+            .set(self.generation, Some(Meaning::default()), now);
+        match before.ids.as_slice() {
+            [id] => {
+                let question = Question::StillExists(id.clone());
+                Ok((State::Missing { name, near }, Request::Ask(question)))
+            }
+            _ => Err(End::Failed(TailError::UnknownView { name, near })),
+        }
+    }
+
+    /// The view was found, or another of its name.
+    fn found(
+        &self,
+        tail: &mut ViewTail,
+        dialect: Dialect,
+        found: Box<Found>,
+        now: Instant,
+    ) -> Step {
+        match starting::became(tail, &found) {
+            Ok(became) => Ok(self.begin(tail, dialect, *found, became, now)),
+            Err(question) => Ok((State::Replaced(dialect, found), Request::Ask(question))),
+        }
+    }
+
+    /// Tells what the view is, and has the COPY begin.
+    fn begin(
+        &self,
+        tail: &mut ViewTail,
+        dialect: Dialect,
+        found: Found,
+        became: Why,
+        now: Instant,
+    ) -> (State, Request) {
+        let meaning = found.object.meaning.clone();
+        tail.known.set(self.generation, meaning, now);
+        started(Starting::begin(tail, dialect, found, became, now))
+    }
+
+    /// The connection has ended: tells what that means, and what comes next.
+    fn end(&mut self, tail: &mut ViewTail, end: End, now: Instant) -> Request {
         let (error, is_early) = match end {
-            End::Stale => return,
-            End::Complete => return shared.set_phase(generation, Phase::Complete),
-            End::NotReadable(error) => (error, not_readable < NOT_READABLE_RETRIES_MAX),
+            End::Complete => {
+                tail.set_phase(Phase::Complete);
+                self.state = State::Over;
+                return Request::Over(Over::Complete);
+            }
             // The next connection tells what there is now.
             End::LooksConstant | End::Failed(TailError::Replaced) => {
-                match interrupted(shared, generation) {
-                    Ok(()) => continue,
-                    Err(Stale) => return,
-                }
+                tail.interrupted(now);
+                let (state, request) = self.connect(tail, now);
+                self.state = state;
+                return request;
             }
+            End::NotReadable(error) => (error, self.not_readable < NOT_READABLE_RETRIES_MAX),
             End::Failed(error) => (error, false),
         };
-        shared.set_phase(generation, Phase::Waiting);
-        if is_early {
-            not_readable += 1;
-            log::debug!("view \"{}\": {}", shared.name(), error.chain());
-            if interrupted(shared, generation).is_err() {
-                return;
-            }
-            shared.pause(generation, NOT_READABLE_WAIT);
-            continue;
-        }
-        not_readable = 0;
-        match failed(shared, generation, error, began) {
-            Ok(Some(wait)) => shared.pause(generation, wait),
-            Ok(None) | Err(Stale) => return,
-        }
-    }
-}
-
-fn interrupted(shared: &Shared, generation: u64) -> Result<(), Stale> {
-    shared.gate.enter(generation)?.interrupted()
-}
-
-/// Tells a failure; how long to wait, or `None` if there is no use in trying
-/// again.
-fn failed(
-    shared: &Arc<Shared>,
-    generation: u64,
-    error: TailError,
-    began: Instant,
-) -> Result<Option<Duration>, Stale> {
-    let longest = shared.settings.reconnect_max;
-    let mut entered = shared.gate.enter(generation)?;
-    if error.is_too_large() {
-        // Each attempt reads all that may be held: slower and slower.
-        let times = entered.too_large(&error)?;
-        let longest = longest.saturating_mul(TOO_LARGE_WAITS);
-        return Ok(Some(backoff::wait(times, longest)));
-    }
-    if began.elapsed() >= BACKOFF_RESET_AFTER {
-        entered.held.failures = 0;
-    }
-    if error.is_of_the_choice() {
-        if !entered.held.was_found {
-            shared.set_phase(generation, Phase::Over);
-            // Full means that another view's fatal error is on its way.
-            let _ = shared.fatal.try_send(error);
-            return Ok(None);
-        }
-        entered.vanished(&error)?;
-    } else {
-        entered.failed(&error)?;
-    }
-    Ok(Some(backoff::wait(entered.held.failures, longest)))
-}
-
-/// One connection from beginning to end.
-fn connection(shared: &Arc<Shared>, generation: u64) -> Result<(), End> {
-    shared.set_phase(generation, Phase::Setup);
-    shared.gate.enter(generation)?;
-    let mut client = shared.connector.connect().map_err(TailError::Connect)?;
-    let result = on_connection(shared, generation, &mut client);
-    match &result {
-        // The COPY may still be running.
-        Err(_) => shared.discard(client),
-        Ok(()) => drop(client),
-    }
-    result
-}
-
-fn on_connection(shared: &Arc<Shared>, generation: u64, client: &mut Client) -> Result<(), End> {
-    shared.gate.enter(generation)?;
-    shared.set_token(client.cancel_token());
-    let dialect = match shared.settings.dialect {
-        Some(dialect) => dialect,
-        None => describe::dialect(client)?,
-    };
-    describe::check_dialect(&shared.settings.view, dialect)?;
-    let found = describe::describe(client, &shared.settings.view);
-    let found = found.map_err(|error| missing(shared, generation, client, error))?;
-    let became = became(shared, generation, client, &found)?;
-    let Found {
-        mut description,
-        object,
-    } = found;
-    description.is_steady = dialect.has_steady_progress();
-    let messages = Messages::keeping(&description.columns, description.kept.clone());
-    let start = {
-        let mut entered = shared.gate.enter(generation)?;
-        shared.known.set(generation, object.meaning.clone());
-        entered.describe(description, became)?;
-        entered.held.dialect = Some(dialect);
-        entered.held.start(dialect)
-    };
-    let reading = Reading {
-        shared,
-        generation,
-        messages,
-        object: Arc::new(object),
-    };
-    reading.stream(client, dialect, start)?;
-    ended(shared, generation, client, dialect)
-}
-
-/// The error of a view that was not found: it may only be called otherwise now.
-fn missing(
-    shared: &Arc<Shared>,
-    generation: u64,
-    client: &mut Client,
-    error: TailError,
-) -> TailError {
-    let TailError::UnknownView { name, near } = error else {
-        return error;
-    };
-    let before = shared.known.meaning().unwrap_or_default();
-    if shared.gate.enter(generation).is_ok() {
-        // The watch tells when there is something of that name.
-        shared.known.set(generation, Some(Meaning::default()));
-    }
-    let is_elsewhere = match before.ids.as_slice() {
-        // Without an answer it is not there.
-        [id] => names::still_exists(client, id).unwrap_or_default() == Some(true),
-        _ => false,
-    };
-    match is_elsewhere {
-        true => TailError::Renamed { name },
-        false => TailError::UnknownView { name, near },
-    }
-}
-
-/// What became of the view before, if this is another: for its subscribers.
-fn became(
-    shared: &Arc<Shared>,
-    generation: u64,
-    client: &mut Client,
-    found: &Found,
-) -> Result<Why, End> {
-    let anew = Why::Recreated;
-    let before = match &shared.gate.enter(generation)?.held.description {
-        Some(known) if known.incarnation != found.description.incarnation => known.clone(),
-        _ => return Ok(anew),
-    };
-    let known = shared.known.meaning();
-    match (known, &found.object.meaning) {
-        (Some(known), Some(now)) if known.ids != now.ids => {
-            let [id] = known.ids.as_slice() else {
-                return Ok(anew);
-            };
-            Ok(match names::still_exists(client, id)? {
-                Some(true) => Why::Moved,
-                Some(false) | None => anew,
-            })
-        }
-        _ if before.columns == found.description.columns => Ok(anew),
-        _ => Ok(Why::ColumnsChanged),
-    }
-}
-
-/// A refusal to resume is an answer; anything else is the connection's end.
-fn check_refused(error: postgres::Error) -> Result<(), TailError> {
-    match error.as_db_error() {
-        Some(_) => Ok(()),
-        None => Err(TailError::Refused(error)),
-    }
-}
-
-/// What it means that a snapshot was refused.
-fn refusal(error: postgres::Error, is_by_id: bool) -> End {
-    let says_no_id = |it: &postgres::error::DbError| it.message().starts_with("invalid id");
-    if is_by_id && error.as_db_error().is_some_and(says_no_id) {
-        // Dropped since it was asked for.
-        return End::NotReadable(TailError::Replaced);
-    }
-    match says_not_readable(&error) {
-        true => End::NotReadable(TailError::Refused(error)),
-        false => End::Failed(TailError::Refused(error)),
-    }
-}
-
-/// Whether an old server has not made a new view's history readable yet.
-fn says_not_readable(error: &postgres::Error) -> bool {
-    error.as_db_error().is_some_and(|error| {
-        let message = error.message();
-        message.contains("requested as_of") && message.contains("not >= since")
-    })
-}
-
-/// What it means that a COPY broke.
-fn stream_error(error: io::Error) -> End {
-    let source = error.get_ref().and_then(|it| it.downcast_ref());
-    let says_dropped = source
-        .and_then(postgres::Error::as_db_error)
-        .is_some_and(|it| {
-            let message = it.message();
-            // The words of 26.17, and those of 26.35.
-            message.starts_with("subscribe has been terminated because")
-                || message.starts_with("relation ") && message.ends_with(" was dropped")
-        });
-    let error = TailError::Stream(error);
-    match says_dropped {
-        true => End::NotReadable(error),
-        false => End::Failed(error),
-    }
-}
-
-/// The reading of one COPY.
-struct Reading<'a> {
-    shared: &'a Arc<Shared>,
-    generation: u64,
-    messages: Messages,
-    /// What is asked for.
-    object: Arc<Object>,
-}
-
-impl Reading<'_> {
-    /// Starts the COPY and reads it to its end.
-    fn stream(mut self, client: &mut Client, dialect: Dialect, start: Start) -> Result<(), End> {
-        let object = Arc::clone(&self.object);
-        let mut floor = None;
-        match start {
-            Start::Resume(closed) => {
-                match client.copy_out(&dialect.copy_sql(&object.sql, From::After(closed))) {
-                    Ok(copy) => return self.read_all(copy, start),
-                    Err(error) => check_refused(error)?,
+        tail.set_phase(Phase::Waiting);
+        let wait = if is_early {
+            self.not_readable += 1;
+            log::debug!("view \"{}\": {}", tail.name(), error.chain());
+            tail.interrupted(now);
+            NOT_READABLE_WAIT
+        } else {
+            self.not_readable = 0;
+            match self.failed(tail, &error, now) {
+                Some(wait) => wait,
+                None => {
+                    tail.set_phase(Phase::Over);
+                    self.state = State::Over;
+                    return Request::Over(Over::Fatal(error));
                 }
-                log::debug!("view \"{}\": no resume from {closed}", self.shared.name());
-                floor = Some(closed);
             }
-            Start::Snapshot { floor: above, .. } => floor = floor.max(above),
-        }
-        let clock = self.shared.gate.enter(self.generation)?.held.clock;
-        let reached = clock.reached();
-        let start = Start::Snapshot { floor, reached };
-        let error = match client.copy_out(&dialect.copy_sql(&object.sql, From::Snapshot)) {
-            Ok(copy) => return self.read_all(copy, start),
-            Err(error) => error,
         };
-        if !object.is_by_id || error.code() != Some(&SqlState::SYNTAX_ERROR) {
-            return Err(refusal(error, object.is_by_id));
-        }
-        // It answers questions by the id, but does not stream by it.
-        let object = Object {
-            sql: self.shared.settings.view.sql.clone(),
-            is_by_id: false,
-            ..Object::clone(&object)
-        };
-        let copied = client.copy_out(&dialect.copy_sql(&object.sql, From::Snapshot));
-        self.object = Arc::new(object);
-        match copied {
-            Ok(copy) => self.read_all(copy, start),
-            Err(error) => Err(refusal(error, false)),
-        }
+        let until = now + wait;
+        self.began = now;
+        self.state = State::Pausing(until);
+        Request::Wait(until)
     }
 
-    fn read_all(&mut self, mut copy: impl BufRead, start: Start) -> Result<(), End> {
-        let shared = self.shared;
-        {
-            let mut entered = shared.gate.enter(self.generation)?;
-            let bytes_max = shared.settings.unclosed_bytes_max;
-            entered.held.assembler = Some(Assembler::new(start, bytes_max));
-            entered.held.withheld = Some(Vec::new());
-            entered.held.is_current = false;
-            entered.held.streams = entered.held.streams.wrapping_add(1);
-            let position = entered.held.position();
-            log::info!(
-                "view \"{}\": streaming from position {position}",
-                shared.name()
-            );
+    /// Tells a failure; how long to wait, or `None` if there is no use in
+    /// trying again.
+    fn failed(&self, tail: &mut ViewTail, error: &TailError, now: Instant) -> Option<Duration> {
+        let longest = tail.settings().reconnect_max;
+        if error.is_too_large() {
+            // Each attempt reads all that may be held: slower and slower.
+            let times = tail.is_too_large(error, now);
+            let longest = longest.saturating_mul(TOO_LARGE_WAITS);
+            return Some(backoff::wait(times, longest, tail.chance()));
         }
-        shared.set_phase(self.generation, Phase::Streaming);
-        let mut proof = Proof::new(shared, self.generation, Arc::clone(&self.object));
-        let mut lines = Lines::new(COPY_LINE_BYTES_MAX);
-        loop {
-            // One message of the server, most often one line.
-            let chunk = copy.fill_buf().map_err(stream_error)?;
-            if chunk.is_empty() {
-                break;
-            }
-            let length = chunk.len();
-            shared.received.fetch_add(1, Ordering::Relaxed);
-            let mut entered = shared.gate.enter(self.generation)?;
-            lines.push(chunk, |line| take(&mut entered, &mut self.messages, line))?;
-            drop(entered);
-            copy.consume(length);
-            proof.look()?;
+        if now.saturating_duration_since(self.began) >= BACKOFF_RESET_AFTER {
+            tail.held.failures = 0;
         }
-        Ok(lines.finish()?)
+        if !error.is_of_the_choice() {
+            tail.failed(error, now);
+        } else if tail.held.was_found {
+            tail.vanished(error, now);
+        } else {
+            return None;
+        }
+        let failures = tail.held.failures;
+        Some(backoff::wait(failures, longest, tail.chance()))
     }
 }
+
+/// What follows from having asked for a COPY.
+fn started(started: Started) -> (State, Request) {
+    match started {
+        Started::Asked(starting, subscription) => {
+            (State::Starting(starting), Request::Copy(subscription))
+        }
+        Started::Streaming(streaming) => (State::Streaming(streaming), Request::Read),
+    }
+}
+
+/// Asks what the view is, if a server of this dialect can stream it.
+fn describe(tail: &ViewTail, dialect: Dialect) -> Step {
+    let view = tail.view();
+    if dialect == Dialect::Tail && view.query.is_some() {
+        return Err(End::Failed(TailError::QueryOnOldServer {
+            name: view.name.clone(),
+        }));
+    }
+    let question = Question::Describe(Arc::clone(view));
+    Ok((State::Describing(dialect), Request::Ask(question)))
+}
+
+#[cfg(test)]
+mod tests;

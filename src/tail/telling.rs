@@ -1,73 +1,282 @@
-//! From one line of a stream to what is told of it.
+//! What a tail tells its publisher, and what it knows afterwards.
 
 use std::time::Instant;
 
 use crate::limits::AHEAD_MS_MIN;
-use crate::model::event::TailEvent;
+use crate::model::event::{Description, TailEvent};
 use crate::model::position::Timestamp;
+use crate::model::reason::{Cause, Why};
 
-use super::assembler::Assembler;
+use super::assembler::{Assembler, Start};
+use super::clock::Clock;
 use super::end::End;
 use super::error::TailError;
-use super::gate::{Entered, Stale};
 use super::held::Held;
 use super::message::{Message, Messages};
+use super::view_tail::{Phase, ViewTail};
 
-/// Takes one line: what it closes is told.
-pub(super) fn take(
-    entered: &mut Entered<'_>,
-    messages: &mut Messages,
-    line: &[u8],
-) -> Result<(), End> {
-    let message = messages.read(line).map_err(TailError::Message)?;
-    // There is one from the start of a stream to its end.
-    let Held {
-        assembler, clock, ..
-    } = &mut *entered.held;
-    let assembler = assembler.as_mut().ok_or(Stale)?;
-    let event = match message {
-        Message::Update {
-            timestamp,
-            diff,
-            row,
-        } => {
-            if clock.is_news(timestamp) {
-                clock.pass(timestamp, Instant::now());
+impl ViewTail {
+    /// Takes one line of the stream: what it closes is told.
+    pub(super) fn take(
+        &mut self,
+        messages: &mut Messages,
+        line: &[u8],
+        now: Instant,
+    ) -> Result<(), End> {
+        let message = messages.read(line).map_err(TailError::Message)?;
+        let Held {
+            assembler, clock, ..
+        } = &mut self.held;
+        // There is one from the start of a stream to its end.
+        let assembler = assembler.as_mut().ok_or(TailError::Ended)?;
+        let event = match message {
+            Message::Update {
+                timestamp,
+                diff,
+                row,
+            } => {
+                if clock.is_news(timestamp) {
+                    clock.pass(timestamp, now);
+                }
+                assembler.update(timestamp, diff, row)
             }
-            assembler.update(timestamp, diff, row)
-        }
-        Message::Progress(timestamp) => {
-            let now = Instant::now();
-            match assembler.progressed() {
-                // Nobody goes beyond what was promised before it has passed.
-                Some(promised) => clock.pass(promised, now),
-                // A snapshot begins with the present.
-                None if assembler.awaits_snapshot() => clock.set(timestamp, now),
-                None => {}
+            Message::Progress(timestamp) => {
+                match assembler.progressed() {
+                    // Nobody goes beyond what was promised before it has passed.
+                    Some(promised) => clock.pass(promised, now),
+                    // A snapshot begins with the present.
+                    None if assembler.awaits_snapshot() => clock.set(timestamp, now),
+                    None => {}
+                }
+                assembler.progress(timestamp)
             }
-            assembler.progress(timestamp)
+        };
+        let event = event.map_err(TailError::Assembler)?;
+        self.tell_closed(event, now);
+        if let Message::Progress(timestamp) = message {
+            self.stand(timestamp, now);
         }
-    };
-    let event = event.map_err(TailError::Assembler)?;
-    tell(entered, event)?;
-    if let Message::Progress(timestamp) = message {
-        stand(entered, timestamp)?;
+        Ok(())
     }
-    Ok(())
-}
 
-/// Tells what was closed, and that nothing changed since.
-pub(super) fn tell(entered: &mut Entered<'_>, event: Option<TailEvent>) -> Result<(), Stale> {
-    let Some(event) = event else {
-        return Ok(());
-    };
-    let assembler = entered.held.assembler.as_ref();
-    if matches!(event, TailEvent::Snapshot(_)) && assembler.is_some_and(Assembler::has_gone_back) {
-        entered.went_back()?;
+    /// Tells what was closed, and that nothing changed since.
+    pub(super) fn tell_closed(&mut self, event: Option<TailEvent>, now: Instant) {
+        let Some(event) = event else {
+            return;
+        };
+        let assembler = self.held.assembler.as_ref();
+        if matches!(event, TailEvent::Snapshot(_))
+            && assembler.is_some_and(Assembler::has_gone_back)
+        {
+            // What follows is of before what was told. The publisher may hold
+            // something even where nothing is known as told any more.
+            self.say(TailEvent::Gone(Why::TimeWentBack), now);
+        }
+        self.say(event, now);
+        let rest = self.held.assembler.as_mut().and_then(Assembler::rest);
+        if let Some(rest) = rest {
+            self.say(rest, now);
+        }
     }
-    entered.say(event)?;
-    let rest = entered.held.assembler.as_mut().and_then(Assembler::rest);
-    rest.map_or(Ok(()), |rest| entered.say(rest))
+
+    /// A stream that was resumed where the view is known ahead of time has
+    /// nothing to tell: what is held is what there is.
+    fn stand(&mut self, progress: Timestamp, now: Instant) {
+        if self.held.is_current || self.withholds() {
+            return;
+        }
+        let assembler = self.held.assembler.as_ref();
+        let following = assembler.filter(|it| !it.awaits_snapshot());
+        if let Some(closed) = following.and_then(Assembler::closed)
+            && self.held.is_ahead(before(progress), now)
+        {
+            self.say(TailEvent::Progress(closed), now);
+        }
+    }
+
+    /// A stream begins.
+    pub(super) fn stream_begins(&mut self, start: Start) {
+        let bytes_max = self.settings().unclosed_bytes_max;
+        let held = &mut self.held;
+        held.assembler = Some(Assembler::new(start, bytes_max));
+        held.withheld = Some(Vec::new());
+        held.verdict = None;
+        held.is_current = false;
+        held.streams = held.streams.wrapping_add(1);
+        let position = self.held.position();
+        log::info!(
+            "view \"{}\": streaming from position {position}",
+            self.name()
+        );
+        self.set_phase(Phase::Streaming);
+    }
+
+    /// Whether it is certain what the current stream is of.
+    pub(super) fn is_confirmed(&self) -> bool {
+        self.held.withheld.is_none()
+    }
+
+    /// Whether something waits for that.
+    pub(super) fn withholds(&self) -> bool {
+        let withheld = self.held.withheld.as_ref();
+        withheld.is_some_and(|events| !events.is_empty())
+    }
+
+    /// Tells an event of the stream, or keeps it until it is certain what the
+    /// stream is of.
+    pub(super) fn say(&mut self, event: TailEvent, now: Instant) {
+        match &mut self.held.withheld {
+            Some(events) => events.push(event),
+            None => self.tell(event, now),
+        }
+    }
+
+    /// The stream is of the view: tells what was kept.
+    pub(super) fn confirm(&mut self, now: Instant) {
+        for event in self.held.withheld.take().unwrap_or_default() {
+            self.tell(event, now);
+        }
+    }
+
+    /// Tells an event.
+    pub(super) fn tell(&mut self, event: TailEvent, now: Instant) {
+        let closed = match &event {
+            TailEvent::Snapshot(view) => Some(view.timestamp()),
+            TailEvent::Delta(delta) => Some(delta.timestamp()),
+            TailEvent::Progress(timestamp) => Some(*timestamp),
+            _ => None,
+        };
+        if let Some(closed) = closed {
+            self.held.closed = Some(closed);
+            self.held.is_current = true;
+            self.recover(now);
+        }
+        // Not before it is told: what is withheld may never be.
+        if event == TailEvent::Gone(Why::TimeWentBack) {
+            self.held.closed = None;
+            self.held.clock = Clock::default();
+        }
+        if let TailEvent::Snapshot(view) = &event {
+            self.held.must_snapshot = false;
+            if self.held.clock.reached().is_none() {
+                self.held.clock.set(view.timestamp(), now);
+            }
+        }
+        self.deliver(event);
+    }
+
+    /// Takes what a view is at the beginning of a connection, and tells it;
+    /// `became` is what became of the one before it, if it is another.
+    pub(super) fn describe(&mut self, found: Description, became: Why, now: Instant) {
+        self.held.was_found = true;
+        self.leave_stream();
+        match &self.held.description {
+            Some(known) if known.incarnation == found.incarnation => {}
+            Some(_) => self.gone(became, now),
+            None => {}
+        }
+        self.held.description = Some(found.clone());
+        self.tell(TailEvent::Described(found), now);
+    }
+
+    /// Nothing of the last stream is waited for any more.
+    fn leave_stream(&mut self) {
+        self.held.assembler = None;
+        self.held.withheld = None;
+    }
+
+    /// Tells that the view is gone; the next one of its name is another.
+    fn gone(&mut self, why: Why, now: Instant) {
+        self.leave_stream();
+        self.held.looked_constant = false;
+        self.held.closed = None;
+        self.held.description = None;
+        // Times of one view say nothing about another.
+        self.held.clock = Clock::default();
+        self.tell(TailEvent::Gone(why), now);
+    }
+
+    /// Tells that a view that was there is not any more.
+    pub(super) fn vanished(&mut self, error: &TailError, now: Instant) {
+        let why = match error {
+            TailError::UnknownColumn { .. } => Why::ColumnsChanged,
+            TailError::Renamed { .. } => Why::Renamed,
+            _ => Why::Dropped,
+        };
+        self.gone(why, now);
+        self.held.failures = self.held.failures.saturating_add(1);
+        self.note(error, log::Level::Info, now);
+    }
+
+    /// Tells that the view is larger than it may be; how often in a row.
+    pub(super) fn is_too_large(&mut self, error: &TailError, now: Instant) -> u32 {
+        self.leave_stream();
+        self.held.looked_constant = false;
+        self.held.closed = None;
+        self.held.must_snapshot = true;
+        self.held.too_large = self.held.too_large.saturating_add(1);
+        match error {
+            // The publisher has said so, once.
+            TailError::TooLarge => log::debug!("view \"{}\": {error}", self.name()),
+            _ => self.note(error, log::Level::Error, now),
+        }
+        self.tell(TailEvent::Gone(Why::TooLarge), now);
+        self.held.too_large
+    }
+
+    /// Tells that the stream has ended, and that the next connection is to
+    /// show at once what that means.
+    pub(super) fn interrupted(&mut self, now: Instant) {
+        self.tell(TailEvent::Interrupted(Cause::Changing.into()), now);
+    }
+
+    /// Counts a failure, logs it unless it is known, and tells it.
+    pub(super) fn failed(&mut self, error: &TailError, now: Instant) {
+        self.leave_stream();
+        self.held.looked_constant = false;
+        self.held.failures = self.held.failures.saturating_add(1);
+        self.note(error, log::Level::Error, now);
+        let reason = error.reason();
+        if let TailError::Resync { held, .. } = error {
+            // The publisher has not taken in all that was told as closed.
+            self.held.closed = *held;
+        }
+        if error.is_bad_data() {
+            self.held.must_snapshot = true;
+            // The connection is well: the next snapshot comes within the
+            // second, unless this goes on.
+            if self.held.failures < 2 {
+                return self.tell(TailEvent::Interrupted(reason), now);
+            }
+        }
+        if let TailError::Silent { .. } | TailError::WentBack = error {
+            // Resumed after a time that a server has gone back behind, the
+            // stream would be silent until that time comes again.
+            self.held.must_snapshot = true;
+        }
+        self.tell(TailEvent::Failed(reason), now);
+    }
+
+    /// Logs an outage that lasts, at growing intervals.
+    pub(super) fn remind(&mut self, now: Instant) {
+        if self.held.outage.is_some() {
+            let view = self.view().clone();
+            self.held.remind(&view.name, now);
+        }
+    }
+
+    /// Data came.
+    fn recover(&mut self, now: Instant) {
+        if self.held.outage.is_some() {
+            let view = self.view().clone();
+            self.held.recover(&view.name, now);
+        }
+    }
+
+    fn note(&mut self, error: &TailError, level: log::Level, now: Instant) {
+        let view = self.view().clone();
+        self.held.note(&view.name, error, level, now);
+    }
 }
 
 /// A time so long before this one that steady progress is never there yet.
@@ -75,79 +284,5 @@ fn before(progress: Timestamp) -> Timestamp {
     Timestamp::new(progress.get().saturating_sub(AHEAD_MS_MIN))
 }
 
-/// A stream that was resumed where the view is known ahead of time has nothing
-/// to tell: what is held is what there is.
-fn stand(entered: &mut Entered<'_>, progress: Timestamp) -> Result<(), Stale> {
-    if entered.held.is_current || entered.withholds() {
-        return Ok(());
-    }
-    let assembler = entered.held.assembler.as_ref();
-    let following = assembler.filter(|it| !it.awaits_snapshot());
-    match following.and_then(Assembler::closed) {
-        Some(closed) if entered.held.is_ahead(before(progress), Instant::now()) => {
-            entered.say(TailEvent::Progress(closed))
-        }
-        _ => Ok(()),
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::event::Kept;
-    use crate::model::reason::Why;
-    use crate::model::row::Column;
-    use crate::tail::assembler::Start;
-    use crate::tail::gate::Gate;
-
-    /// What is told of a stream that is certain only after these lines.
-    fn told(start: Start, reached: u64, lines: &[&str]) -> Vec<TailEvent> {
-        let (out, events) = crossbeam_channel::bounded(8);
-        let gate = Gate::new("v", out, Box::new(|| {}));
-        let mut entered = gate.enter(0).unwrap_or_else(|_| panic!("current"));
-        let time = Timestamp::new(reached);
-        entered.tell(TailEvent::Progress(time)).ok();
-        entered.held.is_current = false;
-        entered.held.clock.set(time, Instant::now());
-        entered.held.assembler = Some(Assembler::new(start, 1_000));
-        entered.held.withheld = Some(Vec::new());
-        let columns = [Column {
-            name: "n".to_owned(),
-            sql_type: "integer".to_owned(),
-        }];
-        let mut messages = Messages::keeping(&columns, Kept::all(1));
-        for line in lines {
-            let taken = take(&mut entered, &mut messages, line.as_bytes());
-            assert!(taken.is_ok(), "{line}");
-        }
-        entered.confirm().ok();
-        events.try_iter().skip(1).collect()
-    }
-
-    #[test]
-    fn telling_a_time_that_went_back_says_nothing_of_the_time_before() {
-        let reached = Some(Timestamp::new(900_000_000));
-        let start = Start::Snapshot {
-            floor: reached,
-            reached,
-        };
-        let lines = ["5000\tt\t\\N\t\\N", "5000\tf\t1\t7", "9000000\tt\t\\N\t\\N"];
-        let told = told(start, 900_000_000, &lines);
-        let times = told.iter().map(|event| match event {
-            TailEvent::Gone(Why::TimeWentBack) => 0,
-            TailEvent::Snapshot(view) => view.timestamp().get(),
-            TailEvent::Progress(timestamp) => timestamp.get(),
-            other => panic!("{other:?}"),
-        });
-        let times: Vec<_> = times.collect();
-        assert_eq!(times, [0, 5_000, 8_999_999]);
-    }
-
-    #[test]
-    fn telling_of_a_stream_that_is_resumed_ahead_of_time_says_once_that_it_stands() {
-        let closed = Timestamp::new(900_000_000);
-        let lines = ["900000000\tt\t\\N\t\\N", "900000001\tt\t\\N\t\\N"];
-        let told = told(Start::Resume(closed), 5_000, &lines);
-        assert_eq!(told, [TailEvent::Progress(closed)]);
-    }
-}
+mod tests;

@@ -315,7 +315,7 @@ fn tail_hanging_stream_of_a_modern_server_is_given_up() {
 fn tail_full_channel_blocks_and_loses_nothing() {
     let server = Materialize::start(Generation::Modern);
     server.create_view("v", &COLUMNS);
-    let mut tailed = Tailed::with(settings(&server, "v"), 2);
+    let mut tailed = Tailed::with(&server, settings("v"), 2);
     server.wait_until("the stream", |server| server.streams("v") == 1);
     for n in 0..200 {
         server.commit("v", vec![(row([&n.to_string(), "z"]), 1)]);

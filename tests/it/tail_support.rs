@@ -33,29 +33,29 @@ pub struct Tailed {
 }
 
 /// The settings of a tail of `name` with a short upstream timeout.
-pub fn settings(server: &Materialize, name: &str) -> TailSettings {
+pub fn settings(name: &str) -> TailSettings {
     let view = TailView {
         name: name.to_string(),
         sql: format!("\"{}\"", name.replace('"', "\"\"")),
         parts: vec![name.to_string()],
         ..TailView::default()
     };
-    let connector: postgres::Config = server.url().parse().unwrap();
-    let mut settings = TailSettings::new(view, connector);
+    let mut settings = TailSettings::new(view);
     settings.upstream_timeout = Duration::from_millis(700);
     settings
 }
 
 impl Tailed {
     pub fn start(server: &Materialize, name: &str) -> Self {
-        Tailed::with(settings(server, name), 64)
+        Tailed::with(server, settings(name), 64)
     }
 
-    pub fn with(settings: TailSettings, events: usize) -> Self {
+    pub fn with(server: &Materialize, settings: TailSettings, events: usize) -> Self {
         let _ = env_logger::builder().is_test(true).try_init();
         let (out, events) = bounded(events);
         let (fatal_in, fatal): (Sender<TailError>, _) = bounded(4);
-        let handle = spawn(settings, out, || {}, fatal_in).unwrap();
+        let address: postgres::Config = server.url().parse().unwrap();
+        let handle = spawn(settings, address.into(), None, out, || {}, fatal_in).unwrap();
         Tailed {
             handle: Some(handle),
             events,

@@ -5,17 +5,11 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use postgres::Client;
-
 use crate::limits::{CATALOG_HANG_AGAIN, CATALOG_HANG_AGAIN_MAX, CATALOG_QUESTION_FIRST};
-use crate::tail::TailError;
-use crate::tail::names::Session;
 
-use super::asker::Asker;
-
-/// An asker, and what it knows of questions that take long.
-pub(super) struct Patient {
-    pub asker: Asker,
+/// What is known of questions that take long, each by a key of its own.
+#[derive(Debug)]
+pub(super) struct Patience {
     /// The longest that any question may take.
     max: Duration,
     /// Those that do not take the usual time.
@@ -39,40 +33,32 @@ struct Again {
     waited: Duration,
 }
 
-impl Patient {
-    pub fn new(asker: Asker, upstream_timeout: Duration) -> Self {
-        Patient {
-            asker,
+/// A question rests, since it was not answered for so long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Rests(pub Duration);
+
+impl Patience {
+    /// Nothing is known yet.
+    pub fn new(upstream_timeout: Duration) -> Self {
+        Patience {
             max: upstream_timeout.max(CATALOG_QUESTION_FIRST),
             slow: BTreeMap::new(),
         }
     }
 
-    /// Asks a question, known by a key; one that has hung rests for a while.
-    pub fn ask<T: Send + 'static>(
-        &mut self,
-        key: &str,
-        question: impl FnOnce(&mut Client, &mut Session) -> Result<T, TailError> + Send + 'static,
-    ) -> Result<T, TailError> {
-        let began = Instant::now();
-        let known = self.slow.get(key);
-        if let Some(again) = known.and_then(|slow| slow.again)
-            && began < again.at
-        {
-            return Err(TailError::Silent {
-                seconds: again.waited.as_secs(),
-            });
+    /// How long a question that is asked now is to be waited for.
+    pub fn limit(&self, key: &str, now: Instant) -> Result<Duration, Rests> {
+        match self.slow.get(key) {
+            Some(Slow {
+                again: Some(again), ..
+            }) if now < again.at => Err(Rests(again.waited)),
+            Some(slow) => Ok(slow.limit),
+            None => Ok(CATALOG_QUESTION_FIRST),
         }
-        let limit = known.map_or(CATALOG_QUESTION_FIRST, |slow| slow.limit);
-        let answer = self.asker.ask(limit, question);
-        match &answer {
-            Err(TailError::Silent { .. }) => self.hung(key, limit),
-            _ => self.took(key, began.elapsed()),
-        }
-        answer
     }
 
-    fn hung(&mut self, key: &str, limit: Duration) {
+    /// It was not answered within this limit.
+    pub fn hung(&mut self, key: &str, limit: Duration, now: Instant) {
         let rested = self.slow.get(key).and_then(|slow| slow.again);
         let rest = match rested {
             Some(Again { rest, .. }) => (rest * 2).min(CATALOG_HANG_AGAIN_MAX),
@@ -81,7 +67,7 @@ impl Patient {
         let slow = Slow {
             limit: (limit * 2).min(self.max),
             again: Some(Again {
-                at: Instant::now() + rest,
+                at: now + rest,
                 rest,
                 waited: limit,
             }),
@@ -89,7 +75,8 @@ impl Patient {
         self.slow.insert(key.to_string(), slow);
     }
 
-    fn took(&mut self, key: &str, time: Duration) {
+    /// It was answered after this time.
+    pub fn took(&mut self, key: &str, time: Duration) {
         let limit = (time * 4).min(self.max);
         if limit > CATALOG_QUESTION_FIRST {
             let slow = Slow { limit, again: None };
@@ -97,5 +84,36 @@ impl Patient {
         } else {
             self.slow.remove(key);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patience_grows_with_what_a_question_takes_and_lets_rest_what_hangs() {
+        let seconds = Duration::from_secs;
+        let begin = Instant::now();
+        let mut patience = Patience::new(seconds(20));
+        assert_eq!(patience.limit("a", begin), Ok(seconds(2)));
+        patience.took("a", seconds(1));
+        assert_eq!(patience.limit("a", begin), Ok(seconds(4)));
+        patience.took("a", seconds(9));
+        assert_eq!(patience.limit("a", begin), Ok(seconds(20)));
+        patience.took("a", Duration::from_millis(10));
+        assert_eq!(patience.limit("a", begin), Ok(seconds(2)));
+        // Asked again after ten seconds, then after twenty, and so on.
+        let mut now = begin;
+        for (rest, waited, limit) in [(10, 2, 4), (20, 4, 8), (40, 8, 16), (80, 16, 20)] {
+            let asked = patience.limit("a", now);
+            assert_eq!(asked, Ok(seconds(waited)));
+            patience.hung("a", seconds(waited), now);
+            now += seconds(rest);
+            let early = now - Duration::from_millis(1);
+            assert_eq!(patience.limit("a", early), Err(Rests(seconds(waited))));
+            assert_eq!(patience.limit("a", now), Ok(seconds(limit)));
+        }
+        assert_eq!(patience.limit("b", begin), Ok(seconds(2)));
     }
 }

@@ -4,15 +4,12 @@
 //! not granted is left out, said once, and asked for again now and then. One
 //! that cannot be asked for keeps none of the others from being served.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
 
-use crate::limits::{CATALOG_GRANT_EVERY, CATALOG_QUESTION_FIRST};
+use crate::limits::CATALOG_GRANT_EVERY;
 use crate::model::name::ViewName;
-use crate::tail::describe;
 use crate::tail::error::TailError;
-
-use super::asker::Asker;
 
 /// What was found out so far, by name.
 #[derive(Debug, Default)]
@@ -31,50 +28,50 @@ enum Grant {
 }
 
 impl Readable {
-    /// The relations of a list that may be read, in its order. What left the
-    /// list is forgotten: one of the same name may be another one. Those behind
-    /// one that cannot be asked for have their turn at the next call.
-    pub fn of(&mut self, asker: &mut Asker, listed: &[ViewName]) -> Vec<ViewName> {
+    /// The relations of a list that are to be asked for now, in this order.
+    /// What left the list is forgotten: one of the same name may be another
+    /// one. One that broke the connection last comes last.
+    pub fn open(&mut self, listed: &[ViewName], now: Instant) -> VecDeque<ViewName> {
         self.known
             .retain(|name, _| listed.iter().any(|one| one.text() == name));
-        let is_broken = |one: &&ViewName| self.known.get(one.text()) == Some(&Grant::Broken);
-        let (broken, mut open): (Vec<_>, Vec<_>) = listed.iter().partition(is_broken);
-        open.extend(broken);
-        for relation in open {
-            if self.is_open(relation) && !self.look(asker, relation) {
-                break;
+        let is_open = |one: &&ViewName| match self.known.get(one.text()) {
+            Some(Grant::Given) => false,
+            Some(Grant::Denied(asked)) => {
+                now.saturating_duration_since(*asked) >= CATALOG_GRANT_EVERY
             }
-        }
+            Some(Grant::Broken) | None => true,
+        };
+        let is_broken = |one: &&ViewName| self.known.get(one.text()) == Some(&Grant::Broken);
+        let open = listed.iter().filter(is_open);
+        let (broken, mut open): (Vec<_>, Vec<_>) = open.partition(is_broken);
+        open.extend(broken);
+        open.into_iter().cloned().collect()
+    }
+
+    /// The relations of a list that may be read, in its order.
+    pub fn given(&self, listed: &[ViewName]) -> Vec<ViewName> {
         let is_given = |one: &&ViewName| self.known.get(one.text()) == Some(&Grant::Given);
         listed.iter().filter(is_given).cloned().collect()
     }
 
-    /// Whether there is something to ask for.
-    fn is_open(&self, relation: &ViewName) -> bool {
-        match self.known.get(relation.text()) {
-            Some(Grant::Given) => false,
-            Some(Grant::Denied(asked)) => asked.elapsed() >= CATALOG_GRANT_EVERY,
-            Some(Grant::Broken) | None => true,
-        }
-    }
-
-    /// Asks for one; whether the next one can be asked for.
-    fn look(&mut self, asker: &mut Asker, relation: &ViewName) -> bool {
+    /// Takes the answer for one; whether the next one can be asked for. Those
+    /// behind one that cannot have their turn at the next round.
+    pub fn take(
+        &mut self,
+        relation: &ViewName,
+        answer: &Result<(), TailError>,
+        now: Instant,
+    ) -> bool {
         let name = relation.text();
         let known = self.known.get(name).copied();
-        // No rows: the privileges are looked at all the same.
-        let sql = format!("SELECT * FROM {} LIMIT 0", relation.to_sql());
-        let answer = asker.ask(CATALOG_QUESTION_FIRST, move |client, _| {
-            describe::ask(client, &sql, "whether a view may be read").map(drop)
-        });
-        let grant = match &answer {
+        let grant = match answer {
             Err(error) if error.is_denied() => {
                 if !matches!(known, Some(Grant::Denied(_))) {
                     let hint = error.hint().unwrap_or_default();
                     let reason = error.chain();
                     log::warn!("view {name:?} is left out of its pattern: {reason}. {hint}");
                 }
-                Grant::Denied(Instant::now())
+                Grant::Denied(now)
             }
             // It waits, maybe for ever, where it has no data yet; its tail will
             // meet that, and whatever else it is refused for, and tell.
@@ -86,10 +83,10 @@ impl Readable {
             Err(_) => Grant::Broken,
             Ok(()) => Grant::Given,
         };
-        if let Err(error) = &answer {
+        if let Err(error) = answer {
             log::debug!("whether view {name:?} may be read: {}", error.chain());
         }
         self.known.insert(name.to_owned(), grant);
-        answer.map_or_else(|error| error.is_answer(), |()| true)
+        answer.as_ref().map_or_else(TailError::is_answer, |()| true)
     }
 }

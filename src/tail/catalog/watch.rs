@@ -1,83 +1,293 @@
-//! The thread that asks the catalog.
+//! What the catalog is asked, and what follows from its answers: for all views
+//! of a gateway on one connection, every interval and whenever a reader
+//! inquires.
 
+use std::collections::VecDeque;
 use std::mem;
-use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError};
-
+use crate::limits::CATALOG_QUESTION_FIRST;
 use crate::model::name::ViewName;
-use crate::tail::TailError;
-use crate::tail::describe;
-use crate::tail::names::{self, Facts};
-use crate::tail::shared::Shared;
+use crate::model::pattern::ViewPattern;
+use crate::tail::conversation::{Answer, Question, mismatch};
+use crate::tail::error::TailError;
+use crate::tail::inquiry::{Inquiry, Verdict};
+use crate::tail::names::Facts;
 
-use super::asker::Asker;
-use super::patience::Patient;
+use super::exchange::{CatalogEffect, CatalogReply, CatalogRequest, CatalogRules, Listed};
+use super::patience::{Patience, Rests};
 use super::readable::Readable;
-use super::relations::relations;
-use super::{CatalogSettings, Inner, Listed, Request, Verdict, lock};
+use super::round::{Round, Task, of_inquiry};
 
-pub(super) struct Watch {
-    settings: CatalogSettings,
-    inner: Arc<Inner>,
-    patient: Patient,
+/// The watch over a catalog.
+#[derive(Debug)]
+pub struct CatalogWatch {
+    rules: CatalogRules,
+    patience: Patience,
     /// What each pattern was last found to name; `None` before the first answer.
     listed: Vec<Option<Vec<ViewName>>>,
     readable: Readable,
     /// The last failure in the log, not to log it again and again.
     logged: String,
+    /// When the next round is due; `None` until somebody has asked, where
+    /// there are no patterns.
+    due: Option<Instant>,
+    /// The next question is to have a connection of its own.
+    anew: bool,
+    round: Option<Round>,
+    asked: Option<Asked>,
+    judging: Option<CatalogRequest>,
+    effects: VecDeque<CatalogEffect>,
 }
 
-impl Watch {
-    pub fn new(settings: CatalogSettings, inner: Arc<Inner>) -> Self {
-        let connector = settings.connector.completed(settings.upstream_timeout);
-        Watch {
-            patient: Patient::new(Asker::new(connector), settings.upstream_timeout),
-            listed: vec![None; settings.patterns.len()],
+/// A question that waits for its answer.
+#[derive(Debug)]
+struct Asked {
+    task: Task,
+    limit: Duration,
+    began: Instant,
+}
+
+impl CatalogWatch {
+    /// A watch that has asked nothing yet.
+    pub fn new(rules: CatalogRules, now: Instant) -> Self {
+        CatalogWatch {
+            patience: Patience::new(rules.upstream_timeout),
+            listed: vec![None; rules.patterns.len()],
             readable: Readable::default(),
             logged: String::new(),
-            settings,
-            inner,
+            due: (!rules.patterns.is_empty()).then_some(now),
+            anew: false,
+            round: None,
+            asked: None,
+            judging: None,
+            effects: VecDeque::new(),
+            rules,
         }
     }
 
-    /// Asks every interval, and whenever the bell rings, until there is nobody
-    /// left to ring it.
-    pub fn run(mut self, rung: &Receiver<()>) {
-        let is_idle = self.settings.patterns.is_empty();
-        if is_idle && rung.recv().is_err() {
-            return;
+    /// The next thing that others are to be told.
+    pub fn take_effect(&mut self) -> Option<CatalogEffect> {
+        self.effects.pop_front()
+    }
+
+    /// Takes what came of the last request; what is to be done next.
+    pub fn next(&mut self, reply: CatalogReply, now: Instant) -> CatalogRequest {
+        match reply {
+            CatalogReply::Begin => {}
+            CatalogReply::Woken { inquiries, watched } => {
+                let is_due = self.due.is_none_or(|due| now >= due);
+                if is_due {
+                    self.due = Some(now + self.rules.interval);
+                }
+                self.round = Some(Round::new(inquiries, watched, is_due));
+            }
+            CatalogReply::Answered(answer) => self.answered(answer, now),
+            CatalogReply::Silent => self.silent(now),
+            // Should this session see names otherwise than a new one (a role's
+            // search path was changed), the next one does not.
+            CatalogReply::Judged { is_other } => self.anew |= is_other,
         }
-        let mut due = Instant::now();
+        self.go_on(now)
+    }
+
+    /// Does what there is to do without anybody else's help.
+    fn go_on(&mut self, now: Instant) -> CatalogRequest {
         loop {
-            let is_due = Instant::now() >= due;
-            if is_due {
-                due = Instant::now() + self.settings.interval;
+            if let Some(request) = self.judging.take() {
+                return request;
             }
-            let asked = self.look(is_due);
-            self.note(asked);
-            match rung.recv_deadline(due) {
-                Ok(()) | Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return,
+            match self.round.as_mut().and_then(Round::next) {
+                Some(task) => {
+                    if let Some(request) = self.begin(task, now) {
+                        return request;
+                    }
+                }
+                None => {
+                    if let Some(round) = self.round.take() {
+                        self.note(round.outcome());
+                    }
+                    return CatalogRequest::Rest { until: self.due };
+                }
             }
         }
     }
 
-    fn look(&mut self, is_due: bool) -> Result<(), TailError> {
-        let requests = mem::take(&mut *lock(&self.inner.requests));
-        let named = match is_due || !requests.is_empty() {
-            true => self.look_at_names(requests),
-            false => Ok(()),
+    /// Begins a step; the request, if it needs one.
+    fn begin(&mut self, task: Task, now: Instant) -> Option<CatalogRequest> {
+        let question = match &task {
+            Task::AllNames(names) => Question::Names(names.clone()),
+            Task::OneName(parts) => Question::Name(parts.clone()),
+            Task::Columns(inquiry) => Question::Object(inquiry.view.clone()),
+            Task::Pattern(at) => Question::Relations {
+                pattern: self.rules.patterns.get(*at)?.clone(),
+                dialect: self.rules.dialect,
+            },
+            Task::Readable(relation) => Question::Readable(relation.clone()),
+            Task::NamesDone | Task::Patterns | Task::Listing | Task::Publish(_) => {
+                self.go_through(task, now);
+                return None;
+            }
         };
-        if !is_due || matches!(named, Err(TailError::Connect(_))) {
-            return named;
+        let limit = match self.key(&task) {
+            Some(key) => self.patience.limit(&key, now),
+            None => Ok(CATALOG_QUESTION_FIRST),
+        };
+        match limit {
+            Ok(limit) => {
+                self.asked = Some(Asked {
+                    task,
+                    limit,
+                    began: now,
+                });
+                let anew = mem::take(&mut self.anew);
+                Some(CatalogRequest::Ask {
+                    question,
+                    limit,
+                    anew,
+                })
+            }
+            Err(Rests(waited)) => {
+                self.take(task, Err(silent(waited)), now, now);
+                None
+            }
         }
-        named.and(self.look_at_patterns())
     }
 
-    fn note(&mut self, asked: Result<(), TailError>) {
-        let Err(error) = asked else {
+    /// What a question is known by, if there is patience for it.
+    fn key(&self, task: &Task) -> Option<String> {
+        match task {
+            Task::AllNames(_) => Some("all names".to_string()),
+            Task::OneName(parts) => Some(parts.join(".")),
+            Task::Columns(inquiry) => Some(format!("columns of {}", inquiry.view.name)),
+            Task::Pattern(at) => self.rules.patterns.get(*at).map(ViewPattern::text),
+            _ => None,
+        }
+    }
+
+    fn answered(&mut self, answer: Result<Answer, TailError>, now: Instant) {
+        let Some(asked) = self.asked.take() else {
+            return;
+        };
+        if let Some(key) = self.key(&asked.task) {
+            let time = now.saturating_duration_since(asked.began);
+            self.patience.took(&key, time);
+        }
+        self.anew |= answer.as_ref().is_err_and(|error| !error.is_answer());
+        self.take(asked.task, answer, asked.began, now);
+    }
+
+    fn silent(&mut self, now: Instant) {
+        let Some(asked) = self.asked.take() else {
+            return;
+        };
+        if let Some(key) = self.key(&asked.task) {
+            self.patience.hung(&key, asked.limit, now);
+        }
+        self.anew = true;
+        self.take(asked.task, Err(silent(asked.limit)), asked.began, now);
+    }
+
+    /// Takes the answer to a step's question.
+    fn take(
+        &mut self,
+        task: Task,
+        answer: Result<Answer, TailError>,
+        asked: Instant,
+        now: Instant,
+    ) {
+        let Some(round) = self.round.as_mut() else {
+            return;
+        };
+        match (task, answer) {
+            (Task::AllNames(names), Ok(Answer::Names(Some(facts)))) => {
+                self.judge(names, facts, asked);
+            }
+            (Task::AllNames(names), Ok(Answer::Names(None)) | Err(TailError::Silent { .. })) => {
+                round.ask_one_by_one(names);
+            }
+            (Task::AllNames(_), answer) => round.names_failed(wrong(answer)),
+            (Task::OneName(parts), Ok(Answer::Name(facts))) => {
+                self.judge(vec![parts], facts, asked);
+            }
+            (Task::OneName(parts), answer) => {
+                let effects = round.name_failed(&parts, wrong(answer));
+                self.effects.extend(effects);
+            }
+            (Task::Columns(inquiry), answer) => {
+                let verdict = of_columns(&inquiry, answer);
+                self.anew |= verdict == Verdict::Other;
+                self.effects.push_back(of_inquiry(&inquiry, verdict));
+            }
+            (Task::Pattern(at), Ok(Answer::Relations(found))) => {
+                if let Some(listed) = self.listed.get_mut(at) {
+                    *listed = Some(found);
+                }
+            }
+            // What it named last stays.
+            (Task::Pattern(_), answer) => round.pattern_failed(wrong(answer)),
+            (Task::Readable(relation), answer) => {
+                if !self.readable.take(&relation, &answer.map(drop), now) {
+                    round.leave_readable();
+                }
+            }
+            (Task::NamesDone | Task::Patterns | Task::Listing | Task::Publish(_), _) => {}
+        }
+    }
+
+    /// Does a step that asks nothing.
+    fn go_through(&mut self, task: Task, now: Instant) {
+        let Some(round) = self.round.as_mut() else {
+            return;
+        };
+        match task {
+            Task::NamesDone => self.effects.extend(round.answer_the_rest()),
+            Task::Patterns if !round.is_without_connection() => {
+                let patterns = (0..self.rules.patterns.len()).map(Task::Pattern);
+                round.put_first(patterns.chain([Task::Listing]));
+            }
+            Task::Listing if self.listed.iter().any(Option::is_some) => {
+                let mut names: Vec<ViewName> = Vec::new();
+                for name in self.listed.iter().flatten().flatten() {
+                    if !names.contains(name) {
+                        names.push(name.clone());
+                    }
+                }
+                let open = self.readable.open(&names, now).into_iter();
+                round.put_first(open.map(Task::Readable).chain([Task::Publish(names)]));
+            }
+            Task::Publish(names) => {
+                self.effects.push_back(CatalogEffect::Listed(Listed {
+                    names: self.readable.given(&names),
+                    is_whole: self.listed.iter().all(Option::is_some),
+                }));
+            }
+            _ => {}
+        }
+    }
+
+    /// Tells who is concerned what the catalog says of these names.
+    fn judge(&mut self, names: Vec<Vec<String>>, facts: Facts, asked: Instant) {
+        let Some(round) = self.round.as_mut() else {
+            return;
+        };
+        for effect in round.answer(&names, &facts) {
+            let is_other = matches!(
+                &effect,
+                CatalogEffect::Verdict { verdict, .. } if *verdict == Verdict::Other
+            );
+            self.anew |= is_other;
+            self.effects.push_back(effect);
+        }
+        self.judging = Some(CatalogRequest::Judge {
+            names,
+            facts,
+            asked,
+        });
+    }
+
+    fn note(&mut self, outcome: Result<(), TailError>) {
+        let Err(error) = outcome else {
             self.logged.clear();
             return;
         };
@@ -86,7 +296,7 @@ impl Watch {
         let is_connect = matches!(error, TailError::Connect(_));
         if reason == self.logged {
             log::debug!("looking at the catalog: {reason}");
-        } else if !self.settings.patterns.is_empty() {
+        } else if !self.rules.patterns.is_empty() {
             log::error!("looking for views in the catalog: {reason}. {hint}");
         } else if is_connect {
             // The tails meet the same, and say it.
@@ -96,192 +306,25 @@ impl Watch {
         }
         self.logged = reason;
     }
+}
 
-    /// The tails that there are.
-    fn tails(&self) -> Vec<Arc<Shared>> {
-        let mut tails = lock(&self.inner.tails);
-        tails.retain(|tail| tail.upgrade().is_some_and(|tail| !tail.is_stopped()));
-        tails.iter().filter_map(std::sync::Weak::upgrade).collect()
-    }
-
-    fn look_at_names(&mut self, requests: Vec<Request>) -> Result<(), TailError> {
-        // What is asked for by its id is settled by what the name means now,
-        // like what is watched; all else by the columns, too.
-        let is_by_id = |request: &Request| request.object.is_by_id;
-        let (by_id, others): (Vec<_>, Vec<_>) = requests.into_iter().partition(is_by_id);
-        let watched = self.tails().into_iter();
-        let watched = watched.filter(|tail| tail.known.meaning().is_some());
-        let parts = by_id.iter().map(|request| request.view.parts.clone());
-        let parts = parts.chain(watched.map(|tail| tail.settings.view.parts.clone()));
-        // Those that somebody waits for come first.
-        let mut names: Vec<Vec<String>> = Vec::new();
-        for parts in parts {
-            if !names.contains(&parts) {
-                names.push(parts);
-            }
-        }
-        let outcome = self.look_at_meanings(names, by_id);
-        for request in others {
-            self.look_at_columns(&request);
-        }
-        outcome
-    }
-
-    /// Asks for all names at once; where that is not answered, for each by
-    /// itself, so that one that hangs keeps nobody else waiting.
-    fn look_at_meanings(
-        &mut self,
-        names: Vec<Vec<String>>,
-        mut requests: Vec<Request>,
-    ) -> Result<(), TailError> {
-        if names.len() > 1 {
-            let asked = Instant::now();
-            let all = names.clone();
-            let answer = self.patient.ask("all names", move |client, session| {
-                names::load_all(client, session, &all)
-            });
-            match answer {
-                Ok(Some(facts)) => {
-                    self.judge(&names, &facts, asked, &mut requests);
-                    return Ok(());
-                }
-                Ok(None) | Err(TailError::Silent { .. }) => {}
-                Err(error) => {
-                    answer_all(requests, &error);
-                    return Err(error);
-                }
-            }
-        }
-        let mut outcome = Ok(());
-        for parts in names {
-            let asked = Instant::now();
-            let one = parts.clone();
-            let answer = self.patient.ask(&parts.join("."), move |client, session| {
-                names::load(client, session, &one)
-            });
-            match answer {
-                Ok(facts) => self.judge(&[parts], &facts, asked, &mut requests),
-                Err(error) => {
-                    let is_of_it = |it: &mut Request| it.view.parts == parts;
-                    answer_all(requests.extract_if(.., is_of_it), &error);
-                    let is_lost = matches!(error, TailError::Connect(_));
-                    outcome = Err(error);
-                    if is_lost {
-                        break;
-                    }
-                }
-            }
-        }
-        if let Err(error) = &outcome {
-            answer_all(requests, error);
-        }
-        outcome
-    }
-
-    /// Tells who is concerned what the catalog says of these names.
-    fn judge(
-        &mut self,
-        names: &[Vec<String>],
-        facts: &Facts,
-        asked: Instant,
-        requests: &mut Vec<Request>,
-    ) {
-        let mut is_other = false;
-        for request in requests.extract_if(.., |it| names.contains(&it.view.parts)) {
-            let verdict = of_meaning(&request, facts);
-            is_other |= verdict == Verdict::Other;
-            // The one who asked may be gone.
-            let _ = request.answer.send(verdict);
-        }
-        for tail in self.tails() {
-            let parts = &tail.settings.view.parts;
-            if !names.contains(parts) {
-                continue;
-            }
-            if let Some(generation) = tail.known.is_outdated(parts, facts, asked) {
-                is_other = true;
-                log::info!("view \"{}\": its name means another object", tail.name());
-                tail.replace(generation, TailError::Replaced);
-            }
-        }
-        if is_other {
-            // Should this session see names otherwise than a new one (a role's
-            // search path was changed), the next one does not.
-            self.patient.asker.close();
-        }
-    }
-
-    fn look_at_columns(&mut self, request: &Request) {
-        let view = request.view.clone();
-        let key = format!("columns of {}", view.name);
-        let answer = self
-            .patient
-            .ask(&key, move |client, _| describe::object(client, &view));
-        let verdict = match &answer {
-            Ok(object) if request.object.is_same(object) => Verdict::Same,
-            Ok(_) => Verdict::Other,
-            Err(error) if error.is_of_the_choice() => Verdict::Other,
-            Err(error) => unanswered(error),
-        };
-        if verdict == Verdict::Other {
-            self.patient.asker.close();
-        }
-        // The one who asked may be gone.
-        let _ = request.answer.send(verdict);
-    }
-
-    fn look_at_patterns(&mut self) -> Result<(), TailError> {
-        let mut outcome = Ok(());
-        let dialect = self.settings.dialect;
-        for (pattern, listed) in self.settings.patterns.iter().zip(&mut self.listed) {
-            let (key, pattern) = (pattern.text(), pattern.clone());
-            let found = self.patient.ask(&key, move |client, session| {
-                relations(client, session, &pattern, dialect)
-            });
-            match found {
-                Ok(found) => *listed = Some(found),
-                // What it named last stays.
-                Err(error) => outcome = Err(error),
-            }
-        }
-        if self.listed.iter().all(Option::is_none) {
-            return outcome;
-        }
-        let mut names: Vec<ViewName> = Vec::new();
-        for name in self.listed.iter().flatten().flatten() {
-            if !names.contains(name) {
-                names.push(name.clone());
-            }
-        }
-        let names = self.readable.of(&mut self.patient.asker, &names);
-        let is_whole = self.listed.iter().all(Option::is_some);
-        *lock(&self.inner.listed) = Some(Listed { names, is_whole });
-        outcome
+/// What the answer for a view's object and columns says of its stream.
+fn of_columns(inquiry: &Inquiry, answer: Result<Answer, TailError>) -> Verdict {
+    match answer {
+        Ok(Answer::Object(object)) if inquiry.object.is_same(&object) => Verdict::Same,
+        Ok(Answer::Object(_)) => Verdict::Other,
+        Err(error) if error.is_of_the_choice() => Verdict::Other,
+        answer => Verdict::unanswered(&wrong(answer)),
     }
 }
 
-fn answer_all(requests: impl IntoIterator<Item = Request>, error: &TailError) {
-    for request in requests {
-        // The one who asked may be gone.
-        let _ = request.answer.send(unanswered(error));
-    }
+/// The error, or that the answer is to another question.
+fn wrong(answer: Result<Answer, TailError>) -> TailError {
+    answer.err().unwrap_or_else(mismatch)
 }
 
-fn of_meaning(request: &Request, facts: &Facts) -> Verdict {
-    let now = facts.meaning(&request.view.parts);
-    match (now, &request.object.meaning) {
-        (Some(now), Some(then)) if now.is_same(then) => Verdict::Same,
-        (Some(_), Some(_)) => Verdict::Other,
-        _ => Verdict::Unanswered {
-            reason: "the catalog does not tell what the view is".to_string(),
-            no_room: false,
-        },
-    }
-}
-
-fn unanswered(error: &TailError) -> Verdict {
-    Verdict::Unanswered {
-        reason: error.chain(),
-        no_room: error.is_no_room(),
+fn silent(waited: Duration) -> TailError {
+    TailError::Silent {
+        seconds: waited.as_secs(),
     }
 }

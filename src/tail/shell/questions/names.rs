@@ -4,27 +4,15 @@ use std::collections::BTreeSet;
 
 use postgres::Client;
 
-use super::{Facts, Item, Schema};
 use crate::tail::TailError;
-use crate::tail::describe::{TextRow, dialect, first, literal, tolerant};
-use crate::tail::dialect::Dialect;
+use crate::tail::names::{Facts, Item, Schema};
 
-/// What is known of a connection's session, which does not change.
-#[derive(Debug, Default)]
-pub(in crate::tail) struct Session {
-    /// Its database, once asked for.
-    database: Option<Option<String>>,
-    /// Its search path, once asked for.
-    path: Option<Vec<String>>,
-    /// What it speaks, once asked for.
-    dialect: Option<Dialect>,
-    /// The server does not answer for many names at once.
-    refuses_lists: bool,
-}
+use super::session::Session;
+use super::text::{TextRow, literal, tolerant};
 
 /// What the catalog says of a name's last part. Refusals are answers; all else
 /// is an error.
-pub(in crate::tail) fn load(
+pub fn load(
     client: &mut Client,
     session: &mut Session,
     parts: &[String],
@@ -36,7 +24,7 @@ pub(in crate::tail) fn load(
 
 /// The same of many names, in a few questions however many they are; `None` if
 /// the server does not answer it so.
-pub(in crate::tail) fn load_all(
+pub fn load_all(
     client: &mut Client,
     session: &mut Session,
     names: &[Vec<String>],
@@ -84,10 +72,7 @@ fn with_places(
 }
 
 /// What the catalog says of schemas, for patterns.
-pub(in crate::tail) fn places(
-    client: &mut Client,
-    session: &mut Session,
-) -> Result<Facts, TailError> {
+pub fn places(client: &mut Client, session: &mut Session) -> Result<Facts, TailError> {
     Ok(Facts {
         items: None,
         schemas: schemas(client)?,
@@ -95,44 +80,6 @@ pub(in crate::tail) fn places(
         database: session.database(client)?,
         path: Vec::new(),
     })
-}
-
-impl Session {
-    /// What the server speaks.
-    pub fn dialect(&mut self, client: &mut Client) -> Result<Dialect, TailError> {
-        if let Some(known) = self.dialect {
-            return Ok(known);
-        }
-        let found = dialect(client)?;
-        self.dialect = Some(found);
-        Ok(found)
-    }
-
-    fn database(&mut self, client: &mut Client) -> Result<Option<String>, TailError> {
-        if let Some(known) = &self.database {
-            return Ok(known.clone());
-        }
-        let found = setting(client, "SHOW database")?;
-        self.database = Some(found.clone());
-        Ok(found)
-    }
-
-    fn path(&mut self, client: &mut Client) -> Result<Vec<String>, TailError> {
-        if let Some(known) = &self.path {
-            return Ok(known.clone());
-        }
-        let text = setting(client, "SHOW search_path")?;
-        let text = text.unwrap_or_else(|| "public".to_string());
-        let listed = text.split(',').map(|name| name.trim().trim_matches('"'));
-        let path: Vec<String> = listed.map(str::to_string).collect();
-        self.path = Some(path.clone());
-        Ok(path)
-    }
-}
-
-fn setting(client: &mut Client, sql: &str) -> Result<Option<String>, TailError> {
-    let rows = tolerant(client, sql, "its settings")?.unwrap_or_default();
-    Ok(first(&rows).map(str::to_string))
 }
 
 /// The objects of a name; `None` if the catalog does not answer.
@@ -200,10 +147,7 @@ fn databases(client: &mut Client) -> Result<Vec<(String, String)>, TailError> {
 
 /// Whether an object still is in the catalog, whatever it is called; `None` if
 /// the server does not tell.
-pub(in crate::tail) fn still_exists(
-    client: &mut Client,
-    id: &str,
-) -> Result<Option<bool>, TailError> {
+pub fn still_exists(client: &mut Client, id: &str) -> Result<Option<bool>, TailError> {
     let sql = format!(
         "SELECT name FROM mz_catalog.mz_objects WHERE id = {}",
         literal(id)

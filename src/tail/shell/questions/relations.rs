@@ -5,15 +5,17 @@ use postgres::Client;
 use crate::model::name::ViewName;
 use crate::model::pattern::ViewPattern;
 use crate::tail::TailError;
-use crate::tail::describe::{self, tolerant};
 use crate::tail::dialect::Dialect;
-use crate::tail::names::{self, Session};
+
+use super::names;
+use super::session::Session;
+use super::text::{ask, literal, tolerant};
 
 /// What can be streamed, as the catalogs of both generations call it.
 const STREAMED: [&str; 4] = ["table", "source", "view", "materialized-view"];
 
 /// The schema's relations that can be streamed, in the order of their names.
-pub(super) fn relations(
+pub fn relations(
     client: &mut Client,
     session: &mut Session,
     pattern: &ViewPattern,
@@ -36,9 +38,9 @@ pub(super) fn relations(
     };
     let sql = format!(
         "SELECT id, name, type FROM mz_catalog.mz_objects WHERE schema_id = {}",
-        describe::literal(schema_id)
+        literal(schema_id)
     );
-    let objects = describe::ask(client, &sql, what)?;
+    let objects = ask(client, &sql, what)?;
     // An old server streams what is kept in memory, which an index tells.
     let indexed = match dialect {
         Dialect::Subscribe => None,
@@ -61,4 +63,11 @@ pub(super) fn relations(
         .collect();
     names.sort();
     Ok(names.iter().map(|name| pattern.relation(name)).collect())
+}
+
+/// Asks for a relation's columns, which takes the privilege to read it.
+pub fn readable(client: &mut Client, relation: &ViewName) -> Result<(), TailError> {
+    // No rows: the privileges are looked at all the same.
+    let sql = format!("SELECT * FROM {} LIMIT 0", relation.to_sql());
+    ask(client, &sql, "whether a view may be read").map(drop)
 }

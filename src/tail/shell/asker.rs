@@ -1,7 +1,6 @@
 //! The connection that the catalog is asked on, from a thread of its own: so a
 //! question that hangs can be left behind.
 
-use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -13,14 +12,16 @@ use postgres::{CancelToken, Client};
 use crate::connection::Connector;
 use crate::limits::CATALOG_THREADS_MAX;
 use crate::tail::TailError;
-use crate::tail::names::Session;
+use crate::tail::conversation::{Answer, Question};
 
-use super::lock;
+use super::failures;
+use super::questions::{self, Session};
+use super::view_threads::lock;
 
-type Question = Box<dyn FnOnce(&mut Link) + Send>;
+type Answered = Result<Answer, TailError>;
 
 /// Asks one question after the other on one connection.
-pub(super) struct Asker {
+pub struct Asker {
     connector: Connector,
     /// The thread that holds the connection.
     worker: Option<Worker>,
@@ -29,7 +30,7 @@ pub(super) struct Asker {
 }
 
 struct Worker {
-    questions: Sender<Question>,
+    questions: Sender<(Question, Sender<Answered>)>,
     /// Cancels what the connection does.
     token: Arc<Mutex<Option<CancelToken>>>,
 }
@@ -43,23 +44,22 @@ struct Link {
 }
 
 impl Link {
-    fn ask<T>(
-        &mut self,
-        question: impl FnOnce(&mut Client, &mut Session) -> Result<T, TailError>,
-    ) -> Result<T, TailError> {
+    fn ask(&mut self, question: &Question) -> Answered {
         if self.client.as_ref().is_some_and(Client::is_closed) {
             self.client = None;
         }
         let client = match &mut self.client {
             Some(client) => client,
             None => {
-                let client = self.connector.connect().map_err(TailError::Connect)?;
+                let connected = self.connector.connect();
+                let client = connected
+                    .map_err(|error| TailError::Connect(failures::of_connecting(&error)))?;
                 *lock(&self.token) = Some(client.cancel_token());
                 self.session = Session::default();
                 self.client.insert(client)
             }
         };
-        question(client, &mut self.session)
+        questions::answer(client, &mut self.session, question)
     }
 }
 
@@ -81,51 +81,35 @@ impl Asker {
         }
     }
 
-    /// Asks, and waits so long for the answer. After an error that is none of
-    /// the server's, and after a silence, the next question has a connection of
-    /// its own.
-    pub fn ask<T: Send + 'static>(
-        &mut self,
-        limit: Duration,
-        question: impl FnOnce(&mut Client, &mut Session) -> Result<T, TailError> + Send + 'static,
-    ) -> Result<T, TailError> {
-        let (tell, told) = bounded(1);
-        let question: Question = Box::new(move |link| {
-            // Nobody waits any more for what comes too late.
-            let _ = tell.send(link.ask(question));
-        });
+    /// Asks, and waits so long for the answer; without one in time, the
+    /// connection is left. `anew` asks on a connection of its own.
+    pub fn ask(&mut self, question: Question, limit: Duration, anew: bool) -> Option<Answered> {
+        if anew {
+            self.worker = None;
+        }
         let worker = match &self.worker {
             Some(worker) => worker,
-            None => self.worker.insert(self.start()?),
+            None => match self.start() {
+                Ok(worker) => self.worker.insert(worker),
+                Err(error) => return Some(Err(error)),
+            },
         };
-        if worker.questions.send(question).is_err() {
+        let (tell, told) = bounded(1);
+        if worker.questions.send((question, tell)).is_err() {
             self.worker = None;
-            return Err(ended());
+            return Some(Err(ended()));
         }
         match told.recv_timeout(limit) {
-            Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(error)) => {
-                if !error.is_answer() {
-                    self.close();
-                }
-                Err(error)
-            }
+            Ok(answered) => Some(answered),
             Err(RecvTimeoutError::Timeout) => {
                 self.abandon();
-                Err(TailError::Silent {
-                    seconds: limit.as_secs(),
-                })
+                None
             }
             Err(RecvTimeoutError::Disconnected) => {
                 self.worker = None;
-                Err(ended())
+                Some(Err(ended()))
             }
         }
-    }
-
-    /// The next question has a connection of its own.
-    pub fn close(&mut self) {
-        self.worker = None;
     }
 
     /// Leaves the connection in the middle of a question; its thread ends when
@@ -140,7 +124,7 @@ impl Asker {
     }
 
     fn start(&self) -> Result<Worker, TailError> {
-        let (questions, asked): (_, Receiver<Question>) = bounded(1);
+        let (questions, asked): (_, Receiver<(Question, Sender<Answered>)>) = bounded(1);
         let token = Arc::<Mutex<_>>::default();
         let mut link = Link {
             connector: self.connector.clone(),
@@ -149,8 +133,9 @@ impl Asker {
             token: Arc::clone(&token),
         };
         self.spawn("catalog-ask", move || {
-            for question in asked {
-                question(&mut link);
+            for (question, tell) in asked {
+                // Nobody waits any more for what comes too late.
+                let _ = tell.send(link.ask(&question));
             }
         })?;
         Ok(Worker { questions, token })
@@ -159,18 +144,23 @@ impl Asker {
     fn spawn(&self, name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), TailError> {
         let counted = Counted(Arc::clone(&self.threads));
         if self.threads.fetch_add(1, Ordering::SeqCst) >= CATALOG_THREADS_MAX {
-            let text = "too many questions to the catalog wait on dead connections";
-            return Err(TailError::Thread(io::Error::other(text)));
+            return Err(TailError::Thread {
+                reason: "too many questions to the catalog wait on dead connections".to_string(),
+            });
         }
         let work = move || {
             let _counted = counted;
             work();
         };
         let started = thread::Builder::new().name(name.to_string()).spawn(work);
-        started.map(drop).map_err(TailError::Thread)
+        started.map(drop).map_err(|error| TailError::Thread {
+            reason: error.to_string(),
+        })
     }
 }
 
 fn ended() -> TailError {
-    TailError::Thread(io::Error::other("the thread that asks the catalog ended"))
+    TailError::Thread {
+        reason: "the thread that asks the catalog ended".to_string(),
+    }
 }

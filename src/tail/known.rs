@@ -1,15 +1,12 @@
 //! What a view's name meant when its tail last asked.
 
-use std::sync::Mutex;
 use std::time::Instant;
 
-use crate::tail::names::{Facts, Meaning};
+use super::names::{Facts, Meaning};
 
-use super::lock;
-
-/// Set by the tail's reader, compared by the watch of the catalog.
+/// Set by the tail's reader, compared with what the watch of the catalog finds.
 #[derive(Debug, Default)]
-pub(in crate::tail) struct Known(Mutex<Option<Entry>>);
+pub(super) struct Known(Option<Entry>);
 
 #[derive(Debug)]
 struct Entry {
@@ -26,29 +23,27 @@ struct Entry {
 impl Known {
     /// The reader of this generation has found that; `None` where there is no
     /// name to watch.
-    pub fn set(&self, generation: u64, meaning: Option<Meaning>) {
-        let mut entry = lock(&self.0);
-        let before = entry.take();
-        *entry = meaning.map(|meaning| Entry {
+    pub fn set(&mut self, generation: u64, meaning: Option<Meaning>, now: Instant) {
+        let before = self.0.take();
+        self.0 = meaning.map(|meaning| Entry {
             told: before
                 .filter(|before| before.meaning.is_same(&meaning))
                 .and_then(|before| before.told),
             generation,
             meaning,
-            since: Instant::now(),
+            since: now,
         });
     }
 
     /// What was found last.
-    pub fn meaning(&self) -> Option<Meaning> {
-        lock(&self.0).as_ref().map(|entry| entry.meaning.clone())
+    pub fn meaning(&self) -> Option<&Meaning> {
+        self.0.as_ref().map(|entry| &entry.meaning)
     }
 
-    /// The reader to tell that the name means another object, by what the
+    /// The generation to tell that the name means another object, by what the
     /// catalog has answered to a question that began at this time.
-    pub fn is_outdated(&self, parts: &[String], facts: &Facts, asked: Instant) -> Option<u64> {
-        let mut entry = lock(&self.0);
-        let entry = entry.as_mut().filter(|entry| entry.since <= asked)?;
+    pub fn outdated(&mut self, parts: &[String], facts: &Facts, asked: Instant) -> Option<u64> {
+        let entry = self.0.as_mut().filter(|entry| entry.since < asked)?;
         let now = facts.meaning(parts)?;
         if now.is_same(&entry.meaning) {
             entry.told = None;
@@ -64,6 +59,8 @@ impl Known {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::tail::names::Item;
 
@@ -82,23 +79,22 @@ mod tests {
     #[test]
     fn known_is_told_once_of_each_other_meaning_and_only_by_what_is_newer() {
         let parts = ["v".to_string()];
-        let known = Known::default();
-        let before = Instant::now();
-        assert_eq!(known.is_outdated(&parts, &facts("u1"), before), None);
-        known.set(7, facts("u1").meaning(&parts));
-        let outdated = |id: &str| known.is_outdated(&parts, &facts(id), Instant::now());
-        assert_eq!(known.is_outdated(&parts, &facts("u2"), before), None);
-        assert_eq!(outdated("u1"), None);
-        assert_eq!(outdated("u2"), Some(7));
-        assert_eq!(outdated("u2"), None);
+        let mut known = Known::default();
+        let begin = Instant::now();
+        let at = |seconds| begin + Duration::from_secs(seconds);
+        assert_eq!(known.outdated(&parts, &facts("u1"), at(9)), None);
+        known.set(7, facts("u1").meaning(&parts), at(1));
+        assert_eq!(known.outdated(&parts, &facts("u2"), at(1)), None);
+        assert_eq!(known.outdated(&parts, &facts("u1"), at(2)), None);
+        assert_eq!(known.outdated(&parts, &facts("u2"), at(2)), Some(7));
+        assert_eq!(known.outdated(&parts, &facts("u2"), at(3)), None);
         // The reader finds the same as ever: it is not told for ever.
-        known.set(8, facts("u1").meaning(&parts));
-        assert_eq!(outdated("u2"), None);
-        assert_eq!(outdated("u3"), Some(8));
-        known.set(9, facts("u3").meaning(&parts));
-        assert_eq!(outdated("u2"), Some(9));
+        known.set(8, facts("u1").meaning(&parts), at(4));
+        assert_eq!(known.outdated(&parts, &facts("u2"), at(5)), None);
+        assert_eq!(known.outdated(&parts, &facts("u3"), at(5)), Some(8));
+        known.set(9, facts("u3").meaning(&parts), at(6));
+        assert_eq!(known.outdated(&parts, &facts("u2"), at(7)), Some(9));
         // A catalog that does not answer says nothing.
-        let silent = Facts::default();
-        assert_eq!(known.is_outdated(&parts, &silent, Instant::now()), None);
+        assert_eq!(known.outdated(&parts, &Facts::default(), at(8)), None);
     }
 }

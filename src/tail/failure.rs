@@ -1,0 +1,143 @@
+//! What comes instead of an answer, as plain data: what is decided by it is
+//! decided without the client library that met it.
+
+use std::fmt;
+
+/// SQLSTATE of a lacking privilege.
+pub(super) const INSUFFICIENT_PRIVILEGE: &str = "42501";
+/// SQLSTATE of a statement that the server cannot parse.
+const SYNTAX_ERROR: &str = "42601";
+/// SQLSTATE classes of failures that have nothing to do with what was asked:
+/// connections, resources, operators, the system.
+const NOT_ITS_FAULT: [&str; 4] = ["08", "53", "57", "58"];
+
+/// An error that the server has sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerAnswer {
+    /// Its SQLSTATE, five characters.
+    pub code: String,
+    /// Its text, without severity, detail and hint.
+    pub message: String,
+}
+
+/// Why there is no answer to what was asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The error that the server has sent; `None` if it has sent none, as when
+    /// the connection broke.
+    pub answer: Option<ServerAnswer>,
+    /// What happened, with its causes, for the operator.
+    pub words: String,
+}
+
+impl Failure {
+    /// The server has sent this error.
+    pub fn answer(code: &str, message: &str) -> Self {
+        Failure {
+            answer: Some(ServerAnswer {
+                code: code.to_owned(),
+                message: message.to_owned(),
+            }),
+            words: format!("db error: ERROR: {message}"),
+        }
+    }
+
+    /// The connection broke.
+    pub fn broken(words: &str) -> Self {
+        Failure {
+            answer: None,
+            words: words.to_owned(),
+        }
+    }
+
+    /// The text of the server's error; empty if it has sent none.
+    pub fn message(&self) -> &str {
+        self.answer.as_ref().map_or("", |it| it.message.as_str())
+    }
+
+    /// The SQLSTATE; empty if the server has sent no error.
+    fn code(&self) -> &str {
+        self.answer.as_ref().map_or("", |it| it.code.as_str())
+    }
+
+    /// Whether the server refused the question itself, so that it would do so
+    /// again: not for what ails it at the moment, and not because the
+    /// connection broke.
+    pub fn is_of_the_question(&self) -> bool {
+        let class = self.code().get(..2).unwrap_or_default();
+        self.answer.is_some() && !NOT_ITS_FAULT.contains(&class)
+    }
+
+    /// Whether the role lacks a privilege.
+    pub fn is_denied(&self) -> bool {
+        self.code() == INSUFFICIENT_PRIVILEGE
+    }
+
+    /// Whether the server could not parse the statement.
+    pub fn is_syntax_error(&self) -> bool {
+        self.code() == SYNTAX_ERROR
+    }
+
+    /// Whether the server says that there is no such relation. Old servers
+    /// give nearly every error the same code, so their words decide.
+    pub fn says_unknown(&self) -> bool {
+        ["unknown catalog item", "unknown schema", "unknown database"]
+            .iter()
+            .any(|words| self.message().starts_with(words))
+    }
+
+    /// Whether an old server has not made a new view's history readable yet.
+    pub fn says_not_readable(&self) -> bool {
+        let message = self.message();
+        message.contains("requested as_of") && message.contains("not >= since")
+    }
+
+    /// Whether the server ended the stream of a view because that was dropped,
+    /// or what it is made of.
+    pub fn says_dropped(&self) -> bool {
+        let message = self.message();
+        // The words of 26.17, and those of 26.35.
+        message.starts_with("subscribe has been terminated because")
+            || message.starts_with("relation ") && message.ends_with(" was dropped")
+    }
+
+    /// Whether the server knows no object of the id that was asked for.
+    pub fn says_no_id(&self) -> bool {
+        self.message().starts_with("invalid id")
+    }
+
+    /// Whether the server wants to know which replica is meant: each has its
+    /// own introspection relations.
+    pub fn says_replica(&self) -> bool {
+        self.message().contains("must target a replica")
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.words)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// Why there is no connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConnectFailure {
+    /// What happened.
+    pub failure: Failure,
+    /// What the operator can do.
+    pub hint: String,
+    /// The server knows who we are and does not let us in.
+    pub is_refused_login: bool,
+    /// A server that is well has no room for one more connection.
+    pub is_no_room: bool,
+}
+
+impl fmt::Display for ConnectFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.failure.fmt(f)
+    }
+}
+
+impl std::error::Error for ConnectFailure {}

@@ -1,0 +1,151 @@
+//! What it means that a server has ended a stream as if it were finished.
+//!
+//! That is how a constant view ends, but on an old server also a dropped one
+//! and a cancelled query; and to take a view that changes for a constant one
+//! would silence it for good. So what a newer server ends is believed at the
+//! second time in a row, only if it ended within the snapshot, as a constant
+//! view does, and if a count of the view finds as many rows.
+
+use std::time::Instant;
+
+use crate::model::position::Timestamp;
+
+use crate::tail::assembler::{Assembler, Unclosed};
+use crate::tail::conversation::{Answer, Question, mismatch};
+use crate::tail::dialect::Dialect;
+use crate::tail::end::End;
+use crate::tail::error::TailError;
+use crate::tail::held::Held;
+use crate::tail::object::Found;
+use crate::tail::view_tail::ViewTail;
+
+/// Which answer is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// What the view is now.
+    Describing(Dialect),
+    /// How many rows it has at the time of the snapshot that came.
+    Counting(Unclosed),
+    /// Whether an old server's view is empty for good.
+    CountingNone,
+    /// What time it is there: the view is final.
+    Timing,
+}
+
+/// The next answer to wait for, and its question.
+type Next = Result<(Ending, Question), End>;
+
+impl Ending {
+    /// The COPY has ended; what the view is now is asked first.
+    pub fn new(dialect: Dialect) -> Self {
+        Ending::Describing(dialect)
+    }
+
+    /// Takes the answer that was waited for.
+    pub fn next(
+        self,
+        tail: &mut ViewTail,
+        answer: Result<Answer, TailError>,
+        now: Instant,
+    ) -> Next {
+        match (self, answer) {
+            (Ending::Describing(dialect), answer) => match answer? {
+                Answer::Found(found) => described(tail, dialect, &found, now),
+                _ => Err(mismatch().into()),
+            },
+            (Ending::Counting(unclosed), Ok(Answer::Count(rows, _))) => {
+                match rows == unclosed.copies {
+                    true => Ok(is_final()),
+                    false => Err(End::Failed(TailError::Ended)),
+                }
+            }
+            // A server that refuses to count says nothing against it.
+            (Ending::Counting(_), Err(TailError::Query { failure, .. }))
+                if failure.answer.is_some() =>
+            {
+                Ok(is_final())
+            }
+            // A constant view without rows shows nothing; a SELECT of it is
+            // valid to the end of time.
+            (Ending::CountingNone, Ok(Answer::Count(0, Timestamp::MAX))) => {
+                Err(complete(tail, None, now))
+            }
+            (Ending::CountingNone, Ok(Answer::Count(..))) => Err(End::Failed(TailError::Ended)),
+            (Ending::Timing, Ok(Answer::Now(time))) => Err(complete(tail, time, now)),
+            (_, Err(error)) => Err(error.into()),
+            (_, Ok(_)) => Err(mismatch().into()),
+        }
+    }
+}
+
+/// What is to be asked of a view that is the same as before, if anything can
+/// tell whether it is final.
+fn described(tail: &mut ViewTail, dialect: Dialect, found: &Found, now: Instant) -> Next {
+    let known = tail.held.description.as_ref();
+    if known.map(|known| known.incarnation) != Some(found.description.incarnation) {
+        return Err(End::Failed(TailError::Replaced));
+    }
+    // Asked behind all that came.
+    tail.confirm(now);
+    let count = |as_of| Question::Count {
+        relation: found.object.sql.clone(),
+        as_of,
+    };
+    match dialect {
+        Dialect::Subscribe => {
+            if !looks_constant(&mut tail.held)? {
+                return Err(End::Failed(TailError::Ended));
+            }
+            let assembler = tail.held.assembler.as_ref();
+            match assembler.and_then(Assembler::unclosed) {
+                Some(unclosed) => Ok((Ending::Counting(unclosed), count(Some(unclosed.timestamp)))),
+                None => Ok(is_final()),
+            }
+        }
+        Dialect::Tail => match &tail.held.assembler {
+            Some(it) if it.is_untouched() => Ok((Ending::CountingNone, count(None))),
+            // An old server does not tell its time.
+            Some(it) if it.is_at_end_of_time() => Err(complete(tail, None, now)),
+            _ => Err(End::Failed(TailError::Ended)),
+        },
+    }
+}
+
+/// A newer server has ended a COPY: whether the view is constant, as far as
+/// this connection and the one before it can tell.
+fn looks_constant(held: &mut Held) -> Result<bool, End> {
+    let assembler = held.assembler.as_ref();
+    let is_snapshot = assembler.is_some_and(Assembler::awaits_snapshot);
+    // Should it not be constant, only a snapshot is worth looking at.
+    held.must_snapshot = true;
+    if is_snapshot && !held.looked_constant {
+        held.looked_constant = true;
+        return Err(End::LooksConstant);
+    }
+    Ok(is_snapshot)
+}
+
+/// The view is final; since when is told by the time there.
+fn is_final() -> (Ending, Question) {
+    (Ending::Timing, Question::Now)
+}
+
+/// Tells what was collected and that it is final. `time` is the upstream's, as
+/// far as it is known.
+fn complete(tail: &mut ViewTail, time: Option<Timestamp>, now: Instant) -> End {
+    let Some(assembler) = tail.held.assembler.as_mut() else {
+        return End::Failed(TailError::Ended);
+    };
+    let events = match assembler.finish(time) {
+        Ok(events) => events,
+        Err(error) => return End::Failed(TailError::Assembler(error)),
+    };
+    for event in events {
+        tail.tell_closed(Some(event), now);
+    }
+    log::info!(
+        "view \"{}\" is constant: its contents are final",
+        tail.name()
+    );
+    End::Complete
+}

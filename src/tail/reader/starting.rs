@@ -1,0 +1,149 @@
+//! From what a view is to a COPY of it that runs.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::model::position::Timestamp;
+use crate::model::reason::Why;
+
+use crate::tail::assembler::Start;
+use crate::tail::conversation::{Question, Subscription};
+use crate::tail::dialect::{Dialect, From};
+use crate::tail::end::End;
+use crate::tail::error::TailError;
+use crate::tail::failure::Failure;
+use crate::tail::message::Messages;
+use crate::tail::object::{Found, Object};
+use crate::tail::view_tail::ViewTail;
+
+use super::streaming::Streaming;
+
+/// A COPY that was asked for.
+#[derive(Debug)]
+pub(super) struct Starting {
+    dialect: Dialect,
+    messages: Messages,
+    /// What is asked for.
+    object: Arc<Object>,
+    start: Start,
+}
+
+/// What came of asking for a COPY.
+pub(super) enum Started {
+    /// Something else is asked for.
+    Asked(Box<Starting>, Subscription),
+    /// It runs.
+    Streaming(Box<Streaming>),
+}
+
+/// What became of the view before, if this is another: for its subscribers.
+/// The error is what has to be asked first.
+pub(super) fn became(tail: &ViewTail, found: &Found) -> Result<Why, Question> {
+    let anew = Why::Recreated;
+    let before = match &tail.held.description {
+        Some(known) if known.incarnation != found.description.incarnation => known,
+        _ => return Ok(anew),
+    };
+    match (tail.known.meaning(), &found.object.meaning) {
+        (Some(known), Some(now)) if known.ids != now.ids => match known.ids.as_slice() {
+            [id] => Err(Question::StillExists(id.clone())),
+            _ => Ok(anew),
+        },
+        _ if before.columns == found.description.columns => Ok(anew),
+        _ => Ok(Why::ColumnsChanged),
+    }
+}
+
+/// What became of an object whose name means another now.
+pub(super) fn of_existence(exists: Option<bool>) -> Why {
+    match exists {
+        Some(true) => Why::Moved,
+        Some(false) | None => Why::Recreated,
+    }
+}
+
+impl Starting {
+    /// Tells what the view is, and asks for the COPY.
+    pub fn begin(
+        tail: &mut ViewTail,
+        dialect: Dialect,
+        found: Found,
+        became: Why,
+        now: Instant,
+    ) -> Started {
+        let Found {
+            mut description,
+            object,
+        } = found;
+        description.is_steady = dialect.has_steady_progress();
+        let messages = Messages::keeping(&description.columns, description.kept.clone());
+        tail.describe(description, became, now);
+        tail.held.dialect = Some(dialect);
+        Box::new(Starting {
+            dialect,
+            messages,
+            object: Arc::new(object),
+            start: tail.held.start(dialect),
+        })
+        .ask()
+    }
+
+    fn ask(self: Box<Self>) -> Started {
+        let subscription = Subscription {
+            dialect: self.dialect,
+            relation: self.object.sql.clone(),
+            from: match self.start {
+                Start::Resume(closed) => From::After(closed),
+                Start::Snapshot { .. } => From::Snapshot,
+            },
+        };
+        Started::Asked(self, subscription)
+    }
+
+    /// Takes whether the COPY has begun. A refusal to resume is an answer: a
+    /// snapshot is asked for.
+    pub fn next(
+        self: Box<Self>,
+        tail: &mut ViewTail,
+        outcome: Result<(), Failure>,
+    ) -> Result<Started, End> {
+        let Err(failure) = outcome else {
+            return Ok(self.begun(tail));
+        };
+        match self.start {
+            Start::Resume(closed) if failure.answer.is_some() => {
+                log::debug!("view \"{}\": no resume from {closed}", tail.name());
+                Ok(self.from_snapshot(tail, closed))
+            }
+            Start::Resume(_) => Err(End::Failed(TailError::Refused(failure))),
+            Start::Snapshot { .. } if self.object.is_by_id && failure.is_syntax_error() => {
+                Ok(self.by_name(tail))
+            }
+            Start::Snapshot { .. } => Err(End::refused(failure, self.object.is_by_id)),
+        }
+    }
+
+    fn from_snapshot(mut self: Box<Self>, tail: &ViewTail, closed: Timestamp) -> Started {
+        self.start = Start::Snapshot {
+            floor: Some(closed),
+            reached: tail.held.clock.reached(),
+        };
+        self.ask()
+    }
+
+    /// The server answers questions by the id, but does not stream by it.
+    fn by_name(mut self: Box<Self>, tail: &ViewTail) -> Started {
+        self.object = Arc::new(Object {
+            sql: tail.view().sql.clone(),
+            is_by_id: false,
+            ..Object::clone(&self.object)
+        });
+        self.ask()
+    }
+
+    fn begun(self: Box<Self>, tail: &mut ViewTail) -> Started {
+        tail.stream_begins(self.start);
+        let streaming = Streaming::new(self.dialect, self.messages, self.object);
+        Started::Streaming(Box::new(streaming))
+    }
+}

@@ -1,0 +1,71 @@
+//! What is tailed, and how.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::limits::{RECONNECT_MAX_DEFAULT, UNCLOSED_BYTES_DEFAULT, UPSTREAM_TIMEOUT_DEFAULT};
+
+use super::dialect::Dialect;
+
+/// The relation to tail, as the catalog knows it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TailView {
+    /// As it was given, for logs and thread names.
+    pub name: String,
+    /// The query that is tailed in place of a relation, without a semicolon.
+    pub query: Option<String>,
+    /// The columns that are shown, by name; all, if `None`.
+    pub columns: Option<Vec<String>>,
+    /// What else tells what is tailed from another; part of the incarnation.
+    pub facts: Vec<String>,
+    /// As an identifier path in SQL, quoted.
+    pub sql: String,
+    /// Its parts, unquoted: name, or schema and name, or database, schema and
+    /// name.
+    pub parts: Vec<String>,
+}
+
+impl TailView {
+    /// What stands after TAIL or SUBSCRIBE.
+    pub fn tailed_sql(&self) -> String {
+        match &self.query {
+            // On a line of its own: the query may end in a comment.
+            Some(query) => format!("({query}\n)"),
+            None => self.sql.clone(),
+        }
+    }
+}
+
+/// Whether each replica of a cluster has contents of its own for the relation.
+pub fn is_of_one_replica(view: &TailView) -> bool {
+    let schema = view.parts.iter().rev().nth(1);
+    schema.is_some_and(|schema| schema == "mz_introspection")
+}
+
+/// What a tail needs to know.
+#[derive(Clone, Debug)]
+pub struct TailSettings {
+    /// What to tail.
+    pub view: Arc<TailView>,
+    /// `None` asks the server.
+    pub dialect: Option<Dialect>,
+    /// Silence after which the upstream is asked on a second connection.
+    pub upstream_timeout: Duration,
+    /// The longest wait between two attempts to connect.
+    pub reconnect_max: Duration,
+    /// Bytes of rows held before their timestamp is closed.
+    pub unclosed_bytes_max: u64,
+}
+
+impl TailSettings {
+    /// The defaults for a view.
+    pub fn new(view: TailView) -> Self {
+        TailSettings {
+            view: Arc::new(view),
+            dialect: None,
+            upstream_timeout: UPSTREAM_TIMEOUT_DEFAULT,
+            reconnect_max: RECONNECT_MAX_DEFAULT,
+            unclosed_bytes_max: UNCLOSED_BYTES_DEFAULT,
+        }
+    }
+}

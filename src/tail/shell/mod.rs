@@ -1,0 +1,12 @@
+//! The threads, connections and clocks around what decides: each carries on one
+//! conversation, and hands on what came of it.
+
+mod asker;
+pub mod catalog;
+mod failures;
+pub mod handle;
+mod probe;
+mod questions;
+mod reader;
+mod view_threads;
+mod watch;

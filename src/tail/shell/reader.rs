@@ -1,0 +1,146 @@
+//! The thread of a reader: carries on its conversation with a real server.
+
+use std::io::BufRead;
+use std::sync::Arc;
+use std::time::Instant;
+
+use postgres::Client;
+
+use crate::tail::TailError;
+use crate::tail::conversation::{Over, Reply, Request, Subscription};
+use crate::tail::failure::Failure;
+use crate::tail::reader::Reader;
+
+use super::failures;
+use super::questions::{self, Session};
+use super::view_threads::ViewThreads;
+
+/// A reader and what it is connected to.
+struct Driver<'a> {
+    threads: &'a Arc<ViewThreads>,
+    reader: Reader,
+    /// How often the bell had been rung when the reader was last heard.
+    rings: u64,
+    /// The tail has told something, or wants something done.
+    has_news: bool,
+}
+
+/// Reads the view for as long as `generation` lasts; `cause` is why the reader
+/// before this one was given up.
+pub fn run(threads: &Arc<ViewThreads>, generation: u64, cause: Option<TailError>) {
+    let mut driver = Driver {
+        threads,
+        reader: Reader::new(generation, cause, Instant::now()),
+        rings: 0,
+        has_news: false,
+    };
+    let mut client: Option<Client> = None;
+    let mut request = driver.next(Reply::Begin);
+    loop {
+        let leaves = match request {
+            Request::Connect | Request::Wait(_) => true,
+            Request::Over(ref over) => *over != Over::Complete,
+            Request::Ask(_) | Request::Copy(_) | Request::Read => false,
+        };
+        if let Some(client) = client.take_if(|_| leaves) {
+            // The COPY may still be running.
+            threads.discard(client);
+        }
+        driver.settle();
+        request = match (request, &mut client) {
+            (Request::Connect, _) => {
+                let (connected, reply) = connect(threads);
+                client = connected;
+                let next = driver.next(reply);
+                if let (Some(client), Request::Ask(_)) = (&client, &next) {
+                    threads.set_token(client.cancel_token());
+                }
+                next
+            }
+            (Request::Ask(question), Some(client)) => {
+                let answer = questions::answer(client, &mut Session::default(), &question);
+                driver.next(Reply::Answered(answer))
+            }
+            (Request::Copy(subscription), Some(client)) => driver.read(client, &subscription),
+            (Request::Wait(until), _) => driver.wait(until),
+            (Request::Over(Over::Fatal(error)), _) => {
+                // Full means that another view's fatal error is on its way.
+                let _ = threads.fatal.try_send(error);
+                return;
+            }
+            (Request::Over(_), _) => return,
+            (Request::Ask(_) | Request::Copy(_) | Request::Read, _) => {
+                driver.next(Reply::CopyEnded(Err(Failure::broken("no connection"))))
+            }
+        };
+    }
+}
+
+fn connect(threads: &ViewThreads) -> (Option<Client>, Reply<'static>) {
+    match threads.connector.connect() {
+        Ok(client) => (Some(client), Reply::Connected(Ok(()))),
+        Err(error) => {
+            let failure = failures::of_connecting(&error);
+            (None, Reply::Connected(Err(TailError::Connect(failure))))
+        }
+    }
+}
+
+impl Driver<'_> {
+    /// Tells the reader what came of its request; its next one.
+    fn next(&mut self, reply: Reply<'_>) -> Request {
+        self.rings = self.threads.rings();
+        let mut tail = self.threads.tail();
+        let request = self.reader.next(&mut tail, reply, Instant::now());
+        self.has_news = tail.has_news();
+        request
+    }
+
+    /// Has done what the tail wants, and waits until all that is told has room.
+    fn settle(&mut self) {
+        if self.has_news {
+            self.threads.do_effects();
+            self.threads.deliver();
+            self.has_news = false;
+        }
+    }
+
+    fn wait(&mut self, until: Instant) -> Request {
+        self.threads.wait(until, self.rings);
+        self.next(Reply::Woken)
+    }
+
+    /// Begins a COPY, and reads it for as long as the reader wants that; what
+    /// it wants then.
+    fn read(&mut self, client: &mut Client, subscription: &Subscription) -> Request {
+        let mut copy = match client.copy_out(&subscription.sql()) {
+            Ok(copy) => copy,
+            Err(error) => {
+                let failure = failures::of_question(&error);
+                return self.next(Reply::Copying(Err(failure)));
+            }
+        };
+        let mut request = self.next(Reply::Copying(Ok(())));
+        loop {
+            self.settle();
+            request = match request {
+                Request::Read => match copy.fill_buf() {
+                    Ok([]) => self.next(Reply::CopyEnded(Ok(()))),
+                    // One message of the server, most often one line.
+                    Ok(chunk) => {
+                        let length = chunk.len();
+                        let request = self.next(Reply::Chunk(chunk));
+                        copy.consume(length);
+                        request
+                    }
+                    Err(error) => {
+                        let failure = failures::of_stream(&error);
+                        self.next(Reply::CopyEnded(Err(failure)))
+                    }
+                },
+                Request::Wait(until) => self.wait(until),
+                other => return other,
+            };
+        }
+    }
+}

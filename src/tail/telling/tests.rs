@@ -1,0 +1,165 @@
+use super::*;
+use crate::model::event::Kept;
+use crate::model::row::Column;
+use crate::tail::dialect::Dialect;
+use crate::tail::settings::{TailSettings, TailView};
+use crate::tail::view_tail::Effect;
+
+fn tail(now: Instant) -> ViewTail {
+    let settings = TailSettings::new(TailView::default());
+    let mut tail = ViewTail::new(0, settings, fastrand::Rng::with_seed(1), now);
+    assert!(tail.take_effect().is_some(), "its first reader");
+    tail
+}
+
+fn told(tail: &mut ViewTail) -> Vec<TailEvent> {
+    std::iter::from_fn(|| tail.take_told()).collect()
+}
+
+fn at(milliseconds: u64) -> Timestamp {
+    Timestamp::new(milliseconds)
+}
+
+fn progress(milliseconds: u64) -> TailEvent {
+    TailEvent::Progress(at(milliseconds))
+}
+
+/// What is told of a stream that is certain only after these lines.
+fn told_of(start: Start, reached: u64, lines: &[&str]) -> Vec<TailEvent> {
+    let now = Instant::now();
+    let mut tail = tail(now);
+    tail.tell(progress(reached), now);
+    tail.stream_begins(start);
+    tail.held.clock.set(at(reached), now);
+    let columns = [Column {
+        name: "n".to_owned(),
+        sql_type: "integer".to_owned(),
+    }];
+    let mut messages = Messages::keeping(&columns, Kept::all(1));
+    for line in lines {
+        let taken = tail.take(&mut messages, line.as_bytes(), now);
+        assert!(taken.is_ok(), "{line}");
+    }
+    tail.confirm(now);
+    told(&mut tail).split_off(1)
+}
+
+#[test]
+fn telling_a_time_that_went_back_says_nothing_of_the_time_before() {
+    let reached = Some(at(900_000_000));
+    let start = Start::Snapshot {
+        floor: reached,
+        reached,
+    };
+    let lines = ["5000\tt\t\\N\t\\N", "5000\tf\t1\t7", "9000000\tt\t\\N\t\\N"];
+    let told = told_of(start, 900_000_000, &lines);
+    let times = told.iter().map(|event| match event {
+        TailEvent::Gone(Why::TimeWentBack) => 0,
+        TailEvent::Snapshot(view) => view.timestamp().get(),
+        TailEvent::Progress(timestamp) => timestamp.get(),
+        other => panic!("{other:?}"),
+    });
+    let times: Vec<_> = times.collect();
+    assert_eq!(times, [0, 5_000, 8_999_999]);
+}
+
+#[test]
+fn telling_of_a_stream_that_is_resumed_ahead_of_time_says_once_that_it_stands() {
+    let closed = at(900_000_000);
+    let lines = ["900000000\tt\t\\N\t\\N", "900000001\tt\t\\N\t\\N"];
+    let told = told_of(Start::Resume(closed), 5_000, &lines);
+    assert_eq!(told, [TailEvent::Progress(closed)]);
+}
+
+#[test]
+fn telling_keeps_what_was_told_before_a_reader_was_replaced() {
+    let now = Instant::now();
+    let mut tail = tail(now);
+    tail.tell(progress(1), now);
+    tail.replace(0, TailError::Replaced);
+    // Whoever looked before that acts on an old generation.
+    tail.replace(0, TailError::WentBack);
+    assert_eq!(tail.generation(), 1);
+    let effect = Effect::StartReader {
+        generation: 1,
+        cause: Some(TailError::Replaced),
+    };
+    assert_eq!(tail.take_effect(), Some(effect));
+    assert_eq!(tail.take_effect(), None);
+    tail.tell(progress(2), now);
+    assert!(tail.is_backed_up());
+    assert_eq!(told(&mut tail), [progress(1), progress(2)]);
+    assert!(!tail.is_backed_up());
+    assert_eq!(tail.held.closed, Some(at(2)));
+}
+
+#[test]
+fn telling_tells_each_failure_and_starts_where_what_was_told_ends() {
+    let now = Instant::now();
+    let mut tail = tail(now);
+    tail.tell(progress(7), now);
+    tail.failed(&TailError::Ended, now);
+    tail.failed(&TailError::Silent { seconds: 1 }, now);
+    let floor = Start::Snapshot {
+        floor: Some(at(7)),
+        reached: None,
+    };
+    // Silence may mean a time that went back: no resume after it.
+    assert_eq!(tail.held.start(Dialect::Subscribe), floor);
+    tail.held.must_snapshot = false;
+    let start = tail.held.start(Dialect::Subscribe);
+    assert_eq!(start, Start::Resume(at(7)));
+    assert_eq!(tail.held.start(Dialect::Tail), floor);
+    tail.tell(progress(8), now);
+    assert!(tail.held.outage.is_none(), "data ended it");
+    tail.failed(&TailError::Ended, now);
+    let is_failed = |event: &TailEvent| matches!(event, TailEvent::Failed(_));
+    let failed = told(&mut tail).into_iter().filter(is_failed);
+    assert_eq!(failed.count(), 3);
+}
+
+#[test]
+fn telling_knows_that_time_went_back_only_once_it_was_told() {
+    let now = Instant::now();
+    let mut tail = tail(now);
+    let reached = at(900_000);
+    tail.tell(progress(900_000), now);
+    tail.held.clock.set(reached, now);
+    // A stream that is given up before it was certain what it is of.
+    let gone = TailEvent::Gone(Why::TimeWentBack);
+    tail.held.withheld = Some(Vec::new());
+    tail.say(gone.clone(), now);
+    tail.held.withheld = None;
+    let start = Start::Snapshot {
+        floor: Some(reached),
+        reached: Some(reached),
+    };
+    assert_eq!(tail.held.start(Dialect::Tail), start);
+    // The next one, which is.
+    tail.held.withheld = Some(Vec::new());
+    tail.say(gone.clone(), now);
+    tail.confirm(now);
+    let start = Start::Snapshot {
+        floor: None,
+        reached: None,
+    };
+    assert_eq!(tail.held.start(Dialect::Tail), start);
+    assert_eq!(told(&mut tail), [progress(900_000), gone]);
+}
+
+#[test]
+fn telling_bad_data_is_an_interruption_unless_it_goes_on() {
+    let now = Instant::now();
+    let mut tail = tail(now);
+    let bad = || TailError::Resync {
+        reason: "a row twice".to_owned(),
+        held: Some(at(5)),
+    };
+    tail.tell(progress(7), now);
+    tail.failed(&bad(), now);
+    tail.failed(&bad(), now);
+    assert_eq!(tail.held.closed, Some(at(5)));
+    let reason = Cause::BadData.into();
+    let expected = [TailEvent::Interrupted(reason), TailEvent::Failed(reason)];
+    assert_eq!(told(&mut tail).split_off(1), expected);
+}
