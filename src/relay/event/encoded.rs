@@ -1,8 +1,8 @@
-//! An event's bytes, encoded once for both ways out.
+//! An event's bytes, encoded once for all who are sent it.
 //!
-//! Who frames what it sends itself (HTTP/2, TLS) is given the event. A plain
-//! HTTP/1.1 socket is given the same memory with the chunk's size before it
-//! and a line break behind, so that not even that is made per subscriber.
+//! The memory holds a whole chunk of HTTP/1.1: the chunk's size, the event, and a
+//! line break. A plain HTTP/1.1 socket is given all of it; HTTP/2 and TLS, which
+//! frame what they send themselves, are given the event inside it.
 
 use std::sync::OnceLock;
 
@@ -11,8 +11,7 @@ use bytes::Bytes;
 use crate::relay::event::form::{Form, Framed};
 use crate::relay::event::gzip::{Packed, Piece};
 
-/// An event, around it a chunk, and both once more, compressed, if anybody has
-/// asked for that.
+/// An event and the chunk around it; compressed as well once anybody wants that.
 #[derive(Debug)]
 pub struct Encoded {
     plain: Framed,

@@ -14,7 +14,8 @@ pub const EVENT_DELTA: &str = "delta";
 pub const EVENT_UPSTREAM: &str = "upstream";
 /// The view is no more what it was.
 pub const EVENT_GONE: &str = "gone";
-/// What was begun is not told to its end; clients know no event of this name.
+/// Ends a long event that is given up in the middle: clients know no event of
+/// this name, and ignore it.
 pub const EVENT_ABANDONED: &str = "abandoned";
 /// There is no place for one stream more.
 pub const EVENT_FULL: &str = "full";

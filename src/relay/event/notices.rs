@@ -1,4 +1,4 @@
-//! What is said to one client alone: when to come back, and why not now.
+//! Lines for one client alone: when to come back, and why it is not served now.
 
 use bytes::Bytes;
 
@@ -20,8 +20,8 @@ pub fn retry_line(milliseconds: u64) -> Bytes {
 
 const RETRY: &str = "retry: ";
 
-/// All that a stream says which is not served now: when to come back, in a
-/// block of its own and in one with data, and why.
+/// The whole stream of a client that is not served now: when to come back (in a
+/// block of its own, and in one with data for clients that need that) and why.
 pub fn full(milliseconds: u64, reason: &str) -> Bytes {
     let data = serde_json::json!({ "reason": reason });
     let event = format!("event: {EVENT_FULL}\n{RETRY}{milliseconds}\ndata: {data}\n\n");

@@ -108,9 +108,9 @@ impl Conflation {
         timestamp.get() / interval != first / interval
     }
 
-    /// The net effect of all of them, at the time of the last, and the time its
-    /// changes are later than. How far the view is known beyond that, which may
-    /// be far ahead, is no matter of the changes.
+    /// The net effect of all of them, at the time of the last one, and the time
+    /// that its changes are later than. Progress beyond the last change, which
+    /// may be far ahead, does not move that time.
     pub fn finish(self) -> (Delta, Timestamp) {
         let net = Delta::merge(&self.deltas);
         let changes = net.map_or_else(Vec::new, |net| net.changes().to_vec());

@@ -1,4 +1,5 @@
-//! What a publisher holds of one incarnation: the contents and their log.
+//! What a publisher holds of one incarnation of a view: its rows, and the log
+//! that it appends to.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -26,7 +27,7 @@ pub struct Keeping {
     pub min_interval: Duration,
 }
 
-/// The contents of one incarnation, and the log of how they came to be so.
+/// The rows of one incarnation, and the log of their changes.
 #[derive(Debug)]
 pub struct PublishedView {
     /// The rows, at the last closed timestamp.
@@ -40,8 +41,8 @@ pub struct PublishedView {
     surplus: u64,
     /// Bytes of memory that views before this one had, or gave up.
     retired: u64,
-    /// Runs from the first word of an upstream that was lost, or from a change
-    /// that came too soon after the last delta.
+    /// What is gathered: since the upstream is back after an outage, or since a
+    /// change came too soon after the last delta.
     conflation: Option<Conflation>,
     /// When changes were published last.
     changed: Option<Instant>,

@@ -69,11 +69,11 @@ pub struct Publisher {
     again: Option<Again>,
     described: Option<Description>,
     held: Option<PublishedView>,
-    /// A snapshot that does not reach what was already published.
+    /// A snapshot of a time before what was already published.
     behind: Option<View>,
     /// Positions up to here were given out before time went back.
     distrusted: Option<Timestamp>,
-    /// An error was found: nothing counts until the next snapshot.
+    /// The upstream contradicted itself: events are ignored until a snapshot.
     out_of_step: bool,
     /// Since when what is held is in doubt, if it is.
     doubted: Option<Instant>,
@@ -121,7 +121,7 @@ impl Publisher {
     /// When the next `look` is due, if nothing happens before.
     pub fn wake_at(&self) -> Option<Instant> {
         let gathered = self.gathered_until();
-        // The end of an outage is gathered to its end: no silence is broken.
+        // What was missed in an outage is gathered first: no heartbeat meanwhile.
         let held = self.held.as_ref();
         let is_beating = gathered.is_none() || held.is_some_and(PublishedView::is_held_back);
         let beat = is_beating.then(|| self.beat_at());
@@ -156,7 +156,7 @@ impl Publisher {
             if self.held.is_some() {
                 self.gone(Why::Recreated);
             }
-            // Of another incarnation: no position from before is taken for one.
+            // Positions of another incarnation are refused in any case.
             self.distrusted = None;
         }
         self.shared.counters.count_connection();
@@ -287,7 +287,7 @@ impl Publisher {
         if !is_base_wanted && !is_latest_wanted {
             return;
         }
-        // A base of what the log does not have yet could not be followed.
+        // The log must reach the base, or nobody could continue from it.
         self.settle(true);
         let Some(held) = &mut self.held else { return };
         let before = held.bases_taken();
@@ -306,9 +306,9 @@ impl Publisher {
         if !self.is_silent() {
             return;
         }
-        // While changes are gathered the view is ahead of the log, and an empty
-        // delta would claim that nothing happened up to where the view stands.
-        // What is only held back breaks the silence better.
+        // While changes are gathered the view is ahead of the log: an empty delta
+        // at the view's time would deny them. Changes that are held back for
+        // `--min-interval` are published instead.
         if self.held.as_ref().is_some_and(PublishedView::is_held_back) {
             self.settle(true);
         }

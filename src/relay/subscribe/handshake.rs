@@ -1,4 +1,5 @@
-//! What a client says it has, until that was of use, or of none.
+//! The handshake of a stream: where the client says it stands, compared with
+//! the log, decides whether it is sent deltas or a base.
 
 use std::cell::RefCell;
 use std::time::Instant;
@@ -9,26 +10,27 @@ use crate::model::retention::{Cursor, Resume};
 use crate::relay::counters::{Outcome, StreamCounters};
 use crate::relay::thread::local_log::LocalLog;
 
-/// The positions that a client came with, if it came with any.
+/// The positions that a client brought, none for a new one. They count once.
 pub struct Handshake {
     positions: Vec<Position>,
-    /// How long it is waited for, while the client is ahead of this gateway.
+    /// While the client is ahead of this gateway: until when the gateway may catch
+    /// up before the client is sent a base.
     ahead_until: Option<Instant>,
 }
 
-/// How the handshake ends, if it does yet.
+/// The result of comparing the positions with the log.
 pub enum Judged {
-    /// The stream goes on from this position, at this place of the log.
+    /// The client has this position; the stream continues at this cursor.
     Resumed(Position, Cursor),
-    /// This gateway may get there yet: wait for news.
+    /// The client is ahead of this gateway, which may catch up: wait for news.
     Ahead,
-    /// A base is needed; here is the position that was of no use, at the time
-    /// that this was found.
+    /// A base is needed. The position that could not be resumed from is given
+    /// when this is found, and not again after that.
     Base(Option<Position>),
 }
 
 impl Handshake {
-    /// What the client says.
+    /// A handshake with these positions.
     pub fn new(positions: Vec<Position>) -> Self {
         Handshake {
             positions,
@@ -36,8 +38,8 @@ impl Handshake {
         }
     }
 
-    /// Of several positions the latest of this incarnation is what the client
-    /// has: from an earlier one on, it would be sent again what it has applied.
+    /// Of several positions, the latest one of this incarnation counts. From an
+    /// earlier one the client would be sent deltas that it has applied already.
     fn best(&self, incarnation: Incarnation) -> Option<Position> {
         let ours = self
             .positions
@@ -47,7 +49,8 @@ impl Handshake {
         latest.or(self.positions.first()).copied()
     }
 
-    /// Compares it with the log; what is found is counted, and ends the handshake.
+    /// Compares the positions, if there are any, with the log. Any result but
+    /// `Ahead` is counted, and the positions are forgotten.
     pub fn judge(
         &mut self,
         log: &RefCell<LocalLog>,
@@ -72,7 +75,7 @@ impl Handshake {
         }
     }
 
-    /// Until when a client that is ahead is to wait.
+    /// Until when a client that is ahead waits; set at the first call.
     fn patience_until(&mut self, now: Instant) -> Instant {
         *self.ahead_until.get_or_insert(now + AHEAD_WAIT)
     }

@@ -1,8 +1,8 @@
-//! One stream of several views, which all stand at one time whenever it says
-//! that they do.
+//! One stream of several views. Whenever it sends `consistent`, the client's
+//! copies of all views are of the same time.
 //!
-//! Like a subscriber it holds nothing but cursors. What a view has told beyond
-//! the time that all of them have reached stays in its log until they have.
+//! Like a subscriber it holds nothing but cursors. Changes of a view that are
+//! later than the time all views have reached stay in the log until then.
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -53,14 +53,14 @@ enum Step {
 /// A browser's stream of several views, as a source of bytes.
 pub struct Joint {
     parts: Vec<Part>,
-    /// The places of `parts` in the order of their names: that of the ids.
+    /// Indices of `parts`, ordered by name: the order of positions in an id.
     order: Vec<usize>,
     out: Out,
     is_open: bool,
     is_over: bool,
-    /// Everything up to this time is being told.
+    /// The common time that the views are being brought to, while they are.
     batch: Option<Timestamp>,
-    /// The views are not what they were when they last stood together.
+    /// Rows were sent since the last `consistent`, so that another one is due.
     is_owed: bool,
     /// A heartbeat is due.
     is_silent: bool,
@@ -68,12 +68,13 @@ pub struct Joint {
     time: Option<Timestamp>,
     /// The positions of the last id, if there was one.
     known: Option<Vec<Option<Position>>>,
-    /// Since when there is something to tell that one of the views holds up.
+    /// Since when changes wait for a view that has not reached their time.
     held_since: Option<Instant>,
-    /// When such a view will have been silent for long enough.
+    /// When such a view will have been silent for so long that it is waited for
+    /// no more.
     silence_at: Option<Instant>,
     heartbeat: Duration,
-    /// When nothing was said for so long.
+    /// When the next heartbeat is due, unless something is sent before.
     beat_at: Instant,
     /// Drawn at random: when it ends at a shutdown.
     lot: u16,
@@ -85,14 +86,14 @@ pub struct Joint {
     end: End,
     /// Spreads out when clients come back.
     rng: Rng,
-    /// Whatever is to be let go when the stream has ended.
+    /// Dropped when the stream ends, e.g. its place under a limit.
     _kept: Box<dyn Any>,
 }
 
 impl Joint {
-    /// A stream of these views, each another one, that goes on from the best of
-    /// these ids where it can; something is said at least once a heartbeat. It keeps
-    /// what it is given until it has ended.
+    /// A stream of these views, all different, resumed from the best of these ids
+    /// where it can be. Something is sent at least once a heartbeat. It keeps what
+    /// it is given until it has ended.
     pub fn new(
         views: &[Chosen],
         ids: &[String],
@@ -209,7 +210,7 @@ impl Joint {
             .iter()
             .any(|part| part.shared.ends(self.lot) && part.shared.given_up().is_some())
         {
-            // What is created under that name later is another view's part.
+            // A view created under that name later is another view.
             for part in &mut self.parts {
                 part.give_up(&mut self.out);
             }
@@ -226,8 +227,8 @@ impl Joint {
         for part in &mut self.parts {
             match part.join(now, &mut self.out) {
                 Sent::Nothing => {}
-                // The views stood together at times that will not come for
-                // long: who comes back begins at the earlier time.
+                // The upstream's time went back: no time after the last common one
+                // will come for long. The client comes back and starts anew.
                 _ if part.is_far_before(self.time) => return Step::End(End::Gone),
                 sent => {
                     self.is_owed |= sent == Sent::Rows;
@@ -264,8 +265,9 @@ impl Joint {
         }
         let closed = self.parts.iter().filter_map(Part::closed).min();
         for part in &mut self.parts {
-            // Whether an upstream can be reached is told at once, and what the
-            // others would reach only after a long time, since theirs went back.
+            // `upstream` is sent at once. So is the rest of a log that has ended
+            // far beyond the others: after time went back, they reach its times
+            // only after long.
             let until = match part.has_ended_far_beyond(closed) {
                 true => Timestamp::MAX,
                 false => Timestamp::MIN,
@@ -299,8 +301,8 @@ impl Joint {
         }
     }
 
-    /// The latest time that the views have in common, if there is something to
-    /// say of it; those that are quiet hold up nobody.
+    /// The latest common time, if there is anything to send up to it. Views that
+    /// are quiet are not waited for.
     fn next_time(&self, is_quiet: impl Fn(&Part) -> bool) -> Option<Timestamp> {
         let reaches = |part: &Part| Some((part.reach()?, is_quiet(part)));
         let reaches: Vec<(Reach, bool)> = self.parts.iter().filter_map(reaches).collect();
@@ -314,7 +316,7 @@ impl Joint {
         });
         let all = reaches.iter().map(|(reach, _)| reach.head());
         let floor = self.parts.iter().filter_map(Part::floor).max();
-        // Those that are quiet stand where the others do.
+        // If all are quiet, they are unchanged up to the furthest of them.
         let together = moving.max().map(|head| floor.max(Some(head)));
         let at_most = closed.min().or(together.flatten()).or(all.max())?;
         let whole_at = |time| self.parts.iter().map(move |part| part.whole_at(time));
@@ -325,7 +327,7 @@ impl Joint {
         (is_reached && is_news).then_some(time)
     }
 
-    /// Tells what lies before the time, and when that is all, that it is.
+    /// Sends all changes up to the common time, and then `consistent`.
     fn go_on(&mut self, time: Timestamp) -> Step {
         for part in &mut self.parts {
             match part.send(time, &mut self.out) {

@@ -1,5 +1,5 @@
-//! What one stream says: framed and compressed as its client takes it, with
-//! the few words that are its own.
+//! The bytes of one stream: shared events in the form that its client takes, and
+//! the few lines that are made for this client alone (`retry:`, farewells).
 
 use std::sync::Arc;
 
@@ -15,17 +15,17 @@ use crate::relay::event::gzip::{self, Packed, Piece};
 use crate::relay::event::long_event::abandoned;
 use crate::relay::event::notices::{farewell, retry, retry_line};
 
-/// A stream's way of saying things.
+/// Puts what a stream sends into the form that its client takes.
 pub(super) struct StreamEncoder {
     /// How the bytes are framed.
     pub(super) form: Form,
-    /// The sum of what was said, if it is compressed.
+    /// CRC of what was sent so far, which ends a compressed stream.
     sum: Crc,
-    /// Nothing was said yet.
+    /// Whether nothing was sent yet: gzip needs a header first.
     is_first: bool,
-    /// When to come back, in milliseconds, until the first event has said it.
+    /// The reconnection time in milliseconds, until it was sent with an event.
     retry_ms: Option<u64>,
-    /// What is to be said at once behind what was said.
+    /// The event that follows its `retry:` line, which was just handed out.
     behind: Option<Piece>,
     counters: Arc<StreamCounters>,
     /// Spreads out when clients come back.
@@ -33,7 +33,7 @@ pub(super) struct StreamEncoder {
 }
 
 impl StreamEncoder {
-    /// Nothing was said yet.
+    /// The encoder of a new stream of plain events.
     pub(super) fn new(counters: Arc<StreamCounters>, rng: Rng) -> Self {
         StreamEncoder {
             form: Form::Event,
@@ -46,26 +46,26 @@ impl StreamEncoder {
         }
     }
 
-    /// The first words.
+    /// The first block of the stream, with the reconnection time.
     pub(super) fn open(&mut self) -> Piece {
         let retry_ms = self.retry_ms();
         self.retry_ms = Some(retry_ms);
         self.own(&retry(retry_ms))
     }
 
-    /// The last words of a stream that ends though its view goes on.
+    /// The last block of a stream that ends though its view goes on.
     pub(super) fn farewell(&mut self, reason: &str) -> Piece {
         let farewell = farewell(self.retry_ms(), reason);
         self.own(&farewell)
     }
 
-    /// The last words in the middle of an event, which then counts as none.
+    /// The same in the middle of a long event, which clients then ignore.
     pub(super) fn abandon(&mut self, reason: &str) -> Piece {
         let farewell = farewell(self.retry_ms(), reason);
         self.own(&[abandoned().as_bytes(), &farewell].concat())
     }
 
-    /// When this client is to come back.
+    /// A random reconnection time.
     fn retry_ms(&mut self) -> u64 {
         self.rng.u64(RETRY_MS)
     }
@@ -79,8 +79,8 @@ impl StreamEncoder {
         }
     }
 
-    /// Puts the line before the first event that says when to come back: the
-    /// event's own bytes are shared, and have none. The event is then `behind`.
+    /// An event's shared bytes. Before the first event, its `retry:` line is handed
+    /// out instead, and the event follows as `behind`.
     pub(super) fn event(&mut self, event: Piece) -> Piece {
         let Some(retry_ms) = self.retry_ms.take() else {
             return event;
@@ -89,12 +89,12 @@ impl StreamEncoder {
         self.own(&retry_line(retry_ms))
     }
 
-    /// What comes next, whatever else there may be to say.
+    /// The event behind its `retry:` line: it comes before anything else.
     pub(super) fn behind(&mut self) -> Option<Piece> {
         self.behind.take()
     }
 
-    /// The bytes, which from now on are a part of what was said.
+    /// Counts bytes that are about to be sent.
     pub(super) fn said(&mut self, piece: Piece) -> Bytes {
         if let Some(sum) = &piece.sum {
             self.sum.combine(sum);
@@ -103,7 +103,7 @@ impl StreamEncoder {
         piece.bytes
     }
 
-    /// What ends a compressed stream.
+    /// The trailer of a compressed stream.
     pub(super) fn end(&self) -> Piece {
         let bytes = gzip::end(&self.sum).form(self.form);
         Piece { bytes, sum: None }

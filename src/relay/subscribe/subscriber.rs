@@ -64,19 +64,19 @@ enum Stage {
 /// Where a stream goes on behind a large event.
 #[derive(Clone, Copy)]
 enum Then {
-    /// It begins to follow the log behind its base, which stands at this time.
-    /// Where that is was found before anything was sent: what is said without
-    /// a time of its own meanwhile is said behind the base.
+    /// Behind its base, which is of this time, it begins to follow the log. The
+    /// place in the log is looked up before the base is sent: a frame without a
+    /// timestamp (`upstream`) that is appended meanwhile then comes after it.
     Begin(Resume, Timestamp),
-    /// It goes on here.
+    /// It stands in the log at this cursor.
     GoOn(Cursor),
 }
 
-/// What the relay has to do for a subscriber at news.
+/// What the thread has to do for a subscriber when there is news.
 pub enum News {
     /// Write these bytes.
     Bytes(Bytes),
-    /// Nothing: it has everything, or its task is woken anyway.
+    /// Nothing: it has been sent everything, or its task is woken anyway.
     None,
     /// Wake its task.
     Task,
@@ -94,15 +94,15 @@ pub struct Subscriber {
     /// Drawn at random: when it ends at a shutdown.
     lot: u16,
     counters: Arc<StreamCounters>,
-    /// It has just kept the thread busy, and lets others in first.
+    /// It has just compressed a slice: other tasks of the thread come first.
     has_worked: bool,
     /// Why it ended, once it has.
     end: End,
-    /// The stream ends as soon as it has said what there is.
+    /// The stream ends as soon as it has sent what there is.
     is_last: bool,
     /// When the stream has to end, if it has to.
     expiry: Option<Instant>,
-    /// Whatever is to be let go when the stream has ended.
+    /// Dropped when the stream ends, e.g. its place under a limit.
     _kept: Box<dyn Any>,
 }
 
@@ -147,7 +147,7 @@ impl Subscriber {
 
     /// Ends the stream after this time, between two events.
     pub fn end_after(&mut self, time: Duration, now: Instant) {
-        // Further than the clock goes is never.
+        // Later than the clock can tell is never.
         self.expiry = now.checked_add(time);
     }
 
@@ -165,9 +165,9 @@ impl Subscriber {
         is_over || self.shared.ends(self.lot) || self.is_expired(now)
     }
 
-    /// Whether the piece handed out last is the beginning of an event, so that
-    /// the stream may as well end before it. A compressed one never may: its
-    /// end is a piece of its own.
+    /// Whether the piece handed out last begins an event. Then the stream may as
+    /// well end before that piece. A compressed stream may not: it needs a
+    /// trailer at its end.
     pub fn is_at_event(&self) -> bool {
         let is_inside = matches!(&self.stage, Stage::Long { reading, .. } if reading.slices() > 1);
         !is_inside && !self.encoder.form.is_packed()
@@ -178,8 +178,8 @@ impl Subscriber {
         self.encoder.form = self.encoder.form.packed();
     }
 
-    /// Frames the bytes in chunks, and leaves the waiting for news to the relay,
-    /// which from now on writes to the outlet. Returns the first bytes.
+    /// Frames the bytes in chunks, and has the thread write to the outlet at news
+    /// instead of waking a task. Returns the first bytes.
     pub fn serve(&mut self, outlet: Rc<dyn WriteNews>) -> Bytes {
         self.encoder.form = self.encoder.form.chunked();
         self.waiter.serve(outlet);
@@ -192,17 +192,17 @@ impl Subscriber {
         self.encoder.open()
     }
 
-    /// Gives the outlet back that `serve` gave to the relay.
+    /// The thread writes to the outlet no more.
     pub fn leave(&self) {
         self.waiter.leave_outlet();
     }
 
-    /// The outlet writes to its socket.
+    /// Counts a write to the socket.
     pub fn count_write(&self) {
         self.counters.count_write();
     }
 
-    /// What a relay that has news is to do.
+    /// What the thread is to do when there is news.
     pub fn news(&mut self, now: Instant) -> News {
         if let Some(piece) = self.encoder.behind() {
             return News::Bytes(self.encoder.said(piece));
@@ -224,7 +224,7 @@ impl Subscriber {
                 News::Bytes(self.encoder.said(piece))
             }
             Err(Next::Nothing) => News::None,
-            // For its task, which has to wait for room sooner or later.
+            // Long or to be merged: its task does that.
             Err(_) => News::Task,
         }
     }
@@ -280,9 +280,8 @@ impl Subscriber {
         self.stage = Stage::Ended;
     }
 
-    /// The last words: that the view is gone; or at a shutdown that another
-    /// gateway may answer whoever comes back, but not all of them at once; or
-    /// else to who will not say anything any more.
+    /// The last block: that the view is gone; else when to come back, since the
+    /// gateway shuts down or the client has closed its side.
     fn say_farewell(&mut self) -> Piece {
         if let Some(gone) = self.shared.given_up().map(Frame::gone) {
             self.finish(End::Gone);
@@ -330,8 +329,8 @@ impl Subscriber {
         }
     }
 
-    /// Begins to follow the log; the bytes say that the upstream is lost, if
-    /// it is, since the frame that said so may be behind the cursor.
+    /// Begins to follow the log. If the upstream is lost, the client is told so
+    /// here: the frame that says it may lie before the cursor.
     fn follow(&mut self, log: Rc<RefCell<LocalLog>>, cursor: Cursor) -> Option<Piece> {
         let lost = log.borrow_mut().is_lost_at(cursor);
         self.stage = Stage::Following { log, cursor };

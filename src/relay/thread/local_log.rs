@@ -27,7 +27,7 @@ pub struct LocalLog {
     pub live: bool,
     /// Whether nothing follows the last frame.
     pub ended: bool,
-    /// The places of frames that are no deltas.
+    /// Cursors of the frames that are no deltas: `upstream` and `gone`.
     words: VecDeque<Cursor>,
     /// The last backlogs that were merged, for others who are as far behind.
     merges: VecDeque<Arc<Merge>>,
@@ -130,9 +130,9 @@ impl LocalLog {
         (self.gathered, self.gathered_packed) = (None, None);
     }
 
-    /// What a position that a client brings back is worth. One that needs
-    /// nothing is told to the publisher under the same lock, so that no
-    /// heartbeat carries that position as its id again.
+    /// Compares a position that a client brought with the log. One that is up to
+    /// date is noted for the publisher under the same lock, so that no heartbeat
+    /// carries it as its id again: ids grow strictly along a stream.
     pub fn resume(&mut self, position: Position) -> Resume {
         if self.incarnation() != position.incarnation {
             return Resume::Base;
@@ -194,19 +194,19 @@ impl LocalLog {
         }
     }
 
-    /// Since when what a reader at this place holds is what the view is, if it
-    /// has all there is: the log may be known far ahead of that.
+    /// The time of the last change, for a reader that has been sent all frames.
+    /// The log may be known far beyond that time.
     pub fn unchanged_since(&self, cursor: Cursor) -> Option<Timestamp> {
         (cursor == self.frames.end()).then(|| self.frames.changed())
     }
 
-    /// Whether the log began with the view that never changes.
+    /// Whether the log began with a constant view.
     pub fn began_final(&self) -> bool {
         self.frames.start() == Timestamp::MAX
     }
 
-    /// Whether a reader who begins at this place has to be told that the
-    /// upstream is lost: no frame before it will say so.
+    /// Whether a reader who begins at this cursor has to be told that the upstream
+    /// is lost, since no frame behind the cursor says so.
     pub fn is_lost_at(&self, cursor: Cursor) -> bool {
         // Looked at first: most often it is not lost.
         let is_later = |word: &&Cursor| **word >= cursor;

@@ -39,13 +39,14 @@ impl Publisher {
             self.gone(Why::FinalChanged);
             return self.begin(view);
         }
-        // A little behind what was already published: kept aside and brought
-        // forward by what follows, until it can be subtracted.
+        // Of a time before what was published already, as after a restart of the
+        // server: kept aside, and brought forward by the events that follow until
+        // the held view can be subtracted from it.
         self.behind = Some(view);
     }
 
-    /// Brings a snapshot that is behind what was published forward; whether
-    /// there was one, so that the event is used up.
+    /// Applies an event to a snapshot that is behind what was published. Returns
+    /// whether there is one: then the event is not for the held view.
     pub(super) fn bring_forward(&mut self, step: Step<'_>) -> bool {
         let (Some(view), Some(held)) = (&mut self.behind, &self.held) else {
             return false;
@@ -58,8 +59,8 @@ impl Publisher {
                     return true;
                 }
             }
-            // No further than it takes: how far the view is known, which may be
-            // far ahead, is no matter of what has changed.
+            // Only as far as it takes to pass the held view: the difference between
+            // the two is published at this time, and progress may be far ahead.
             Step::Progress(timestamp) => view.advance(timestamp.min(held.view.timestamp().next())),
         }
         if view.timestamp() >= held.view.timestamp()

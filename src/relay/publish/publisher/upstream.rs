@@ -1,4 +1,4 @@
-//! How the view stands with its upstream, and what of that is told.
+//! What is known of the view's upstream, and the frames that tell it.
 
 use std::time::Instant;
 
@@ -11,7 +11,8 @@ use crate::model::reason::Why;
 use crate::model::upstream::{Event, State, Told, Word};
 
 impl Publisher {
-    /// Something happened: what the streams are to be told is appended.
+    /// Something happened to the upstream: appends a frame if the streams are to
+    /// be told.
     pub(super) fn stands(&mut self, event: Event) {
         let told = self.shared.happens(event, self.now);
         let upstream = self.shared.upstream();
@@ -22,7 +23,7 @@ impl Publisher {
         let live = match told {
             Told::Lost => false,
             Told::Live => true,
-            // Told by the end of the log, which `gone` sees to.
+            // `gone` itself appends the last frame of the log.
             Told::Nothing | Told::Gone(_) => return,
         };
         let name = &self.shared.name;
@@ -37,8 +38,8 @@ impl Publisher {
         }
     }
 
-    /// What is held is what the upstream has told right now, unless that is
-    /// still being gathered.
+    /// The upstream has just told more, so the held rows are current, unless what
+    /// was missed in an outage is still being gathered.
     pub(super) fn is_current(&mut self) {
         let is_held = self.held.is_some();
         let word = self.shared.upstream().word();
@@ -61,9 +62,9 @@ impl Publisher {
         if let Some(held) = &held
             && why == Why::TimeWentBack
         {
-            // Positions already given out mean nothing here, and will look as
-            // if they did once time has come so far again. Those of another
-            // gateway may be a little ahead of ours.
+            // Positions from before time went back are worth nothing, and would
+            // look good once time has come so far again. Other gateways may have
+            // given out positions a little ahead of ours.
             let stood = held.view.timestamp().get();
             let others = stood.saturating_add(SNAPSHOT_BEHIND_MS_MAX);
             self.distrusted = self.distrusted.max(Some(Timestamp::new(others)));

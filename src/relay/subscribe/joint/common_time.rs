@@ -1,15 +1,17 @@
-//! The time that several logs can be cut at. Pure.
+//! The latest time at which several views can be shown together.
 
 use crate::model::position::Timestamp;
 
-/// The latest time up to `at_most` at which no log is in the middle of a
-/// delta, by what the earliest of them can be cut at when asked for a time.
+/// The latest time up to `at_most` that lies inside no delta of any log. Asked
+/// for a time, `whole_at` gives the latest time up to it that lies inside no
+/// delta of the log that has to go back furthest.
 pub(super) fn common_time(
     at_most: Timestamp,
     whole_at: impl Fn(Timestamp) -> Option<Timestamp>,
 ) -> Timestamp {
     let mut time = at_most;
-    // Whoever has to go back takes the others along, until none has to.
+    // Going back for one log may lead into a delta of another: repeat until
+    // none has to go back.
     while let Some(earlier) = whole_at(time).filter(|earlier| *earlier < time) {
         time = earlier;
     }

@@ -2,10 +2,10 @@
 
 use crate::model::position::{Incarnation, Position};
 
-/// What is in the place of a view's position that has none.
+/// Stands for a view that has no position.
 const NO_POSITION: &str = "-";
 
-/// What stands between two positions; a position has none, and a URL may.
+/// Between two positions. It does not occur in one, and needs no escape in a URL.
 const SEPARATOR: char = '.';
 
 /// The positions of all views as one id.
@@ -23,9 +23,9 @@ pub(super) fn id_of(positions: &[Option<Position>]) -> String {
     id
 }
 
-/// Of several ids the one that a client has: with the most positions of what
-/// the views are now, and of these the latest. From an earlier one on, it would
-/// be sent again what it has applied.
+/// Of several ids, the one that counts: the one with the most positions of the
+/// views' present incarnations, and among these the latest. From an earlier one
+/// the client would be sent deltas that it has applied already.
 pub(super) fn best(ids: &[String], now: &[Option<Incarnation>]) -> Option<String> {
     let worth = |id: &&String| {
         let positions = positions(id, now.len());

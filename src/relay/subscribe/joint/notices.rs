@@ -1,4 +1,5 @@
-//! What a stream of several views says of no view in particular.
+//! What a stream of several views sends that belongs to none of them:
+//! `consistent`, comments, `retry:`.
 
 use super::Joint;
 use crate::limits::RETRY_MS;
@@ -9,7 +10,7 @@ use crate::relay::event::notices::farewell;
 use crate::relay::subscribe::joint::ids::id_of;
 
 impl Joint {
-    /// Bytes of no view in particular are counted with the first one's.
+    /// Adds bytes that belong to no view; they are counted with the first one's.
     pub(super) fn own(&mut self, bytes: &[u8]) {
         self.out.own(bytes);
         if let Some(part) = self.parts.first() {
@@ -17,7 +18,7 @@ impl Joint {
         }
     }
 
-    /// The last words of a stream that ends though its views go on.
+    /// The last block of a stream that ends though its views go on.
     pub(super) fn say_farewell(&mut self, reason: &str) {
         let farewell = farewell(self.rng.u64(RETRY_MS), reason);
         self.own(&farewell);
@@ -28,7 +29,7 @@ impl Joint {
         (self.is_owed, self.is_silent) = (false, false);
         let at = |place: &usize| self.parts.get(*place).and_then(|part| part.at);
         let positions: Vec<Option<Position>> = self.order.iter().map(at).collect();
-        // An id is never sent to who has it.
+        // No id is sent twice: ids grow strictly along a stream.
         let is_news = self.known.as_ref() != Some(&positions);
         let id = is_news.then(|| id_of(&positions));
         self.known = Some(positions);
@@ -39,7 +40,7 @@ impl Joint {
         }
     }
 
-    /// Breaks a silence in which the views did not come to a later time.
+    /// A heartbeat while the views have not reached a later common time.
     pub(super) fn say_again(&mut self) {
         self.is_silent = false;
         match self.time.filter(|_| !self.is_owed) {

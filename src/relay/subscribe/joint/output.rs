@@ -10,26 +10,25 @@ use crate::relay::event::form::Form;
 use crate::relay::event::long_event::{Reading, Slice};
 use crate::relay::event::notices::retry_line;
 
-/// Small events gathered into one piece, behind them the shared memory of a
-/// large one or one that is read in slices, and behind that the few bytes that
-/// end it.
+/// In this order: small events, gathered into one piece; one large event, either
+/// shared memory or read slice by slice; and the few bytes that end it.
 #[derive(Debug, Default)]
 pub(super) struct Out {
     small: Vec<u8>,
     large: Bytes,
     long: Option<(Reading, Arc<StreamCounters>)>,
     behind: Vec<u8>,
-    /// When to come back, in milliseconds, until the first event has said it.
+    /// The reconnection time in milliseconds, until it was sent with an event.
     retry_ms: Option<u64>,
 }
 
 impl Out {
-    /// Has the first event say when to come back.
+    /// Puts a `retry:` line into the next event.
     pub(super) fn retry_after(&mut self, milliseconds: u64) {
         self.retry_ms = Some(milliseconds);
     }
 
-    /// Begins an event; the bytes that this takes.
+    /// Begins an event; returns how many bytes that took.
     pub(super) fn begin_event(&mut self) -> usize {
         let line = self.retry_ms.take().map(retry_line).unwrap_or_default();
         self.own(&line);

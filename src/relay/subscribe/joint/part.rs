@@ -36,14 +36,14 @@ enum Stage {
     Absent,
 }
 
-/// How far what is known of a view holds.
+/// How far a view is known, and whether it can still change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reach {
-    /// It changes no more at this time or before.
+    /// Its changes up to this time are complete; later ones follow.
     Closed(Timestamp),
-    /// It has ended at this time: it changes no more at all.
+    /// Its log has ended at this time: nothing follows.
     Ended(Timestamp),
-    /// It is what it has always been, and known since this time.
+    /// It is constant; its log reaches this time.
     Constant(Timestamp),
 }
 
@@ -84,7 +84,8 @@ pub(super) struct Part {
     handshake: Handshake,
     /// Where the client stands.
     pub(super) at: Option<Position>,
-    /// It has seen the view at this time, though it needs a base now.
+    /// The client has shown the view at this time, though it needs a base now:
+    /// the views may not stand together at an earlier one.
     seen: Timestamp,
     /// How far it reached when last looked at, and since when it does.
     reach: Reach,
@@ -153,7 +154,7 @@ impl Part {
         }
     }
 
-    /// Tells that the view is not served any more, if so and untold.
+    /// Tells the client that the view is not served any more, once.
     pub(super) fn give_up(&mut self, out: &mut Out) {
         if self.is_absent() {
             return;
@@ -206,8 +207,8 @@ impl Part {
             self.waiter.want_base();
             return Sent::Nothing;
         };
-        // The word on the upstream first: the base may be too large to have
-        // anything put behind it.
+        // `upstream` comes before the base: a base that is sent slice by slice
+        // must be the last thing in the output.
         self.follow(log, cursor, base.position, out);
         match &base.short {
             Some(event) => self.tell(EVENT_BASE, event.data(), out),
@@ -230,14 +231,15 @@ impl Part {
             self.tell(lost.event_name(), lost.encoded.data(), out);
         }
         self.at = Some(position);
-        // Of another log, if there is one.
+        // A merge that still runs would be of another log.
         self.merging = None;
         self.stage = Stage::Following { log, cursor };
         Sent::Word
     }
 
-    /// Whether the upstream's time went back since the views stood together: it
-    /// has begun so long before that as a snapshot of before is never.
+    /// Whether the upstream's time went back: the view now begins so long before
+    /// the time at which the views stood together that no snapshot of the same
+    /// history would.
     pub(super) fn is_far_before(&self, time: Option<Timestamp>) -> bool {
         let both = self.at.zip(time);
         both.is_some_and(|(at, time)| is_far_before(at.timestamp, time))
@@ -248,7 +250,8 @@ impl Part {
         let Stage::Following { log, .. } = &self.stage else {
             return None;
         };
-        // Asked first: the log may be copied before the last of it is in.
+        // Asked before the log is copied: a view that is constant has its last
+        // frames in the log by then.
         let is_constant = self.shared.upstream().word() == Word::Complete;
         let mut log = log.borrow_mut();
         if is_constant {
@@ -266,9 +269,9 @@ impl Part {
         Some(reach)
     }
 
-    /// When it will have been silent for so long, since the others wait for
-    /// it, that it stands where they do; `None` if its upstream is of those
-    /// that always say how far they are.
+    /// From when on the view counts as unchanged up to where the others stand,
+    /// since it was silent while they waited for it. `None` if its upstream sends
+    /// progress, so that silence means nothing.
     pub(super) fn quiet_at(&self, waited_for_since: Instant) -> Option<Instant> {
         let is_mute = matches!(self.stage, Stage::Following { .. }) && !self.shared.is_steady();
         is_mute.then(|| self.quiet_since.max(waited_for_since) + JOINT_SILENCE)
@@ -287,8 +290,8 @@ impl Part {
         }
     }
 
-    /// Whether it has ended at a time so long after this one that the time has
-    /// gone back for those who stand here.
+    /// Whether its log has ended so long after this time that the upstream's time
+    /// must have gone back since.
     pub(super) fn has_ended_far_beyond(&self, time: Option<Timestamp>) -> bool {
         match (self.reach(), time) {
             (Some(Reach::Ended(head)), Some(time)) => is_far_before(time, head),
@@ -296,7 +299,7 @@ impl Part {
         }
     }
 
-    /// The time before which the others cannot stand together with it.
+    /// The earliest time at which the others can stand together with it.
     pub(super) fn floor(&self) -> Option<Timestamp> {
         let Stage::Following { log, cursor } = &self.stage else {
             return None;
@@ -336,7 +339,7 @@ impl Part {
         let timestamp = match self.reach {
             // Where others will look for it, whatever the time is by then.
             Reach::Constant(head) if *cursor == log.frames.end() => head,
-            // Not further than it has told itself, though the others are.
+            // Not beyond what the view itself has reached, though the others are.
             reach => reach.head().min(time),
         };
         self.at = Some(Position {

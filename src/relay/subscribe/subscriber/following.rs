@@ -1,5 +1,5 @@
-//! A stream that goes on: frame by frame, with what it lacked as one delta, or
-//! in the middle of a large event.
+//! A stream that has begun: it sends frame by frame, or its backlog as one
+//! delta, or the slices of a long event.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -26,15 +26,15 @@ impl Subscriber {
         if is_to_end && !is_given_up {
             return Poll::Ready(Some(self.say_farewell()));
         }
-        // Of a view that is given up the last word may be in the log, with a
-        // better reason.
+        // The log of a view that was given up may end with a frame that tells the
+        // true reason, which comes first.
         let next = log.borrow_mut().next(*cursor, self.encoder.form);
         match next.taken(cursor, &self.counters) {
             Ok(piece) => return Poll::Ready(Some(self.encoder.event(piece))),
             Err(Next::Nothing) if is_given_up || self.is_last => {
                 return Poll::Ready(Some(self.say_farewell()));
             }
-            // At news the relay writes by itself.
+            // The thread writes to the outlet at news: no task is to be woken.
             Err(Next::Nothing) if self.encoder.form.is_chunked() => return Poll::Pending,
             Err(Next::Nothing) => return self.wait(waker),
             Err(Next::Merged(waiting)) => {
@@ -73,8 +73,8 @@ impl Subscriber {
         short.map(|piece| self.encoder.event(piece))
     }
 
-    /// Goes on with a large event, or behind it. `Ready(None)` where the stage
-    /// has changed.
+    /// Sends the next slice of a long event, or continues behind its end.
+    /// `Ready(None)` where the stage has changed.
     pub(super) fn read_on(&mut self, waker: &Waker) -> Poll<Option<Piece>> {
         let Stage::Long { log, reading, then } = &mut self.stage else {
             return Poll::Ready(None);
@@ -113,8 +113,8 @@ impl Subscriber {
         }
     }
 
-    /// Goes on behind what it lacked, once that is one delta. `Ready(None)`
-    /// where the stage has changed.
+    /// Sends the backlog once it is merged into one delta. `Ready(None)` where the
+    /// stage has changed.
     pub(super) fn take_merged(&mut self, waker: &Waker) -> Poll<Option<Piece>> {
         if self.shared.ends(self.lot) {
             return Poll::Ready(Some(self.say_farewell()));
@@ -167,7 +167,8 @@ impl Subscriber {
         Poll::Ready(None)
     }
 
-    /// Ends the stream in the middle of an event, so that it is between two.
+    /// Ends the stream in the middle of a long event: the part that was sent is
+    /// turned into an event that clients ignore.
     fn abandon(&mut self) -> Piece {
         self.finish(End::Slow);
         self.encoder.abandon(REASON_SLOW)
