@@ -221,3 +221,6 @@ fn settle(
         })?),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -124,3 +124,6 @@ fn silent(silence: Duration) -> TailError {
         seconds: silence.as_secs(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -328,3 +328,6 @@ fn silent(waited: Duration) -> TailError {
         seconds: waited.as_secs(),
     }
 }
+
+#[cfg(test)]
+mod tests;

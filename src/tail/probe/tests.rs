@@ -1,0 +1,125 @@
+use super::*;
+use crate::model::reason::Why;
+use crate::tail::assembler::Start;
+use crate::tail::failure::{ConnectFailure, Failure};
+use crate::tail::object::Object;
+use crate::tail::settings::{TailSettings, TailView};
+use crate::tail::view_tail::Effect;
+
+fn found(what: &str) -> Found {
+    let object = Object {
+        sql: "\"v\"".to_owned(),
+        ..Object::default()
+    };
+    Found::new(&TailView::default(), object, what).unwrap()
+}
+
+/// A tail whose stream of a server of this dialect has just begun.
+fn streaming(dialect: Dialect, now: Instant) -> ViewTail {
+    let settings = TailSettings::new(TailView::default());
+    let mut tail = ViewTail::new(0, settings, fastrand::Rng::with_seed(1), now);
+    tail.describe(found("here").description, Why::Recreated, now);
+    tail.held.dialect = Some(dialect);
+    tail.stream_begins(Start::Snapshot {
+        floor: None,
+        reached: None,
+    });
+    tail.held.clock.set(Timestamp::new(900_000_000), now);
+    while tail.take_told().is_some() {}
+    while tail.take_effect().is_some() {}
+    tail
+}
+
+/// Carries a probe on by these replies; the requests that each led to.
+fn probed(tail: &mut ViewTail, replies: Vec<Reply<'_>>) -> Vec<Request> {
+    let mut probe = Probe::new(0);
+    let replies = [Reply::Begin].into_iter().chain(replies);
+    replies
+        .map(|reply| probe.next(tail, reply, Instant::now()))
+        .collect()
+}
+
+fn connected() -> Reply<'static> {
+    Reply::Connected(Ok(()))
+}
+
+fn answer(answer: Answer) -> Reply<'static> {
+    Reply::Answered(Ok(answer))
+}
+
+fn describe(what: &str) -> Reply<'static> {
+    answer(Answer::Found(Box::new(found(what))))
+}
+
+fn cause(tail: &mut ViewTail) -> Option<TailError> {
+    match tail.take_effect() {
+        Some(Effect::StartReader { cause, .. }) => cause,
+        _ => None,
+    }
+}
+
+#[test]
+fn probe_gives_the_stream_up_by_what_it_finds() {
+    let no_connection = |is_no_room| {
+        TailError::Connect(ConnectFailure {
+            failure: Failure::broken("connection refused"),
+            hint: String::new(),
+            is_refused_login: false,
+            is_no_room,
+        })
+    };
+    let time = |at| answer(Answer::Now(Some(Timestamp::new(at))));
+    let (new, old) = (Dialect::Subscribe, Dialect::Tail);
+    let refused = |is_no_room| Reply::Connected(Err(no_connection(is_no_room)));
+    for (dialect, replies, expected) in [
+        (new, vec![refused(true)], Some(no_connection(true))),
+        (old, vec![refused(false)], Some(no_connection(false))),
+        // A server that is well, and silent because it is idle.
+        (old, vec![refused(true)], None),
+        (
+            new,
+            vec![connected(), describe("there")],
+            Some(TailError::Replaced),
+        ),
+        (
+            new,
+            vec![connected(), describe("here"), time(5)],
+            Some(TailError::WentBack),
+        ),
+        (
+            new,
+            vec![connected(), describe("here"), time(900_000_001)],
+            None,
+        ),
+    ] {
+        let mut tail = streaming(dialect, Instant::now());
+        tail.silence.is_probing = true;
+        let requests = probed(&mut tail, replies);
+        assert_eq!(requests.last(), Some(&Request::Over(Over::Left)));
+        assert!(!tail.silence.is_probing);
+        assert_eq!(cause(&mut tail), expected);
+    }
+}
+
+#[test]
+fn probe_settles_what_an_old_server_leaves_unsaid() {
+    let mut tail = streaming(Dialect::Tail, Instant::now());
+    let counted = answer(Answer::Count(0, Timestamp::new(900_000_000)));
+    let requests = probed(&mut tail, vec![connected(), describe("here"), counted]);
+    let count = Question::Count {
+        relation: "\"v\"".to_owned(),
+        as_of: None,
+    };
+    assert_eq!(requests[2..], [Request::Ask(count), Request::Over(Over::Left)]);
+    let told = tail.take_told();
+    assert!(matches!(told, Some(TailEvent::Snapshot(view)) if view.copies() == 0));
+}
+
+#[test]
+fn probe_of_a_generation_that_is_over_changes_nothing() {
+    let mut tail = streaming(Dialect::Tail, Instant::now());
+    tail.replace(0, TailError::Ended);
+    assert_eq!(probed(&mut tail, Vec::new()), [Request::Over(Over::Left)]);
+    assert_eq!(cause(&mut tail), Some(TailError::Ended));
+    assert_eq!(cause(&mut tail), None);
+}
