@@ -56,6 +56,26 @@ const GIVING_UP: &[&str] = &[
     "unimplemented!(",
 ];
 
+/// What decides is told the time and what happened; it takes neither clock nor
+/// chance, and waits for nobody.
+const NOT_IN_THE_CORE: &[&str] = &[
+    "Instant::now",
+    "SystemTime",
+    "fastrand::f64",
+    "fastrand::u",
+    "Rng::new",
+    "thread::",
+    "Mutex",
+    "Condvar",
+    "Atomic",
+    "HashMap",
+    "HashSet",
+    "crossbeam_channel",
+    "postgres",
+    "actix",
+    "tokio",
+];
+
 /// Channels that grow for as long as nobody reads.
 const UNBOUNDED: &[&str] = &["unbounded", "std::sync::mpsc::channel"];
 
@@ -292,6 +312,16 @@ fn architecture_no_channel_is_unbounded() {
             "let (a, b) = crossbeam_channel::unbounded::<u8>();",
         ),
     );
+}
+
+#[test]
+fn architecture_what_decides_has_no_clock_chance_or_thread() {
+    let rule = |source: &Source| {
+        let is_core = source.path.starts_with("tail/") && !source.path.starts_with("tail/shell/");
+        let words = if is_core { NOT_IN_THE_CORE } else { &[] };
+        lines_with(source, words, &source.shipped)
+    };
+    check(rule, &Source::new("tail/a.rs", "let now = Instant::now();"));
 }
 
 /// A violation for each line of `code` that holds one of the words.

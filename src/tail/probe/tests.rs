@@ -110,7 +110,10 @@ fn probe_settles_what_an_old_server_leaves_unsaid() {
         relation: "\"v\"".to_owned(),
         as_of: None,
     };
-    assert_eq!(requests[2..], [Request::Ask(count), Request::Over(Over::Left)]);
+    assert_eq!(
+        requests[2..],
+        [Request::Ask(count), Request::Over(Over::Left)]
+    );
     let told = tail.take_told();
     assert!(matches!(told, Some(TailEvent::Snapshot(view)) if view.copies() == 0));
 }
