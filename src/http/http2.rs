@@ -13,7 +13,7 @@ use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::time::Instant;
 
 use actix_http::Request;
 use actix_service::Service;
@@ -24,7 +24,7 @@ use actix_web::http::header::{
 };
 use actix_web::http::{Method, Version};
 use actix_web::rt::spawn;
-use actix_web::rt::time::{Instant, Sleep, sleep, timeout};
+use actix_web::rt::time::{Sleep, sleep, timeout};
 use actix_web::web::Bytes;
 use actix_web::{Error, HttpMessage as _, HttpResponse};
 use h2::server::{Builder, SendResponse};
@@ -33,14 +33,15 @@ use log::debug;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::limits::{
-    ENDING_WAIT, HTTP2_ASKING_GRACE, HTTP2_FRAME_BYTES_MAX, HTTP2_HEADER_BYTES_MAX, HTTP2_IDLE,
-    HTTP2_INSIDE_WAIT_MIN, HTTP2_RECEIVE_BYTES_MAX, HTTP2_RESET_STREAMS_MAX,
-    HTTP2_RESETS_PENDING_MAX, HTTP2_STREAMS_MAX, HTTP2_UNSENT_BYTES_MAX, OUTLET_WRITES_MAX,
-    REQUEST_HEAD_TIMEOUT, STALL_LOOKS, STALL_TICK_MAX, STALL_TICK_MIN,
+    HTTP2_ASKING_GRACE, HTTP2_FRAME_BYTES_MAX, HTTP2_HEADER_BYTES_MAX, HTTP2_IDLE,
+    HTTP2_RECEIVE_BYTES_MAX, HTTP2_RESET_STREAMS_MAX, HTTP2_RESETS_PENDING_MAX, HTTP2_STREAMS_MAX,
+    HTTP2_UNSENT_BYTES_MAX, OUTLET_WRITES_MAX, REQUEST_HEAD_TIMEOUT, STALL_LOOKS, STALL_TICK_MAX,
+    STALL_TICK_MIN,
 };
 
 use super::content::Content;
-use super::progress::{Patience, Watch};
+use super::patience::{Patience, is_waited_out};
+use super::progress::Watch;
 use super::source::Slot;
 
 /// Serves a connection until it ends.
@@ -196,29 +197,6 @@ struct Wait {
     timer: Pin<Box<Sleep>>,
 }
 
-impl Wait {
-    /// Whether the peer that has been idle since then was waited for long
-    /// enough, inside an event or before.
-    fn is_over(
-        &self,
-        idle_since: Instant,
-        now: Instant,
-        stall_timeout: Duration,
-        is_inside: bool,
-    ) -> bool {
-        let (longest, for_its_end) = match is_inside {
-            true => (
-                stall_timeout.max(HTTP2_INSIDE_WAIT_MIN),
-                HTTP2_INSIDE_WAIT_MIN,
-            ),
-            false => (stall_timeout, ENDING_WAIT),
-        };
-        let is_over = |since: Instant, longest| now.saturating_duration_since(since) >= longest;
-        let waits_for_its_end = |due| is_over(idle_since.max(due), longest.min(for_its_end));
-        is_over(idle_since, longest) || self.due.is_some_and(waits_for_its_end)
-    }
-}
-
 impl Sending {
     /// Sends for as long as there is something and room for it.
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
@@ -279,7 +257,7 @@ impl Sending {
         });
         while wait.timer.as_mut().poll(context).is_ready() {
             let now = Instant::now();
-            wait.timer.as_mut().reset(now + tick);
+            wait.timer.as_mut().reset((now + tick).into());
             // Where the connection itself has no room, it is the connection's
             // progress that counts, and that is looked after elsewhere.
             if self.watch.is_blocked() {
@@ -293,7 +271,7 @@ impl Sending {
             if is_inside {
                 since = since.max(self.asked.get().min(since + HTTP2_ASKING_GRACE));
             }
-            if wait.is_over(since, now, stall_timeout, is_inside) {
+            if is_waited_out(since, wait.due, now, stall_timeout, is_inside) {
                 return self.let_go(is_inside);
             }
         }
@@ -318,42 +296,5 @@ impl Sending {
     fn reset(&mut self, reason: Reason) -> Poll<()> {
         self.stream.send_reset(reason);
         Poll::Ready(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Each row: seconds without progress, seconds of them after it was due to
-    /// end, whether it stands inside an event, whether it is let go.
-    #[actix_web::test]
-    async fn wait_lasts_as_long_as_the_stall_timeout_or_until_an_end_is_due() {
-        let rows = [
-            (59, None, false, false),
-            (60, None, false, true),
-            (60, None, true, true),
-            (59, Some(4), false, false),
-            (59, Some(5), false, true),
-            (20, Some(14), true, false),
-            (20, Some(15), true, true),
-        ];
-        let now = Instant::now() + Duration::from_secs(3600);
-        let ago = |seconds| now - Duration::from_secs(seconds);
-        let is_over = |idle, due: Option<u64>, stall, is_inside| {
-            let wait = Wait {
-                due: due.map(ago),
-                timer: Box::pin(sleep(Duration::ZERO)),
-            };
-            wait.is_over(ago(idle), now, Duration::from_secs(stall), is_inside)
-        };
-        for (idle, due, is_inside, expected) in rows {
-            let found = is_over(idle, due, 60, is_inside);
-            assert_eq!(found, expected, "{idle} s, {due:?}, {is_inside}");
-        }
-        // Who is inside an event would have to begin anew.
-        assert!(is_over(1, None, 1, false));
-        assert!(!is_over(14, None, 1, true));
-        assert!(is_over(15, None, 1, true));
     }
 }

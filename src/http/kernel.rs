@@ -14,17 +14,7 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-/// What a connection stands at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Standing {
-    /// Bytes to be sent, or sent and not acknowledged.
-    pub waiting: u32,
-    /// Bytes that the peer has acknowledged so far.
-    pub acknowledged: u64,
-    /// How long the peer has left without an answer what is on its way to it;
-    /// nothing where nothing is.
-    pub unanswered: Duration,
-}
+use super::patience::Standing;
 
 /// Where the kernel is asked.
 #[derive(Debug)]

@@ -23,6 +23,7 @@ pub mod metrics;
 pub mod ops;
 pub mod page;
 pub mod path;
+pub mod patience;
 pub mod places;
 pub mod policy;
 pub mod progress;

@@ -42,6 +42,61 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("tail", &["connection", "limits", "model", "process"]),
 ];
 
+/// What decides: values that are told the time and do nothing by themselves, so
+/// that a simulation can run them. Files and folders below `src`.
+const CORE: &[&str] = &[
+    "access/",
+    "gateway/drain.rs",
+    "http/hasty.rs",
+    "http/lag.rs",
+    "http/limit.rs",
+    "http/path.rs",
+    "http/patience.rs",
+    "http/readiness.rs",
+    "http/refusal.rs",
+    "http/standing.rs",
+    "limits.rs",
+    "limits/",
+    "model/",
+    "relay/",
+    "tail/",
+];
+
+/// What of these folders is not: what carries out what they decide.
+const SHELLS: &[&str] = &[
+    // The publisher's and the relays' actors, their sockets and timers.
+    "relay/shell/",
+    // The threads, connections and questions of a tail and of the catalog.
+    "tail/shell/",
+];
+
+/// What the core may not name: runtimes, threads, sockets, files, clocks.
+const OUTSIDE: &[&str] = &[
+    "actix",
+    "tokio",
+    "crossbeam",
+    "std::thread",
+    "thread::spawn",
+    "thread::sleep",
+    "TcpStream",
+    "TcpListener",
+    "std::fs",
+    "std::env",
+    "postgres::",
+    "Instant::now",
+    "SystemTime",
+    ".elapsed()",
+    "process::",
+    // Seeded by itself.
+    "Rng::new()",
+];
+
+/// Statics of the core: none of them may decide anything.
+const STATICS: &[(&str, &str)] = &[
+    // Tables of the compressor, which is reset for each piece.
+    ("relay/event/gzip.rs", "DEFLATE"),
+];
+
 const FILE_LINES_MAX: usize = 400;
 const FUNCTION_LINES_MAX: usize = 70;
 const MAIN_LINES_MAX: usize = 60;
@@ -230,6 +285,72 @@ fn architecture_no_files_import_in_a_circle() {
     assert_eq!(tree(&through).len(), 1);
     let violations = rule(&sources());
     assert!(violations.is_empty(), "\n{}", violations.join("\n"));
+}
+
+#[test]
+fn architecture_core_has_no_clock_no_chance_and_no_runtime() {
+    let is_core = |path: &str| {
+        let begins = |list: &[&str]| list.iter().any(|begin| path.starts_with(begin));
+        begins(CORE) && !begins(SHELLS)
+    };
+    let rule = |source: &Source| {
+        if !is_core(&source.path) {
+            return Vec::new();
+        }
+        let mut found = lines_with(source, OUTSIDE, &source.shipped);
+        let lines = source.shipped.lines().enumerate();
+        found.extend(lines.filter_map(|(at, line)| {
+            // Functions of the crate draw from a generator that all share.
+            let draws = line.split("fastrand::").skip(1);
+            let mut draws = draws.filter(|rest| rest.starts_with(|c: char| c.is_lowercase()));
+            let name = static_name(line);
+            let is_known = |name| STATICS.contains(&(source.path.as_str(), name));
+            let what = match (draws.next(), name.filter(|name| !is_known(name))) {
+                (Some(_), _) => "a global random number",
+                (None, Some(_)) => "a static",
+                (None, None) => return None,
+            };
+            Some(format!("{}:{}: {what}", source.path, at + 1))
+        }));
+        found
+    };
+    for bad in [
+        "use tokio::sync::mpsc;",
+        "fn f(a: actix::Addr<A>) {}",
+        "let now = std::time::Instant::now();",
+        "use std::time::{Duration, SystemTime};",
+        "if begun.elapsed() > WAIT {}",
+        "let retry = fastrand::u64(1..5);",
+        "let rng = fastrand::Rng::new();",
+        "use crate::process::now;",
+        "static LAST: Mutex<u64> = Mutex::new(0);",
+        "pub static LAST: AtomicU64 = AtomicU64::new(0);",
+        "fn f(error: &postgres::Error) {}",
+    ] {
+        let bad = Source::new("model/x.rs", bad);
+        assert_eq!(rule(&bad).len(), 1, "{}", bad.text);
+    }
+    for good in [
+        "fn f(rng: &mut fastrand::Rng, now: Instant) -> &'static str { \"\" }",
+        "#[cfg(test)]\nmod tests { fn f() { Instant::now(); } }",
+    ] {
+        assert_eq!(rule(&Source::new("model/x.rs", good)), Vec::<String>::new());
+    }
+    // A list that names what is not there any more would excuse what comes.
+    let sources = sources();
+    for begin in CORE.iter().chain(SHELLS) {
+        let is_there = sources.iter().any(|source| source.path.starts_with(begin));
+        assert!(is_there, "{begin} is not there");
+    }
+    check(rule, &Source::new("model/x.rs", "use tokio::time;"));
+}
+
+/// The name of the static that a line declares, if it declares one.
+fn static_name(line: &str) -> Option<&str> {
+    let line = line.trim_start();
+    let line = line.strip_prefix("pub ").unwrap_or(line);
+    let (name, _) = line.strip_prefix("static ")?.split_once(':')?;
+    Some(name.trim())
 }
 
 #[test]
