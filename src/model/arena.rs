@@ -20,7 +20,7 @@ const DEAD_BYTES_MIN: usize = 4096;
 const DEAD_PART: usize = 4;
 
 /// Where a row stands in an arena.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Place(u32);
 
 impl Place {

@@ -214,6 +214,9 @@ impl Filling {
         };
         let index = Index::build(entries, hashes.len(), equals, repeats);
         drop(hashes);
+        // In the order in which they came: that of hashes is another one in
+        // each process, and decides which chunk is compacted first.
+        repeated.sort_unstable();
         for place in repeated {
             diffs.remove(&place);
             arena.remove(place);
@@ -224,6 +227,8 @@ impl Filling {
             hasher,
             ..Multiset::default()
         };
+        let mut diffs: Vec<(Place, i64)> = diffs.into_iter().collect();
+        diffs.sort_unstable_by_key(|(place, _)| *place);
         for (place, copies) in diffs {
             if copies < 0 {
                 refused = Some(Refusal::Negative(copies));
