@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use crate::model::position::Timestamp;
-use crate::model::upstream::Word;
 use crate::relay::shared_view::Status;
 
 /// Seconds by which the wall clock is past what is known of the view; `None`
 /// while nothing is known, zero for what will never change or is known ahead
-/// of time.
+/// of time. What is final is so as well while its upstream is lost: it grows
+/// no older.
 pub fn lag_seconds(status: &Status, now_ms: u64) -> Option<f64> {
     let timestamp = status.position?.timestamp;
-    if status.upstream.word() == Word::Complete || timestamp == Timestamp::MAX {
+    if status.upstream.is_final() || timestamp == Timestamp::MAX {
         return Some(0.0);
     }
     let lag_ms = now_ms.saturating_sub(timestamp.get());
@@ -22,6 +22,7 @@ pub fn lag_seconds(status: &Status, now_ms: u64) -> Option<f64> {
 mod tests {
     use super::*;
     use crate::model::position::{Incarnation, Position};
+    use crate::model::reason::Cause;
     use crate::model::upstream::{Event, Upstream};
 
     #[test]
@@ -50,6 +51,15 @@ mod tests {
         assert_eq!(lag(Some(9_000), live), Some(1.5));
         assert_eq!(lag(Some(9_000), complete), Some(0.0));
         assert_eq!(lag(Some(u64::MAX), live), Some(0.0));
+        let lost = Status {
+            upstream: {
+                let mut upstream = upstream(complete);
+                let _ = upstream.handle(Event::Failed(Cause::Unreachable.into()), 0);
+                upstream
+            },
+            ..status(Some(9_000), None)
+        };
+        assert_eq!(lag_seconds(&lost, 10_500), Some(0.0), "final all the same");
         assert_eq!(
             lag(Some(11_000), live),
             Some(0.0),

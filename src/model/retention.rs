@@ -220,9 +220,15 @@ impl<F> Retention<F> {
         Some(self.entries.iter().skip(skip))
     }
 
+    /// Whether a position that a client brings back is from before the upstream's
+    /// time went back, and says nothing about what is held now.
+    pub fn is_distrusted(&self, timestamp: Timestamp) -> bool {
+        Some(timestamp) <= self.distrusted
+    }
+
     /// What a client that comes back with a position needs.
     pub fn resume(&self, timestamp: Timestamp) -> Resume {
-        if Some(timestamp) <= self.distrusted {
+        if self.is_distrusted(timestamp) {
             return Resume::Base;
         }
         self.since(timestamp)

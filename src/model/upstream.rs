@@ -11,14 +11,14 @@ use super::reason::{Reason, Why};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State {
     /// There is no base yet.
-    Loading(Loading),
+    Loading(Attempt),
     /// Changes arrive as they happen.
     Live,
     /// The stream was interrupted for this reason, and its continuation is
     /// expected at any moment. Not for long: see `Event::Overdue`.
     Doubted(Reason),
     /// What is held may be stale.
-    Lost(Reason),
+    Lost(Attempt),
     /// A constant view: what is held is final.
     Complete,
     /// Nothing is held; the view is looked for.
@@ -32,15 +32,35 @@ pub enum State {
     GivenUp,
 }
 
-/// What a first base waits for.
+/// How the attempt to get rows stands, where there are none or old ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Loading {
-    /// An answer of the upstream.
+pub enum Attempt {
+    /// The upstream has not answered yet.
     Asking,
-    /// The rows.
+    /// It has; the rows are awaited.
     Reading,
-    /// The next attempt, since the last one failed.
+    /// It failed; the next one follows.
     Failed(Reason),
+}
+
+impl Attempt {
+    /// Why there are no rows yet.
+    fn words(self) -> Cow<'static, str> {
+        match self {
+            Attempt::Asking => "the upstream has not answered yet".into(),
+            Attempt::Reading => "its rows are being read from the upstream".into(),
+            Attempt::Failed(reason) => reason.to_string().into(),
+        }
+    }
+
+    /// The same in one word.
+    fn word(self) -> &'static str {
+        match self {
+            Attempt::Asking => "asking",
+            Attempt::Reading => "reading",
+            Attempt::Failed(reason) => reason.cause.word(),
+        }
+    }
 }
 
 /// What happens to a view.
@@ -117,15 +137,16 @@ impl Word {
 impl State {
     /// What becomes of a state by an event, and what is to be told.
     pub fn next(&self, event: Event) -> (State, Told) {
+        use Attempt::{Failed, Reading};
         use State::{Complete, Doubted, GivenUp, Gone, Live, Lost};
         match (self, event) {
             // Whoever came later would wait for ever.
             (GivenUp, _) => (GivenUp, Told::Nothing),
             (_, Event::GivenUp) => (GivenUp, Told::Gone(Why::GivenUp)),
             (_, Event::Gone(why)) => (Gone { why, failure: None }, self.tell_gone(why)),
-            (State::Loading(_), Event::Found) => (State::Loading(Loading::Reading), Told::Nothing),
+            (State::Loading(_), Event::Found) => (State::Loading(Reading), Told::Nothing),
             (State::Loading(_), Event::Interrupted(reason) | Event::Failed(reason)) => {
-                (State::Loading(Loading::Failed(reason)), Told::Nothing)
+                (State::Loading(Failed(reason)), Told::Nothing)
             }
             (Gone { why, .. }, Event::Found) => {
                 let (why, failure) = (*why, None);
@@ -139,16 +160,20 @@ impl State {
             (Lost(_), Event::Current) => (Live, Told::Live),
             (Lost(_), Event::Final) => (Complete, Told::Live),
             (Lost(_), Event::Interrupted(reason) | Event::Failed(reason)) => {
-                (Lost(reason), Told::Nothing)
+                (Lost(Failed(reason)), Told::Nothing)
             }
+            // What failed before is over.
+            (Lost(_), Event::Found) => (Lost(Reading), Told::Nothing),
             (_, Event::Current) => (Live, Told::Nothing),
             (_, Event::Final) => (Complete, Told::Nothing),
             (Live | Complete, Event::Interrupted(reason)) => (Doubted(reason), Told::Nothing),
-            (Doubted(reason), Event::Overdue) => (Lost(*reason), Told::Lost),
-            (Live | Doubted(_) | Complete, Event::Failed(reason)) => (Lost(reason), Told::Lost),
+            (Doubted(reason), Event::Overdue) => (Lost(Failed(*reason)), Told::Lost),
+            (Live | Doubted(_) | Complete, Event::Failed(reason)) => {
+                (Lost(Failed(reason)), Told::Lost)
+            }
             // The first reason is the true one: what follows comes of it.
             (Doubted(_), Event::Interrupted(_))
-            | (Live | Doubted(_) | Lost(_) | Complete, Event::Found)
+            | (Live | Doubted(_) | Complete, Event::Found)
             | (_, Event::Overdue) => (self.clone(), Told::Nothing),
         }
     }
@@ -162,7 +187,7 @@ impl State {
     }
 
     /// In one word.
-    pub fn word(&self) -> Word {
+    fn word(&self) -> Word {
         match self {
             State::Loading(_) => Word::Loading,
             State::Live | State::Doubted(_) => Word::Live,
@@ -178,14 +203,21 @@ impl State {
 pub struct Upstream {
     state: State,
     since_ms: u64,
+    /// Until when what is held was certainly what the upstream has, while that
+    /// is in doubt.
+    certain_until_ms: u64,
+    /// Whether what is held was final when it was last certain.
+    is_final: bool,
 }
 
 impl Upstream {
     /// Nothing is known yet; the clock is in milliseconds since 1970.
     pub fn new(now_ms: u64) -> Self {
         Upstream {
-            state: State::Loading(Loading::Asking),
+            state: State::Loading(Attempt::Asking),
             since_ms: now_ms,
+            certain_until_ms: now_ms,
+            is_final: false,
         }
     }
 
@@ -193,18 +225,25 @@ impl Upstream {
     #[must_use = "it has to be told"]
     pub fn handle(&mut self, event: Event, now_ms: u64) -> Told {
         let (state, told) = self.state.next(event);
-        let is_kept = match (&self.state, &state) {
+        let (word, before) = (self.word(), std::mem::replace(&mut self.state, state));
+        self.is_final = match self.state {
+            State::Complete => true,
+            State::Doubted(_) | State::Lost(_) => self.is_final,
+            _ => false,
+        };
+        match (&before, &self.state) {
             // Lost since the data are not what the upstream has, not since the
             // gateway has owned up to it.
-            (State::Doubted(_), State::Lost(_)) => true,
-            (State::Live, State::Doubted(_)) => false,
-            (State::Gone { why, .. }, State::Gone { why: other, .. }) => why == other,
-            (before, after) => before.word() == after.word(),
-        };
-        if !is_kept {
-            self.since_ms = now_ms;
+            (State::Doubted(_), State::Lost(_)) => self.since_ms = self.certain_until_ms,
+            (State::Doubted(_), State::Doubted(_)) => {}
+            // Nobody is told of a doubt: if it proves unfounded, nothing was.
+            (_, State::Doubted(_)) => self.certain_until_ms = now_ms,
+            (State::Gone { why, .. }, State::Gone { why: other, .. }) if why != other => {
+                self.since_ms = now_ms;
+            }
+            _ if word != self.word() => self.since_ms = now_ms,
+            _ => {}
         }
-        self.state = state;
         told
     }
 
@@ -215,7 +254,10 @@ impl Upstream {
 
     /// In one word.
     pub fn word(&self) -> Word {
-        self.state.word()
+        match self.state {
+            State::Doubted(_) if self.is_final => Word::Complete,
+            _ => self.state.word(),
+        }
     }
 
     /// Since when it is so, in milliseconds since 1970.
@@ -226,6 +268,12 @@ impl Upstream {
     /// Whether what is held is what the upstream has, as far as anybody knows.
     pub fn is_fresh(&self) -> bool {
         matches!(self.word(), Word::Live | Word::Complete)
+    }
+
+    /// Whether what is held was final when it was last certain, as it is unless
+    /// somebody changes the view meanwhile.
+    pub fn is_final(&self) -> bool {
+        self.is_final
     }
 
     /// Whether there is no such view to be had, and streams are told so.
@@ -251,13 +299,7 @@ impl Upstream {
     pub fn reason(&self) -> Option<Cow<'static, str>> {
         match &self.state {
             State::Live | State::Doubted(_) | State::Complete => None,
-            State::Loading(Loading::Asking) => Some("the upstream has not answered yet".into()),
-            State::Loading(Loading::Reading) => {
-                Some("its rows are being read from the upstream".into())
-            }
-            State::Loading(Loading::Failed(reason)) | State::Lost(reason) => {
-                Some(reason.to_string().into())
-            }
+            State::Loading(attempt) | State::Lost(attempt) => Some(attempt.words()),
             State::Gone { why, failure: None } => Some(why.words().into()),
             State::Gone {
                 why,
@@ -271,9 +313,7 @@ impl Upstream {
     pub fn reason_word(&self) -> &'static str {
         match &self.state {
             State::Live | State::Doubted(_) | State::Complete => "",
-            State::Loading(Loading::Asking) => "asking",
-            State::Loading(Loading::Reading) => "reading",
-            State::Loading(Loading::Failed(reason)) | State::Lost(reason) => reason.cause.word(),
+            State::Loading(attempt) | State::Lost(attempt) => attempt.word(),
             State::Gone { why, .. } => why.word(),
             State::GivenUp => Why::GivenUp.word(),
         }

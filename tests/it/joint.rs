@@ -101,6 +101,36 @@ fn joint_stream_ends_where_time_went_back_and_begins_there() {
     reach(&server, &mut stream, &mut joined, now);
 }
 
+/// The positions of before lie within what is known ahead of the new time.
+#[test]
+fn joint_stream_begins_at_the_earlier_time_though_a_view_is_known_ahead() {
+    let server = server(Generation::Modern);
+    // Both times are within one hour of the view's.
+    server.tick_after(1_002_000_000);
+    server.set_refresh("v", 3_600_000);
+    let gateway = gateway(&server.url(), &["--upstream-timeout", "300ms"]);
+    let mut joined = Joined::default();
+    let mut stream = joined.open(gateway.address, BOTH);
+    reach(&server, &mut stream, &mut joined, server.now());
+    let contents = |view: &str| (view.to_owned(), vec![(row(["1", "earlier"]), 2)]);
+    server.rewind(server.now() - 600_000, &[contents("v"), contents("w")]);
+    let deadline = Instant::now() + PATIENCE;
+    while let Some(event) = stream.next() {
+        assert!(Instant::now() < deadline, "it goes on: {event:?}");
+        joined.apply(&event);
+    }
+    for view in ["v", "w"] {
+        let gone = format!("view {view:?} is gone: the upstream's time went back");
+        gateway.process.await_log(&gone);
+    }
+    let before = joined.time.take();
+    let mut stream = joined.open(gateway.address, BOTH);
+    joined.read_until(&mut stream, |_| true);
+    assert!(joined.time < before);
+    let now = server.commit("w", vec![(row(["2", "later"]), 1)]);
+    reach(&server, &mut stream, &mut joined, now);
+}
+
 #[test]
 fn joint_views_of_the_demo_agree_at_every_common_time() {
     const VIEWS: [&str; 4] = ["counter", "edits_by_language", "top10", "user_edits"];

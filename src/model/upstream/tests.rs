@@ -11,15 +11,19 @@ const fn reason(cause: Cause) -> Reason {
 }
 
 fn asking() -> State {
-    State::Loading(Loading::Asking)
+    State::Loading(Attempt::Asking)
 }
 
 fn reading() -> State {
-    State::Loading(Loading::Reading)
+    State::Loading(Attempt::Reading)
 }
 
 fn failing(reason: Reason) -> State {
-    State::Loading(Loading::Failed(reason))
+    State::Loading(Attempt::Failed(reason))
+}
+
+fn lost(reason: Reason) -> State {
+    Lost(Attempt::Failed(reason))
 }
 
 fn gone(why: Why) -> State {
@@ -45,15 +49,15 @@ const EVENTS: [Event; 9] = [
     Event::GivenUp,
 ];
 
-fn lost_row() -> [(State, Told); 9] {
+fn lost_row(state: &State) -> [(State, Told); 9] {
     let gone = |why| (gone(why), Told::Gone(why));
     [
-        (Lost(A), Told::Nothing),
+        (Lost(Attempt::Reading), Told::Nothing),
         (Live, Told::Live),
         (Complete, Told::Live),
-        (Lost(B), Told::Nothing),
-        (Lost(A), Told::Nothing),
-        (Lost(B), Told::Nothing),
+        (lost(B), Told::Nothing),
+        (state.clone(), Told::Nothing),
+        (lost(B), Told::Nothing),
         gone(Why::Dropped),
         gone(Why::TooLarge),
         (GivenUp, Told::Gone(Why::GivenUp)),
@@ -87,7 +91,7 @@ fn table() -> Vec<(State, [(State, Told); 9])> {
             (Complete, Quiet),
             (interrupted, Quiet),
             overdue,
-            (Lost(B), Told::Lost),
+            (lost(B), Told::Lost),
             dropped(),
             too_large(),
             given_up(),
@@ -113,8 +117,9 @@ fn table() -> Vec<(State, [(State, Told); 9])> {
         loading(reading()),
         loading(failing(A)),
         holding(Live, Doubted(B), (Live, Quiet)),
-        holding(Doubted(A), Doubted(A), (Lost(A), Told::Lost)),
-        (Lost(A), lost_row()),
+        holding(Doubted(A), Doubted(A), (lost(A), Told::Lost)),
+        (lost(A), lost_row(&lost(A))),
+        (Lost(Attempt::Reading), lost_row(&Lost(Attempt::Reading))),
         holding(Complete, Doubted(B), (Complete, Quiet)),
         absent(gone(Why::Dropped)),
         absent(gone_failing(A)),
@@ -183,16 +188,55 @@ fn upstream_is_lost_since_the_data_are_in_doubt() {
     assert_eq!(by(Failed(A), 2), (Told::Nothing, 1), "loading all the time");
     assert_eq!(by(Current, 3), (Told::Nothing, 3));
     assert_eq!(by(Current, 4), (Told::Nothing, 3));
-    assert_eq!(by(Interrupted(A), 5), (Told::Nothing, 5));
-    assert_eq!(by(Interrupted(B), 6), (Told::Nothing, 5));
+    assert_eq!(by(Interrupted(A), 5), (Told::Nothing, 3), "live so far");
+    assert_eq!(by(Interrupted(B), 6), (Told::Nothing, 3));
     assert_eq!(by(Overdue, 7), (Told::Lost, 5));
     assert_eq!(by(Failed(B), 8), (Told::Nothing, 5), "one outage");
     assert_eq!(by(Current, 9), (Told::Live, 9));
+    assert_eq!(by(Failed(A), 10), (Told::Lost, 10));
+    assert_eq!(by(Current, 11), (Told::Live, 11));
     let dropped = Event::Gone(Why::Dropped);
-    assert_eq!(by(dropped, 10), (Told::Gone(Why::Dropped), 10));
-    assert_eq!(by(Failed(B), 11), (Told::Nothing, 10));
-    assert_eq!(by(dropped, 12), (Told::Nothing, 10));
-    assert_eq!(by(Event::Gone(Why::TooLarge), 13), (Told::Nothing, 13));
+    assert_eq!(by(dropped, 12), (Told::Gone(Why::Dropped), 12));
+    assert_eq!(by(Failed(B), 13), (Told::Nothing, 12));
+    assert_eq!(by(dropped, 14), (Told::Nothing, 12));
+    assert_eq!(by(Event::Gone(Why::TooLarge), 15), (Told::Nothing, 15));
+}
+
+/// Of a doubt that proves unfounded nobody is told, by `since` neither.
+#[test]
+fn upstream_that_was_only_in_doubt_is_what_it_was_all_the_time() {
+    for (event, word) in [(Current, Word::Live), (Final, Word::Complete)] {
+        let mut upstream = Upstream::new(1);
+        for (event, now_ms) in [(event, 2), (Interrupted(A), 3), (Found, 4), (event, 5)] {
+            assert_eq!(upstream.handle(event, now_ms), Told::Nothing);
+            assert_eq!((upstream.word(), upstream.since_ms()), (word, 2));
+        }
+        // The next doubt is one of its own.
+        for (event, now_ms) in [(Interrupted(A), 6), (Overdue, 7)] {
+            let _ = upstream.handle(event, now_ms);
+        }
+        assert_eq!((upstream.word(), upstream.since_ms()), (Word::Lost, 6));
+    }
+}
+
+#[test]
+fn upstream_of_a_final_view_is_known_to_be_that_until_it_is_found_otherwise() {
+    for (events, expected) in [
+        (vec![Current], false),
+        (vec![Final], true),
+        (vec![Final, Interrupted(A)], true),
+        (vec![Final, Interrupted(A), Overdue, Found], true),
+        (vec![Final, Failed(A)], true),
+        (vec![Final, Failed(A), Current], false),
+        (vec![Final, Interrupted(A), Current, Failed(A)], false),
+        (vec![Final, Event::Gone(Why::Dropped)], false),
+    ] {
+        let mut upstream = Upstream::new(0);
+        for event in &events {
+            let _ = upstream.handle(*event, 0);
+        }
+        assert_eq!(upstream.is_final(), expected, "{events:?}");
+    }
 }
 
 #[test]
@@ -205,6 +249,9 @@ fn upstream_says_in_words_what_is_amiss() {
     let denied = B.to_string();
     assert_eq!(by(Failed(B)), Some(denied.clone()));
     assert_eq!(by(Current), None);
+    assert_eq!(by(Failed(B)), Some(denied.clone()));
+    let reading = by(Found).expect("a reason");
+    assert!(reading.contains("being read"), "{reading}");
     assert_eq!(by(Failed(B)), Some(denied.clone()));
     let dropped = Why::Dropped.words();
     assert_eq!(by(Event::Gone(Why::Dropped)).as_deref(), Some(dropped));

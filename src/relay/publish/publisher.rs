@@ -130,6 +130,9 @@ impl Publisher {
     }
 
     fn take(&mut self, event: TailEvent) {
+        if self.is_failure(&event) {
+            self.shared.counters.count_failure();
+        }
         match event {
             TailEvent::Described(description) => self.describe(description),
             TailEvent::Snapshot(view) => self.snapshot(view),
@@ -142,7 +145,6 @@ impl Publisher {
             TailEvent::Delta(_) | TailEvent::Progress(_) | TailEvent::Complete => {}
             TailEvent::Interrupted(reason) => self.stands(Event::Interrupted(reason)),
             TailEvent::Failed(reason) => {
-                self.shared.counters.count_failure();
                 self.settle(true);
                 self.stands(Event::Failed(reason));
             }

@@ -121,6 +121,42 @@ fn publisher_owns_up_to_a_doubt_that_lasts() {
     assert!(!publisher.shared.upstream().is_fresh());
 }
 
+#[test]
+fn publisher_counts_each_failure_that_the_tail_counts_once() {
+    let now = start();
+    let mut publisher = publisher(Duration::ZERO, now);
+    let (changed, changing) = (Why::ColumnsChanged, Cause::Changing.into());
+    for (event, expected) in [
+        (TailEvent::Failed(Cause::Unreachable.into()), 1),
+        (described("v"), 1),
+        (snapshot(7, 2), 1),
+        (TailEvent::Interrupted(changing), 1),
+        (TailEvent::Interrupted(Cause::BadData.into()), 2),
+        // Found, with other columns: the stream goes on as another.
+        (TailEvent::Gone(changed), 2),
+        (described("w"), 2),
+        (snapshot(8, 2), 2),
+        (TailEvent::Interrupted(changing), 2),
+        (TailEvent::Gone(Why::Dropped), 3),
+        (TailEvent::Gone(Why::Dropped), 4),
+        (TailEvent::Gone(changed), 5),
+        (TailEvent::Gone(Why::Renamed), 6),
+        (described("v"), 6),
+        // The tail says so as well, once it has been told.
+        (snapshot(9, 60), 6),
+        (TailEvent::Gone(Why::TooLarge), 7),
+        (described("v"), 7),
+        (snapshot(10, 2), 7),
+        (TailEvent::Gone(Why::TimeWentBack), 7),
+        (TailEvent::Gone(Why::Moved), 7),
+    ] {
+        let shown = format!("{event:?}");
+        let _ = publisher.handle(event, now);
+        let counted = publisher.shared.counters.failures();
+        assert_eq!(counted, expected, "by {shown}");
+    }
+}
+
 /// Whatever comes: who is woken when it asks to be, and looks, is not to be
 /// woken at once again, or a thread would spin.
 #[test]

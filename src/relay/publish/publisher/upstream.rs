@@ -6,8 +6,9 @@ use log::{info, warn};
 
 use super::Publisher;
 use crate::limits::SNAPSHOT_BEHIND_MS_MAX;
+use crate::model::event::TailEvent;
 use crate::model::position::Timestamp;
-use crate::model::reason::Why;
+use crate::model::reason::{Cause, Why};
 use crate::model::upstream::{Event, State, Told, Word};
 
 impl Publisher {
@@ -35,6 +36,20 @@ impl Publisher {
         if let Some(held) = &mut self.held {
             held.publish_upstream(live, keeping);
             self.last_frame = self.now.instant;
+        }
+    }
+
+    /// Whether an attempt to stream the view has failed by this, or a stream: what
+    /// the log counts as one.
+    pub(super) fn is_failure(&self, event: &TailEvent) -> bool {
+        match event {
+            TailEvent::Failed(_) => true,
+            // What is begun anew at once has not failed.
+            TailEvent::Interrupted(reason) => reason.cause != Cause::Changing,
+            TailEvent::Gone(Why::Dropped | Why::Renamed | Why::TooLarge) => true,
+            // Told of a view that is found again, too, and then once.
+            TailEvent::Gone(Why::ColumnsChanged) => self.shared.upstream().is_gone(),
+            _ => false,
         }
     }
 

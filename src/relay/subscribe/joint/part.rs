@@ -190,10 +190,13 @@ impl Part {
             }
             Judged::Base(brought) => brought,
         };
-        // A base may be older than what the client has shown.
-        let known = log.borrow().position();
+        // A base may be older than what the client has shown; but not where time
+        // went back since, or the others would have to come as far again.
         let is_known = |brought: &Position| {
-            brought.incarnation == known.incarnation && brought.timestamp <= known.timestamp
+            let (log, at) = (log.borrow(), brought.timestamp);
+            let known = log.position();
+            let is_of_now = brought.incarnation == known.incarnation && at <= known.timestamp;
+            is_of_now && !log.frames.is_distrusted(at)
         };
         if let Some(position) = brought.filter(is_known) {
             self.seen = position.timestamp;
