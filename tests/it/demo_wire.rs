@@ -1,6 +1,6 @@
 //! The stand-in's own wire output beside that of the recorded servers, message
 //! by message, for the same situations. What differs on purpose is listed here
-//! and justified in docs/ARCHITECTURE.md.
+//! and justified in docs/STANDIN.md.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;

@@ -1,5 +1,5 @@
 //! Who answers for what was recorded: every exchange of every file is claimed
-//! by a test that plays it, or by a reason in docs/ARCHITECTURE.md.
+//! by a test that plays it, or by a reason in docs/STANDIN.md.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::demo_wire;
 /// What a PostgreSQL driver made of answers: no messages.
 pub const DRIVER: &str = "psycopg2_rowdescription";
 
-/// Why an exchange is not played. Each stands in docs/ARCHITECTURE.md.
+/// Why an exchange is not played. Each stands in docs/STANDIN.md.
 const REASONS: [&str; 3] = [NO_RESUME, NOT_ASKED, REMARK];
 const NO_RESUME: &str = "TAIL with SNAPSHOT = false";
 const NOT_ASKED: &str = "statements that the gateway never sends";
@@ -123,7 +123,7 @@ pub fn streams(generation: &'static str, by: Claim) -> Vec<Recorded> {
 
 #[test]
 fn transcripts_are_claimed_to_the_last_statement() {
-    let document = include_str!("../../../docs/ARCHITECTURE.md");
+    let document = include_str!("../../../docs/STANDIN.md");
     for reason in REASONS {
         assert!(
             document.contains(&format!("| {reason}")),
