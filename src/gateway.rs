@@ -158,8 +158,8 @@ fn bind(
     Ok((server.run(), address))
 }
 
-/// Who may open a stream; a limit that the system will not let us reach is
-/// worth knowing before the day it matters.
+/// Who may open a stream. Warns if the system allows too few open files for
+/// the limit to be reached.
 fn limits(config: &Config) -> Limits {
     let connections = &config.connections;
     let needed = connections

@@ -30,7 +30,8 @@ pub fn open_files_max() -> Option<usize> {
 
 /// Files that the process has open, if the system says so.
 pub fn open_files() -> Option<u64> {
-    // Since 6.2 the size says how many there are; before it, they are counted.
+    // Since Linux 6.2 the folder's size is the number of open files; on older
+    // ones its entries are counted.
     let said = fs::metadata("/proc/self/fd").ok()?.len();
     if said > 0 {
         return Some(said);

@@ -15,7 +15,7 @@ use crate::relay::shared_view::LOTS;
 pub enum Event {
     /// So many streams are being served now.
     Streams(usize),
-    /// Another signal: whoever runs the gateway waits no longer.
+    /// Another signal: the operator does not want to wait for the drain.
     Signal,
 }
 
@@ -30,7 +30,7 @@ pub enum Effect {
     },
     /// The upstreams are needed no more.
     StopUpstreams,
-    /// So is the server: all is over.
+    /// The HTTP server is needed no more: all is over.
     StopServer {
         /// Streams that did not take their last event in time.
         left: usize,

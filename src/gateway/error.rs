@@ -23,7 +23,8 @@ pub enum GatewayError {
     /// A view cannot be tailed, now or ever.
     #[error(transparent)]
     Tail(#[from] TailError),
-    /// A certificate that was good when the configuration was read.
+    /// The certificate was good when the configuration was read, and is not any
+    /// more.
     #[error("certificate cannot be shown")]
     Certificate(#[from] TlsError),
     /// The HTTP server ended.

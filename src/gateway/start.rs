@@ -106,7 +106,7 @@ fn tail_view(config: &Config, view: &ViewChoice) -> TailView {
     };
     match &view.what {
         What::Query(query) => tailed.query = Some(query.clone()),
-        // Never tailed itself: what it names is.
+        // A pattern is not tailed itself; the views that it names are.
         What::Pattern(_) => {}
         What::Relation(relation) => {
             tailed.sql = relation.to_sql();

@@ -27,7 +27,8 @@ pub struct Access(Scope);
 enum Scope {
     /// No tokens are asked for.
     Everything,
-    /// The same, but the host it names may be somebody else's.
+    /// No tokens are asked for, but the request names a host that may not be
+    /// ours: it is shown no view.
     NoView,
     /// What its token grants.
     Granted(Grant),
@@ -94,7 +95,8 @@ impl FromRequest for Access {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let request = request.clone();
         Box::pin(async move {
-            // Without rules nothing is let in; the application always has some.
+            // The application always has its rules; should they be missing, nobody is
+            // let in.
             let gateway = request.app_data::<Data<Gateway>>().cloned();
             let gateway = gateway.ok_or(HttpError::NoKeys)?;
             Access::of(&gateway.policy, &request).await

@@ -1,9 +1,10 @@
 //! What happens on an accepted connection, with TLS or without.
 //!
-//! The first bytes tell HTTP/2 from HTTP/1, also without TLS, as proxies speak
-//! it who know that we do. Each has its own part, and the application that
-//! answers is the same. A stream on a plain HTTP/1.1 socket is served on the
-//! socket itself: no buffer of its own, and no copy of any event.
+//! The first bytes tell HTTP/2 from HTTP/1. That works without TLS, too, where
+//! proxies begin with HTTP/2 at once ("prior knowledge"). Each protocol has a
+//! file of its own, and both ask the same application for answers. A stream on a
+//! plain HTTP/1.1 socket is written to the socket itself: it needs no buffer of
+//! its own, and no event is copied.
 
 use std::fmt::Display;
 use std::io;
@@ -53,7 +54,7 @@ pub fn connections(
     tls: Option<ServerConfig>,
 ) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = (), InitError = ()> {
     let acceptor = tls.map(|mut tls| {
-        // The better one first.
+        // In the order of preference.
         tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Acceptor::new(tls)
     });
@@ -110,7 +111,8 @@ where
         Box::pin(async move {
             match Box::pin(accepting).await {
                 Ok(mut stream) => {
-                    // What the peer has no room for need not wait encrypted, too.
+                    // Bytes that the peer has no room for wait once, in the stream, and
+                    // not a second time in the TLS session's buffer.
                     let session = stream.get_mut().1;
                     session.set_buffer_limit(Some(TLS_UNSENT_BYTES_MAX));
                     serve(stream, peer, app, watch).await;
@@ -122,7 +124,7 @@ where
     }
 }
 
-/// What ends a connection is nobody's fault here.
+/// Logs why a connection ended. It is no error of ours: peers come and go.
 fn say(error: &impl Display) {
     debug!("connection ended: {error}");
 }
@@ -134,8 +136,8 @@ where
     A: Service<Request, Response = ServiceResponse<B>, Error = Error> + 'static,
     B: MessageBody + 'static,
 {
-    // Each of these lives no longer than it has to: what is held for the time
-    // of a stream is held ten thousand times.
+    // A stream may last for days, and there may be ten thousand: what is needed
+    // for requests alone is dropped before the stream is served.
     let conversation = converse(Http1::new(io, peer), Rc::clone(&app));
     match Box::pin(watch.during(conversation)).await {
         None | Some(Ok(Outcome::End)) => {}
@@ -163,7 +165,8 @@ enum Outcome<IO> {
     End,
 }
 
-/// Answers requests for as long as they are such as are answered here.
+/// Answers one HTTP/1 request after the other, until the connection ends or is
+/// to be used for a stream or for HTTP/2.
 async fn converse<IO, A, B>(mut http: Http1<IO>, app: Rc<A>) -> io::Result<Outcome<IO>>
 where
     IO: Link,

@@ -11,7 +11,7 @@ use crate::relay::shell::alarm::Alarm;
 
 use super::source::Source;
 
-/// What is sent.
+/// The body of an answer.
 pub enum Content {
     /// Events, and the timer of their stream.
     Stream(Source, Alarm),
@@ -62,7 +62,8 @@ impl Content {
         }
     }
 
-    /// Whether it is the end of an answer over a limit that is waited for.
+    /// Whether this is the answer to a client over a limit, of which the end is
+    /// held back for a while (`hasty`).
     pub fn is_held(&self) -> bool {
         matches!(self, Content::Body(body) if body.size() == BodySize::Stream)
     }

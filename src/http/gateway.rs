@@ -23,9 +23,9 @@ pub struct Gateway {
     pub policy: Arc<Policy>,
     /// Who may open one stream more.
     pub places: Places,
-    /// Places for answers with a view's rows.
+    /// Places for answers with all rows of a view; so many are sent at once.
     pub snapshots: Arc<Semaphore>,
-    /// Who may say on whose behalf it asks.
+    /// The proxies that are believed when they name the client's address.
     pub proxies: Arc<TrustedProxies>,
     /// Whether streams are compressed for who accepts it.
     pub compress: bool,

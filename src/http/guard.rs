@@ -24,14 +24,17 @@ use super::gateway::Gateway;
 use super::policy::Policy;
 use super::request_head::Verdict;
 
-/// What it may read beside the usual.
+/// The response headers that a page of another origin may read, beside those
+/// that browsers always let it read.
 const EXPOSED_HEADERS: &str = "ETag, Retry-After";
 
-/// What who watches the process asks, by whatever name or address it knows it.
+/// The paths of monitoring. It may ask under any name or address that it knows
+/// the process by, so the host is not checked there.
 const PROBES: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 
-/// Goes with a request that names a host that may be of somebody else's making:
-/// it is told how the process is, and no view by its name.
+/// Marks a request that names a host which is not ours: the name may have been
+/// made to point here by somebody else (DNS rebinding). It is told how the
+/// process is, and no view by its name.
 #[derive(Clone, Copy, Debug)]
 pub struct Stranger;
 
@@ -48,7 +51,8 @@ pub async fn guard(
     let is_stranger = !host.is_ok_and(|host| policy.hosts.admit(host));
     let origins = request.headers().get_all(ORIGIN);
     let sharing = match is_stranger {
-        // Nobody reads from outside what was asked under a name that is not ours.
+        // Pages of other origins may not read an answer that was asked for under
+        // a name that is not ours.
         true => Sharing::No,
         false => policy.origins.share(origins.map(HeaderValue::as_bytes)),
     };
@@ -86,8 +90,8 @@ fn host(request: &ServiceRequest) -> Result<Option<&[u8]>, HttpError> {
     let is_bad = second.is_some() || header.is_some_and(|name| !is_well_formed(name));
     let is_missing = match request.version() {
         Version::HTTP_09 | Version::HTTP_10 => false,
-        // There the target's stands in place of the header's, and is not to
-        // differ from it.
+        // In HTTP/2 the target's authority takes the place of the header; a
+        // request may have both, and they must be the same.
         Version::HTTP_2 => target.or(header).is_none(),
         _ => header.is_none(),
     };
@@ -122,7 +126,7 @@ fn preflight(policy: &Policy, sharing: &Sharing, asked: &HeaderMap) -> HttpRespo
         .finish()
 }
 
-/// Says who may read the answer; to nobody in particular where nobody else may.
+/// Adds the headers that tell a browser which origin may read the answer.
 fn say(origins: &Origins, sharing: &Sharing, headers: &mut HeaderMap) {
     let origin = match sharing {
         Sharing::No => None,

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::limits::{HASTY_CLIENTS_MAX, HASTY_TIMES, HELD_MAX};
 
-/// What clients were told, for as long as it is to be heeded.
+/// Remembers which clients were told to wait, until their wait is over.
 #[derive(Debug, Default)]
 pub struct Hasty {
     told: HashMap<IpAddr, Told>,

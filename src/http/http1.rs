@@ -53,23 +53,23 @@ pub enum Next {
     End,
 }
 
-/// What is to be done behind an answer.
+/// What is to be done after an answer.
 pub enum After {
     /// Wait for another request.
     Next,
     /// Close the connection.
     Close,
-    /// Serve the subscriber on the socket, behind this head.
+    /// Write this head, then serve the subscriber on the socket.
     Stream(Vec<u8>, Box<Subscriber>),
 }
 
-/// A connection and what was heard on it.
+/// A connection, and what was read from it and not yet used.
 pub struct Http1<IO> {
     /// The connection.
     pub io: IO,
     /// Who is at its other end.
     peer: Option<SocketAddr>,
-    /// What was heard and not yet understood.
+    /// Bytes that were read and are not yet part of a request.
     pub heard: Vec<u8>,
     is_first: bool,
     /// The client has closed its side.
@@ -126,7 +126,7 @@ impl<IO: Link> Http1<IO> {
         }
     }
 
-    /// Hears a little more, or that there will be no more.
+    /// Reads what the client has sent; notes if it has closed its side.
     fn poll_hear(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut scratch = [0; READ_BYTES];
         let mut buffer = ReadBuf::new(&mut scratch);
@@ -195,9 +195,9 @@ impl<IO: Link> Http1<IO> {
         Ok(if is_last { After::Close } else { After::Next })
     }
 
-    /// Closes the connection behind an answer. What the client still says is
-    /// passed over for a while: closed at once, the kernel might take back what
-    /// the client has not read.
+    /// Closes the connection after an answer. What the client still sends is read
+    /// and dropped for a while: if there were unread bytes at the close, the
+    /// kernel would reset the connection, and the client might lose the answer.
     pub async fn close(mut self) {
         let linger = async {
             self.io.shutdown().await?;
@@ -209,7 +209,7 @@ impl<IO: Link> Http1<IO> {
             }
             io::Result::Ok(())
         };
-        // However it ends, the connection does.
+        // The connection is closed in any case.
         drop(timeout(LINGER_TIMEOUT, linger).await);
     }
 }
@@ -225,9 +225,9 @@ struct Sending {
     is_chunked: bool,
     /// The body has not been asked yet.
     is_fresh: bool,
-    /// All is in `front` and `piece`, or out.
+    /// The body has ended: what is left to send is in `front` and `piece`.
     is_over: bool,
-    /// Bytes that the client has said on its stream.
+    /// Bytes that the client has sent while its stream runs; they are dropped.
     passed_over: usize,
     content: Content,
 }
@@ -245,7 +245,7 @@ impl Sending {
                 Poll::Ready(()) => {}
                 Poll::Pending => break,
             }
-            // Behind a stream nothing is read as a request.
+            // What the client sends while a stream runs is never a request.
             if self.left.is_none() {
                 self.passed_over = self.passed_over.saturating_add(http.heard.len());
                 http.heard = Vec::new();
@@ -255,7 +255,8 @@ impl Sending {
             }
         }
         loop {
-            // The head waits for what is there of the body: one packet.
+            // The head is sent together with what there is of the body already, in
+            // one packet.
             if self.is_over || !self.is_fresh {
                 ready!(self.poll_write(&mut http.io, context))?;
             }
@@ -267,7 +268,7 @@ impl Sending {
                 Poll::Ready(Some(Ok(bytes))) => self.add(bytes)?,
                 Poll::Ready(Some(Err(()))) => return Poll::Ready(Err(io::ErrorKind::Other.into())),
                 Poll::Ready(None) => self.end()?,
-                // What is held back is held back from who waits for it.
+                // An end that is held back need not wait for a client that has left.
                 Poll::Pending if http.is_deaf && self.content.is_held() => self.end()?,
                 Poll::Pending => {
                     ready!(self.poll_write(&mut http.io, context))?;
@@ -286,7 +287,7 @@ impl Sending {
         } else if !self.is_chunked {
             self.piece = bytes;
         } else if !bytes.is_empty() {
-            // An empty chunk would be the end already.
+            // An empty chunk would end the body.
             self.front
                 .extend_from_slice(format!("{:X}\r\n", bytes.len()).as_bytes());
             self.piece = bytes;
@@ -329,7 +330,7 @@ impl Sending {
                 self.front.extend_from_slice(b"\r\n");
             }
         }
-        // An empty rest would still hold all of it in memory.
+        // An empty `Bytes` still points into the frame, and would keep it in memory.
         self.piece = Bytes::new();
         Poll::Ready(Ok(()))
     }

@@ -1,9 +1,9 @@
 //! HTTP/2: the streams of one connection, each with its own window.
 //!
-//! The HTTP stack's own part for HTTP/2 asks a response for bytes only once the
-//! client has room for them, and otherwise waits, for ever if need be. So a
-//! stream whose window stays shut could neither end nor be noticed to be
-//! unwanted. Here each stream is looked at while it waits: one that the client
+//! The HTTP/2 part of actix-web asks a response for bytes only once the client
+//! has room for them, and otherwise waits, for ever if need be. A stream whose
+//! window stays shut could neither end, nor would anybody notice that its client
+//! has reset it. Here each stream is looked at while it waits: one that the client
 //! has reset is dropped at once, and one that took nothing for the stall timeout
 //! is ended, while the others go on.
 
@@ -64,8 +64,8 @@ where
     let Ok(Ok(mut connection)) = handshake else {
         return;
     };
-    // When the client has asked for something last. Each stream that is being
-    // served has a copy.
+    // When the client last sent a request. Each stream that is being served has
+    // a copy, so their number tells whether any is.
     let asked = Rc::new(Cell::new(Instant::now()));
     let mut is_leaving = false;
     loop {
@@ -89,7 +89,7 @@ where
     }
 }
 
-/// Answers one request. Bodies of requests are not read: none has a meaning.
+/// Answers one request. Its body is not read: no request here needs one.
 async fn answer<A, B>(
     request: http::Request<RecvStream>,
     mut respond: SendResponse<Bytes>,
@@ -157,7 +157,8 @@ fn prepared(head: &ResponseHead, size: BodySize) -> http::Response<()> {
     *response.version_mut() = Version::HTTP_2;
     let headers = response.headers_mut();
     for (name, value) in head.headers.iter() {
-        // What says where a message of HTTP/1.1 ends; here, the frames do.
+        // Headers that tell in HTTP/1.1 where a message ends. In HTTP/2 the
+        // frames tell it, and these headers are forbidden.
         if ![CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE].contains(name) {
             headers.append(name, value.clone());
         }
@@ -180,7 +181,7 @@ struct Sending {
     content: Content,
     /// What is left of a piece for which there was no room.
     unsent: Bytes,
-    /// A part of that piece is out.
+    /// A part of that piece was sent already.
     is_begun: bool,
     patience: Patience,
     /// Runs while there is no room.
@@ -233,7 +234,7 @@ impl Sending {
             self.patience.take(taken, Instant::now(), stall_timeout);
             let piece = match room < self.unsent.len() {
                 true => self.unsent.split_to(room),
-                // An empty rest would still hold the whole base in memory.
+                // An empty `Bytes` would still keep the whole base in memory.
                 false => std::mem::take(&mut self.unsent),
             };
             if self.stream.send_data(piece, false).is_err() {
@@ -244,7 +245,7 @@ impl Sending {
         Poll::Pending
     }
 
-    /// Waits for room, for so long.
+    /// Waits for room in the stream's window; gives up a peer that makes none.
     fn poll_wait(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let stall_timeout = self.watch.stall_timeout();
         let tick = (stall_timeout / STALL_LOOKS / 2).clamp(STALL_TICK_MIN, STALL_TICK_MAX);

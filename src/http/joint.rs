@@ -84,7 +84,8 @@ fn find(names: &[String], views: &WorkerViews, access: &Access) -> Result<Vec<Ch
         if chosen.iter().any(|other| Rc::ptr_eq(&other.local, &local)) {
             return Err(HttpError::RepeatedView(at + 1));
         }
-        // As in the path: a line break in it would end the event's name.
+        // Encoded as in a path: a line break in a name would end the line that
+        // the event's name stands in.
         let name = encode_segment(name);
         chosen.push(Chosen { local, name });
     }

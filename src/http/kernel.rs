@@ -63,7 +63,8 @@ impl Kernel {
         }
         let (domain, protocol) = (Domain::from(AF_NETLINK), Protocol::from(NETLINK_SOCK_DIAG));
         let socket = Socket::new(domain, Type::DGRAM, Some(protocol))?;
-        // The answer is there when the question has been taken.
+        // The kernel answers within the call that sends the question, so nothing
+        // ever waits here.
         socket.set_nonblocking(true)?;
         let number = Cell::new(0);
         Ok(Kernel { socket, number })
@@ -78,7 +79,7 @@ impl Kernel {
         loop {
             let length = (&self.socket).read(&mut scratch).ok()?;
             let message = scratch.get(..length)?;
-            // An answer to an earlier question is nobody's any more.
+            // An answer to an earlier question is passed over.
             if message.get(NUMBER_AT..)?.first_chunk() == Some(&number.to_ne_bytes()) {
                 return standing(message);
             }
@@ -107,14 +108,14 @@ fn question(local: SocketAddr, peer: SocketAddr, number: u32) -> Vec<u8> {
         body.extend(place);
     }
     body.extend(scope.to_ne_bytes());
-    // Whichever it is that has these addresses now.
+    // Any cookie: the connection that has these addresses now.
     body.extend([u8::MAX; 8]);
     let length = u32::try_from(HEADER_BYTES + body.len()).unwrap_or(0);
     let mut message = length.to_ne_bytes().to_vec();
     message.extend(SOCK_DIAG_BY_FAMILY.to_ne_bytes());
     message.extend(NLM_F_REQUEST.to_ne_bytes());
     message.extend(number.to_ne_bytes());
-    // From whom: the kernel knows.
+    // The sender's id: the kernel fills it in.
     message.extend([0; 4]);
     message.extend(body);
     message

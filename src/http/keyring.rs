@@ -9,7 +9,7 @@ use tokio::sync::{Notify, watch};
 use crate::access::key::KeySet;
 use crate::limits::{JWKS_UNKNOWN_PAUSE, JWKS_WAIT};
 
-/// The current keys, and a bell for whoever reads the set.
+/// The current keys, and a signal (`bell`) to the task that reads the set.
 #[derive(Debug)]
 pub struct Keyring {
     /// Whether there is a set to be read.
@@ -24,7 +24,7 @@ pub struct Keyring {
 /// What there is of keys.
 #[derive(Debug)]
 struct Keys {
-    /// The key of a file of its own.
+    /// The key of `--jwt-key-file`.
     own: KeySet,
     /// The set that was read last.
     set: Option<KeySet>,
@@ -33,8 +33,8 @@ struct Keys {
 }
 
 impl Keys {
-    /// With a set to be read, the own key counts until then; with none, there
-    /// is nothing yet.
+    /// Puts both together. While a set is still to be read, the own key alone
+    /// counts; without one there is nothing to verify with yet.
     fn join(&mut self, has_source: bool) {
         self.all = match &self.set {
             Some(set) => Some(Arc::new(self.own.and(set))),

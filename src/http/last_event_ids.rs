@@ -11,9 +11,9 @@ use crate::model::position::Position;
 const LAST_EVENT_ID_HEADER: &str = "Last-Event-ID";
 const LAST_EVENT_ID_PARAMETERS: [&str; 3] = ["last-event-id", "last_event_id", "lastEventId"];
 
-/// All ids that the client says it has, whatever they are worth: a page may
-/// have put one into the address that is older than what its client has seen
-/// since, and clients put theirs into the header, the query, or both.
+/// All ids that the client brings back, from the header and the query. There
+/// may be several: a page may have put one into the address long ago, and its
+/// client sends a later one in the header. Which one counts is decided later.
 pub fn last_event_ids(request: &HttpRequest) -> Vec<String> {
     let headers = request.headers().get_all(LAST_EVENT_ID_HEADER);
     let lines = headers.map(|line| String::from_utf8_lossy(line.as_bytes()).into_owned());
@@ -22,12 +22,13 @@ pub fn last_event_ids(request: &HttpRequest) -> Vec<String> {
     let named = |name: &str| LAST_EVENT_ID_PARAMETERS.contains(&name);
     let parameters = query.into_iter().filter(|(name, _)| named(name));
     let all = lines.chain(parameters.map(|(_, value)| value));
-    // No id has a comma in it; a proxy may have made one line of two.
+    // A proxy may have joined two header lines with a comma; no id has one.
     let ids = all.flat_map(|text| {
         let parts = text.split(',').map(|part| part.trim().to_owned());
         parts.collect::<Vec<String>>()
     });
-    // Of several views, an id has a position of each.
+    // The id of a stream of several views has a position of each, with dots
+    // between.
     let makes_sense = |id: &String| id.split('.').any(|part| part.parse::<Position>().is_ok());
     ids.filter(makes_sense).take(LAST_EVENT_IDS_MAX).collect()
 }

@@ -30,7 +30,8 @@ pub struct Admission {
     refused: [u64; Limit::ALL.len()],
 }
 
-/// How many streams there are now; an entry that would be zero is not there.
+/// How many streams there are now. Entries that come to zero are removed, so
+/// the maps do not grow with clients that have left.
 #[derive(Debug, Default)]
 struct Counts {
     all: usize,

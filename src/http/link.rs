@@ -1,5 +1,5 @@
-//! A connection as HTTP reads and writes it: with TLS or without, from its
-//! beginning or from behind what was read of it to tell what is spoken on it.
+//! A connection as HTTP reads and writes it, with TLS or without. What was read
+//! to find out which protocol the client speaks can be read again (`Begun`).
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -36,10 +36,10 @@ impl Link for TlsStream<Transport> {
     }
 }
 
-/// A connection of which something was read already.
+/// A connection from which something was read already, to be read again.
 pub struct Begun<IO> {
     io: IO,
-    /// What was read, and is to be read again.
+    /// The bytes that were read.
     heard: Vec<u8>,
 }
 

@@ -148,7 +148,7 @@ struct Views {
     ends: IntCounterVec,
 }
 
-/// What is held for those who read the view.
+/// The metrics of a view's bases.
 struct Bases {
     held: IntGaugeVec,
     taken: IntCounterVec,
@@ -249,7 +249,7 @@ impl Views {
         let view = &[shared.name.as_str()];
         self.rows.with_label_values(view).set(signed(status.rows));
         self.bytes.with_label_values(view).set(signed(status.bytes));
-        // Not known is not zero: the series is not there then.
+        // While the lag is not known, the series is left out: zero would be wrong.
         if let Some(lag) = lag_seconds(&status, now_ms) {
             self.lag.with_label_values(view).set(lag);
         }

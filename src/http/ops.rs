@@ -1,4 +1,4 @@
-//! `/healthz` and `/readyz`: for who watches the process.
+//! `/healthz` and `/readyz`, for monitoring.
 
 use actix_web::HttpResponse;
 use actix_web::http::header::CACHE_CONTROL;
@@ -10,16 +10,16 @@ use super::error::HttpError;
 use super::gateway::Gateway;
 use super::readiness::{Known, Readiness, Report};
 
-/// The process answers; nothing else is meant.
+/// Says that the process answers, and nothing else.
 pub async fn healthz() -> HttpResponse {
     HttpResponse::Ok()
         .insert_header((CACHE_CONTROL, "no-store"))
         .json(json!({ "status": "ok" }))
 }
 
-/// Every view has a base, and streams are welcome; else which view is waited
-/// for and why. What is served and not as it should be is told, too. All of it
-/// as far as whoever asks may see it.
+/// Says whether every view has a base and streams are welcome; if not, which
+/// views are waited for and why. Views that are served but not live are listed
+/// as impaired. Only views that the client may see are named.
 pub async fn readyz(gateway: Data<Gateway>, access: Result<Access, HttpError>) -> HttpResponse {
     let may_see = |view: &str| access.as_ref().is_ok_and(|access| access.may_see(view));
     let mut report = Report::new(gateway.policy.can_verify());

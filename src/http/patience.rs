@@ -1,4 +1,4 @@
-//! How long a peer is waited for that takes nothing: on a connection, and on one
+//! How long to wait for a peer that takes no bytes: on a connection, and on one
 //! of several streams that share a connection.
 
 use std::time::{Duration, Instant};
@@ -8,27 +8,28 @@ use crate::limits::{
     READ_WAIT_MIN,
 };
 
-/// What a connection stands at.
+/// What the kernel says of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Standing {
     /// Bytes to be sent, or sent and not acknowledged.
     pub waiting: u32,
     /// Bytes that the peer has acknowledged so far.
     pub acknowledged: u64,
-    /// How long the peer has left without an answer what is on its way to it;
-    /// nothing where nothing is.
+    /// How long the peer's system has acknowledged nothing of what was sent;
+    /// zero if nothing is on its way.
     pub unanswered: Duration,
 }
 
 /// For how long a peer is waited for.
 ///
-/// Whether a peer reads is seen only by what it has room for, and that it tells
-/// late: often not before its buffer, or the window of its stream, is half
-/// empty. So it is given the time in which even a slow one would have read what
-/// it took, within bounds, and only then the stall timeout.
+/// The only sign that a peer reads is the room that it announces, and that comes
+/// late: often not before its buffer, or the window of its stream, is half empty.
+/// So a peer first gets the time that a very slow reader would need for what it
+/// has taken, within bounds, and only then does the stall timeout begin.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Patience {
-    /// When it took something last, or had nothing to take.
+    /// Since when bytes have been waiting and it has taken none; `None` while it
+    /// has nothing to take.
     since: Option<Instant>,
     /// When the slowest reader would have read what it took.
     read: Option<Instant>,
@@ -54,7 +55,7 @@ impl Patience {
         *self.since.get_or_insert(now)
     }
 
-    /// Since when not even a slow reader would do so.
+    /// Since when even a very slow reader would have taken something.
     pub fn idle_since(&mut self, now: Instant) -> Instant {
         let since = self.waits_since(now);
         self.read.map_or(since, |read| read.max(since))
@@ -81,7 +82,8 @@ impl Ledger {
             return false;
         }
         let lasts = |since| now.saturating_duration_since(since) >= stall_timeout;
-        // Its system does not answer any more, let alone that anybody reads.
+        // The peer's system does not answer: nobody there can still be reading, so
+        // no time for reading is added.
         let is_gone = standing.unanswered >= stall_timeout;
         match is_gone {
             true => lasts(self.patience.waits_since(now)),

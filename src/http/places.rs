@@ -38,8 +38,8 @@ impl Places {
         })
     }
 
-    /// Notes that a client over a limit is told to wait so long; whether its
-    /// answer is to be held, since it never does.
+    /// Notes that a client over a limit is told to wait so long. If it has come
+    /// back too soon again and again, its answer is to be held while this lives.
     pub fn tell(&self, address: IpAddr, wait: Duration, now: Instant) -> Option<Held> {
         let is_held = lock(&self.hasty).tell(client(address), wait, now);
         is_held.then(|| Held(Arc::clone(&self.hasty)))

@@ -1,4 +1,4 @@
-//! What one gateway lets in: `access` decides, this holds what it decides by.
+//! The rules of this gateway's access: `access` decides by what is held here.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -21,7 +21,7 @@ pub struct Policy {
     pub hosts: Hosts,
     /// Which pages of other origins may read.
     pub origins: Origins,
-    /// What these may send beside the usual.
+    /// The request headers that these pages may send, beside the usual ones.
     pub headers: Vec<AllowedHeader>,
     /// How tokens are judged; `None` lets everybody see everything.
     pub tokens: Option<Tokens>,
@@ -54,7 +54,7 @@ impl Tokens {
             verdict = self.verify(token)?;
         }
         verdict.map_err(|denied| {
-            // Why is for whoever runs the gateway; the token is for nobody.
+            // The reason is for the operator's log. The token is never logged.
             debug!(target: "viewcast::access", "no access: {denied}");
             match denied {
                 Denied::Expired => HttpError::ExpiredToken,
@@ -69,8 +69,8 @@ impl Tokens {
     }
 }
 
-/// The time since 1970; a clock before that stands at its beginning, where no
-/// token is valid yet.
+/// The time since 1970. A clock that is set before 1970 counts as zero, at which
+/// no token is valid.
 pub fn now() -> Duration {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)

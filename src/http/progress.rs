@@ -73,8 +73,8 @@ impl Sweep {
         self.stall_timeout
     }
 
-    /// Watches a connection until the watch is dropped. Where the kernel does
-    /// not tell of it, nothing is ever found out.
+    /// Watches a connection until the watch is dropped. Where the kernel tells
+    /// nothing of the connection, it is never found to have stalled.
     pub fn watch(self: &Rc<Self>, stream: &TcpStream) -> Watch {
         let addresses = stream.local_addr().ok().zip(stream.peer_addr().ok());
         let is_known = addresses.filter(|(local, peer)| {

@@ -64,7 +64,8 @@ impl Report {
         }
     }
 
-    /// Adds a view. It counts in any case, and is named to who may see it.
+    /// Adds a view. It counts in any case, and is named only if the client may
+    /// see it.
     pub fn add(&mut self, view: &Known<'_>, may_be_seen: bool) {
         let is_waited_for = is_waited_for(&view.upstream);
         if view.is_closing {
@@ -110,8 +111,8 @@ impl Report {
     }
 }
 
-/// Whether a view keeps the gateway from being ready: one that is gone says so
-/// itself to who asks for it, and no other gateway would know better.
+/// Whether a view keeps the gateway from being ready. One that is gone does not:
+/// its streams say so, and another gateway could serve it no better.
 fn is_waited_for(upstream: &Upstream) -> bool {
     upstream.word() == Word::Loading
 }

@@ -38,7 +38,7 @@ pub struct Asked {
 #[derive(Clone, Copy, Debug)]
 pub struct Verdict(pub HttpError);
 
-/// What of a query is not taken as it is by those who parse addresses.
+/// The characters of a query that the URI parser refuses; they are escaped.
 const QUERY: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>');
 
 impl Asked {
@@ -55,8 +55,8 @@ impl Asked {
             true => Version::HTTP_10,
             false => Version::HTTP_11,
         };
-        // All of it: a new request may be one that was answered before, with
-        // another client's address on it.
+        // Every field is set: actix reuses request objects, so a "new" one may
+        // still have another client's address on it.
         let mut request = Request::new();
         let head = request.head_mut();
         (head.method, head.version, head.headers) = (method, version, headers);
@@ -77,7 +77,8 @@ pub fn find(bytes: &[u8]) -> Found {
     let text = bytes.get(begin..).unwrap_or_default();
     let refused = |error, headers| Found::Whole(Asked::refused(error, text, headers), bytes.len());
     if text.first().is_some_and(|byte| !is_token(&[*byte])) {
-        // Another protocol, which may wait for an answer before it says more.
+        // Not HTTP. It is refused at once: the peer may be waiting for an answer
+        // before it sends more.
         return refused(HttpError::MalformedRequest, HeaderMap::new());
     }
     let Some(length) = head_length(text) else {
@@ -149,7 +150,7 @@ fn read(head: &[u8]) -> Result<Asked, Refused> {
     Ok(Asked { request, is_last })
 }
 
-/// A body whose end nobody can tell.
+/// The body's length cannot be told from the head.
 struct Endless;
 
 /// Whether anything but another request may follow. What it is, nobody here

@@ -64,7 +64,8 @@ async fn check_request(
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<EitherBody<impl MessageBody>>, Error> {
     match refusal(&request) {
-        // An answer like any other, so that what is said of all is said of it.
+        // A response and not an error, so that the other layers add their
+        // headers to it.
         Some(error) => Ok(request.error_response(error).map_into_right_body()),
         None => Ok(next.call(request).await?.map_into_left_body()),
     }
@@ -83,7 +84,7 @@ fn refusal(request: &ServiceRequest) -> Option<HttpError> {
     None
 }
 
-/// What a request says before its body.
+/// Bytes of a request's target and headers.
 fn head_bytes(request: &ServiceRequest) -> usize {
     let target = request.uri().to_string().len();
     let headers = request.headers().iter();
@@ -92,7 +93,8 @@ fn head_bytes(request: &ServiceRequest) -> usize {
     })
 }
 
-/// Its headers, but for cookies, of which HTTP/2 makes one each.
+/// Its headers. Cookies are not counted: HTTP/2 may send each in a header of
+/// its own.
 fn headers(request: &ServiceRequest) -> usize {
     let names = request.headers().iter().map(|(name, _)| name);
     names.filter(|name| **name != COOKIE).count()

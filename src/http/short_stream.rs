@@ -43,7 +43,7 @@ pub fn short_stream(refusal: Refusal, request: &HttpRequest, gateway: &Gateway) 
         .insert_header((CONTENT_TYPE, EVENT_STREAM))
         .insert_header((CACHE_CONTROL, NO_STORE))
         .insert_header(X_ACCEL_BUFFERING)
-        // The file is of more use to somebody else.
+        // The connection is closed: its file descriptor is needed for others.
         .force_close()
         .body(Short {
             words: Some(full(retry_ms, refusal.reason())),

@@ -48,7 +48,7 @@ pub async fn snapshot(
             .insert_header((CACHE_CONTROL, "no-cache"))
             .finish());
     }
-    // What would be sent is not made for who only asks how much it is.
+    // The answer to HEAD has only the length, so no rows are read.
     if request.method() == Method::HEAD {
         let bytes = array_bytes(status.bytes, status.rows);
         return Ok(respond(current, Rows::none(bytes)));
@@ -76,12 +76,13 @@ fn respond(position: Position, rows: Rows) -> HttpResponse {
 /// The rows as a body: read slice by slice from memory that all share.
 struct Rows {
     bytes: u64,
-    /// What is read, and a place among those who do.
+    /// What is being read, and the place that it takes among the answers of this
+    /// kind.
     reading: Option<(Reading, OwnedSemaphorePermit)>,
 }
 
 impl Rows {
-    /// The length of such a body, for who asks for nothing else.
+    /// A body of this length without rows, for HEAD.
     fn none(bytes: u64) -> Self {
         Rows {
             bytes,
@@ -139,8 +140,9 @@ fn known_position(request: &HttpRequest, changed: Position, current: Position) -
         .find(good)
 }
 
-/// The rows at `changed` or later, their position and how many bytes they are;
-/// taken for us if need be, once for all who ask before the next change.
+/// The rows at `changed` or later, with their position and their length. If there
+/// is no base yet that is as late, the publisher is asked to take one, once for
+/// all who ask before the next change.
 async fn latest(local: &Rc<RefCell<ThreadView>>, changed: Position) -> (Position, u64, Reading) {
     let waiter = Waiter::new(local);
     poll_fn(|context| {

@@ -20,7 +20,8 @@ use super::progress::Watch;
 /// Sets up a connection that was just accepted.
 pub fn set_up(stream: &TcpStream, watch: &Watch) {
     if let Err(error) = try_set_up(stream, watch.stall_timeout()) {
-        // It is served all the same: most peers read what they asked for.
+        // The connection is served without it: most peers read what they asked
+        // for.
         debug!("options of a connection could not be set: {error}");
     }
     if !watch.is_told() {
@@ -29,7 +30,8 @@ pub fn set_up(stream: &TcpStream, watch: &Watch) {
 }
 
 fn try_set_up(stream: &TcpStream, stall_timeout: Duration) -> io::Result<()> {
-    // An event waits for no acknowledgement of the one before.
+    // An event is sent at once, without waiting for the acknowledgement of
+    // the one before (Nagle's algorithm is off).
     stream.set_nodelay(true)?;
     let socket = SockRef::from(stream);
     // Asks an idle peer whether it is still there.
@@ -46,8 +48,9 @@ fn try_set_up(stream: &TcpStream, stall_timeout: Duration) -> io::Result<()> {
     Ok(())
 }
 
-/// Where the kernel does not tell what a peer has taken, it ends by itself who
-/// takes nothing, and some who take little.
+/// Where the kernel does not tell what a peer has taken, it is left to the
+/// kernel's own timeout to end peers that take nothing. That also ends some that
+/// read slowly.
 fn fall_back(stream: &TcpStream, stall_timeout: Duration) {
     #[cfg(target_os = "linux")]
     if let Err(error) = SockRef::from(stream).set_tcp_user_timeout(Some(stall_timeout)) {

@@ -31,8 +31,7 @@ impl Source {
         }
     }
 
-    /// When it is to be polled again after this moment, though its task is not
-    /// woken.
+    /// When it is to be polled next by the clock, though nothing wakes its task.
     pub fn wake_at(&self, now: Instant) -> Option<Instant> {
         match self {
             Source::One(subscriber) => subscriber.wake_at(now),
@@ -65,8 +64,8 @@ impl Source {
         }
     }
 
-    /// The response's head; every connection has a place for the stream, and
-    /// serves it itself.
+    /// The response's head. The stream itself is put into the `Slot` that the
+    /// connection has added to the request, and the connection serves it.
     pub fn respond(self, request: &HttpRequest, mut response: HttpResponseBuilder) -> HttpResponse {
         if let Some(slot) = request.extensions().get::<Slot>() {
             *slot.0.borrow_mut() = Some(self);
@@ -75,7 +74,8 @@ impl Source {
     }
 }
 
-/// Where a connection is given a stream to serve.
+/// Travels with a request, so that the application can hand a stream to the
+/// connection that serves it.
 #[derive(Clone, Default)]
 pub struct Slot(Rc<RefCell<Option<Source>>>);
 

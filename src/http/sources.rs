@@ -16,12 +16,13 @@ pub type Source = (Arc<SharedView>, Addr<PublisherActor>);
 #[derive(Clone, Default)]
 pub struct Sources {
     all: Arc<Mutex<Arc<Vec<Source>>>>,
-    /// Whether the catalog has not been read yet that is to say what there is.
+    /// Whether patterns were chosen and the catalog has not been read yet.
     awaited: Arc<AtomicBool>,
 }
 
 impl Sources {
-    /// These; more are to come if `awaited`, before which no one is ready.
+    /// These views. `awaited`: patterns will add more, and the gateway is not
+    /// ready before the catalog has been read.
     pub fn new(all: Vec<Source>, awaited: bool) -> Self {
         Sources {
             all: Arc::new(Mutex::new(Arc::new(all))),
@@ -31,7 +32,8 @@ impl Sources {
 
     /// Those there are now.
     pub fn all(&self) -> Arc<Vec<Source>> {
-        // Replaced as a whole: whole also after a panic elsewhere.
+        // The list is only ever replaced whole, so it is good even if a thread
+        // panicked while it held the lock.
         Arc::clone(&self.all.lock().unwrap_or_else(PoisonError::into_inner))
     }
 

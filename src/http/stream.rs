@@ -60,8 +60,8 @@ pub async fn stream(
     Ok(Source::One(Box::new(subscriber)).respond(&request, response))
 }
 
-/// Whether the client would rather have gzip than nothing of the kind. Who says
-/// nothing, or nothing that makes sense, would not.
+/// Whether the client prefers gzip to no compression. Without a header that can
+/// be read it does not.
 fn accepts_gzip(request: &HttpRequest) -> bool {
     let (gzip, identity) = (Encoding::gzip(), Encoding::identity());
     let supported = [&gzip, &identity].into_iter();

@@ -65,8 +65,8 @@ impl Certificate {
         }
     }
 
-    /// Says so where browsers refuse one of the certificates for its time, or
-    /// soon will.
+    /// Warns if browsers refuse one of the certificates for its dates, or soon
+    /// will.
     pub fn warn_of_time(&self) {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let now = now.unwrap_or_default();
@@ -90,7 +90,7 @@ impl Certificate {
         Arc::clone(&current)
     }
 
-    /// What a listener needs; the protocols are for the connections to add.
+    /// What a listener needs. `connection` adds the protocols (ALPN).
     pub fn config(self: &Arc<Self>) -> Result<ServerConfig, TlsError> {
         let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
             .with_safe_default_protocol_versions()

@@ -13,7 +13,7 @@ use super::progress::Watch;
 
 /// A socket and the watch over it, below TLS and HTTP.
 pub struct Transport {
-    /// There until it is taken out, after which nothing else is done.
+    /// `None` once it was taken out, after which this is not used any more.
     socket: Option<TcpStream>,
     watch: Watch,
 }
@@ -27,7 +27,7 @@ impl Transport {
         }
     }
 
-    /// The socket alone, for who watches it otherwise.
+    /// The socket alone, to be served by the relay.
     pub fn into_socket(mut self) -> Option<TcpStream> {
         self.socket.take()
     }
@@ -48,7 +48,7 @@ impl Transport {
 /// Has the kernel forget what it still holds for a peer that does not take it:
 /// otherwise it would go on asking for minutes.
 pub fn forget_unsent(socket: &TcpStream) {
-    // Where this fails, the kernel holds it for a while longer.
+    // If this fails, the kernel keeps the bytes until it gives up the peer.
     drop(SockRef::from(socket).set_linger(Some(Duration::ZERO)));
 }
 

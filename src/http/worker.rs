@@ -40,7 +40,7 @@ impl WorkerViews {
     fn relay(&self, (shared, publisher): &Source) -> Rc<RefCell<ThreadView>> {
         let mut attached = self.attached.borrow_mut();
         if let Some(local) = attached.get(&shared.name)
-            // One of the same name may have come and gone before.
+            // An earlier view of the same name may have come and gone.
             && Arc::ptr_eq(&local.borrow().shared, shared)
         {
             return Rc::clone(local);
@@ -69,7 +69,7 @@ impl WorkerViews {
         match found {
             Some(source) => Ok(self.relay(source)),
             None => {
-                // What is no more needs no relay.
+                // The view is gone: its relay on this worker is dropped.
                 self.attached.borrow_mut().remove(name);
                 Err(HttpError::UnknownView)
             }
