@@ -24,6 +24,7 @@ use crate::http::places::Places;
 use crate::http::policy::Policy;
 use crate::http::sources::Sources;
 use crate::limits::{FILES_RESERVED, LISTEN_BACKLOG, SNAPSHOTS_MAX};
+use crate::model::upstream::Upstream;
 use crate::process;
 use crate::tail::TailError;
 
@@ -78,8 +79,9 @@ async fn serve(config: &Config) -> Result<(), GatewayError> {
         tails.push(tail);
     }
     let policy = Arc::new(doors::policy(config));
+    let awaited = has_patterns.then(|| Upstream::new(process::now().wall_ms));
     let gateway = Gateway {
-        sources: Sources::new(sources, has_patterns),
+        sources: Sources::new(sources, awaited),
         places: Places::new(limits(config)),
         snapshots: Arc::new(Semaphore::new(SNAPSHOTS_MAX)),
         proxies: Arc::new(TrustedProxies::new(

@@ -102,6 +102,9 @@ struct Follower<'a> {
 
 impl Follower<'_> {
     fn look(&mut self) -> Result<(), GatewayError> {
+        if let Some(reason) = self.catalog.take_unlisted() {
+            self.sources.catalog_failed(reason, process::now());
+        }
         let mut effects = Vec::new();
         if let Some(listed) = self.catalog.take_listed() {
             effects = self.listed(&listed);

@@ -31,8 +31,8 @@ pub async fn readyz(gateway: Data<Gateway>, access: Result<Access, HttpError>) -
         };
         report.add(&view, may_see(&shared.name));
     }
-    if gateway.sources.is_awaited() {
-        report.await_catalog();
+    if let Some(catalog) = gateway.sources.awaited() {
+        report.await_catalog(&catalog);
     }
     let mut response = match report.readiness {
         Readiness::Ready => HttpResponse::Ok(),

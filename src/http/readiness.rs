@@ -84,14 +84,17 @@ impl Report {
         }
     }
 
-    /// Adds that the catalog has yet to say which views there are.
-    pub fn await_catalog(&mut self) {
+    /// Adds that the catalog, which stands so, has yet to say which views there
+    /// are.
+    pub fn await_catalog(&mut self, catalog: &Upstream) {
         self.wait();
-        self.waiting.push(json!({
-            "view": "*",
-            "upstream": "loading",
-            "reason": "the catalog has not been read yet",
-        }));
+        let mut told = json!({ "view": "*" });
+        standing(&mut told, catalog);
+        if let Some(reason) = told.get_mut("reason") {
+            let why = catalog.reason().unwrap_or_default();
+            *reason = json!(format!("the catalog has not been read yet: {why}"));
+        }
+        self.waiting.push(told);
     }
 
     /// Something is waited for; a gateway that is going away still is.
@@ -120,6 +123,7 @@ fn is_waited_for(upstream: &Upstream) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::reason::Cause;
     use crate::model::upstream::Event;
 
     fn view(event: Option<Event>, is_closing: bool) -> Known<'static> {
@@ -176,8 +180,13 @@ mod tests {
         assert_eq!(told["waiting"], json!([]));
         let mut report = Report::new(true);
         report.add(&view(None, false), true);
-        report.await_catalog();
+        let mut catalog = Upstream::new(7_000);
+        let _ = catalog.handle(Event::Failed(Cause::LoginRefused.into()), 9_000);
+        report.await_catalog(&catalog);
         let told = report.into_json();
+        let reason = told["waiting"][1]["reason"].as_str().unwrap();
+        assert!(reason.ends_with(Cause::LoginRefused.words()), "{reason}");
+        assert_eq!(told["waiting"][1]["since"], "1970-01-01T00:00:07Z");
         let names: Vec<&Value> = told["waiting"].as_array().unwrap().iter().collect();
         let names: Vec<&Value> = names.iter().map(|view| &view["view"]).collect();
         assert_eq!(names, [&json!("v"), &json!("*")]);

@@ -1,10 +1,12 @@
 //! The views that are served, in the order they were chosen.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use actix::Addr;
 
+use crate::model::now::Now;
+use crate::model::reason::Reason;
+use crate::model::upstream::{Event, Upstream};
 use crate::relay::shared_view::SharedView;
 use crate::relay::shell::publisher_actor::PublisherActor;
 
@@ -16,17 +18,17 @@ pub type Source = (Arc<SharedView>, Addr<PublisherActor>);
 #[derive(Clone, Default)]
 pub struct Sources {
     all: Arc<Mutex<Arc<Vec<Source>>>>,
-    /// Whether patterns were chosen and the catalog has not been read yet.
-    awaited: Arc<AtomicBool>,
+    /// How the catalog stands that is to say what there is, until it was read.
+    awaited: Arc<Mutex<Option<Upstream>>>,
 }
 
 impl Sources {
-    /// These views. `awaited`: patterns will add more, and the gateway is not
-    /// ready before the catalog has been read.
-    pub fn new(all: Vec<Source>, awaited: bool) -> Self {
+    /// These views. If a catalog is `awaited`, patterns will add more, and the
+    /// gateway is not ready before it has been read.
+    pub fn new(all: Vec<Source>, awaited: Option<Upstream>) -> Self {
         Sources {
             all: Arc::new(Mutex::new(Arc::new(all))),
-            awaited: Arc::new(AtomicBool::new(awaited)),
+            awaited: Arc::new(Mutex::new(awaited)),
         }
     }
 
@@ -54,11 +56,23 @@ impl Sources {
 
     /// The catalog was read.
     pub fn set_resolved(&self) {
-        self.awaited.store(false, Ordering::Release);
+        *self.lock_awaited() = None;
     }
 
-    /// Whether the catalog has yet to say which views there are.
-    pub fn is_awaited(&self) -> bool {
-        self.awaited.load(Ordering::Acquire)
+    /// The catalog could not be read.
+    pub fn catalog_failed(&self, reason: Reason, now: Now) {
+        if let Some(awaited) = self.lock_awaited().as_mut() {
+            // Nobody holds anything of it.
+            let _ = awaited.handle(Event::Failed(reason), now.wall_ms);
+        }
+    }
+
+    /// How the catalog stands, if it has yet to say which views there are.
+    pub fn awaited(&self) -> Option<Upstream> {
+        self.lock_awaited().clone()
+    }
+
+    fn lock_awaited(&self) -> MutexGuard<'_, Option<Upstream>> {
+        self.awaited.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use crate::limits::{CATALOG_INTERVAL_DEFAULT, UPSTREAM_TIMEOUT_DEFAULT};
 use crate::model::name::ViewName;
 use crate::model::pattern::ViewPattern;
+use crate::model::reason::Reason;
 use crate::tail::conversation::{Answer, Question};
 use crate::tail::dialect::Dialect;
 use crate::tail::error::TailError;
@@ -110,4 +111,6 @@ pub enum CatalogEffect {
     },
     /// What the patterns name.
     Listed(Listed),
+    /// What all patterns name is not known yet, for this reason.
+    Unlisted(Reason),
 }

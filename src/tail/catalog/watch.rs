@@ -291,6 +291,10 @@ impl CatalogWatch {
             self.logged.clear();
             return;
         };
+        if self.listed.iter().any(Option::is_none) {
+            self.effects
+                .push_back(CatalogEffect::Unlisted(error.reason()));
+        }
         let reason = error.chain();
         let hint = error.hint().unwrap_or_default();
         let is_connect = matches!(error, TailError::Connect(_));

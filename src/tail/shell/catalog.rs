@@ -9,6 +9,7 @@ use std::time::Instant;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use crate::connection::Connector;
+use crate::model::reason::Reason;
 use crate::tail::TailError;
 use crate::tail::catalog::{
     CatalogEffect, CatalogReply, CatalogRequest, CatalogRules, CatalogWatch, Listed,
@@ -55,6 +56,8 @@ struct Inner {
     inquiries: Mutex<Vec<Inquiry>>,
     /// What the patterns name, unless it was fetched.
     listed: Mutex<Option<Listed>>,
+    /// Why that is not known yet, unless it was fetched.
+    unlisted: Mutex<Option<Reason>>,
 }
 
 impl Catalog {
@@ -81,6 +84,12 @@ impl Catalog {
     /// What the patterns name, if it was found anew since the last call.
     pub fn take_listed(&self) -> Option<Listed> {
         lock(&self.inner.listed).take()
+    }
+
+    /// Why it is not known yet what all patterns name, if another attempt to find
+    /// out has failed since the last call.
+    pub fn take_unlisted(&self) -> Option<Reason> {
+        lock(&self.inner.unlisted).take()
     }
 
     /// A key that no tail of this catalog has.
@@ -185,6 +194,7 @@ impl Inner {
     fn tell(&self, effect: CatalogEffect) {
         match effect {
             CatalogEffect::Listed(listed) => *lock(&self.listed) = Some(listed),
+            CatalogEffect::Unlisted(reason) => *lock(&self.unlisted) = Some(reason),
             CatalogEffect::Verdict {
                 tail,
                 stream,

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use super::*;
+use crate::model::reason::Cause;
 use crate::model::row::Column;
 use crate::tail::failure::{ConnectFailure, Failure};
 use crate::tail::names::Item;
@@ -260,13 +261,15 @@ fn watch_lists_what_patterns_name_and_the_role_may_read() {
         let names = vec![view("s.a"), view("s.c")];
         CatalogEffect::Listed(Listed { names, is_whole })
     };
-    assert_eq!(script.effects(), [listed(false)]);
+    // The other pattern was not answered.
+    let unlisted = CatalogEffect::Unlisted(Cause::Silent.into());
+    assert_eq!(script.effects(), [listed(false), unlisted.clone()]);
     // Who may be read is not asked for again, and who may not is only later.
     script.now += Duration::from_secs(2);
     script.expect(round, ask(relations("s.*"), 2, false));
     let found = vec![view("s.a"), view("s.b"), view("s.c")];
     script.expect_rest(answer(Answer::Relations(found)));
-    assert_eq!(script.effects(), [listed(false)]);
+    assert_eq!(script.effects(), [listed(false), unlisted]);
 }
 
 #[test]
@@ -285,5 +288,6 @@ fn watch_without_a_connection_asks_nothing_more_in_that_round() {
     });
     script.expect_rest(failed(unreachable.clone()));
     let unanswered = verdict(Verdict::unanswered(&unreachable));
-    assert_eq!(script.effects(), [unanswered]);
+    let unlisted = CatalogEffect::Unlisted(unreachable.reason());
+    assert_eq!(script.effects(), [unanswered, unlisted]);
 }
