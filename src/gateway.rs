@@ -69,7 +69,7 @@ async fn serve(config: &Config) -> Result<(), GatewayError> {
     let (fatal_sender, fatal) = bounded(1);
     let (mut sources, mut tails) = (Vec::new(), Vec::new());
     let catalog = patterns::catalog(config)?;
-    let has_patterns = patterns::patterns(config).next().is_some();
+    let patterns: Vec<_> = patterns::patterns(config).cloned().collect();
     for view in &config.views {
         if let What::Pattern(_) = view.what {
             continue;
@@ -79,9 +79,9 @@ async fn serve(config: &Config) -> Result<(), GatewayError> {
         tails.push(tail);
     }
     let policy = Arc::new(doors::policy(config));
-    let awaited = has_patterns.then(|| Upstream::new(process::now().wall_ms));
+    let awaited = (!patterns.is_empty()).then(|| Upstream::new(process::now().wall_ms));
     let gateway = Gateway {
-        sources: Sources::new(sources, awaited),
+        sources: Sources::new(sources, patterns, awaited),
         places: Places::new(limits(config)),
         snapshots: Arc::new(Semaphore::new(SNAPSHOTS_MAX)),
         proxies: Arc::new(TrustedProxies::new(

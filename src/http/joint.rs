@@ -1,5 +1,6 @@
 //! `GET /stream?view=a&view=b`: several views as one response body.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
@@ -11,7 +12,11 @@ use actix_web_lab::extract::LocalData;
 use fastrand::Rng;
 
 use crate::limits::JOINT_VIEWS_MAX;
+use crate::process;
+use crate::relay::log::jobs::Jobs;
+use crate::relay::shared_view::SharedView;
 use crate::relay::subscribe::joint::{Chosen, Joint};
+use crate::relay::thread::thread_view::ThreadView;
 
 use super::bearer::Access;
 use super::error::HttpError;
@@ -40,7 +45,9 @@ pub async fn joint(
         return Ok(response.body(Unsaid));
     }
     let shared = chosen.iter().map(|view| &view.local);
-    let shared: Vec<_> = shared.map(|it| Arc::clone(&it.borrow().shared)).collect();
+    let shared = shared.map(|it| Arc::clone(&it.borrow().shared));
+    // A place is taken at those that are served.
+    let shared: Vec<_> = shared.filter(|it| it.given_up().is_none()).collect();
     let permit = match gateway.admit(&request, &shared) {
         Ok(permit) => permit,
         Err(refusal) => return Ok(short_stream(refusal, &request, &gateway)),
@@ -48,6 +55,8 @@ pub async fn joint(
     let ids = last_event_ids(&request);
     let now = Instant::now();
     let mut joint = Joint::new(&chosen, &ids, gateway.heartbeat, now, Rng::new(), permit);
+    let sources = views.sources().clone();
+    joint.return_when(move |view| sources.serves(&view.name));
     if let Some(time) = access.lasts() {
         joint.end_after(time, now);
     }
@@ -69,19 +78,32 @@ fn names(query: &str) -> Result<Vec<String>, HttpError> {
 
 /// The views of these names. What is not granted is refused first, so that the
 /// answer says nothing of it.
+///
+/// A view of a pattern that is not there is shown as gone beside others that
+/// are: who comes back after it was dropped must not be refused, since
+/// `EventSource` would give up the others as well.
 fn find(names: &[String], views: &WorkerViews, access: &Access) -> Result<Vec<Chosen>, HttpError> {
     let found: Vec<_> = names.iter().map(|name| views.find(name, access)).collect();
     let is_forbidden = |found: &Result<_, HttpError>| matches!(found, Err(HttpError::Forbidden));
     if found.iter().any(is_forbidden) {
         return Err(HttpError::Forbidden);
     }
+    let first = found.iter().flatten().next();
+    let jobs = first.map(|local| Arc::clone(&local.borrow().shared.jobs));
     let mut chosen: Vec<Chosen> = Vec::new();
     for (at, (name, found)) in names.iter().zip(found).enumerate() {
-        let local = found.map_err(|error| match error {
-            HttpError::UnknownView => HttpError::UnknownViewAt(at + 1),
-            other => other,
-        })?;
-        if chosen.iter().any(|other| Rc::ptr_eq(&other.local, &local)) {
+        let local = match (found, &jobs) {
+            (Err(HttpError::UnknownView), Some(jobs)) if views.sources().may_serve(name) => {
+                absent(name, jobs)
+            }
+            (Err(HttpError::UnknownView), _) => return Err(HttpError::UnknownViewAt(at + 1)),
+            (found, _) => found?,
+        };
+        let is_same = |other: &Chosen| {
+            let (one, other) = (local.borrow(), other.local.borrow());
+            one.shared.name == other.shared.name
+        };
+        if chosen.iter().any(is_same) {
             return Err(HttpError::RepeatedView(at + 1));
         }
         // Encoded as in a path: a line break in a name would end the line that
@@ -90,6 +112,16 @@ fn find(names: &[String], views: &WorkerViews, access: &Access) -> Result<Vec<Ch
         chosen.push(Chosen { local, name });
     }
     Ok(chosen)
+}
+
+/// A view of a pattern that is not there.
+fn absent(name: &str, jobs: &Arc<dyn Jobs>) -> Rc<RefCell<ThreadView>> {
+    let now = process::now();
+    let shared = SharedView::new(name.to_owned(), Arc::clone(jobs), now);
+    shared.give_up(now);
+    // Nobody publishes it.
+    let local = ThreadView::new(Arc::new(shared), Box::new(|| {}));
+    Rc::new(RefCell::new(local))
 }
 
 #[cfg(test)]

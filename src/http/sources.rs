@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use actix::Addr;
 
 use crate::model::now::Now;
+use crate::model::pattern::ViewPattern;
 use crate::model::reason::Reason;
 use crate::model::upstream::{Event, Upstream};
 use crate::relay::shared_view::SharedView;
@@ -18,6 +19,8 @@ pub type Source = (Arc<SharedView>, Addr<PublisherActor>);
 #[derive(Clone, Default)]
 pub struct Sources {
     all: Arc<Mutex<Arc<Vec<Source>>>>,
+    /// What names more of them, as the catalog has them.
+    patterns: Arc<Vec<ViewPattern>>,
     /// How the catalog stands that is to say what there is, until it was read.
     awaited: Arc<Mutex<Option<Upstream>>>,
 }
@@ -25,9 +28,10 @@ pub struct Sources {
 impl Sources {
     /// These views. If a catalog is `awaited`, patterns will add more, and the
     /// gateway is not ready before it has been read.
-    pub fn new(all: Vec<Source>, awaited: Option<Upstream>) -> Self {
+    pub fn new(all: Vec<Source>, patterns: Vec<ViewPattern>, awaited: Option<Upstream>) -> Self {
         Sources {
             all: Arc::new(Mutex::new(Arc::new(all))),
+            patterns: Arc::new(patterns),
             awaited: Arc::new(Mutex::new(awaited)),
         }
     }
@@ -37,6 +41,16 @@ impl Sources {
         // The list is only ever replaced whole, so it is good even if a thread
         // panicked while it held the lock.
         Arc::clone(&self.all.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Whether a view of this name is served.
+    pub fn serves(&self, name: &str) -> bool {
+        self.all().iter().any(|(shared, _)| shared.name == name)
+    }
+
+    /// Whether a view of this name would be served if there were one.
+    pub fn may_serve(&self, name: &str) -> bool {
+        self.patterns.iter().any(|pattern| pattern.names(name))
     }
 
     fn change(&self, change: impl FnOnce(&mut Vec<Source>)) {

@@ -50,6 +50,11 @@ impl WorkerViews {
         local
     }
 
+    /// The views that are served.
+    pub fn sources(&self) -> &Sources {
+        &self.sources
+    }
+
     /// The view of this name, or the first one for `view`, if it may be seen.
     ///
     /// A name that is not granted is refused before it is looked for: the

@@ -39,6 +39,13 @@ impl ViewPattern {
         }
     }
 
+    /// Whether a relation of the schema has this name.
+    pub fn names(&self, name: &str) -> bool {
+        let parsed = ViewName::parse(name).ok();
+        let last = parsed.as_ref().and_then(|it| it.parts().last());
+        last.is_some_and(|last| self.relation(last).text() == name)
+    }
+
     /// The name of a relation in the schema.
     pub fn relation(&self, name: &str) -> ViewName {
         let mut parts = self.schema.parts().to_vec();
@@ -76,7 +83,19 @@ mod tests {
         for name in ["v", "V", "a b", "a.b", "say \"hi\"", "1", "ü"] {
             let relation = pattern.relation(name);
             assert_eq!(relation.parts(), ["db", "S", name]);
+            assert!(pattern.names(relation.text()));
             assert_eq!(ViewName::parse(relation.text()), Ok(relation));
+        }
+        for other in [
+            "",
+            "v",
+            "S.v",
+            "db.S.v",
+            "db.\"S\"",
+            "db.\"S\".V",
+            "x.\"S\".v",
+        ] {
+            assert!(!pattern.names(other), "{other}");
         }
         assert_eq!(pattern.relation("v").text(), "db.\"S\".v");
     }

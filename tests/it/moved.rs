@@ -5,6 +5,7 @@
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
+use viewcast::limits::FORGOTTEN_FOR;
 
 use crate::support::gateway::{Gateway, PATIENCE};
 use crate::support::http::get;
@@ -340,4 +341,64 @@ fn pattern_given_up_ends_every_stream_that_waits() {
         }
         assert_eq!(base(&gateway, path), "[{\"n\":2}]");
     }
+}
+
+/// `EventSource` never comes back after `404`: it would lose the views that are
+/// still there as well.
+#[test]
+fn pattern_given_up_leaves_the_others_of_a_stream() {
+    let server = server((Generation::Modern, true));
+    for name in ["x", "y"] {
+        server.create_view(name, &N);
+        server.commit(name, vec![(row(["1"]), 1)]);
+    }
+    let gateway = gateway(&server, &["--view", "public.*"]);
+    gateway.await_ready();
+    let path = "/stream?view=public.x&view=public.y";
+    let mut joined = Joined::default();
+    let mut stream = joined.open(gateway.address, path);
+    joined.read_until(&mut stream, |_| true);
+    server.drop_view("x");
+    let end = Instant::now() + PATIENCE;
+    while get(gateway.address, "/public.x").status != 404 {
+        assert!(Instant::now() < end, "never given up");
+        std::thread::park_timeout(Duration::from_millis(20));
+    }
+    // Before and after its streams are ended: it goes on, and who comes back is
+    // let in.
+    for n in ["2", "3", "4"] {
+        std::thread::park_timeout(FORGOTTEN_FOR);
+        let last = server.commit("y", vec![(row([n]), 1)]);
+        joined.read_until(&mut stream, |joined| joined.time >= Some(last));
+        assert!(joined.gone.contains(&"public.x".to_owned()));
+        stream = joined.open(gateway.address, path);
+        joined.read_until(&mut stream, |_| true);
+    }
+    assert_eq!(joined.bases["public.y"], 1);
+    // What nobody names stays unknown, and so does a view alone.
+    for (path, status) in [
+        ("/stream?view=public.x", 404),
+        ("/stream?view=public.y&view=other.x", 404),
+        ("/stream?view=public.y&view=public.x&view=public.x", 400),
+    ] {
+        assert_eq!(get(gateway.address, path).status, status, "{path}");
+    }
+    // One of its name is another view: the stream ends, and begins with it.
+    server.create_view("x", &N);
+    let last = server.commit("x", vec![(row(["5"]), 1)]);
+    while let Some(event) = stream.next() {
+        joined.apply(&event);
+    }
+    stream = joined.open(gateway.address, path);
+    joined.read_until(&mut stream, |joined| joined.time >= Some(last));
+    assert_eq!(joined.shown["public.x"].len(), 1);
+    assert_eq!(joined.bases["public.y"], 1);
+    // Where none is left, the stream ends.
+    for name in ["x", "y"] {
+        server.drop_view(name);
+    }
+    while let Some(event) = stream.next() {
+        joined.apply(&event);
+    }
+    assert!(joined.gone.contains(&"public.y".to_owned()));
 }

@@ -28,6 +28,9 @@ pub fn full(milliseconds: u64, reason: &str) -> Bytes {
     Bytes::from(format!("{RETRY}{milliseconds}\n: {reason}\n\n{event}"))
 }
 
+/// Why a stream of several views ends that cannot take in one of them.
+pub const REASON_BACK: &str = "a view that was gone is served again";
+
 /// Why a gateway that shuts down serves no stream; a comment to the client.
 pub const REASON_CLOSING: &str = "this gateway is shutting down";
 

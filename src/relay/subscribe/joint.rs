@@ -17,8 +17,8 @@ use crate::limits::RETRY_MS;
 use crate::model::position::{Position, Timestamp};
 use crate::relay::counters::End;
 use crate::relay::event::long_event::abandoned;
-use crate::relay::event::notices::{REASON_CLOSING, REASON_HALF_CLOSED, REASON_SLOW, retry};
-use crate::relay::shared_view::LOTS;
+use crate::relay::event::notices::{REASON_HALF_CLOSED, REASON_SLOW, retry};
+use crate::relay::shared_view::{LOTS, SharedView};
 use crate::relay::thread::thread_view::ThreadView;
 use common_time::common_time;
 use ids::{best, id_of, positions};
@@ -78,6 +78,10 @@ pub struct Joint {
     beat_at: Instant,
     /// Drawn at random: when it ends at a shutdown.
     lot: u16,
+    /// Whether another view is served under the name of one that was given up.
+    is_served_again: Option<Box<dyn Fn(&SharedView) -> bool>>,
+    /// When that is to be asked next.
+    look_at: Instant,
     /// When the stream has to end, if it has to.
     expiry: Option<Instant>,
     /// It ends as soon as it has said what there is.
@@ -141,6 +145,8 @@ impl Joint {
             heartbeat,
             beat_at: now + heartbeat,
             lot: rng.u16(LOTS),
+            is_served_again: None,
+            look_at: now + heartbeat,
             expiry: None,
             is_last: false,
             end: End::Left,
@@ -205,24 +211,8 @@ impl Joint {
         if self.is_expired(now) {
             return Step::End(End::Expired);
         }
-        if self
-            .parts
-            .iter()
-            .any(|part| part.shared.ends(self.lot) && part.shared.given_up().is_some())
-        {
-            // A view created under that name later is another view.
-            for part in &mut self.parts {
-                part.give_up(&mut self.out);
-            }
-            let retry_ms = self.rng.u64(RETRY_MS);
-            self.own(&retry(retry_ms));
-            return Step::End(End::Gone);
-        }
-        if self.parts.iter().any(|part| part.shared.ends(self.lot)) {
-            // Another gateway may answer whoever comes back, but not all of
-            // them at once.
-            self.say_farewell(REASON_CLOSING);
-            return Step::End(End::Shutdown);
+        if let Some(step) = self.leave_what_ends(now) {
+            return step;
         }
         for part in &mut self.parts {
             match part.join(now, &mut self.out) {

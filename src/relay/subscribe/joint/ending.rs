@@ -2,8 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use super::Joint;
 use super::part::Part;
+use super::{Joint, Step};
+use crate::limits::RETRY_MS;
+use crate::relay::counters::End;
+use crate::relay::event::notices::{REASON_BACK, REASON_CLOSING, retry};
+use crate::relay::shared_view::SharedView;
 
 impl Joint {
     /// Ends the stream after this time, between two events.
@@ -21,10 +25,62 @@ impl Joint {
     pub fn is_due(&self, now: Instant) -> bool {
         self.is_over
             || self.is_expired(now)
-            || self
-                .parts
-                .iter()
-                .any(|part| part.is_forgotten() || part.shared.ends(self.lot))
+            || self.parts.iter().any(Part::is_forgotten)
+            || self.parts.iter().all(|part| part.shared.ends(self.lot))
+            || self.is_closing()
+    }
+
+    /// Whether a view that is still there ends its streams.
+    fn is_closing(&self) -> bool {
+        let ends = |part: &Part| part.shared.ends(self.lot) && !part.is_given_up(self.lot);
+        self.parts.iter().any(ends)
+    }
+
+    /// Has the stream end when this says that another view is served under the
+    /// name of one that was given up: who comes back is served it.
+    pub fn return_when(&mut self, is_served_again: impl Fn(&SharedView) -> bool + 'static) {
+        self.is_served_again = Some(Box::new(is_served_again));
+    }
+
+    /// Tells of views that were given up, and goes on without them; ends the
+    /// stream where none is left, or all are to end. `None` if nothing is to be
+    /// told.
+    pub(super) fn leave_what_ends(&mut self, now: Instant) -> Option<Step> {
+        if !self.parts.iter().any(|part| part.shared.ends(self.lot)) {
+            return None;
+        }
+        if self.is_closing() {
+            // Another gateway may answer whoever comes back, but not all of
+            // them at once.
+            self.say_farewell(REASON_CLOSING);
+            return Some(Step::End(End::Shutdown));
+        }
+        let (mut is_told, mut is_any_left, mut is_back) = (false, false, false);
+        let is_look_due = self.look_at <= now;
+        for part in &mut self.parts {
+            if !part.is_given_up(self.lot) {
+                is_any_left = true;
+                continue;
+            }
+            is_told |= part.give_up(&mut self.out);
+            if is_look_due && let Some(is_served_again) = &self.is_served_again {
+                is_back |= is_served_again(&part.shared);
+            }
+        }
+        if is_look_due {
+            self.look_at = now + self.heartbeat;
+        }
+        if !is_any_left {
+            let retry_ms = self.rng.u64(RETRY_MS);
+            self.own(&retry(retry_ms));
+            return Some(Step::End(End::Gone));
+        }
+        if is_back {
+            self.say_farewell(REASON_BACK);
+            return Some(Step::End(End::Gone));
+        }
+        self.is_owed |= is_told;
+        is_told.then_some(Step::More)
     }
 
     /// Ends the stream between two events as soon as it has said what there is

@@ -154,16 +154,22 @@ impl Part {
         }
     }
 
-    /// Tells the client that the view is not served any more, once.
-    pub(super) fn give_up(&mut self, out: &mut Out) {
-        if self.is_absent() {
-            return;
-        }
-        let gone = self.shared.given_up().map(Frame::gone);
-        if let Some(gone) = gone {
-            self.tell(EVENT_GONE, gone.encoded.data(), out);
-            (self.stage, self.at) = (Stage::Absent, None);
-        }
+    /// Whether nobody looks for the view any more.
+    pub(super) fn is_given_up(&self, lot: u16) -> bool {
+        // A view that is given up is closed as well, which is seen without a lock.
+        self.shared.ends(lot) && self.shared.given_up().is_some()
+    }
+
+    /// Tells the client that the view is not served any more, once; whether it
+    /// was told now.
+    pub(super) fn give_up(&mut self, out: &mut Out) -> bool {
+        let gone = self.shared.given_up().filter(|_| !self.is_absent());
+        let Some(gone) = gone.map(Frame::gone) else {
+            return false;
+        };
+        self.tell(EVENT_GONE, gone.encoded.data(), out);
+        (self.stage, self.at, self.merging) = (Stage::Absent, None, None);
+        true
     }
 
     /// Looks for the place to begin, unless it has one.
