@@ -40,6 +40,9 @@ pub struct Chosen {
     pub name: String,
 }
 
+/// Says whether another view is served under the name of this one.
+type Successor = Box<dyn Fn(&SharedView) -> bool>;
+
 /// What is to be done next.
 enum Step {
     /// Something was told or has changed.
@@ -79,7 +82,7 @@ pub struct Joint {
     /// Drawn at random: when it ends at a shutdown.
     lot: u16,
     /// Whether another view is served under the name of one that was given up.
-    is_served_again: Option<Box<dyn Fn(&SharedView) -> bool>>,
+    is_served_again: Option<Successor>,
     /// When that is to be asked next.
     look_at: Instant,
     /// When the stream has to end, if it has to.
