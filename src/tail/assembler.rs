@@ -83,6 +83,8 @@ enum State {
 #[derive(Debug)]
 pub struct Assembler {
     state: State,
+    /// The time that the changes were asked for from.
+    resumed: Option<Timestamp>,
     /// The last timestamp told as closed.
     closed: Option<Timestamp>,
     /// The time of the rows that are being collected; in a snapshot also the
@@ -121,6 +123,7 @@ impl Assembler {
         };
         Assembler {
             state,
+            resumed: closed,
             closed,
             open: None,
             progress: None,
@@ -278,6 +281,12 @@ impl Assembler {
     /// The last progress.
     pub fn progressed(&self) -> Option<Timestamp> {
         self.progress
+    }
+
+    /// The last progress, if it is more than the time that was asked for: a
+    /// server repeats that as its first word, also one that is still to come.
+    pub fn promised(&self) -> Option<Timestamp> {
+        self.progress.filter(|it| Some(*it) > self.resumed)
     }
 
     /// Whether nothing at all has come.

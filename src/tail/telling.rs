@@ -41,7 +41,7 @@ impl ViewTail {
                 assembler.update(timestamp, diff, row)
             }
             Message::Progress(timestamp) => {
-                match assembler.progressed() {
+                match assembler.promised() {
                     // Nobody goes beyond what was promised before it has passed.
                     Some(promised) => clock.pass(promised, now),
                     // A snapshot begins with the present.

@@ -72,6 +72,24 @@ fn telling_of_a_stream_that_is_resumed_ahead_of_time_says_once_that_it_stands() 
 }
 
 #[test]
+fn telling_of_a_stream_that_is_resumed_ahead_of_time_does_not_take_its_beginning_for_the_present() {
+    let now = Instant::now();
+    let mut tail = tail(now);
+    let hour = 3_600_000;
+    tail.stream_begins(Start::Resume(at(hour)));
+    tail.held.clock.set(at(5_000), now);
+    let mut messages = Messages::keeping(&[], Kept::all(0));
+    let mut reached = Vec::new();
+    for line in ["3600000\tt\t\\N", "3600001\tt\t\\N", "7200000\tt\t\\N"] {
+        assert!(tail.take(&mut messages, line.as_bytes(), now).is_ok());
+        reached.extend(tail.held.clock.reached());
+    }
+    // What was promised has come when the server goes beyond it.
+    assert_eq!(reached, [at(5_000), at(5_000), at(hour + 1)]);
+    assert!(!tail.held.clock.is_back(at(hour)));
+}
+
+#[test]
 fn telling_keeps_what_was_told_before_a_reader_was_replaced() {
     let now = Instant::now();
     let mut tail = tail(now);
