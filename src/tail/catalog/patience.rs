@@ -14,6 +14,8 @@ pub(super) struct Patience {
     max: Duration,
     /// Those that do not take the usual time.
     slow: BTreeMap<String, Slow>,
+    /// How many questions were answered so far.
+    answered: u64,
 }
 
 /// A question that was slow, or not answered.
@@ -31,6 +33,8 @@ struct Again {
     rest: Duration,
     /// How long it was waited for.
     waited: Duration,
+    /// How many questions had been answered when it hung.
+    answered: u64,
 }
 
 /// A question rests, since it was not answered for so long.
@@ -43,6 +47,7 @@ impl Patience {
         Patience {
             max: upstream_timeout.max(CATALOG_QUESTION_FIRST),
             slow: BTreeMap::new(),
+            answered: 0,
         }
     }
 
@@ -61,8 +66,12 @@ impl Patience {
     pub fn hung(&mut self, key: &str, limit: Duration, now: Instant) {
         let rested = self.slow.get(key).and_then(|slow| slow.again);
         let rest = match rested {
-            Some(Again { rest, .. }) => (rest * 2).min(CATALOG_HANG_AGAIN_MAX),
-            None => CATALOG_HANG_AGAIN,
+            // Others are answered: it is this question that hangs.
+            Some(Again { rest, answered, .. }) if answered < self.answered => {
+                (rest * 2).min(CATALOG_HANG_AGAIN_MAX)
+            }
+            // No question is answered, so the server may be back at any time.
+            Some(_) | None => CATALOG_HANG_AGAIN,
         };
         let slow = Slow {
             limit: (limit * 2).min(self.max),
@@ -70,6 +79,7 @@ impl Patience {
                 at: now + rest,
                 rest,
                 waited: limit,
+                answered: self.answered,
             }),
         };
         self.slow.insert(key.to_string(), slow);
@@ -77,6 +87,7 @@ impl Patience {
 
     /// It was answered after this time.
     pub fn took(&mut self, key: &str, time: Duration) {
+        self.answered = self.answered.saturating_add(1);
         let limit = (time * 4).min(self.max);
         if limit > CATALOG_QUESTION_FIRST {
             let slow = Slow { limit, again: None };
@@ -109,11 +120,26 @@ mod tests {
             let asked = patience.limit("a", now);
             assert_eq!(asked, Ok(seconds(waited)));
             patience.hung("a", seconds(waited), now);
+            patience.took("b", seconds(0));
             now += seconds(rest);
             let early = now - Duration::from_millis(1);
             assert_eq!(patience.limit("a", early), Err(Rests(seconds(waited))));
             assert_eq!(patience.limit("a", now), Ok(seconds(limit)));
         }
         assert_eq!(patience.limit("b", begin), Ok(seconds(2)));
+    }
+
+    #[test]
+    fn patience_with_a_server_that_answers_nothing_does_not_grow() {
+        let mut patience = Patience::new(Duration::from_secs(2));
+        let mut now = Instant::now();
+        for _ in 0..100 {
+            for key in ["all names", "a", "b"] {
+                let limit = patience.limit(key, now);
+                assert_eq!(limit, Ok(Duration::from_secs(2)), "{key}");
+                patience.hung(key, Duration::from_secs(2), now);
+            }
+            now += CATALOG_HANG_AGAIN;
+        }
     }
 }
