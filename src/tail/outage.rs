@@ -76,16 +76,20 @@ impl Outage {
     }
 }
 
-/// An error without its numbers: ports, process ids and times differ from one
-/// attempt to the next, and are no other error.
+/// An error without what has a digit in it: ports, times and ids, decimal or
+/// hexadecimal, differ from one attempt to the next, and are no other error.
 fn kind_of(error: &str) -> String {
+    let is_of_a_word = |c: char| c.is_ascii_alphanumeric() || "+-._".contains(c);
     let mut kind = String::with_capacity(error.len());
-    for character in error.chars() {
-        match character.is_ascii_digit() {
-            true if kind.ends_with('#') => {}
+    let mut rest = error;
+    while let Some(first) = rest.chars().next() {
+        let end = rest.find(|c| is_of_a_word(c) != is_of_a_word(first));
+        let (run, after) = rest.split_at(end.unwrap_or(rest.len()));
+        match is_of_a_word(first) && run.contains(|c: char| c.is_ascii_digit()) {
             true => kind.push('#'),
-            false => kind.push(character),
+            false => kind.push_str(run),
         }
+        rest = after;
     }
     kind
 }
@@ -111,6 +115,30 @@ mod tests {
         for n in 0..1_000 {
             let letters = "x".repeat(n + 1);
             assert_eq!(outage.fail(&letters), n + 2 < OUTAGE_ERRORS_MAX);
+        }
+    }
+
+    #[test]
+    fn outage_takes_numbers_of_any_form_for_the_same_error() {
+        for errors in [
+            ["took 1 s", "took 1.5 s", "took -3 s", "took 2e5 s"],
+            [
+                "worker 0x1f failed",
+                "worker 0xdeadbeef failed",
+                "worker 0xa failed",
+                "worker 0x0 failed",
+            ],
+            [
+                "replica 5f0e3b4c-aaaa-4bcd-8def-000000000000 failed",
+                "replica abcdefab-cdef-abcd-efab-cdefabcdefa0 failed",
+                "replica 00000000-0000-4000-8000-000000000001 failed",
+                "replica c0ffeeab-dead-4eef-beef-c0ffeec0ffee failed",
+            ],
+        ] {
+            let mut outage = Outage::new(Instant::now());
+            let said = errors.map(|error| outage.fail(error));
+            assert_eq!(said, [true, false, false, false], "{errors:?}");
+            assert!(outage.fail("another error"));
         }
     }
 
