@@ -283,6 +283,11 @@ impl Assembler {
         self.progress
     }
 
+    /// Whether it began with the changes after a time.
+    pub fn is_resumed(&self) -> bool {
+        self.resumed.is_some()
+    }
+
     /// The last progress, if it is more than the time that was asked for: a
     /// server repeats that as its first word, also one that is still to come.
     pub fn promised(&self) -> Option<Timestamp> {

@@ -232,11 +232,18 @@ impl ViewTail {
 
     /// Counts a failure, logs it unless it is known, and tells it.
     pub(super) fn failed(&mut self, error: &TailError, now: Instant) {
+        let assembler = self.held.assembler.as_ref();
+        let is_in_vain = assembler.is_some_and(Assembler::is_resumed) && !self.held.is_current;
         self.leave_stream();
         self.held.looked_constant = false;
         self.held.failures = self.held.failures.saturating_add(1);
         self.note(error, log::Level::Error, now);
         let reason = error.reason();
+        if is_in_vain && reason.cause == Cause::Evaluation {
+            // Resumed before the fault, the stream would show it for as long
+            // as the server retains it, though it is mended.
+            self.held.must_snapshot = true;
+        }
         if let TailError::Resync { held, .. } = error {
             // The publisher has not taken in all that was told as closed.
             self.held.closed = *held;

@@ -2,6 +2,7 @@ use super::*;
 use crate::model::event::Kept;
 use crate::model::row::Column;
 use crate::tail::dialect::Dialect;
+use crate::tail::failure::Failure;
 use crate::tail::settings::{TailSettings, TailView};
 use crate::tail::view_tail::Effect;
 
@@ -134,6 +135,27 @@ fn telling_tells_each_failure_and_starts_where_what_was_told_ends() {
     let is_failed = |event: &TailEvent| matches!(event, TailEvent::Failed(_));
     let failed = told(&mut tail).into_iter().filter(is_failed);
     assert_eq!(failed.count(), 3);
+}
+
+#[test]
+fn telling_an_evaluation_error_again_after_a_resume_asks_for_a_snapshot() {
+    let now = Instant::now();
+    let mut tail = tail(now);
+    let failure = Failure::answer("XX000", "Evaluation error: division by zero");
+    let error = TailError::Stream(failure);
+    let floor = Start::Snapshot {
+        floor: Some(at(7)),
+        reached: None,
+    };
+    for expected in [Start::Resume(at(7)), floor, floor] {
+        let start = tail.held.start(Dialect::Subscribe);
+        tail.stream_begins(start);
+        if tail.held.closed.is_none() {
+            tail.tell(progress(7), now);
+        }
+        tail.failed(&error, now);
+        assert_eq!(tail.held.start(Dialect::Subscribe), expected);
+    }
 }
 
 #[test]
