@@ -45,7 +45,7 @@ fn of_connecting(error: &ConnectFailure) -> Reason {
     }
     match said {
         Some(_) if error.is_no_room => with_code(Cause::NoRoom, said),
-        Some(answer) => of_answer(answer),
+        Some(answer) => of_answer(&error.failure, answer),
         None => Cause::Unreachable.into(),
     }
 }
@@ -59,13 +59,15 @@ fn with_code(cause: Cause, said: Option<&ServerAnswer>) -> Reason {
 
 /// A question or a stream failed: by the server's answer, or without one.
 fn of_failure(failure: &Failure) -> Reason {
-    let answer = failure.answer.as_ref();
-    answer.map_or_else(|| Cause::Broken.into(), of_answer)
+    match &failure.answer {
+        Some(answer) => of_answer(failure, answer),
+        None => Cause::Broken.into(),
+    }
 }
 
 /// What a server's error means. Older ones give nearly every error the same
 /// code, so that their words decide, too.
-fn of_answer(answer: &ServerAnswer) -> Reason {
+fn of_answer(failure: &Failure, answer: &ServerAnswer) -> Reason {
     let (code, message) = (answer.code.as_str(), answer.message.as_str());
     let says = |words: &str| message.contains(words);
     let class = code.get(..2).unwrap_or_default();
@@ -75,7 +77,7 @@ fn of_answer(answer: &ServerAnswer) -> Reason {
         Cause::ResultTooLarge
     } else if message.starts_with("Evaluation error") || message == "division by zero" {
         Cause::Evaluation
-    } else if says("no replicas") || says("unknown cluster") || is_dropped_cluster(message) {
+    } else if failure.says_no_cluster() {
         Cause::NoCluster
     } else if code == QUERY_CANCELED {
         Cause::Cancelled
@@ -89,10 +91,6 @@ fn of_answer(answer: &ServerAnswer) -> Reason {
         }
     };
     Reason::with_code(cause, code)
-}
-
-fn is_dropped_cluster(message: &str) -> bool {
-    message.starts_with("cluster ") && message.ends_with("was dropped")
 }
 
 #[cfg(test)]

@@ -65,7 +65,22 @@ impl Failure {
     /// connection broke.
     pub fn is_of_the_question(&self) -> bool {
         let class = self.code().get(..2).unwrap_or_default();
-        self.answer.is_some() && !NOT_ITS_FAULT.contains(&class)
+        self.answer.is_some() && !NOT_ITS_FAULT.contains(&class) && !self.says_no_cluster()
+    }
+
+    /// Whether the server takes no query of this text: the query is at fault,
+    /// and not what the role may do, which may be granted to it.
+    pub fn is_of_the_query(&self) -> bool {
+        self.is_of_the_question() && !self.is_denied()
+    }
+
+    /// Whether there is no cluster that could answer at the moment.
+    pub fn says_no_cluster(&self) -> bool {
+        let message = self.message();
+        ["no replicas", "unknown cluster"]
+            .iter()
+            .any(|words| message.contains(words))
+            || message.starts_with("cluster ") && message.ends_with("was dropped")
     }
 
     /// Whether the role lacks a privilege.
@@ -141,3 +156,35 @@ impl fmt::Display for ConnectFailure {
 }
 
 impl std::error::Error for ConnectFailure {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failure_of_a_question_is_none_of_the_moment_and_one_of_a_query_no_lack_of_a_privilege() {
+        for (code, message, of_the_question, of_the_query) in [
+            ("42601", "Expected end of statement", true, true),
+            (
+                "42883",
+                "function \"mz_cluster_id\" does not exist",
+                true,
+                true,
+            ),
+            ("42501", "permission denied for SCHEMA \"s\"", true, false),
+            ("53000", "no room", false, false),
+            (
+                "0A000",
+                "CLUSTER \"c\" has no replicas available to service request",
+                false,
+                false,
+            ),
+            ("XX000", "cluster \"c\" was dropped", false, false),
+        ] {
+            let failure = Failure::answer(code, message);
+            assert_eq!(failure.is_of_the_question(), of_the_question, "{message}");
+            assert_eq!(failure.is_of_the_query(), of_the_query, "{message}");
+        }
+        assert!(!Failure::broken("reset").is_of_the_question());
+    }
+}

@@ -13,6 +13,9 @@ struct Entry {
     /// The reader that asked.
     generation: u64,
     meaning: Meaning,
+    /// The id of the one object that the name stood for last; it may have
+    /// another name now.
+    object: Option<String>,
     /// Since when it is known: answers from before say nothing against it.
     since: Instant,
     /// Another meaning that the reader was told of. If it finds the same as
@@ -26,6 +29,11 @@ impl Known {
     pub fn set(&mut self, generation: u64, meaning: Option<Meaning>, now: Instant) {
         let before = self.0.take();
         self.0 = meaning.map(|meaning| Entry {
+            object: match meaning.ids.as_slice() {
+                [id] => Some(id.clone()),
+                [] => before.as_ref().and_then(|before| before.object.clone()),
+                _ => None,
+            },
             told: before
                 .filter(|before| before.meaning.is_same(&meaning))
                 .and_then(|before| before.told),
@@ -38,6 +46,12 @@ impl Known {
     /// What was found last.
     pub fn meaning(&self) -> Option<&Meaning> {
         self.0.as_ref().map(|entry| &entry.meaning)
+    }
+
+    /// The id of the one object that the name stood for last, also if it
+    /// stands for none now.
+    pub fn object(&self) -> Option<&str> {
+        self.0.as_ref()?.object.as_deref()
     }
 
     /// The generation to tell that the name means another object, by what the

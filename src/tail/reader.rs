@@ -176,16 +176,15 @@ impl Reader {
 
     /// The view was not found: it may only be called otherwise now.
     fn missing(&self, tail: &mut ViewTail, name: String, near: Vec<String>, now: Instant) -> Step {
-        let before = tail.known.meaning().cloned().unwrap_or_default();
         // The watch tells when there is something of that name.
         tail.known
             .set(self.generation, Some(Meaning::default()), now);
-        match before.ids.as_slice() {
-            [id] => {
-                let question = Question::StillExists(id.clone());
+        match tail.known.object() {
+            Some(id) => {
+                let question = Question::StillExists(id.to_owned());
                 Ok((State::Missing { name, near }, Request::Ask(question)))
             }
-            _ => Err(End::Failed(TailError::UnknownView { name, near })),
+            None => Err(End::Failed(TailError::UnknownView { name, near })),
         }
     }
 
@@ -197,6 +196,12 @@ impl Reader {
         found: Box<Found>,
         now: Instant,
     ) -> Step {
+        if found.object.meaning.is_none() && tail.known.object().is_some() {
+            // The catalog has told it once, so that it refuses now is no
+            // answer: without the id it would seem to be another view.
+            let reason = "the catalog refuses to say what its name means".to_owned();
+            return Err(End::Failed(TailError::Unproven { reason }));
+        }
         match starting::became(tail, &found) {
             Ok(became) => Ok(self.begin(tail, dialect, *found, became, now)),
             Err(question) => Ok((State::Replaced(dialect, found), Request::Ask(question))),

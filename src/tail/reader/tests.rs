@@ -285,6 +285,32 @@ fn reader_gives_up_only_what_was_never_found() {
     let request = script.next(answer(Answer::Exists(Some(true))));
     assert_eq!(script.told(), ["failed broken", "gone renamed"]);
     assert_eq!(script.after(request), Request::Connect);
+    // It is asked again each time what became of it.
+    for (exists, told) in [(true, "gone renamed"), (false, "gone dropped")] {
+        script.next(connected());
+        script.next(answer(Answer::Dialect(Dialect::Tail)));
+        let question = Question::StillExists("u1".to_owned());
+        script.expect(Reply::Answered(Err(unknown())), Request::Ask(question));
+        let request = script.next(answer(Answer::Exists(Some(exists))));
+        assert_eq!(script.told(), [told]);
+        assert_eq!(script.after(request), Request::Connect);
+    }
+}
+
+#[test]
+fn reader_takes_no_refusal_of_the_catalog_for_another_view() {
+    let mut script = Script::streaming(Dialect::Subscribe);
+    let request = script.next(Reply::CopyEnded(Err(broken())));
+    assert_eq!(script.after(request), Request::Connect);
+    script.next(connected());
+    script.next(answer(Answer::Dialect(Dialect::Subscribe)));
+    let untold = Object {
+        meaning: None,
+        ..object("u1")
+    };
+    let found = Found::new(&view(), untold, "environment").unwrap();
+    script.next(answer(Answer::Found(Box::new(found))));
+    assert_eq!(script.told(), ["failed broken", "failed unproven"]);
 }
 
 #[test]

@@ -19,7 +19,7 @@ pub fn create(client: &mut Client, view: &TailView, query: &str) -> Result<(), T
     let sql = format!("CREATE TEMPORARY VIEW {NAME} AS {query}\n");
     client.batch_execute(&sql).map_err(|error| {
         let failure = failures::of_question(&error);
-        match failure.is_of_the_question() {
+        match failure.is_of_the_query() {
             true => TailError::BadQuery {
                 name: view.name.clone(),
                 failure,
