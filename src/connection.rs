@@ -5,18 +5,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use postgres::config::{Host, LoadBalanceHosts, SslMode as Negotiated};
+use postgres::config::{Host, LoadBalanceHosts, SslMode as Negotiated, SslNegotiation};
 use postgres::{CancelToken, Client, Config, NoTls};
 
 use crate::limits::{CONNECT_TIMEOUT, KEEPALIVE_INTERVAL, KEEPALIVE_RETRIES};
 
 mod credentials;
 mod error;
+mod line;
 mod session;
 pub mod tls;
 
 pub use credentials::{Credentials, Current};
 pub use error::{ConnectError, chain};
+pub use line::Line;
+use line::{Dialer, Way};
 pub use session::Session;
 use tls::Tls;
 
@@ -66,6 +69,11 @@ impl Connector {
 
     /// A new connection to the first host that takes it.
     pub fn connect(&self) -> Result<Client, ConnectError> {
+        self.connect_on(&Line::default())
+    }
+
+    /// The same; it ends when the line is hung up.
+    pub fn connect_on(&self, line: &Line) -> Result<Client, ConnectError> {
         let credentials = self.credentials.get();
         let mut order: Vec<(usize, &Config)> = self.hosts.iter().enumerate().collect();
         if self.shuffled {
@@ -74,7 +82,7 @@ impl Connector {
         let mut failure = None;
         for (at, host) in order {
             let host = credentials.complete(host, at);
-            let source = match self.connect_to(&host, &credentials.tls) {
+            let source = match self.connect_to(&host, &credentials.tls, line) {
                 Ok(mut client) => {
                     self.session.apply(&mut client)?;
                     return Ok(client);
@@ -94,11 +102,8 @@ impl Connector {
         Err(failure.unwrap_or(ConnectError::NoHost))
     }
 
-    fn connect_to(&self, host: &Config, tls: &Tls) -> Result<Client, postgres::Error> {
-        let Some(maker) = tls.maker() else {
-            return host.connect(NoTls);
-        };
-        match host.connect(maker) {
+    fn connect_to(&self, host: &Config, tls: &Tls, line: &Line) -> Result<Client, postgres::Error> {
+        match dial(host, tls, line) {
             Err(error) if tls.falls_back() && error::is_of_tls(&error) => {
                 let first = !self.fell_back.swap(true, Ordering::Relaxed);
                 let level = if first {
@@ -112,24 +117,55 @@ impl Connector {
                     place(host),
                     error::chain(&error)
                 );
-                host.clone().ssl_mode(Negotiated::Disable).connect(NoTls)
+                dial(host.clone().ssl_mode(Negotiated::Disable), tls, line)
             }
             outcome => outcome,
         }
     }
 
-    /// Asks the server to end what a connection is doing. Says nothing about
+    /// Asks the server to end what a line's connection is doing. Says nothing about
     /// the outcome, since the server does not either.
-    pub fn cancel(&self, token: &CancelToken) {
-        // The token knows whether its connection is encrypted.
-        let sent = match self.credentials.get().tls.maker() {
-            Some(maker) => token.cancel_query(maker),
-            None => token.cancel_query(NoTls),
+    pub fn cancel(&self, token: &CancelToken, line: &Line) {
+        let maker = self.credentials.get().tls.maker();
+        let sent = match (line.dialer(), maker) {
+            (Some(dialer), tls) => token.cancel_query(Dialer { tls, ..dialer }),
+            // The token knows whether its connection is encrypted.
+            (None, Some(maker)) => token.cancel_query(maker),
+            (None, None) => token.cancel_query(NoTls),
         };
         if let Err(error) = sent {
             log::debug!("cancelling a query failed: {}", error::chain(&error));
         }
     }
+}
+
+/// Connects to a host in a way that the line can end. The library lets nobody
+/// near the socket where a host has no name: a local one, or one that is given
+/// by its address alone. What hangs there hangs until the socket ends.
+fn dial(host: &Config, tls: &Tls, line: &Line) -> Result<Client, postgres::Error> {
+    if !matches!(host.get_hosts().first(), Some(Host::Tcp(_))) {
+        line.set_way(None);
+        return match tls.maker() {
+            Some(maker) => host.connect(maker),
+            None => host.connect(NoTls),
+        };
+    }
+    let way = Way {
+        mode: host.get_ssl_mode(),
+        asks: host.get_ssl_negotiation() == SslNegotiation::Postgres,
+    };
+    line.set_way(Some(way));
+    let dialer = Dialer {
+        line: line.clone(),
+        tls: tls.maker(),
+        way,
+        limit: None,
+    };
+    // The library leaves the negotiation to the dialer by this alone.
+    let mut host = host.clone();
+    host.ssl_mode(Negotiated::Require)
+        .ssl_negotiation(SslNegotiation::Direct)
+        .connect(dialer)
 }
 
 /// A connector without TLS or session settings.

@@ -285,7 +285,7 @@ pub const SILENT_PROBES_MAX: u32 = 3;
 pub const WATCH_TICK: Duration = Duration::from_millis(100);
 
 /// Threads of one view that may wait on a dead connection, beside the reader
-/// that works: each ends when its socket does.
+/// that works: each ends once its connection is hung up.
 pub const TAIL_THREADS_MAX: usize = 8;
 
 /// How long stopping a tail waits for its thread, which a silent upstream may

@@ -36,7 +36,7 @@ pub const CATALOG_HANG_AGAIN: Duration = Duration::from_secs(10);
 pub const CATALOG_HANG_AGAIN_MAX: Duration = Duration::from_secs(640);
 
 /// Threads of the catalog's questions, those included that wait on connections
-/// that are dead: each ends when its socket does.
+/// that are dead: each ends once its connection is hung up.
 pub const CATALOG_THREADS_MAX: usize = 16;
 
 /// How long rows of an object that was asked for by its id wait for the catalog

@@ -29,6 +29,8 @@ use super::silence::Silence;
 pub enum Phase {
     /// Waiting to connect; it will wake up by itself.
     Waiting,
+    /// There is none: no thread could be had for it.
+    Unstarted,
     /// Connecting and asking what the view is.
     Setup,
     /// Reading the stream.
@@ -69,6 +71,8 @@ pub struct ViewTail {
     phase: Phase,
     /// What the readers hand on to each other.
     pub(super) held: Held,
+    /// What the reader that could not be started was to begin by telling.
+    pub(super) unstarted: Option<TailError>,
     /// What the view's name meant last.
     pub(super) known: Known,
     /// What the watch knows of the stream's silence.
@@ -96,6 +100,7 @@ impl ViewTail {
             is_stopped: false,
             phase: Phase::Waiting,
             held: Held::default(),
+            unstarted: None,
             known: Known::default(),
             silence: Silence::new(now),
             chance,
@@ -201,11 +206,12 @@ impl ViewTail {
     /// telling `cause`.
     pub(super) fn replace(&mut self, generation: u64, cause: TailError) {
         if self.generation == generation {
-            self.start_again(cause);
+            self.start_again(Some(cause));
         }
     }
 
-    fn start_again(&mut self, cause: TailError) {
+    /// Has a reader started, in the place of whichever there is.
+    pub(super) fn start_again(&mut self, cause: Option<TailError>) {
         if self.is_stopped {
             return;
         }
@@ -213,7 +219,7 @@ impl ViewTail {
         self.set_phase(Phase::Waiting);
         self.effects.push_back(Effect::StartReader {
             generation: self.generation,
-            cause: Some(cause),
+            cause,
         });
     }
 
@@ -222,13 +228,13 @@ impl ViewTail {
     /// comes; whoever calls this ignores it up to the next snapshot.
     pub fn resync(&mut self, reason: &str, held: Option<Timestamp>) {
         let reason = reason.to_string();
-        self.start_again(TailError::Resync { reason, held });
+        self.start_again(Some(TailError::Resync { reason, held }));
     }
 
     /// The publisher found the view larger than it may be: starts again after
     /// a while, with a snapshot.
     pub fn too_large(&mut self) {
-        self.start_again(TailError::TooLarge);
+        self.start_again(Some(TailError::TooLarge));
     }
 
     /// Ends the tail: no reader is heard any more.
@@ -240,13 +246,14 @@ impl ViewTail {
         self.told.clear();
     }
 
-    /// What this asked for could not be started. A probe is asked for again; a
-    /// reader by the watch, once that has lasted for too long.
-    pub fn not_started(&mut self, effect: &Effect, error: &TailError) {
+    /// What this asked for could not be started. Both are asked for again by
+    /// the watch: a reader is a failure like any other until then.
+    pub fn not_started(&mut self, effect: &Effect, error: &TailError, now: Instant) {
         match effect {
-            Effect::StartReader { generation, .. } if self.generation == *generation => {
-                log::error!("view \"{}\": {}", self.name(), error.chain());
-                self.set_phase(Phase::Setup);
+            Effect::StartReader { generation, cause } if self.generation == *generation => {
+                self.unstarted.clone_from(cause);
+                self.failed(error, now);
+                self.set_phase(Phase::Unstarted);
             }
             Effect::StartProbe { .. } => self.probe_ended(),
             _ => {}

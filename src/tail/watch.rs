@@ -36,6 +36,13 @@ impl ViewTail {
         match self.phase() {
             Phase::Waiting => {}
             Phase::Over => return false,
+            Phase::Unstarted => {
+                let since = now.saturating_duration_since(self.silence.phase_since);
+                if since >= self.settings().upstream_timeout {
+                    let cause = self.unstarted.take();
+                    self.start_again(cause);
+                }
+            }
             Phase::Setup => {
                 let since = now.saturating_duration_since(self.silence.phase_since);
                 if since >= self.settings().upstream_timeout * SETUP_SILENCES {

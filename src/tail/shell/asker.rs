@@ -9,7 +9,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use postgres::{CancelToken, Client};
 
-use crate::connection::Connector;
+use crate::connection::{Connector, Line};
 use crate::limits::CATALOG_THREADS_MAX;
 use crate::tail::TailError;
 use crate::tail::conversation::{Answer, Question};
@@ -33,6 +33,7 @@ struct Worker {
     questions: Sender<(Question, Sender<Answered>)>,
     /// Cancels what the connection does.
     token: Arc<Mutex<Option<CancelToken>>>,
+    line: Line,
 }
 
 /// A connection, and what is known of it.
@@ -41,6 +42,7 @@ struct Link {
     client: Option<Client>,
     session: Session,
     token: Arc<Mutex<Option<CancelToken>>>,
+    line: Line,
 }
 
 impl Link {
@@ -51,7 +53,7 @@ impl Link {
         let client = match &mut self.client {
             Some(client) => client,
             None => {
-                let connected = self.connector.connect();
+                let connected = self.connector.connect_on(&self.line);
                 let client = connected
                     .map_err(|error| TailError::Connect(failures::of_connecting(&error)))?;
                 *lock(&self.token) = Some(client.cancel_token());
@@ -60,6 +62,16 @@ impl Link {
             }
         };
         questions::answer(client, &mut self.session, question)
+    }
+}
+
+/// A line that is hung up when this is dropped, also by a thread that could not
+/// be started.
+struct HungUp(Line);
+
+impl Drop for HungUp {
+    fn drop(&mut self) {
+        self.0.hang_up();
     }
 }
 
@@ -112,25 +124,34 @@ impl Asker {
         }
     }
 
-    /// Leaves the connection in the middle of a question; its thread ends when
-    /// there is an answer or the socket ends.
+    /// Leaves the connection in the middle of a question, and hangs it up: its
+    /// thread ends.
     fn abandon(&mut self) {
-        let token = self.worker.take().and_then(|it| lock(&it.token).take());
+        let Some(worker) = self.worker.take() else {
+            return;
+        };
+        let token = lock(&worker.token).take();
+        let line = HungUp(worker.line);
         if let Some(token) = token {
             let connector = self.connector.clone();
             // Best effort: the server ends the query with its connection too.
-            let _ = self.spawn("catalog-cancel", move || connector.cancel(&token));
+            let _ = self.spawn("catalog-cancel", move || {
+                let line = line;
+                connector.cancel(&token, &line.0);
+            });
         }
     }
 
     fn start(&self) -> Result<Worker, TailError> {
         let (questions, asked): (_, Receiver<(Question, Sender<Answered>)>) = bounded(1);
         let token = Arc::<Mutex<_>>::default();
+        let line = Line::default();
         let mut link = Link {
             connector: self.connector.clone(),
             client: None,
             session: Session::default(),
             token: Arc::clone(&token),
+            line: line.clone(),
         };
         self.spawn("catalog-ask", move || {
             for (question, tell) in asked {
@@ -138,7 +159,11 @@ impl Asker {
                 let _ = tell.send(link.ask(&question));
             }
         })?;
-        Ok(Worker { questions, token })
+        Ok(Worker {
+            questions,
+            token,
+            line,
+        })
     }
 
     fn spawn(&self, name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), TailError> {

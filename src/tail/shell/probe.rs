@@ -11,7 +11,7 @@ use crate::tail::probe::Probe;
 
 use super::failures;
 use super::questions::{self, Session};
-use super::view_threads::ViewThreads;
+use super::view_threads::{ViewThreads, Worker};
 
 /// Asks what a probe wants to know, on a connection of its own.
 pub fn run(threads: &Arc<ViewThreads>, generation: u64) {
@@ -25,16 +25,19 @@ pub fn run(threads: &Arc<ViewThreads>, generation: u64) {
                 let answer = questions::answer(client, &mut Session::default(), &question);
                 next(Reply::Answered(answer))
             }
-            (Request::Connect, _) => match threads.connector.connect() {
-                Ok(connected) => {
-                    client = Some(connected);
-                    next(Reply::Connected(Ok(())))
+            (Request::Connect, _) => {
+                let line = threads.line(generation, Worker::Probe);
+                match threads.connector.connect_on(&line) {
+                    Ok(connected) => {
+                        client = Some(connected);
+                        next(Reply::Connected(Ok(())))
+                    }
+                    Err(error) => {
+                        let failure = failures::of_connecting(&error);
+                        next(Reply::Connected(Err(TailError::Connect(failure))))
+                    }
                 }
-                Err(error) => {
-                    let failure = failures::of_connecting(&error);
-                    next(Reply::Connected(Err(TailError::Connect(failure))))
-                }
-            },
+            }
             _ => break,
         };
         threads.do_effects();

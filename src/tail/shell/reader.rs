@@ -6,6 +6,8 @@ use std::time::Instant;
 
 use postgres::Client;
 
+use crate::connection::Line;
+
 use crate::tail::TailError;
 use crate::tail::conversation::{Over, Reply, Request, Subscription};
 use crate::tail::failure::Failure;
@@ -13,7 +15,7 @@ use crate::tail::reader::Reader;
 
 use super::failures;
 use super::questions::{self, Session};
-use super::view_threads::ViewThreads;
+use super::view_threads::{ViewThreads, Worker};
 
 /// A reader and what it is connected to.
 struct Driver<'a> {
@@ -35,6 +37,7 @@ pub fn run(threads: &Arc<ViewThreads>, generation: u64, cause: Option<TailError>
         has_news: false,
     };
     let mut client: Option<Client> = None;
+    let mut line = Line::default();
     let mut request = driver.next(Reply::Begin);
     loop {
         let leaves = match request {
@@ -44,16 +47,17 @@ pub fn run(threads: &Arc<ViewThreads>, generation: u64, cause: Option<TailError>
         };
         if let Some(client) = client.take_if(|_| leaves) {
             // The COPY may still be running.
-            threads.discard(client);
+            threads.discard(client, line.clone());
         }
         driver.settle();
         request = match (request, &mut client) {
             (Request::Connect, _) => {
-                let (connected, reply) = connect(threads);
+                line = threads.line(generation, Worker::Reader);
+                let (connected, reply) = connect(threads, &line);
                 client = connected;
                 let next = driver.next(reply);
                 if let (Some(client), Request::Ask(_)) = (&client, &next) {
-                    threads.set_token(client.cancel_token());
+                    threads.set_token(client.cancel_token(), &line);
                 }
                 next
             }
@@ -76,8 +80,8 @@ pub fn run(threads: &Arc<ViewThreads>, generation: u64, cause: Option<TailError>
     }
 }
 
-fn connect(threads: &ViewThreads) -> (Option<Client>, Reply<'static>) {
-    match threads.connector.connect() {
+fn connect(threads: &ViewThreads, line: &Line) -> (Option<Client>, Reply<'static>) {
+    match threads.connector.connect_on(line) {
         Ok(client) => (Some(client), Reply::Connected(Ok(()))),
         Err(error) => {
             let failure = failures::of_connecting(&error);

@@ -1,5 +1,7 @@
 //! What the threads of one view share: reader, probe, watch and handle.
 
+use std::collections::BTreeMap;
+use std::mem;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -8,7 +10,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{SendTimeoutError, Sender};
 use postgres::{CancelToken, Client};
 
-use crate::connection::Connector;
+use crate::connection::{Connector, Line};
 use crate::limits::{TAIL_THREADS_MAX, WATCH_TICK};
 use crate::model::event::TailEvent;
 use crate::tail::TailError;
@@ -41,7 +43,9 @@ pub struct ViewThreads {
     /// What a thread does that an effect of the tail asks for.
     work: Work,
     /// Cancels what the current connection does.
-    token: Mutex<Option<CancelToken>>,
+    token: Mutex<Option<(CancelToken, Line)>>,
+    /// The last connection of each reader and probe that may still run.
+    lines: Mutex<BTreeMap<(u64, Worker), Line>>,
     /// Threads of this view that have not ended.
     threads: AtomicUsize,
     /// How often the bell was rung.
@@ -81,6 +85,7 @@ impl ViewThreads {
             inquire: outlets.inquire,
             work,
             token: Mutex::default(),
+            lines: Mutex::default(),
             threads: AtomicUsize::new(0),
             rings: AtomicU64::new(0),
             bell: (Mutex::default(), Condvar::new()),
@@ -104,8 +109,8 @@ impl ViewThreads {
             let effect = self.tail().take_effect();
             match effect {
                 Some(Effect::Inquire(inquiry)) => (self.inquire)(inquiry),
-                Some(Effect::StartReader { .. }) => {
-                    self.cancel_in_background();
+                Some(Effect::StartReader { generation, .. }) => {
+                    self.leave_connections(Some(generation));
                     self.start(effect, "tail");
                     self.ring();
                 }
@@ -122,7 +127,7 @@ impl ViewThreads {
         let asked = effect.clone();
         let started = self.start_thread(prefix, move |threads| work(threads, asked));
         if let Err(error) = started {
-            self.tail().not_started(&effect, &error);
+            self.tail().not_started(&effect, &error, Instant::now());
         }
     }
 
@@ -140,6 +145,23 @@ impl ViewThreads {
         }
     }
 
+    /// Hands on what the tail has told, as far as there is room: for who must
+    /// not wait. Needed where there is no thread that would do it.
+    pub fn deliver_at_once(&self) {
+        let Ok(_turn) = self.delivery.try_lock() else {
+            return;
+        };
+        while !self.out.is_full() {
+            let told = self.tail().take_told();
+            // Nobody else puts anything in, so there still is room.
+            match told.map(|event| self.out.try_send(event).is_ok()) {
+                Some(true) => (self.wake)(),
+                Some(false) => self.tail().stop(),
+                None => return,
+            }
+        }
+    }
+
     fn send(&self, mut event: TailEvent) -> Result<(), Unheard> {
         loop {
             match self.out.send_timeout(event, WATCH_TICK) {
@@ -151,8 +173,20 @@ impl ViewThreads {
     }
 
     /// Keeps the means to cancel the current connection's work.
-    pub fn set_token(&self, token: CancelToken) {
-        *lock(&self.token) = Some(token);
+    pub fn set_token(&self, token: CancelToken, line: &Line) {
+        *lock(&self.token) = Some((token, line.clone()));
+    }
+
+    /// The line of a connection that is to be made; it is hung up once the
+    /// generation is over.
+    pub fn line(&self, generation: u64, worker: Worker) -> Line {
+        let line = Line::default();
+        lock(&self.lines).insert((generation, worker), line.clone());
+        // Nobody else looks after one that comes so late.
+        if self.tail().generation() != generation {
+            line.hang_up();
+        }
+        line
     }
 
     /// Starts a thread that is counted until it ends; none beyond the bound.
@@ -179,26 +213,43 @@ impl ViewThreads {
         })
     }
 
-    /// Asks the server to end the last connection's query, if there is one.
-    fn cancel_in_background(self: &Arc<Self>) {
+    /// Leaves all connections but those of this generation, so that the
+    /// threads end that wait for them. The server is first asked to end the
+    /// last one's query, if there is one.
+    fn leave_connections(self: &Arc<Self>, kept: Option<u64>) {
+        let left = {
+            let mut lines = lock(&self.lines);
+            let (kept, left) = mem::take(&mut *lines)
+                .into_iter()
+                .partition(|((generation, _), _)| Some(*generation) == kept);
+            *lines = kept;
+            Left(left)
+        };
         let token = lock(&self.token).take();
-        if let Some(token) = token {
+        if let Some((token, line)) = token {
             // Best effort: the server ends the query with its connection too.
-            let _ = self.start_thread("cancel", move |threads| threads.connector.cancel(&token));
+            let _ = self.start_thread("cancel", move |threads| {
+                threads.connector.cancel(&token, &line);
+                drop(left);
+            });
         }
     }
 
     /// Leaves a connection in the middle of a COPY. Dropping the client waits
     /// for the end of the COPY, so another thread does it.
-    pub fn discard(self: &Arc<Self>, client: Client) {
+    pub fn discard(self: &Arc<Self>, client: Client, line: Line) {
         let token = client.cancel_token();
         lock(&self.token).take();
-        if client.is_closed() {
+        if client.is_closed() || line.is_hung_up() {
             return;
         }
+        let discarded = Discarded {
+            line,
+            _client: client,
+        };
         let left = self.start_thread("leave", move |threads| {
-            threads.connector.cancel(&token);
-            drop(client);
+            let discarded: Discarded = discarded;
+            threads.connector.cancel(&token, &discarded.line);
         });
         if let Err(error) = left {
             log::debug!("view \"{}\": {}", self.name(), error.chain());
@@ -209,7 +260,7 @@ impl ViewThreads {
     pub fn stop(self: &Arc<Self>) {
         self.tail().stop();
         self.ring();
-        self.cancel_in_background();
+        self.leave_connections(None);
     }
 
     /// Waits until all threads have ended, at the most so long.
@@ -246,6 +297,40 @@ impl ViewThreads {
         let _held = lock(&self.bell.0);
         self.rings.fetch_add(1, Ordering::SeqCst);
         self.bell.1.notify_all();
+    }
+}
+
+/// Whose connection it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Worker {
+    Reader,
+    Probe,
+}
+
+/// Lines that are hung up when this is dropped, also by a thread that could
+/// not be started.
+struct Left(BTreeMap<(u64, Worker), Line>);
+
+impl Drop for Left {
+    fn drop(&mut self) {
+        for line in self.0.values() {
+            line.hang_up();
+        }
+    }
+}
+
+/// A connection that is left in the middle of a COPY. It is hung up before its
+/// client is dropped, which would wait for the end of the COPY, even where a
+/// server does not heed what asks it to end.
+struct Discarded {
+    line: Line,
+    /// Held for its end alone.
+    _client: Client,
+}
+
+impl Drop for Discarded {
+    fn drop(&mut self) {
+        self.line.hang_up();
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use crate::limits::WATCH_TICK;
 use crate::tail::TailError;
+use crate::tail::view_tail::Phase;
 
 use super::view_threads::ViewThreads;
 
@@ -44,5 +45,8 @@ fn look(threads: &Weak<ViewThreads>) -> bool {
     };
     let is_watched = threads.tail().look(Instant::now());
     threads.do_effects();
+    if threads.tail().phase() == Phase::Unstarted {
+        threads.deliver_at_once();
+    }
     is_watched
 }

@@ -2,7 +2,7 @@ use super::*;
 use crate::limits::WATCH_TICK;
 use crate::model::event::{Description, Kept, TailEvent};
 use crate::model::position::{Incarnation, Timestamp};
-use crate::model::reason::Why;
+use crate::model::reason::{Cause, Why};
 use crate::tail::assembler::Start;
 use crate::tail::settings::{TailSettings, TailView};
 use crate::tail::view_tail::Effect;
@@ -103,6 +103,36 @@ fn watch_of_a_slow_publisher_or_an_idle_old_server_gives_nothing_up() {
         tail.probe_ended();
     }
     assert_eq!(tail.generation(), 0);
+}
+
+#[test]
+fn watch_starts_a_reader_again_that_no_thread_could_be_had_for() {
+    let mut now = Instant::now();
+    let mut tail = streaming(Dialect::Subscribe, now);
+    let error = TailError::Thread {
+        reason: "too many".to_owned(),
+    };
+    for again in 1..4 {
+        let current = Effect::StartReader {
+            generation: again - 1,
+            cause: Some(TailError::Replaced),
+        };
+        tail.not_started(&current, &error, now);
+        let told = tail.take_told();
+        let is_told = matches!(&told, Some(TailEvent::Failed(it)) if it.cause == Cause::NoThread);
+        assert!(is_told, "{told:?}");
+        assert_eq!(tail.take_told(), None);
+        let timeout = tail.settings().upstream_timeout + WATCH_TICK;
+        let effects = watch(&mut tail, &mut now, timeout);
+        let next = Effect::StartReader {
+            generation: again,
+            cause: Some(TailError::Replaced),
+        };
+        assert_eq!(effects, [(10, next)]);
+    }
+    // One outage, and one error of it in the log.
+    let outage = tail.held.outage.as_ref();
+    assert_eq!(outage.map(|it| it.report(now).attempts), Some(3));
 }
 
 #[test]
