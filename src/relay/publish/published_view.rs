@@ -244,6 +244,11 @@ impl PublishedView {
         if log.bases.current().is_some_and(useless) {
             log.bases.drop_current();
         }
+        // Its rows are still those of now, but nobody can go on from it.
+        let is_before = |base: &Arc<Base>| base.position.timestamp < start;
+        if log.bases.latest().is_some_and(is_before) {
+            log.bases.outdate();
+        }
         self.tidy(log);
     }
 

@@ -260,8 +260,8 @@ impl Joint {
         for part in &mut self.parts {
             // `upstream` is sent at once. So is the rest of a log that has ended
             // far beyond the others: after time went back, they reach its times
-            // only after long.
-            let until = match part.has_ended_far_beyond(closed) {
+            // only after long. `consistent` never comes in its midst.
+            let until = match part.is_leaving || part.has_ended_far_beyond(closed) {
                 true => Timestamp::MAX,
                 false => Timestamp::MIN,
             };
@@ -290,7 +290,7 @@ impl Joint {
         }
         match self.batch {
             Some(_) => Step::More,
-            None => Step::Wait,
+            None => self.send_end_of_one(),
         }
     }
 

@@ -24,8 +24,8 @@ use crate::tail::view_tail::ViewTail;
 pub(super) enum Ending {
     /// What the view is now.
     Describing(Dialect),
-    /// How many rows it has at the time of the snapshot that came.
-    Counting(Unclosed),
+    /// How many rows it has; so many came.
+    Counting(i128),
     /// Whether an old server's view is empty for good.
     CountingNone,
     /// What time it is there: the view is final.
@@ -53,12 +53,10 @@ impl Ending {
                 Answer::Found(found) => described(tail, dialect, &found, now),
                 _ => Err(mismatch().into()),
             },
-            (Ending::Counting(unclosed), Ok(Answer::Count(rows, _))) => {
-                match rows == unclosed.copies {
-                    true => Ok(is_final()),
-                    false => Err(End::Failed(TailError::Ended)),
-                }
-            }
+            (Ending::Counting(came), Ok(Answer::Count(rows, _))) => match rows == came {
+                true => Ok(is_final()),
+                false => Err(End::Failed(TailError::Ended)),
+            },
             // A server that refuses to count says nothing against it.
             (Ending::Counting(_), Err(TailError::Query { failure, .. }))
                 if failure.answer.is_some() =>
@@ -97,15 +95,22 @@ fn described(tail: &mut ViewTail, dialect: Dialect, found: &Found, now: Instant)
                 return Err(End::Failed(TailError::Ended));
             }
             let assembler = tail.held.assembler.as_ref();
-            match assembler.and_then(Assembler::unclosed) {
-                Some(unclosed) => Ok((Ending::Counting(unclosed), count(Some(unclosed.timestamp)))),
-                None => Ok(is_final()),
-            }
+            Ok(match assembler.and_then(Assembler::unclosed) {
+                Some(Unclosed { timestamp, copies }) => {
+                    (Ending::Counting(copies), count(Some(timestamp)))
+                }
+                None => (Ending::Counting(0), count(None)),
+            })
         }
         Dialect::Tail => match &tail.held.assembler {
             Some(it) if it.is_untouched() => Ok((Ending::CountingNone, count(None))),
-            // An old server does not tell its time.
-            Some(it) if it.is_at_end_of_time() => Err(complete(tail, None, now)),
+            Some(it) if it.is_at_end_of_time() => match it.unclosed() {
+                // A cancelled query ends like that, too, in the midst of the
+                // rows.
+                Some(unclosed) => Ok((Ending::Counting(unclosed.copies), count(None))),
+                // An old server does not tell its time.
+                None => Err(complete(tail, None, now)),
+            },
             _ => Err(End::Failed(TailError::Ended)),
         },
     }

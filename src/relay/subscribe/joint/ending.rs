@@ -1,8 +1,8 @@
-//! When a stream of several views is to end.
+//! When a stream of several views is to end, or one view of it has.
 
 use std::time::{Duration, Instant};
 
-use super::part::Part;
+use super::part::{Part, Reach};
 use super::{Joint, Step};
 use crate::limits::RETRY_MS;
 use crate::relay::counters::End;
@@ -87,6 +87,28 @@ impl Joint {
     /// now: its client has closed its side. It may still read, or have left.
     pub fn end_soon(&mut self) {
         self.is_last = true;
+    }
+
+    /// Has the rest of a log sent that has ended before any time that the views
+    /// can have in common: the others are beyond its end already, so nothing
+    /// that they wait for would bring it there.
+    pub(super) fn send_end_of_one(&mut self) -> Step {
+        // A constant view stands at any time.
+        let moving = self.parts.iter().filter_map(|part| match part.reach()? {
+            Reach::Constant(_) => None,
+            reach => Some(reach.head()),
+        });
+        let Some(earliest) = moving.min() else {
+            return Step::Wait;
+        };
+        let is_it = |part: &&mut Part| part.ended_at() == Some(earliest);
+        match self.parts.iter_mut().find(is_it) {
+            Some(part) if !part.is_leaving => {
+                part.is_leaving = true;
+                Step::More
+            }
+            _ => Step::Wait,
+        }
     }
 
     /// Whether the views stood at one time, or will not for now.

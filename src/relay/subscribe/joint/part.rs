@@ -87,6 +87,8 @@ pub(super) struct Part {
     /// The client has shown the view at this time, though it needs a base now:
     /// the views may not stand together at an earlier one.
     seen: Timestamp,
+    /// The rest of its log is sent, whatever the others' times are.
+    pub(super) is_leaving: bool,
     /// How far it reached when last looked at, and since when it does.
     reach: Reach,
     quiet_since: Instant,
@@ -116,6 +118,7 @@ impl Part {
             handshake: Handshake::new(resume.into_iter().collect()),
             at: None,
             seen: Timestamp::MIN,
+            is_leaving: false,
             reach: Reach::Closed(Timestamp::MIN),
             quiet_since: now,
         }
@@ -168,8 +171,15 @@ impl Part {
             return false;
         };
         self.tell(EVENT_GONE, gone.encoded.data(), out);
-        (self.stage, self.at, self.merging) = (Stage::Absent, None, None);
+        self.leave_view();
         true
+    }
+
+    /// The client was told that the view is gone. It has no rows of it any
+    /// more, and so goes on from nothing that it came with.
+    fn leave_view(&mut self) {
+        (self.stage, self.at, self.merging) = (Stage::Absent, None, None);
+        self.handshake = Handshake::new(Vec::new());
     }
 
     /// Looks for the place to begin, unless it has one.
@@ -184,7 +194,7 @@ impl Part {
             };
             let gone = Frame::gone(why.words()).encoded.data();
             self.tell(EVENT_GONE, gone, out);
-            self.stage = Stage::Absent;
+            self.leave_view();
             return Sent::Word;
         };
         self.stage = Stage::Joining;
@@ -239,7 +249,7 @@ impl Part {
             let lost = Frame::upstream(false);
             self.tell(lost.event_name(), lost.encoded.data(), out);
         }
-        self.at = Some(position);
+        (self.at, self.is_leaving) = (Some(position), false);
         // A merge that still runs would be of another log.
         self.merging = None;
         self.stage = Stage::Following { log, cursor };
@@ -308,6 +318,14 @@ impl Part {
         }
     }
 
+    /// Where its log has ended, if it has.
+    pub(super) fn ended_at(&self) -> Option<Timestamp> {
+        match self.reach()? {
+            Reach::Ended(head) => Some(head),
+            Reach::Closed(_) | Reach::Constant(_) => None,
+        }
+    }
+
     /// The earliest time at which the others can stand together with it.
     pub(super) fn floor(&self) -> Option<Timestamp> {
         let Stage::Following { log, cursor } = &self.stage else {
@@ -316,11 +334,11 @@ impl Part {
         let log = log.borrow();
         // A view that is known ahead of time was the same long before.
         let since = log.unchanged_since(*cursor);
-        if let Reach::Constant(_) = self.reach {
-            return since.filter(|_| !log.began_final());
-        }
         let at = since.or(self.at.map(|at| at.timestamp))?;
-        Some(at.max(self.seen))
+        match self.reach {
+            Reach::Constant(_) => Some(at).filter(|_| !log.began_final()),
+            _ => Some(at.max(self.seen)),
+        }
     }
 
     /// The latest time up to this one at which the view's changes are whole.
