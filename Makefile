@@ -72,8 +72,9 @@ stalled: ## Hold 1,000 stalled subscribers for five minutes
 SOAK_SECONDS ?= 600
 SOAK_REPORT ?= $(RUN)/soak.txt
 
-soak: ## Run the oracle, the kill loops and the fuzzing for SOAK_SECONDS; keeps a summary
+soak: ## Run the oracle, the kill loops, the fuzzing, then the simulation, each for SOAK_SECONDS
 	@mkdir -p $(dir $(SOAK_REPORT))
 	@printf '# Soak of %s s, %s, %s cores, commit %s\n\n' $(SOAK_SECONDS) "$$(date -u +%FT%TZ)" "$$(nproc)" "$$(git rev-parse --short HEAD)" > $(SOAK_REPORT)
 	SOAK_SECONDS=$(SOAK_SECONDS) SOAK_REPORT=$(CURDIR)/$(SOAK_REPORT) $(CARGO) test --locked --test it -- oracle_random oracle_gateways processes_ fuzz_ --nocapture --test-threads 2
+	SIM_SECONDS=$(SOAK_SECONDS) $(CARGO) test --locked --release --test sim -- sim_soak --nocapture | tee -a $(CURDIR)/$(SOAK_REPORT)
 	@echo "The summary is in $(SOAK_REPORT)"

@@ -1,0 +1,94 @@
+//! A table as a client holds it, compared with the truth at every id.
+
+use std::collections::HashMap;
+
+use crate::truth::{Truth, copies_of};
+use crate::wire::{changes_of, rows_of};
+
+/// The rows of one view.
+#[derive(Clone, Debug, Default)]
+pub struct Table {
+    rows: HashMap<u128, i64>,
+    pub sum: u128,
+    /// Where it stands, and of which incarnation it is.
+    pub position: Option<(u64, String)>,
+    /// The histories that it may be in.
+    pub candidates: Vec<usize>,
+}
+
+impl Table {
+    /// A table with these rows.
+    pub fn base(data: &str) -> Result<Table, String> {
+        let mut table = Table::default();
+        for row in rows_of(data)? {
+            table.add(row, 1)?;
+        }
+        Ok(table)
+    }
+
+    /// Applies a delta; whether it had changes.
+    pub fn delta(&mut self, data: &str) -> Result<bool, String> {
+        let changes = changes_of(data)?;
+        for (row, copies) in &changes {
+            self.add(*row, *copies)?;
+        }
+        Ok(!changes.is_empty())
+    }
+
+    fn add(&mut self, row: u128, copies: i64) -> Result<(), String> {
+        let here = self.rows.entry(row).or_insert(0);
+        *here += copies;
+        if *here < 0 {
+            return Err("a delete of a row that is not there".to_owned());
+        }
+        if *here == 0 {
+            self.rows.remove(&row);
+        }
+        self.sum = self.sum.wrapping_add(copies_of(row, copies));
+        Ok(())
+    }
+
+    /// Compares it with what was true at this time of this incarnation.
+    pub fn check(
+        &mut self,
+        time: u64,
+        position: (u64, String),
+        is_new: bool,
+        truth: &Truth,
+    ) -> Result<(), String> {
+        let (_, incarnation) = &position;
+        let Some(object) = truth.object_of(incarnation) else {
+            return Err(format!(
+                "an incarnation that nobody described: {incarnation}"
+            ));
+        };
+        let found = truth.matching(object, time, self.sum);
+        self.candidates = match is_new {
+            true => found,
+            false => {
+                let was = std::mem::take(&mut self.candidates);
+                let is_still = |one: &usize| found.contains(one);
+                was.into_iter().filter(is_still).collect()
+            }
+        };
+        self.position = Some(position);
+        if !self.candidates.is_empty() {
+            return Ok(());
+        }
+        let history = truth.objects[object].history;
+        let expected = truth.histories[history].rows_at(time);
+        Err(format!(
+            "WRONG ROWS of {} at {time}: {} rows shown, {:?} expected",
+            truth.objects[object].id,
+            self.rows.values().sum::<i64>(),
+            expected.iter().take(20).collect::<Vec<_>>(),
+        ))
+    }
+}
+
+/// The two parts of a position.
+pub fn position(id: &str) -> Result<(u64, String), String> {
+    let parts = id.split_once('-');
+    let parts = parts.and_then(|(time, rest)| Some((time.parse().ok()?, rest.to_owned())));
+    parts.ok_or_else(|| format!("an id that is no position: {id:?}"))
+}

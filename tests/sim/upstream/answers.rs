@@ -1,0 +1,212 @@
+//! What questions are answered, at one moment each; a view is described in two.
+
+use std::sync::Arc;
+
+use viewcast::model::position::Timestamp;
+use viewcast::tail::conversation::{Answer, Question};
+use viewcast::tail::dialect::Dialect;
+use viewcast::tail::error::TailError;
+use viewcast::tail::failure::Failure;
+use viewcast::tail::names::{Facts, Item, Schema};
+use viewcast::tail::object::{Found, Object};
+use viewcast::tail::settings::TailView;
+
+use super::{PATH, Upstream};
+use crate::truth::Flow;
+
+/// The server's own id.
+const ENVIRONMENT: &str = "sim-environment";
+
+impl Upstream {
+    /// Whether a question takes two looks at the catalog, between which it may
+    /// change.
+    pub fn takes_two_looks(question: &Question) -> bool {
+        matches!(question, Question::Describe(_) | Question::Object(_))
+    }
+
+    /// The first of two looks: what the name means.
+    pub fn look(&mut self, session: u64, question: &Question) {
+        if let Question::Describe(view) | Question::Object(view) = question {
+            let meant = self.named(&view.parts);
+            if let Some(session) = self.sessions.get_mut(&session) {
+                session.meant = meant;
+            }
+        }
+    }
+
+    fn named(&self, parts: &[String]) -> Option<usize> {
+        match parts {
+            [name] => self.meaning(name),
+            [.., schema, name] => {
+                let mut objects = self.truth.objects.iter();
+                let is_it = |place: &(&str, String)| place.0 == schema && place.1 == *name;
+                objects.position(|it| it.place.as_ref().is_some_and(is_it))
+            }
+            [] => None,
+        }
+    }
+
+    /// The answer to a question.
+    pub fn answer(
+        &mut self,
+        session: u64,
+        question: &Question,
+        now_us: u64,
+    ) -> Result<Answer, TailError> {
+        Ok(match question {
+            Question::Dialect => Answer::Dialect(match self.generation.is_old() {
+                true => Dialect::Tail,
+                false => Dialect::Subscribe,
+            }),
+            Question::Describe(view) => Answer::Found(Box::new(self.describe(session, view)?)),
+            Question::Object(view) => Answer::Object(self.object(session, view)?.1),
+            Question::StillExists(id) => Answer::Exists(Some(self.by_id(id).is_some())),
+            Question::Now => Answer::Now(match self.generation.is_old() {
+                true => None,
+                false => Some(Timestamp::new(self.time(now_us))),
+            }),
+            Question::Count { relation, as_of } => self.count(relation, *as_of, now_us)?,
+            Question::Names(names) => Answer::Names(Some(self.facts(names))),
+            Question::Name(name) => Answer::Name(self.facts(std::slice::from_ref(name))),
+            Question::Relations { .. } => Answer::Relations(Vec::new()),
+            Question::Readable(_) => Answer::Readable,
+        })
+    }
+
+    fn describe(&mut self, session: u64, view: &Arc<TailView>) -> Result<Found, TailError> {
+        let (object, described) = self.object(session, view)?;
+        let found = Found::new(view, described, ENVIRONMENT)?;
+        let incarnation = found.description.incarnation.to_string();
+        self.truth.describe(incarnation, object);
+        Ok(found)
+    }
+
+    /// The object that a name meant at the first look, as it is now where it
+    /// is asked for by its id; else whatever has the name now.
+    fn object(&mut self, session: u64, view: &TailView) -> Result<(usize, Object), TailError> {
+        let unknown = || TailError::UnknownView {
+            name: view.name.clone(),
+            near: Vec::new(),
+        };
+        let meant = self.sessions.get(&session).and_then(|it| it.meant);
+        let object = meant.ok_or_else(unknown)?;
+        let meaning = self
+            .facts_of(&view.parts, Some(object))
+            .meaning(&view.parts);
+        let by_id = meaning.as_ref().and_then(|it| it.by_id(&view.parts));
+        let by_id = by_id.filter(|_| self.generation.takes_ids());
+        let columns_of = match by_id {
+            Some(_) => self.by_id(&self.truth.objects[object].id),
+            None => self.named(&view.parts),
+        };
+        let columns_of = columns_of.ok_or_else(unknown)?;
+        let described = Object {
+            meaning,
+            columns: self.truth.objects[columns_of].columns.clone(),
+            is_by_id: by_id.is_some(),
+            sql: by_id.unwrap_or_else(|| view.sql.clone()),
+        };
+        Ok((object, described))
+    }
+
+    fn facts(&self, names: &[Vec<String>]) -> Facts {
+        let mut facts = self.facts_of(&[], None);
+        let is_asked = |name: &String| names.iter().any(|parts| parts.last() == Some(name));
+        for object in 0..self.truth.objects.len() {
+            let place = &self.truth.objects[object].place;
+            if place.as_ref().is_some_and(|(_, name)| is_asked(name)) {
+                facts.items.get_or_insert_default().push(self.item(object));
+            }
+        }
+        facts
+    }
+
+    fn item(&self, object: usize) -> Item {
+        let it = &self.truth.objects[object];
+        let (schema, name) = it.place.clone().unwrap_or(("", String::new()));
+        Item {
+            name,
+            id: it.id.clone(),
+            schema_id: format!("s-{schema}"),
+            kind: "materialized-view".to_owned(),
+        }
+    }
+
+    /// What the catalog says of one object, by the name that it was found by.
+    fn facts_of(&self, parts: &[String], object: Option<usize>) -> Facts {
+        let mut items = Vec::new();
+        if let Some(object) = object {
+            let mut item = self.item(object);
+            // It may have been renamed since.
+            if item.name.is_empty() {
+                item.schema_id = format!("s-{}", PATH[1]);
+            }
+            item.name = parts.last().cloned().unwrap_or_default();
+            items.push(item);
+        }
+        let schema = |name: &&str| Schema {
+            id: format!("s-{name}"),
+            database_id: Some("d1".to_owned()),
+            name: (*name).to_owned(),
+        };
+        Facts {
+            items: Some(items),
+            schemas: Some(PATH.iter().map(schema).collect()),
+            databases: vec![("d1".to_owned(), "materialize".to_owned())],
+            database: Some("materialize".to_owned()),
+            path: PATH.iter().map(|it| (*it).to_owned()).collect(),
+        }
+    }
+
+    /// What stands in SQL for an object.
+    pub(super) fn relation(&self, sql: &str) -> Result<usize, Failure> {
+        if let Some(rest) = sql.strip_prefix('[') {
+            let id = rest.split(' ').next().unwrap_or_default();
+            return self
+                .by_id(id)
+                .ok_or_else(|| Failure::answer("XX000", &format!("invalid id {id}")));
+        }
+        let parts = sql.split('.').map(|part| part.trim_matches('"').to_owned());
+        let parts: Vec<String> = parts.collect();
+        self.named(&parts)
+            .ok_or_else(|| Failure::answer("XX000", &format!("unknown catalog item '{sql}'")))
+    }
+
+    fn count(
+        &mut self,
+        relation: &str,
+        as_of: Option<Timestamp>,
+        now_us: u64,
+    ) -> Result<Answer, TailError> {
+        let failed = |failure| TailError::Query {
+            what: "the number of rows",
+            failure,
+        };
+        let object = self.relation(relation).map_err(failed)?;
+        self.refresh_all(now_us);
+        let it = &self.truth.objects[object];
+        if let Some(error) = &it.error {
+            return Err(failed(Failure::answer("XX000", error)));
+        }
+        if it.is_denied {
+            return Err(failed(Failure::answer("42501", "permission denied")));
+        }
+        // A question for what never changes is good to the end of time.
+        let is_constant = it.flow == Flow::Constant;
+        let at = match as_of {
+            Some(time) => time.get(),
+            None if is_constant => u64::MAX,
+            None => self.time(now_us),
+        };
+        if at < self.since {
+            return Err(failed(Failure::answer("22000", "not valid")));
+        }
+        let rows = self.truth.histories[it.history].rows_at(at);
+        let rows = rows.values().map(|copies| i128::from(*copies)).sum();
+        if as_of.is_none() && !is_constant {
+            // What it counted at this time stands.
+            self.told = self.told.max(at);
+        }
+        Ok(Answer::Count(rows, Timestamp::new(at)))
+    }
+}

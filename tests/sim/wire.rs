@@ -1,0 +1,150 @@
+//! A client's way from bytes to events. It shares no code with the gateway.
+
+use serde::Deserialize;
+
+use crate::truth::hash;
+
+/// An event of a stream.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Event {
+    pub name: String,
+    pub data: Option<String>,
+    pub id: Option<String>,
+    pub retry: Option<u64>,
+}
+
+/// Takes bytes as they come: chunks around, then lines.
+#[derive(Debug, Default)]
+pub struct Parser {
+    is_chunked: bool,
+    has_head: bool,
+    raw: Vec<u8>,
+    text: Vec<u8>,
+    event: Event,
+    /// The chunk that ends all has come.
+    pub is_over: bool,
+}
+
+impl Parser {
+    /// Of a stream with a head and chunks, or of an event stream alone.
+    pub fn new(is_chunked: bool) -> Self {
+        Parser {
+            is_chunked,
+            has_head: !is_chunked,
+            ..Parser::default()
+        }
+    }
+
+    /// The events that these bytes complete.
+    pub fn take(&mut self, bytes: &[u8]) -> Result<Vec<Event>, String> {
+        match self.is_chunked {
+            true => self.raw.extend_from_slice(bytes),
+            false => self.text.extend_from_slice(bytes),
+        }
+        self.unwrap()?;
+        let mut events = Vec::new();
+        while let Some(end) = self.text.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = self.text.drain(..=end).collect();
+            let line = String::from_utf8(line).map_err(|error| error.to_string())?;
+            if let Some(event) = self.line(line.trim_end_matches('\n'))? {
+                events.push(event);
+            }
+        }
+        Ok(events)
+    }
+
+    /// Whether it is in the middle of an event.
+    pub fn is_within(&self) -> bool {
+        self.event != Event::default() || !self.text.is_empty()
+    }
+
+    fn unwrap(&mut self) -> Result<(), String> {
+        let find = |bytes: &[u8], what: &[u8]| bytes.windows(what.len()).position(|it| it == what);
+        if !self.has_head {
+            let Some(end) = find(&self.raw, b"\r\n\r\n") else {
+                return Ok(());
+            };
+            self.raw.drain(..end + 4);
+            self.has_head = true;
+        }
+        while self.is_chunked
+            && let Some(end) = find(&self.raw, b"\r\n")
+        {
+            let size = std::str::from_utf8(&self.raw[..end]).ok();
+            let size = size.and_then(|text| usize::from_str_radix(text, 16).ok());
+            let size = size.ok_or_else(|| format!("no size of a chunk: {:?}", &self.raw[..end]))?;
+            let whole = end + 2 + size + 2;
+            if self.raw.len() < whole {
+                return Ok(());
+            }
+            if self.is_over {
+                return Err("bytes behind the last chunk".to_owned());
+            }
+            self.is_over = size == 0;
+            self.text
+                .extend_from_slice(&self.raw[end + 2..end + 2 + size]);
+            self.raw.drain(..whole);
+        }
+        Ok(())
+    }
+
+    fn line(&mut self, line: &str) -> Result<Option<Event>, String> {
+        if line.is_empty() {
+            let event = std::mem::take(&mut self.event);
+            return Ok((event != Event::default()).then_some(event));
+        }
+        let (field, value) = line.split_once(':').unwrap_or((line, ""));
+        let value = value.strip_prefix(' ').unwrap_or(value).to_owned();
+        match field {
+            "" => {}
+            "event" => self.event.name = value,
+            "data" if self.event.data.is_some() => return Err("data over two lines".to_owned()),
+            "data" => self.event.data = Some(value),
+            "id" => self.event.id = Some(value),
+            "retry" => self.event.retry = value.parse().ok(),
+            _ => return Err(format!("a line of no field: {line:.80}")),
+        }
+        Ok(None)
+    }
+}
+
+#[derive(Deserialize)]
+struct Shown {
+    // Numbers that JavaScript does not hold come as strings; ours are small.
+    n: i64,
+    s: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Change {
+    insert: Option<Shown>,
+    delete: Option<Shown>,
+}
+
+fn hash_of(row: &Shown) -> u128 {
+    hash(row.n, row.s.as_deref())
+}
+
+/// The hashes of a base's rows.
+pub fn rows_of(data: &str) -> Result<Vec<u128>, String> {
+    let rows: Vec<Shown> = serde_json::from_str(data).map_err(|error| error.to_string())?;
+    Ok(rows.iter().map(hash_of).collect())
+}
+
+/// The hashes of a delta's rows, each with the copies that it adds or takes.
+pub fn changes_of(data: &str) -> Result<Vec<(u128, i64)>, String> {
+    let changes: Vec<Change> = serde_json::from_str(data).map_err(|error| error.to_string())?;
+    let mut has_insert = false;
+    let mut found = Vec::new();
+    for change in &changes {
+        match (&change.insert, &change.delete) {
+            (Some(row), None) => {
+                has_insert = true;
+                found.push((hash_of(row), 1));
+            }
+            (None, Some(row)) if !has_insert => found.push((hash_of(row), -1)),
+            _ => return Err("a delete behind an insert, or neither".to_owned()),
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,318 @@
+//! The whole of a history: upstream, network, gateways and clients, run by one
+//! thread in virtual time. Everything that takes time is a task in one queue;
+//! what falls on one moment is ordered by chance.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use viewcast::limits::WATCH_TICK;
+use viewcast::model::now::Now;
+use viewcast::model::retention::RetentionLimits;
+
+use crate::client::Client;
+use crate::dice::Dice;
+use crate::gateway::{Bell, Gateway, Life, Setup, Woken};
+use crate::script::Script;
+use crate::talk::{Talk, Told};
+use crate::trace::Trace;
+use crate::truth::Flow;
+use crate::upstream::Upstream;
+
+/// What is to be done at a moment.
+pub enum Task {
+    /// A step of the script.
+    Step(usize),
+    /// The end of a trouble.
+    Heal(Heal),
+    /// The upstream tells its time.
+    Tick,
+    /// A gateway's watch looks.
+    Watch(Life),
+    /// A request of a conversation arrives at the server.
+    Serve { talk: u64, turn: u64 },
+    /// The second look of a question arrives.
+    Answer { talk: u64, turn: u64 },
+    /// A conversation is told something.
+    Tell { talk: u64, turn: u64, told: Told },
+    /// A connection is found to be gone.
+    Notice { talk: u64, session: Option<u64> },
+    /// The query of a session is cancelled.
+    Cancel { session: u64 },
+    /// Somebody who was woken runs.
+    Run(Woken),
+    /// The next part of a round through the outlets.
+    Write {
+        life: Life,
+        slot: usize,
+        worker: usize,
+    },
+    /// A publisher's deadline.
+    Deadline { life: Life, slot: usize },
+    /// A client does what comes next.
+    Client { client: usize, epoch: u64 },
+    /// A process runs a job.
+    Job(Life),
+    /// A drain goes on.
+    Drain(Life),
+}
+
+/// A trouble that ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Heal {
+    Create { view: usize, seed: u64 },
+    Unshadow { object: usize },
+    Name { object: usize, view: usize },
+    Grant { object: usize },
+    Mend { object: usize },
+    Shrink { object: usize },
+    Lag,
+    Refuse,
+    Login,
+    Room,
+    Hang,
+    Streams,
+    Names,
+    Jobs,
+    Start { gateway: usize },
+    Rested,
+}
+
+pub struct World {
+    pub script: Script,
+    pub setup: Setup,
+    base: Instant,
+    pub now_us: u64,
+    queue: BTreeMap<(u64, u64, u64), Task>,
+    serial: u64,
+    pub dice: Dice,
+    pub upstream: Upstream,
+    pub names: Vec<String>,
+    /// One place each; `None` while it is down.
+    pub gateways: Vec<Option<Gateway>>,
+    pub lives: u64,
+    pub talks: BTreeMap<u64, Talk>,
+    pub next: u64,
+    pub clients: Vec<Client>,
+    pub bell: Bell,
+    pub trace: Trace,
+    /// What was compared with the truth.
+    pub comparisons: u64,
+    /// Jobs are run no sooner than this.
+    pub jobs_held_until: u64,
+    /// Troubles that have not ended.
+    pub troubles: usize,
+    /// When streams were ended last as if they were finished.
+    pub done_us: Option<u64>,
+    /// How often everybody was found at rest.
+    pub rests: u64,
+    pub rest_looks: usize,
+    /// The first thing that was wrong.
+    pub wrong: Option<String>,
+}
+
+impl World {
+    pub fn new(script: Script) -> World {
+        let mut dice = Dice::new(script.chance);
+        let seconds = |dice: &mut Dice, low, high| Duration::from_secs(dice.between(low, high));
+        let setup = Setup {
+            upstream_timeout: seconds(&mut dice, 2, 6),
+            reconnect_max: seconds(&mut dice, 1, 4),
+            heartbeat: seconds(&mut dice, 2, 10),
+            min_interval: match dice.below(4) {
+                0 => Duration::from_millis(dice.between(50, 1_500)),
+                _ => Duration::ZERO,
+            },
+            retention: RetentionLimits {
+                bytes_max: dice.between(2_000, 200_000),
+                age_ms_max: dice.between(5_000, 300_000),
+            },
+            view_bytes_max: 20_000,
+            catalog_interval: Duration::from_secs(2),
+        };
+        let mut upstream = Upstream::new(script.generation, Dice::new(dice.next()));
+        let names: Vec<String> = (0..script.views).map(|view| format!("v{view}")).collect();
+        for name in &names {
+            let flow = match dice.below(12) {
+                0 => Flow::Constant,
+                1 | 2 if !script.generation.is_old() => {
+                    Flow::Refreshed(dice.between(3, 60) * 1_000)
+                }
+                _ => Flow::Steady,
+            };
+            let object = upstream.create(("public", name), dice.percent(50), flow, 0);
+            let changes = crate::truth::changes(&upstream.truth.objects[object], &mut dice);
+            upstream.change(object, changes, 0);
+        }
+        let clients = (0..script.clients + script.joint).map(|place| {
+            let is_joint = place >= script.clients;
+            Client::new(place, is_joint, names.len(), Dice::new(dice.next()))
+        });
+        let clients = clients.collect();
+        let gateways = (0..script.gateways).map(|_| None).collect();
+        let mut world = World {
+            script,
+            setup,
+            base: Instant::now(),
+            now_us: 0,
+            queue: BTreeMap::new(),
+            serial: 0,
+            dice,
+            upstream,
+            names,
+            gateways,
+            lives: 0,
+            talks: BTreeMap::new(),
+            next: 0,
+            clients,
+            bell: Bell::default(),
+            trace: Trace::default(),
+            comparisons: 0,
+            jobs_held_until: 0,
+            troubles: 0,
+            done_us: None,
+            rests: 0,
+            rest_looks: 0,
+            wrong: None,
+        };
+        world.begin();
+        world
+    }
+
+    fn begin(&mut self) {
+        self.at(1_000, Task::Tick);
+        for gateway in 0..self.gateways.len() {
+            self.start(gateway);
+        }
+        for place in 0..self.script.steps.len() {
+            let at = self.script.steps[place].at_us;
+            self.at(at, Task::Step(place));
+        }
+        for client in 0..self.clients.len() {
+            let soon = self.dice.between(1_000, 5_000_000);
+            self.after(soon, Task::Client { client, epoch: 0 });
+        }
+    }
+
+    /// A process of this gateway starts.
+    pub fn start(&mut self, gateway: usize) {
+        self.lives += 1;
+        let life = Life {
+            gateway,
+            life: self.lives,
+        };
+        let now = self.now();
+        let it = Gateway::new(
+            life,
+            &self.names,
+            self.setup,
+            &self.bell,
+            now,
+            &mut self.dice,
+        );
+        let slots = it.slots.len();
+        self.gateways[gateway] = Some(it);
+        self.note(format_args!("{life} starts"));
+        self.begin_catalog(life);
+        for slot in 0..slots {
+            self.heed(life, slot, None);
+        }
+        self.after(micros(WATCH_TICK), Task::Watch(life));
+    }
+
+    /// The gateway of this life, if it still runs.
+    pub fn gateway(&mut self, life: Life) -> Option<&mut Gateway> {
+        let it = self.gateways.get_mut(life.gateway)?.as_mut();
+        it.filter(|it| it.life == life)
+    }
+
+    pub fn now(&self) -> Now {
+        Now {
+            instant: self.base + Duration::from_micros(self.now_us),
+            wall_ms: 1_700_000_000_000 + self.now_us / 1_000,
+        }
+    }
+
+    /// An instant as a moment of the simulation, not before it.
+    pub fn moment(&self, instant: Instant) -> u64 {
+        let since = instant.saturating_duration_since(self.base);
+        micros(since + Duration::from_nanos(999))
+    }
+
+    pub fn note(&mut self, line: fmt::Arguments<'_>) {
+        self.trace.note(self.now_us, line);
+    }
+
+    /// Something is not as it has to be.
+    pub fn fail(&mut self, text: String) {
+        self.note(format_args!("WRONG {text}"));
+        self.wrong.get_or_insert(text);
+    }
+
+    pub fn at(&mut self, at_us: u64, task: Task) {
+        self.serial += 1;
+        let tie = self.dice.next() >> 32;
+        self.queue
+            .insert((at_us.max(self.now_us), tie, self.serial), task);
+    }
+
+    pub fn after(&mut self, delay_us: u64, task: Task) {
+        self.at(self.now_us + delay_us, task);
+    }
+
+    /// Runs until this moment, or until something is wrong.
+    pub fn run(&mut self, until_us: u64) {
+        while self.wrong.is_none()
+            && let Some(entry) = self.queue.first_entry()
+            && entry.key().0 <= until_us
+        {
+            let ((at, _, _), task) = entry.remove_entry();
+            self.now_us = at;
+            self.perform(task);
+            self.pump();
+            for woken in self.bell.take() {
+                let soon = match self.dice.below(4) {
+                    0 => self.dice.between(0, 20_000),
+                    _ => self.dice.between(0, 300),
+                };
+                self.after(soon, Task::Run(woken));
+            }
+        }
+        if self.wrong.is_none() {
+            self.now_us = until_us;
+        }
+    }
+
+    fn perform(&mut self, task: Task) {
+        match task {
+            Task::Step(place) => self.step(place),
+            Task::Heal(heal) => self.heal(heal),
+            Task::Tick => {
+                if !self.upstream.hangs {
+                    self.upstream.tick(self.now_us);
+                }
+                let next = 1_000_000 + self.dice.between(0, 30_000);
+                self.after(next, Task::Tick);
+            }
+            Task::Watch(life) => self.watch(life),
+            Task::Serve { talk, turn } => self.serve(talk, turn),
+            Task::Answer { talk, turn } => self.answer(talk, turn),
+            Task::Tell { talk, turn, told } => self.tell(talk, turn, told),
+            Task::Notice { talk, session } => self.notice(talk, session),
+            Task::Cancel { session } => self.cancel(session),
+            Task::Run(Woken::Publisher { life, slot }) => self.publish(life, slot),
+            Task::Run(Woken::Relay { life, slot, worker }) => self.relay(life, slot, worker),
+            Task::Run(Woken::Stream { client, epoch }) => self.poll_stream(client, epoch),
+            Task::Run(Woken::Bytes { client, epoch }) => self.bytes(client, epoch),
+            Task::Write { life, slot, worker } => self.write(life, slot, worker),
+            Task::Deadline { life, slot } => self.publish(life, slot),
+            Task::Client { client, epoch } => self.client(client, epoch),
+            Task::Job(life) => self.job(life),
+            Task::Drain(life) => self.go_on_draining(life),
+        }
+    }
+}
+
+pub fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX / 4)
+}
