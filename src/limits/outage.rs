@@ -20,3 +20,8 @@ pub const TOO_LARGE_WAITS: u32 = 10;
 /// Milliseconds ahead of the upstream's time at which a resumed view is known
 /// to be what it was; steady progress is about a second from it.
 pub const AHEAD_MS_MIN: u64 = 2_000;
+
+/// How long an upstream that has contradicted itself is to be well before the
+/// next contradiction is a new one in the log: one that comes back after each
+/// snapshot would otherwise fill it.
+pub const CONTRADICTION_FORGOTTEN: Duration = Duration::from_secs(60);

@@ -73,6 +73,7 @@ impl Held {
     pub fn note(&mut self, view: &str, error: &TailError, level: log::Level, now: Instant) {
         let reason = error.chain();
         let outage = self.outage.get_or_insert_with(|| Outage::new(now));
+        outage.is_contradiction = error.is_bad_data();
         if outage.fail(&reason) {
             let position = self.position();
             let hint = error.hint().unwrap_or_default();
@@ -85,11 +86,31 @@ impl Held {
         }
     }
 
-    /// Logs an outage that lasts, at growing intervals.
+    /// Logs an outage that lasts, at growing intervals, and forgets
+    /// contradictions that have not come back.
     pub fn remind(&mut self, view: &str, now: Instant) {
+        let outage = self.outage.take_if(|it| it.is_forgotten(now));
+        if let Some(report) = outage.map(|it| it.report(now))
+            && report.attempts > 1
+        {
+            log::info!(
+                "view \"{view}\": no contradictions any more, {} attempts failed",
+                report.attempts
+            );
+        }
         let Some(report) = self.outage.as_mut().and_then(|it| it.remind(now)) else {
             return;
         };
+        if self.outage.as_ref().is_some_and(|it| it.is_contradiction) {
+            log::warn!(
+                "view \"{view}\": contradictions again and again for {}, {} attempts failed, the \
+                 last one: {}",
+                humantime::format_duration(report.length),
+                report.attempts,
+                report.last
+            );
+            return;
+        }
         log::warn!(
             "view \"{view}\": no data for {}, {} attempts failed, the last one: {}",
             humantime::format_duration(report.length),
@@ -100,8 +121,14 @@ impl Held {
 
     /// Data came.
     pub fn recover(&mut self, view: &str, now: Instant) {
-        if let Some(outage) = self.outage.take() {
-            let report = outage.report(now);
+        let is_known = self.outage.as_mut().is_some_and(|it| it.recover(now));
+        let outage = match &self.outage {
+            Some(outage) if outage.is_contradiction => {
+                Some(outage.report(now)).filter(|_| !is_known)
+            }
+            _ => self.outage.take().map(|it| it.report(now)),
+        };
+        if let Some(report) = outage {
             log::info!(
                 "view \"{view}\": data again after {}, {} attempts failed",
                 humantime::format_duration(report.length),

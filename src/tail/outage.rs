@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::limits::{OUTAGE_ERRORS_MAX, OUTAGE_LOG_FIRST, OUTAGE_LOG_MAX};
+use crate::limits::{CONTRADICTION_FORGOTTEN, OUTAGE_ERRORS_MAX, OUTAGE_LOG_FIRST, OUTAGE_LOG_MAX};
 
 /// Time without data of a view: each kind of error is logged once and then
 /// counted, and the whole again at growing intervals.
@@ -18,6 +18,13 @@ pub(super) struct Outage {
     /// When it is to be logged again, and the pause that was before.
     due: Instant,
     pause: Duration,
+    /// The upstream contradicted itself: data soon come again, and often the
+    /// same contradiction after them.
+    pub is_contradiction: bool,
+    /// Since when data come again.
+    well_since: Option<Instant>,
+    /// Data came again once.
+    has_recovered: bool,
 }
 
 /// An outage in figures.
@@ -41,12 +48,29 @@ impl Outage {
             last: String::new(),
             due: now + OUTAGE_LOG_FIRST,
             pause: OUTAGE_LOG_FIRST,
+            is_contradiction: false,
+            well_since: None,
+            has_recovered: false,
         }
+    }
+
+    /// Data came; whether that was so before.
+    pub fn recover(&mut self, now: Instant) -> bool {
+        self.well_since.get_or_insert(now);
+        std::mem::replace(&mut self.has_recovered, true)
+    }
+
+    /// Whether data came for so long that it is over.
+    pub fn is_forgotten(&self, now: Instant) -> bool {
+        let since = |well: Instant| now.saturating_duration_since(well);
+        self.well_since
+            .is_some_and(|well| since(well) >= CONTRADICTION_FORGOTTEN)
     }
 
     /// One more failure; whether it is of a kind that was not logged yet.
     pub fn fail(&mut self, error: &str) -> bool {
         self.attempts = self.attempts.saturating_add(1);
+        self.well_since = None;
         error.clone_into(&mut self.last);
         let kind = kind_of(error);
         if self.logged.contains(&kind) || self.logged.len() >= OUTAGE_ERRORS_MAX {
@@ -58,7 +82,7 @@ impl Outage {
 
     /// What is to be logged again, if it is time.
     pub fn remind(&mut self, now: Instant) -> Option<Report> {
-        if now < self.due {
+        if now < self.due || self.well_since.is_some() && self.attempts < 2 {
             return None;
         }
         self.pause = self.pause.saturating_mul(2).min(OUTAGE_LOG_MAX);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use log::error;
+use log::{debug, error};
 
 use crate::model::delta::Delta;
 use crate::model::event::{Description, TailEvent};
@@ -209,7 +209,8 @@ impl Publisher {
     /// counts until a snapshot has come, from which one delta corrects it.
     fn fall_out_of_step(&mut self, reason: &str) {
         let held = self.held.as_ref().map(|held| held.view.timestamp());
-        error!(
+        // The tail says so, once for all that follow.
+        debug!(
             "view {:?} at {}: {reason}; starting again from a snapshot",
             self.shared.name,
             held.map_or_else(|| "no position".into(), |held| held.to_string()),

@@ -1,4 +1,5 @@
 use super::*;
+use crate::limits::CONTRADICTION_FORGOTTEN;
 use crate::model::event::Kept;
 use crate::model::row::Column;
 use crate::tail::dialect::Dialect;
@@ -156,6 +157,27 @@ fn telling_an_evaluation_error_again_after_a_resume_asks_for_a_snapshot() {
         tail.failed(&error, now);
         assert_eq!(tail.held.start(Dialect::Subscribe), expected);
     }
+}
+
+#[test]
+fn telling_contradictions_that_come_back_after_each_snapshot_is_one_outage() {
+    let mut now = Instant::now();
+    let mut tail = tail(now);
+    let bad = TailError::Resync {
+        reason: "a row twice".to_owned(),
+        held: None,
+    };
+    for attempts in 1..=100 {
+        tail.failed(&bad, now);
+        tail.tell(progress(attempts), now);
+        now += CONTRADICTION_FORGOTTEN / 2;
+        tail.remind(now);
+        let outage = tail.held.outage.as_ref();
+        assert_eq!(outage.map(|it| it.report(now).attempts), Some(attempts));
+    }
+    now += CONTRADICTION_FORGOTTEN / 2;
+    tail.remind(now);
+    assert!(tail.held.outage.is_none());
 }
 
 #[test]
