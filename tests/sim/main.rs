@@ -146,7 +146,7 @@ fn setting(name: &str) -> Option<u64> {
 /// A minute of histories that are always the same.
 #[test]
 fn sim_fixed_seeds_are_exact_and_come_to_rest() {
-    play_all("fixed seeds", 1..=setting("SIM_SEEDS").unwrap_or(1_500));
+    play_all("fixed seeds", 1..=setting("SIM_SEEDS").unwrap_or(800));
 }
 
 /// Those that once showed a fault.
