@@ -267,6 +267,8 @@ fn replayed_file_that_ends_without_progress_is_asked_for_again() {
     let server = Materialize::start(Generation::Old);
     server.set_now(LATER);
     case.create(&server);
+    // What a count of the view finds.
+    server.commit("v", vec![(Vec::new(), 3)]);
     server.script("v", case.script(false));
     let mut again = vec![Play::copy_out(5)];
     for chunk in &case.recorded.chunks {
