@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::limits::{BASE_KEPT_BYTES_MIN, BASES_MAX, LONG_EVENT_BYTES};
-use crate::model::position::{Incarnation, Position};
+use crate::model::position::{Incarnation, Position, Timestamp};
 use crate::model::view::View;
 use crate::relay::event::encoded::Encoded;
 
@@ -155,6 +155,18 @@ impl Bases {
     pub fn outdate(&mut self) {
         if let Some(latest) = self.latest.take() {
             self.set_aside(latest);
+        }
+    }
+
+    /// A log that begins at this time goes on from none before it, though its
+    /// rows may still be those of now.
+    pub fn forget_before(&mut self, start: Timestamp) {
+        let is_before = |base: &Arc<Base>| base.position.timestamp < start;
+        if self.current.as_ref().is_some_and(is_before) {
+            self.drop_current();
+        }
+        if self.latest.as_ref().is_some_and(is_before) {
+            self.outdate();
         }
     }
 

@@ -234,20 +234,12 @@ impl PublishedView {
         log.retention.prune(keeping.limits, keeping.now_ms);
         log.runs.forget_before(log.retention.first());
         log.long_backlogs.tidy(keeping.limits.bytes_max);
-        // A base that the log no longer continues is of no use, and one that
-        // is outgrown by what follows it costs joiners more than a new one.
-        let start = log.retention.start();
-        let useless = |base: &Arc<Base>| {
-            let outgrown = self.surplus > base.bytes.max(BASE_SURPLUS_BYTES_MIN);
-            outgrown || base.position.timestamp < start
-        };
-        if log.bases.current().is_some_and(useless) {
+        log.bases.forget_before(log.retention.start());
+        // One that is outgrown by what follows it costs joiners more than a new
+        // one.
+        let is_outgrown = |base: &Arc<Base>| self.surplus > base.bytes.max(BASE_SURPLUS_BYTES_MIN);
+        if log.bases.current().is_some_and(is_outgrown) {
             log.bases.drop_current();
-        }
-        // Its rows are still those of now, but nobody can go on from it.
-        let is_before = |base: &Arc<Base>| base.position.timestamp < start;
-        if log.bases.latest().is_some_and(is_before) {
-            log.bases.outdate();
         }
         self.tidy(log);
     }

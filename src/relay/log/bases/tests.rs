@@ -1,6 +1,5 @@
 use super::*;
 use crate::model::delta::{Change, Delta};
-use crate::model::position::Timestamp;
 use crate::model::row::Row;
 use crate::relay::log::jobs::AtOnce;
 
@@ -100,4 +99,17 @@ fn bases_that_share_their_memory_with_the_view_are_kept_for_all_who_read() {
     }
     assert!(!readings.iter().any(Reading::is_given_up));
     assert_eq!(bases.held(), BASES_MAX / 2);
+}
+
+#[test]
+fn bases_of_before_the_log_are_taken_anew_though_nothing_has_changed() {
+    let (mut view, mut bases) = (View::empty(Timestamp::new(5)), Bases::new(Arc::new(AtOnce)));
+    bases.provide_current(|| take(&view));
+    bases.forget_before(Timestamp::new(5));
+    assert!(bases.current().is_some(), "the log goes on from it");
+    view.advance(Timestamp::new(9));
+    bases.forget_before(Timestamp::new(6));
+    bases.provide_current(|| take(&view));
+    let current = bases.current().map(|base| base.position.timestamp);
+    assert_eq!(current, Some(Timestamp::new(9)));
 }
