@@ -290,7 +290,7 @@ impl Joint {
         }
         match self.batch {
             Some(_) => Step::More,
-            None => self.send_end_of_one(),
+            None => self.let_one_leave(),
         }
     }
 

@@ -4,7 +4,9 @@
 //! and a cancelled query; and to take a view that changes for a constant one
 //! would silence it for good. So what a newer server ends is believed at the
 //! second time in a row, only if it ended within the snapshot, as a constant
-//! view does, and if a count of the view finds as many rows.
+//! view does, and if a count of the view finds as many rows. An old server puts
+//! the rows of a constant view at the end of time; they are counted as well,
+//! since a query that is cancelled among them ends in the same way.
 
 use std::time::Instant;
 
@@ -105,8 +107,6 @@ fn described(tail: &mut ViewTail, dialect: Dialect, found: &Found, now: Instant)
         Dialect::Tail => match &tail.held.assembler {
             Some(it) if it.is_untouched() => Ok((Ending::CountingNone, count(None))),
             Some(it) if it.is_at_end_of_time() => match it.unclosed() {
-                // A cancelled query ends like that, too, in the midst of the
-                // rows.
                 Some(unclosed) => Ok((Ending::Counting(unclosed.copies), count(None))),
                 // An old server does not tell its time.
                 None => Err(complete(tail, None, now)),

@@ -89,10 +89,10 @@ impl Joint {
         self.is_last = true;
     }
 
-    /// Has the rest of a log sent that has ended before any time that the views
+    /// Lets the rest of a log be sent that has ended before any time that the views
     /// can have in common: the others are beyond its end already, so nothing
     /// that they wait for would bring it there.
-    pub(super) fn send_end_of_one(&mut self) -> Step {
+    pub(super) fn let_one_leave(&mut self) -> Step {
         // A constant view stands at any time.
         let moving = self.parts.iter().filter_map(|part| match part.reach()? {
             Reach::Constant(_) => None,
