@@ -257,12 +257,11 @@ impl World {
             Err(text) => return self.fail(format!("client {client}: {text}")),
         };
         for event in events {
-            let line = format!("{event:?}");
-            self.note(format_args!("client {client} reads {line:.200}"));
+            self.note(format_args!("client {client} reads {event:?}"));
             if let Err(text) = self.event(client, &event) {
                 let id = self.clients[client].kept.id.clone();
                 return self.fail(format!(
-                    "client {client}, kept {id:?}, at {line:.300}: {text}"
+                    "client {client}, kept {id:?}, at {event:?}: {text}"
                 ));
             }
         }

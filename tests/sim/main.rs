@@ -40,13 +40,15 @@ mod world;
 use script::Script;
 use world::World;
 
+/// Lines of a trace that are printed.
+const SHOWN: usize = 400;
+
 /// What a history came to.
 struct Played {
     comparisons: u64,
     rests: u64,
     virtual_us: u64,
     wrong: Option<String>,
-    last: String,
 }
 
 fn play(script: &Script) -> Played {
@@ -57,7 +59,6 @@ fn play(script: &Script) -> Played {
         rests: world.rests,
         virtual_us: world.now_us,
         wrong: world.wrong.take(),
-        last: world.trace.last(),
     }
 }
 
@@ -75,10 +76,13 @@ fn play_seed(seed: u64) -> Played {
     if let Some(wrong) = &played.wrong {
         println!("seed {seed}: {wrong}");
         let (script, played) = minimise::minimise(&script, Duration::from_secs(20));
-        println!("{}", played.last);
+        let trace = whole_trace(&script);
+        let text = String::from_utf8_lossy(&trace);
+        let lines: Vec<&str> = text.lines().collect();
+        println!("{}", lines[lines.len().saturating_sub(SHOWN)..].join("\n"));
         let path = std::env::temp_dir().join(format!("sim-{seed}-min.trace"));
         println!("seed {seed}: the whole of it is in {}", path.display());
-        drop(std::fs::write(path, whole_trace(&script)));
+        drop(std::fs::write(path, trace));
         println!("seed {seed}: {}", played.wrong.clone().unwrap_or_default());
         println!(
             "seed {seed}: {} steps are enough, {:?}:",

@@ -1,6 +1,5 @@
 //! Conversations of gateways with the upstream, and the network in between.
 
-use viewcast::model::event::TailEvent;
 use viewcast::tail::catalog::{CatalogEffect, CatalogReply, CatalogRequest};
 use viewcast::tail::conversation::{Answer, Question, Reply, Request};
 use viewcast::tail::error::TailError;
@@ -14,6 +13,9 @@ use crate::world::{Task, World};
 
 mod asking;
 mod network;
+mod words;
+
+use words::Words;
 
 /// What a conversation is told.
 #[derive(Debug)]
@@ -29,50 +31,6 @@ pub enum Told {
     Silent,
     /// The tails have judged what the catalog says.
     Judged(bool),
-}
-
-impl Told {
-    fn words(&self) -> String {
-        match self {
-            Told::Chunk(bytes) => format!("{:?}", String::from_utf8_lossy(bytes)),
-            Told::Answered(Ok(Answer::Found(found))) => {
-                let description = &found.description;
-                format!(
-                    "found {} {:?}",
-                    description.incarnation, found.object.meaning
-                )
-            }
-            Told::Answered(Ok(Answer::Names(_) | Answer::Name(_))) => "what names mean".to_owned(),
-            other => format!("{other:?}"),
-        }
-    }
-}
-
-fn words_of(request: &Request) -> String {
-    match request {
-        Request::Ask(Question::Describe(view)) => format!("what {} is", view.name),
-        Request::Copy(copy) => copy.sql(),
-        // An instant is not the same when a history is played again.
-        Request::Wait(_) => "to wait".to_owned(),
-        other => format!("{other:?}"),
-    }
-}
-
-fn words_of_event(event: &TailEvent) -> String {
-    match event {
-        TailEvent::Described(description) => format!("described {}", description.incarnation),
-        TailEvent::Snapshot(view) => {
-            format!("snapshot at {} of {}", view.timestamp(), view.copies())
-        }
-        TailEvent::Delta(delta) => {
-            format!(
-                "delta at {} of {}",
-                delta.timestamp(),
-                delta.changes().len()
-            )
-        }
-        other => format!("{other:?}"),
-    }
 }
 
 enum Who {
@@ -115,6 +73,23 @@ pub struct Talk {
     waits: Waits,
 }
 
+impl Talk {
+    /// What it asks, if that is a question.
+    fn question(&self) -> Option<&Question> {
+        match &self.asked {
+            Some(Asked::Tail(Request::Ask(question)))
+            | Some(Asked::Catalog(CatalogRequest::Ask { question, .. })) => Some(question),
+            _ => None,
+        }
+    }
+
+    /// The connection that it leaves for another one.
+    fn take_session(&mut self) -> Option<u64> {
+        self.is_half_open = false;
+        self.session.take()
+    }
+}
+
 impl World {
     fn talk(&mut self, life: Life, who: Who) -> u64 {
         self.next += 1;
@@ -130,16 +105,13 @@ impl World {
         };
         self.talks.insert(self.next, talk);
         let soon = self.dice.between(10, 2_000);
-        let told = Told::Begin;
-        self.after(
-            soon,
-            Task::Tell {
-                talk: self.next,
-                turn: 0,
-                told,
-            },
-        );
+        self.tell_after(soon, self.next, 0, Told::Begin);
         self.next
+    }
+
+    /// Tells a conversation something after a while, if it still waits for it.
+    fn tell_after(&mut self, delay_us: u64, talk: u64, turn: u64, told: Told) {
+        self.after(delay_us, Task::Tell { talk, turn, told });
     }
 
     pub fn begin_catalog(&mut self, life: Life) {
@@ -167,7 +139,7 @@ impl World {
             Who::Reader { slot, .. } => (*slot, true),
             Who::Probe { slot, .. } => (*slot, false),
             Who::Catalog => {
-                self.note(format_args!("{life} catalog told {}", told.words()));
+                self.note(format_args!("{life} catalog told {}", Words(&told)));
                 let Some(gateway) = self.gateway(life) else {
                     return;
                 };
@@ -204,7 +176,7 @@ impl World {
         let who = if is_reader { "reader" } else { "probe" };
         self.note(format_args!(
             "{life} v{slot} {who} {id} told {}",
-            told.words()
+            Words(&told)
         ));
         let Some(gateway) = self.gateway(life) else {
             return;
@@ -224,7 +196,7 @@ impl World {
             Who::Probe { probe, .. } => probe.next(tail, reply, now.instant),
             Who::Catalog => return,
         };
-        self.note(format_args!("  asks {}", words_of(&request)));
+        self.note(format_args!("  asks {}", Words(&request)));
         talk.asked = Some(Asked::Tail(request));
         talk.waits = if is_reader {
             Waits::Room
@@ -258,10 +230,11 @@ impl World {
             let Some(event) = it.tail.take_told() else {
                 break;
             };
-            let line = words_of_event(&event);
-            it.channel.push_back(event);
+            self.note(format_args!("{life} v{slot} tells {}", Words(&event)));
+            if let Some(gateway) = self.gateway(life) {
+                gateway.slots[slot].channel.push_back(event);
+            }
             is_news = true;
-            self.note(format_args!("{life} v{slot} tells {line}"));
         }
         if is_news {
             self.bell.ring(Woken::Publisher { life, slot });
@@ -277,14 +250,7 @@ impl World {
                 Some((Waits::Room, _)) if !is_backed_up => self.ask(id),
                 Some((Waits::Change, turn)) if Some(id) != by => {
                     let soon = self.dice.between(10, 2_000);
-                    self.after(
-                        soon,
-                        Task::Tell {
-                            talk: id,
-                            turn,
-                            told: Told::Woken,
-                        },
-                    );
+                    self.tell_after(soon, id, turn, Told::Woken);
                 }
                 _ => {}
             }
@@ -305,14 +271,7 @@ impl World {
     }
 
     fn effect(&mut self, life: Life, slot: usize, effect: Effect) {
-        let line = match &effect {
-            Effect::StartReader { generation, cause } => {
-                format!("reader {generation} because {cause:?}")
-            }
-            Effect::StartProbe { generation } => format!("probe {generation}"),
-            Effect::Inquire(_) => "the catalog's word".to_owned(),
-        };
-        self.note(format_args!("{life} v{slot} wants {line}"));
+        self.note(format_args!("{life} v{slot} wants {}", Words(&effect)));
         match effect {
             Effect::StartReader { generation, cause } => {
                 let now = self.now().instant;
@@ -347,14 +306,7 @@ impl World {
         if let Some((id, talk)) = found {
             let (talk, turn) = (*id, talk.turn);
             let soon = self.dice.between(10, 2_000);
-            self.after(
-                soon,
-                Task::Tell {
-                    talk,
-                    turn,
-                    told: Told::Woken,
-                },
-            );
+            self.tell_after(soon, talk, turn, Told::Woken);
         }
     }
 

@@ -1,5 +1,7 @@
 //! What conversations ask for, on its way.
 
+use std::time::Instant;
+
 use viewcast::limits::WATCH_TICK;
 use viewcast::tail::catalog::CatalogRequest;
 use viewcast::tail::conversation::{Over, Request};
@@ -19,8 +21,7 @@ impl World {
         let there = self.dice.between(100, 15_000);
         match &talk.asked {
             Some(Asked::Tail(Request::Connect)) => {
-                talk.is_half_open = false;
-                let before = talk.session.take();
+                let before = talk.take_session();
                 self.leave(before);
                 self.after(there, Task::Serve { talk: id, turn });
             }
@@ -31,15 +32,7 @@ impl World {
             Some(Asked::Tail(Request::Wait(until))) => {
                 talk.waits = Waits::Change;
                 let until = *until;
-                let at = self.moment(until);
-                self.at(
-                    at,
-                    Task::Tell {
-                        talk: id,
-                        turn,
-                        told: Told::Woken,
-                    },
-                );
+                self.wake_at(until, id, turn);
             }
             Some(Asked::Tail(Request::Over(over))) => {
                 let fatal = match over {
@@ -58,15 +51,7 @@ impl World {
                 talk.waits = Waits::Change;
                 let (until, life) = (*until, talk.life);
                 if let Some(until) = until {
-                    let at = self.moment(until);
-                    self.at(
-                        at,
-                        Task::Tell {
-                            talk: id,
-                            turn,
-                            told: Told::Woken,
-                        },
-                    );
+                    self.wake_at(until, id, turn);
                 }
                 if self
                     .gateway(life)
@@ -78,20 +63,12 @@ impl World {
             Some(Asked::Catalog(CatalogRequest::Ask { limit, anew, .. })) => {
                 let (limit, anew) = (*limit, *anew);
                 if anew {
-                    talk.is_half_open = false;
-                    let before = talk.session.take();
+                    let before = talk.take_session();
                     self.leave(before);
                 }
                 self.after(there, Task::Serve { talk: id, turn });
                 let told = Told::Silent;
-                self.after(
-                    micros(limit),
-                    Task::Tell {
-                        talk: id,
-                        turn,
-                        told,
-                    },
-                );
+                self.tell_after(micros(limit), id, turn, told);
             }
             Some(Asked::Catalog(CatalogRequest::Judge {
                 names,
@@ -112,17 +89,15 @@ impl World {
                         self.heed(life, slot, None);
                     }
                 }
-                self.after(
-                    10,
-                    Task::Tell {
-                        talk: id,
-                        turn,
-                        told: Told::Judged(is_other),
-                    },
-                );
+                self.tell_after(10, id, turn, Told::Judged(is_other));
             }
             None => {}
         }
+    }
+
+    fn wake_at(&mut self, instant: Instant, talk: u64, turn: u64) {
+        let told = Told::Woken;
+        self.at(self.moment(instant), Task::Tell { talk, turn, told });
     }
 
     /// The process ends, and is started again after so long.

@@ -1,7 +1,6 @@
 //! The network between a gateway and the upstream: requests arrive, answers come
 //! back, connections are cut or hang.
 
-use viewcast::tail::catalog::CatalogRequest;
 use viewcast::tail::conversation::{Question, Request};
 use viewcast::tail::error::TailError;
 use viewcast::tail::failure::{ConnectFailure, Failure};
@@ -25,22 +24,11 @@ impl World {
             let waited = self.now_us - talk.since_us;
             if is_connect && waited > micros(self.setup.upstream_timeout) {
                 let told = Told::Connected(Err(broken_connect("timed out")));
-                return self.after(
-                    back,
-                    Task::Tell {
-                        talk: id,
-                        turn,
-                        told,
-                    },
-                );
+                return self.tell_after(back, id, turn, told);
             }
             return self.after(250_000, Task::Serve { talk: id, turn });
         }
-        let question = match &talk.asked {
-            Some(Asked::Tail(Request::Ask(question)))
-            | Some(Asked::Catalog(CatalogRequest::Ask { question, .. })) => Some(question.clone()),
-            _ => None,
-        };
+        let question = talk.question().cloned();
         let is_of_names = matches!(question, Some(Question::Names(_) | Question::Name(_)));
         if is_of_names && self.upstream.names_hang {
             return self.after(250_000, Task::Serve { talk: id, turn });
@@ -56,25 +44,11 @@ impl World {
             match (connected, is_connect) {
                 (connected, true) => {
                     let told = Told::Connected(connected);
-                    return self.after(
-                        back,
-                        Task::Tell {
-                            talk: id,
-                            turn,
-                            told,
-                        },
-                    );
+                    return self.tell_after(back, id, turn, told);
                 }
                 (Err(error), false) => {
                     let told = Told::Answered(Err(error));
-                    return self.after(
-                        back,
-                        Task::Tell {
-                            talk: id,
-                            turn,
-                            told,
-                        },
-                    );
+                    return self.tell_after(back, id, turn, told);
                 }
                 (Ok(()), false) => {}
             }
@@ -99,14 +73,7 @@ impl World {
         if let Some(copy) = copy {
             let copying = self.upstream.copy(session, &copy, self.now_us);
             let told = Told::Copying(copying);
-            self.after(
-                back,
-                Task::Tell {
-                    talk: id,
-                    turn,
-                    told,
-                },
-            );
+            self.tell_after(back, id, turn, told);
         }
     }
 
@@ -121,10 +88,8 @@ impl World {
         if self.upstream.hangs {
             return self.after(250_000, Task::Answer { talk: id, turn });
         }
-        let question = match &talk.asked {
-            Some(Asked::Tail(Request::Ask(question)))
-            | Some(Asked::Catalog(CatalogRequest::Ask { question, .. })) => question.clone(),
-            _ => return,
+        let Some(question) = talk.question().cloned() else {
+            return;
         };
         let session = talk
             .session
@@ -135,14 +100,7 @@ impl World {
         let answered = self.upstream.answer(session, &question, self.now_us);
         let back = self.dice.between(100, 15_000);
         let told = Told::Answered(answered);
-        self.after(
-            back,
-            Task::Tell {
-                talk: id,
-                turn,
-                told,
-            },
-        );
+        self.tell_after(back, id, turn, told);
     }
 
     fn tell_broken(&mut self, id: u64, turn: u64, is_question: bool) {
@@ -155,14 +113,7 @@ impl World {
             false => Told::Copying(Err(failure)),
         };
         let back = self.dice.between(100, 15_000);
-        self.after(
-            back,
-            Task::Tell {
-                talk: id,
-                turn,
-                told,
-            },
-        );
+        self.tell_after(back, id, turn, told);
     }
 
     /// Hands on what streams were sent.
@@ -186,14 +137,7 @@ impl World {
                 talk.waits = Waits::Server;
             }
             let soon = self.dice.between(10, 3_000);
-            self.after(
-                soon,
-                Task::Tell {
-                    talk: id,
-                    turn,
-                    told,
-                },
-            );
+            self.tell_after(soon, id, turn, told);
         }
     }
 
@@ -249,17 +193,13 @@ impl World {
             && talk.session == session
         {
             talk.is_half_open = false;
-            let is_waiting = matches!(talk.waits, Waits::Server);
-            let (turn, is_question) = (
-                talk.turn,
-                !matches!(talk.asked, Some(Asked::Tail(Request::Copy(_)))),
-            );
-            if is_waiting
-                && matches!(
-                    talk.asked,
-                    Some(Asked::Tail(Request::Ask(_) | Request::Copy(_)))
-                )
-            {
+            let is_asked = match &talk.asked {
+                Some(Asked::Tail(Request::Ask(_) | Request::Copy(_))) => true,
+                // What the catalog is asked has a limit of its own.
+                _ => false,
+            };
+            if is_asked && matches!(talk.waits, Waits::Server) {
+                let (turn, is_question) = (talk.turn, talk.question().is_some());
                 self.tell_broken(id, turn, is_question);
             }
         }
