@@ -347,6 +347,34 @@ fn reader_believes_the_end_of_a_constant_view_at_the_second_look() {
 }
 
 #[test]
+fn reader_believes_no_end_among_the_rows_or_before_them() {
+    let nothing: &[u8] = b"5\tt\t\\N\t\\N\n";
+    let some: &[u8] = b"18446744073709551615\tf\t2\t7\n";
+    for (dialect, looks, sent) in [(Dialect::Subscribe, 2, nothing), (Dialect::Tail, 1, some)] {
+        let mut script = Script::new();
+        for look in 1..=looks {
+            script.connect(dialect, "u1");
+            script.expect(Reply::Copying(Ok(())), Request::Read);
+            script.next(Reply::Chunk(sent));
+            let request = script.next(Reply::CopyEnded(Ok(())));
+            assert!(matches!(request, Request::Ask(Question::Describe(_))));
+            if look < looks {
+                script.expect(described("u1"), Request::Connect);
+            }
+        }
+        let count = Question::Count {
+            relation: "[u1 AS \"v\"]".to_owned(),
+            as_of: None,
+        };
+        script.expect(described("u1"), Request::Ask(count));
+        let more = script.next(answer(Answer::Count(3, Timestamp::MAX)));
+        assert!(matches!(more, Request::Wait(_)), "{dialect}: {more:?}");
+        assert_eq!(script.told().pop().unwrap(), "failed ended");
+        assert_ne!(script.tail.phase(), Phase::Complete);
+    }
+}
+
+#[test]
 fn reader_waits_longer_after_each_failure_and_tells_each() {
     let mut script = Script::new();
     for _ in 0..20 {
