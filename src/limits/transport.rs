@@ -76,8 +76,12 @@ pub const CATCH_UP_FRAMES_MAX: usize = 32;
 /// is sent whole may cost a subscriber in the middle of it.
 pub const LONG_EVENT_BYTES: usize = 64 * 1024;
 
-/// Bytes of such a slice: a copy for one reader, who holds one at a time.
+/// Bytes of such a slice. A reader holds one at a time.
 pub const BASE_SLICE_BYTES: usize = 32 * 1024;
+
+/// Slices of such an event that are kept while it is read, for those who read it
+/// at the same time: half a MiB.
+pub const SLICES_KEPT: usize = 16;
 
 /// Bases of one view that others have taken the place of and that are still
 /// read, at the most; all but the last also have to share most of their memory

@@ -6,11 +6,11 @@
 //! between two events, and its client comes back for what there is by then.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use bytes::Bytes;
 
-use crate::limits::{BASE_SLICE_BYTES, LONG_PACK_BYTES};
+use crate::limits::{BASE_SLICE_BYTES, LONG_PACK_BYTES, SLICES_KEPT};
 use crate::model::append::append;
 use crate::model::delta::{Change, Delta};
 use crate::model::frozen::{Frozen, Progress};
@@ -56,8 +56,20 @@ pub struct LongEvent {
     body: Body,
     /// The event in slices, each compressed when it is wanted first.
     packed: OnceLock<Box<[OnceLock<PackedSlice>]>>,
+    /// The plain slices that were read last, each at its number modulo so many:
+    /// those who begin together read the same ones. None while nobody reads.
+    recent: Mutex<[Option<PlainSlice>; SLICES_KEPT]>,
     /// Who reads it now.
     readers: AtomicUsize,
+}
+
+#[derive(Clone, Debug)]
+struct PlainSlice {
+    number: usize,
+    extent: Extent,
+    framed: Framed,
+    /// Where the next one begins.
+    end: Place,
 }
 
 #[derive(Debug)]
@@ -102,6 +114,7 @@ impl LongEvent {
             position,
             body,
             packed: OnceLock::new(),
+            recent: Mutex::default(),
             readers: AtomicUsize::new(0),
         }
     }
@@ -148,6 +161,35 @@ impl LongEvent {
                 Extent::Array => {}
             }
         }
+    }
+
+    /// The plain slice at this number, which begins at this place.
+    fn plain(&self, number: usize, extent: Extent, place: Place) -> PlainSlice {
+        let at = number % SLICES_KEPT;
+        if let Some(Some(known)) = self.recent().get(at)
+            && (known.number, known.extent) == (number, extent)
+        {
+            return known.clone();
+        }
+        let (mut end, mut out) = (place, Framed::buffer(BASE_SLICE_BYTES));
+        let full = BASE_SLICE_BYTES.saturating_sub(END_BYTES);
+        self.write(extent, &mut end, full, &mut out);
+        let slice = PlainSlice {
+            number,
+            extent,
+            framed: Framed::finish(out),
+            end,
+        };
+        if let Some(kept) = self.recent().get_mut(at) {
+            *kept = Some(slice.clone());
+        }
+        slice
+    }
+
+    /// The slices are right between any two statements, so they still are where
+    /// a thread panicked that held them.
+    fn recent(&self) -> MutexGuard<'_, [Option<PlainSlice>; SLICES_KEPT]> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The compressed slice at this number, which begins at this place.
@@ -302,10 +344,9 @@ impl Reading {
             self.place = slice.end;
             slice.packed.piece(form)
         } else {
-            let mut out = Framed::buffer(BASE_SLICE_BYTES);
-            let full = BASE_SLICE_BYTES.saturating_sub(END_BYTES);
-            long.write(self.extent, &mut self.place, full, &mut out);
-            let bytes = Framed::finish(out).form(form);
+            let slice = long.plain(self.slices, self.extent, self.place);
+            self.place = slice.end;
+            let bytes = slice.framed.form(form);
             Piece { bytes, sum: None }
         };
         self.slices = self.slices.saturating_add(1);
@@ -315,8 +356,10 @@ impl Reading {
 
 impl Drop for Reading {
     fn drop(&mut self) {
-        if let Some(long) = self.long.upgrade() {
-            long.readers.fetch_sub(1, Ordering::AcqRel);
+        if let Some(long) = self.long.upgrade()
+            && long.readers.fetch_sub(1, Ordering::AcqRel) == 1
+        {
+            *long.recent() = Default::default();
         }
     }
 }

@@ -143,3 +143,29 @@ fn long_event_that_ends_with_an_id_is_never_cut_within_it() {
         assert!(has_id || first.bytes.ends_with(b"x"), "{length}");
     }
 }
+
+#[test]
+fn slices_are_made_once_for_who_reads_at_the_same_time_and_kept_for_nobody() {
+    let long = Arc::new(LongEvent::rows(view(2_000).freeze(), position()));
+    let mut readers = [Extent::Event, Extent::Event].map(|extent| Reading::new(&long, extent));
+    let mut slices = 0;
+    loop {
+        let [one, other] = readers.each_mut().map(|it| it.next(Form::Chunk));
+        let (Slice::Bytes(one), Slice::Bytes(other)) = (one, other) else {
+            break;
+        };
+        assert_eq!(one.bytes.as_ptr(), other.bytes.as_ptr());
+        slices += 1;
+    }
+    assert!(slices > SLICES_KEPT, "{slices}");
+    let whole = read(&long, Extent::Event);
+    // One of another extent, in between, is given none of these.
+    let mut reading = Reading::new(&long, Extent::Event);
+    let Slice::Bytes(first) = reading.next(Form::Event) else {
+        panic!("a slice");
+    };
+    assert!(whole.starts_with(std::str::from_utf8(&first.bytes).unwrap()));
+    assert!(read(&long, Extent::Array).starts_with("[{"));
+    drop((readers, reading));
+    assert!(long.recent().iter().all(Option::is_none));
+}
