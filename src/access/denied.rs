@@ -1,6 +1,6 @@
 //! Why a token is not good.
 
-use crate::limits::JWT_BYTES_MAX;
+use crate::limits::{CLAIM_VALUES_MAX, JWT_BYTES_MAX};
 
 /// Why a token is not good. Clients are told what they can act on; the rest is
 /// for the log.
@@ -36,4 +36,19 @@ pub enum Denied {
     /// Before its `nbf`.
     #[error("token is not valid yet")]
     NotYet,
+}
+
+/// Why a token that grants a view shows no row of it: what says which rows its
+/// bearer may see is missing, or says nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unmet {
+    /// A claim is not there, or null.
+    #[error("access token lacks a claim that the view's rows are shown by")]
+    Missing,
+    /// A claim is an object, or a list that holds more than values.
+    #[error("a claim that the view's rows are shown by has no values to compare with")]
+    Kind,
+    /// A claim has too many values.
+    #[error("a claim that the view's rows are shown by has more than {CLAIM_VALUES_MAX} values")]
+    Many,
 }

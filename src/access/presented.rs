@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use percent_encoding::percent_decode_str;
 
 /// The query parameter, as RFC 6750 calls it.
-const PARAMETER: &str = "access_token";
+pub const PARAMETER: &str = "access_token";
 
 /// One place holds more than one token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

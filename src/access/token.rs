@@ -7,6 +7,7 @@ use jsonwebtoken::{Algorithm, Validation, decode, decode_header};
 
 use super::claims::{Claims, Grant};
 use super::denied::Denied;
+use super::json::Unambiguous;
 use super::key::KeySet;
 use crate::limits::JWT_BYTES_MAX;
 
@@ -33,8 +34,8 @@ pub fn verify(token: &str, keys: &KeySet, rules: &Rules, now: Duration) -> Resul
     let mut why = Denied::Algorithm;
     for key in keys.candidates(id, header.alg) {
         let validation = validation(key.algorithm, rules);
-        match decode::<Claims>(token, &key.verifying, &validation) {
-            Ok(data) => return data.claims.grant(now),
+        match decode::<Unambiguous>(token, &key.verifying, &validation) {
+            Ok(data) => return Claims::grant(data.claims.0, now),
             Err(error) => why = reason(error.kind()),
         }
         if why != Denied::Signature {

@@ -64,3 +64,10 @@ pub const CERTIFICATE_ENDS_SOON: Duration = Duration::from_secs(30 * 24 * 60 * 6
 
 /// Time between two looks at the certificate's end: a process runs for months.
 pub const CERTIFICATE_LOOK_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Values of a claim that rows are shown by: as many as a condition of a client
+/// may have.
+pub const CLAIM_VALUES_MAX: usize = 1_000;
+
+/// Objects within objects that a rule's claim is looked for in.
+pub const CLAIM_DEPTH_MAX: usize = 16;
