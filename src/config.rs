@@ -37,8 +37,10 @@ pub use dialect::Dialect;
 pub use environment::Environment;
 use error::ConfigErrors;
 use merge::Merge;
+use merge::views::DefaultViews;
 use upstream::Upstream;
 use views::ViewChoice;
+use views::problem::ViewProblem;
 
 /// What a gateway runs with.
 #[derive(Clone, Debug)]
@@ -161,9 +163,12 @@ pub fn load_demo(
         [127, 0, 0, 1],
         limits::UPSTREAM_PORT_DEFAULT,
     )));
-    let views = match &replay_into {
-        Some(Some(_)) => limits::DEMO_REPLAY_VIEWS,
-        _ => limits::DEMO_VIEWS,
+    let views = DefaultViews {
+        names: match &replay_into {
+            Some(Some(_)) => limits::DEMO_REPLAY_VIEWS,
+            _ => limits::DEMO_VIEWS,
+        },
+        filters: limits::DEMO_FILTERS,
     };
     let gateway = merge_common(&mut merge, Some(upstream), views);
     let edits = merge_demo(&mut merge);
@@ -214,7 +219,7 @@ fn merge_serve(merge: &mut Merge<'_>) -> Option<Config> {
              needs none.",
         );
     }
-    merge_common(merge, upstream.flatten(), &[])
+    merge_common(merge, upstream.flatten(), DefaultViews::default())
 }
 
 /// The settings that serve and demo share; every one is read even after an
@@ -222,12 +227,13 @@ fn merge_serve(merge: &mut Merge<'_>) -> Option<Config> {
 fn merge_common(
     merge: &mut Merge<'_>,
     upstream: Option<Upstream>,
-    views: &[&str],
+    views: DefaultViews,
 ) -> Option<Config> {
     let session = merge_session(merge);
-    let views = merge.views(serve::view, views);
+    let views = merge.views(views);
     let listen = merge.one(serve::listen, value::address());
     let access = access::merge(merge);
+    refuse_rows_without_tokens(merge, views.as_deref(), access.as_ref());
     let workers = merge.one(
         serve::workers,
         value::number("a whole number", 1, limits::WORKERS_MAX),
@@ -274,6 +280,19 @@ fn merge_common(
         catalog_interval: times?.catalog_interval,
         dialect: dialect?,
     })
+}
+
+/// Rows that are shown by claims would be shown to all.
+fn refuse_rows_without_tokens(
+    merge: &mut Merge<'_>,
+    views: Option<&[ViewChoice]>,
+    access: Option<&Access>,
+) {
+    let with_rows = |view: &&ViewChoice| !view.rows.is_empty();
+    let view = views.and_then(|views| views.iter().find(with_rows));
+    if let (Some(view), Some(Access { tokens: None, .. })) = (view, access) {
+        merge.view_problem(&view.name, ViewProblem::NoTokens);
+    }
 }
 
 /// The times that the upstream is looked after by.

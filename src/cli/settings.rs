@@ -131,6 +131,15 @@ settings! {
         /// Example: --view top10 --view 'public."Big Spenders"'
         view: Vec<String>, "NAME", DefaultValue::None;
 
+        /// Let clients ask for those rows of a view that have some value here
+        ///
+        /// Without it a view is served whole. VIEW is as --view names it, COLUMN
+        /// as it stands in the rows. Repeat the flag for several, or separate
+        /// them by commas, as in orders:customer_id,status; 8 of a view at the
+        /// most. A column in double quotes may hold a comma.
+        /// Example: --filter orders:customer_id
+        filter: Vec<String>, "VIEW:COLUMN", DefaultValue::Empty;
+
         /// Serve HTTP on this IP address and port
         ///
         /// Port 0 picks a free one; the log says which. Streams are served to
@@ -244,6 +253,17 @@ settings! {
         ///
         /// "none", or 1 to 1000000. Example: 2000
         max_connections_per_view: Option<String>, "N", text("none");
+
+        /// Serve at most this many windows of one view at once
+        ///
+        /// A window is the rows of a view that meet some conditions; those who
+        /// ask for the same share one. "none", or 1 to 1000000. Example: 5000
+        max_windows_per_view: Option<String>, "N", text(&limits::WINDOWS_PER_VIEW_DEFAULT.to_string());
+
+        /// Serve at most this many windows at once to one client address
+        ///
+        /// "none", or 1 to 1000000. Example: 20
+        max_windows_per_address: Option<String>, "N", text("none");
 
         /// Believe this proxy's X-Forwarded-For and Forwarded headers
         ///

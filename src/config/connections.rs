@@ -18,6 +18,10 @@ pub struct Connections {
     pub max_per_address: Option<usize>,
     /// Streams served at once of one view; `None` for no limit.
     pub max_per_view: Option<usize>,
+    /// Windows of one view that are open at once; `None` for no limit.
+    pub max_windows_per_view: Option<usize>,
+    /// Windows that are open at once of one client address; `None` for no limit.
+    pub max_windows_per_address: Option<usize>,
     /// Who is believed to say on whose behalf it asks.
     pub trusted_proxies: Vec<IpNet>,
 }
@@ -31,6 +35,8 @@ pub(super) fn merge(merge: &mut Merge<'_>) -> Option<Connections> {
     let some = || value::number_or_none(1, limits::CONNECTIONS_MAX);
     let max_per_address = merge.one(serve::max_connections_per_address, some());
     let max_per_view = merge.one(serve::max_connections_per_view, some());
+    let max_windows_per_view = merge.one(serve::max_windows_per_view, some());
+    let max_windows_per_address = merge.one(serve::max_windows_per_address, some());
     let trusted_proxies = merge.list(
         serve::trusted_proxy,
         value::network(),
@@ -40,6 +46,8 @@ pub(super) fn merge(merge: &mut Merge<'_>) -> Option<Connections> {
         max: max?,
         max_per_address: max_per_address?,
         max_per_view: max_per_view?,
+        max_windows_per_view: max_windows_per_view?,
+        max_windows_per_address: max_windows_per_address?,
         trusted_proxies: trusted_proxies?,
     })
 }

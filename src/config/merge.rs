@@ -10,10 +10,10 @@ use super::place::Place;
 use super::upstream::Upstream;
 use super::value::{self, Kind};
 use super::views::table::ViewTable;
-use super::views::{self, ViewChoice};
 use crate::cli::Flags;
 use crate::cli::settings::{DefaultValue, Setting};
-use crate::limits;
+
+pub mod views;
 
 /// One line of the merged configuration, for `check-config`.
 pub struct Entry {
@@ -77,65 +77,6 @@ impl<'e> Merge<'e> {
         };
         self.entry(setting, Some((kind.show)(&value)), given.place, "");
         Some(value)
-    }
-
-    /// The views, at least one; `defaults` if no layer names any.
-    pub fn views(&mut self, setting: Setting, defaults: &[&str]) -> Option<Vec<ViewChoice>> {
-        let given = self.several(setting, defaults)?;
-        let place = given.place.clone();
-        let names = self.names(given)?;
-        let mut views: Vec<ViewChoice> = Vec::new();
-        let before = self.errors.len();
-        let mut is_whole = true;
-        for name in &names {
-            match self.choice(name, &place) {
-                None => is_whole = false,
-                Some(Err(error)) => self.errors.push(error),
-                Some(Ok(view)) => {
-                    let twice =
-                        |other: &ViewChoice| other.name == view.name || other.is_same_stream(&view);
-                    match views.iter().any(twice) {
-                        true => self.errors.push(ConfigError::DuplicateView {
-                            name: view.name,
-                            place: place.clone(),
-                        }),
-                        false => views.push(view),
-                    }
-                }
-            }
-        }
-        if views.len() > limits::VIEWS_MAX {
-            let (given, max) = (views.len(), limits::VIEWS_MAX);
-            let place = place.clone();
-            self.errors
-                .push(ConfigError::TooManyViews { given, max, place });
-        }
-        if self.errors.len() > before || !is_whole {
-            return None;
-        }
-        if views.is_empty() {
-            self.errors.push(ConfigError::Missing {
-                what: "view",
-                hint: "Name at least one, e.g. --view top10.",
-            });
-            return None;
-        }
-        self.entry(setting, Some(views::to_toml(&views)), place, "");
-        Some(views)
-    }
-
-    /// The view of a name: as the file's table of that name says, if there is
-    /// one; `None` if what is wrong with that was told already.
-    fn choice(&self, name: &str, place: &Place) -> Option<Result<ViewChoice, ConfigError>> {
-        let mut tables = self.tables.iter();
-        match tables.find(|table| table.key == name.trim()) {
-            Some(table) if table.is_spoilt => None,
-            Some(table) => Some(table.choice()),
-            None => Some(ViewChoice::parse(name).map_err(|error| ConfigError::Name {
-                place: place.clone(),
-                error,
-            })),
-        }
     }
 
     /// What is given for a list, or else its defaults.

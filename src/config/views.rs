@@ -1,9 +1,11 @@
 //! The views to stream.
 
 use super::value::{basic, toml_text};
+use crate::access::rows::RowRule;
 use crate::model::name::{NameError, ViewName};
 use crate::model::pattern::ViewPattern;
 
+pub mod filter;
 pub mod problem;
 pub mod table;
 
@@ -18,6 +20,10 @@ pub struct ViewChoice {
     pub description: Option<String>,
     /// The columns that are shown; all, if `None`.
     pub columns: Option<Vec<String>>,
+    /// The columns that clients may ask for rows by.
+    pub filter: Vec<String>,
+    /// Whose values must be those of a token's claims for a row to be seen.
+    pub rows: Vec<RowRule>,
 }
 
 /// What is streamed.
@@ -34,11 +40,19 @@ pub enum What {
 impl ViewChoice {
     /// A relation under the name it was given by.
     pub fn relation(name: ViewName) -> Self {
+        let text = name.text().to_owned();
+        ViewChoice::of(text, What::Relation(name))
+    }
+
+    /// Nothing but this, under this name.
+    fn of(name: String, what: What) -> Self {
         ViewChoice {
-            name: name.text().to_owned(),
-            what: What::Relation(name),
+            name,
+            what,
             description: None,
             columns: None,
+            filter: Vec::new(),
+            rows: Vec::new(),
         }
     }
 
@@ -48,12 +62,7 @@ impl ViewChoice {
             None => Ok(ViewChoice::relation(ViewName::parse(text)?)),
             Some(pattern) => {
                 let pattern = pattern?;
-                Ok(ViewChoice {
-                    name: pattern.text(),
-                    what: What::Pattern(pattern),
-                    description: None,
-                    columns: None,
-                })
+                Ok(ViewChoice::of(pattern.text(), What::Pattern(pattern)))
             }
         }
     }
@@ -63,9 +72,29 @@ impl ViewChoice {
         &self.name
     }
 
-    /// Whether the other one would be streamed in the same way.
+    /// A relation that this pattern names: what the pattern's table says holds
+    /// for it.
+    pub fn found(&self, relation: ViewName) -> Self {
+        ViewChoice {
+            filter: self.filter.clone(),
+            rows: self.rows.clone(),
+            ..ViewChoice::relation(relation)
+        }
+    }
+
+    /// Whether the other one would be streamed in the same way. The same rows
+    /// may be shown whole to some, under another name, and in part to others.
     pub fn is_same_stream(&self, other: &Self) -> bool {
-        self.what == other.what && self.columns == other.columns
+        self.what == other.what && self.columns == other.columns && self.rows == other.rows
+    }
+
+    /// A column that rows are chosen by, and that is not shown, if there is one.
+    pub fn hidden(&self) -> Option<&str> {
+        let columns = self.columns.as_ref()?;
+        let rules = self.rows.iter().map(|rule| &rule.column);
+        let mut used = self.filter.iter().chain(rules);
+        used.find(|column| !columns.contains(column))
+            .map(String::as_str)
     }
 
     /// Whether a name says everything about it.
@@ -75,7 +104,8 @@ impl ViewChoice {
             What::Query(_) => false,
             What::Pattern(_) => true,
         };
-        as_named && self.description.is_none() && self.columns.is_none()
+        let tells_more = self.description.is_some() || self.columns.is_some();
+        as_named && !tells_more && self.filter.is_empty() && self.rows.is_empty()
     }
 
     /// The view as an inline table, its key before it.
@@ -93,8 +123,17 @@ impl ViewChoice {
             fields.push(format!("description = {}", basic(description)));
         }
         if let Some(columns) = &self.columns {
-            let texts: Vec<_> = columns.iter().map(|column| basic(column)).collect();
-            fields.push(format!("columns = [{}]", texts.join(", ")));
+            fields.push(format!("columns = [{}]", list(columns)));
+        }
+        if !self.filter.is_empty() {
+            fields.push(format!("filter = [{}]", list(&self.filter)));
+        }
+        if !self.rows.is_empty() {
+            let rules = self.rows.iter();
+            let rules =
+                rules.map(|it| format!("{} = {}", basic(&it.column), basic(&it.claim.text())));
+            let rules: Vec<_> = rules.collect();
+            fields.push(format!("rows = {{ {} }}", rules.join(", ")));
         }
         let inner = fields.join(", ");
         let spaced = if inner.is_empty() {
@@ -104,6 +143,11 @@ impl ViewChoice {
         };
         format!("{} = {{{spaced}}}", basic(&self.name))
     }
+}
+
+fn list(names: &[String]) -> String {
+    let texts: Vec<_> = names.iter().map(|name| basic(name)).collect();
+    texts.join(", ")
 }
 
 /// All views as TOML: a list of names, or inline tables where names do not

@@ -152,9 +152,20 @@ impl Follower<'_> {
         Ok(())
     }
 
+    /// What is known of a relation: what its pattern says of all its views.
+    fn choice(&self, relation: &ViewName) -> ViewChoice {
+        let mut views = self.config.views.iter();
+        let pattern = views.find(|view| match &view.what {
+            What::Pattern(pattern) => pattern.names(relation.text()),
+            What::Relation(_) | What::Query(_) => false,
+        });
+        let plain = || ViewChoice::relation(relation.clone());
+        pattern.map_or_else(plain, |pattern| pattern.found(relation.clone()))
+    }
+
     fn begin(&mut self, relation: &ViewName) -> Result<(), GatewayError> {
         let (fatal, over) = bounded(1);
-        let choice = ViewChoice::relation(relation.clone());
+        let choice = self.choice(relation);
         let (source, slot, arbiter) = start_view(self.config, &choice, self.catalog, &fatal)?;
         self.tails.retain(|slot| lock(slot).is_some());
         self.tails.push(TailSlot::clone(&slot));

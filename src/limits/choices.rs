@@ -58,3 +58,17 @@ pub const FORGOTTEN_FOR: Duration = Duration::from_millis(500);
 /// How long a view whose tail still runs may be missing from the catalog: in
 /// this time a tail finds out by itself and tells its streams why they end.
 pub const CATALOG_MISSED_MAX: Duration = Duration::from_secs(20);
+
+/// Columns of a view that clients may ask for rows by: each may take an index
+/// of up to 16 bytes a row.
+pub const FILTER_COLUMNS_MAX: usize = 8;
+
+/// Columns of the demo's views that its clients may ask for rows by.
+pub const DEMO_FILTERS: &[&str] = &["user_edits:user", "hot_pages:wiki"];
+
+/// Columns of a view whose values must be those of a token.
+pub const ROW_RULES_MAX: usize = 8;
+
+/// Windows of a view that are open at once, unless set: what 100,000 streams
+/// that each show other rows cost in memory, some 100 MB, is foreseen.
+pub const WINDOWS_PER_VIEW_DEFAULT: usize = 100_000;

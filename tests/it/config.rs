@@ -157,9 +157,16 @@ fn samples(key: &str) -> [(&'static str, &'static str); 3] {
             ("127.0.0.1:2", "\"127.0.0.1:2\""),
             ("[::1]:3", "\"[::1]:3\""),
         ],
-        "max_connections" | "max_connections_per_address" | "max_connections_per_view" => {
-            [("7", "7"), ("8", "8"), ("9", "9")]
-        }
+        "filter" => [
+            ("top10:a", "[\"top10:a\"]"),
+            ("top10:b,c", "[\"top10:b\", \"top10:c\"]"),
+            ("top10:\"x\"", "[\"top10:x\"]"),
+        ],
+        "max_connections"
+        | "max_connections_per_address"
+        | "max_connections_per_view"
+        | "max_windows_per_view"
+        | "max_windows_per_address" => [("7", "7"), ("8", "8"), ("9", "9")],
         "trusted_proxy" => [
             ("10.0.0.0/8", "[\"10.0.0.0/8\"]"),
             ("192.0.2.1", "[\"192.0.2.1/32\"]"),

@@ -12,6 +12,16 @@ pub enum ViewProblem {
     /// The name cannot stand in a URL.
     #[error("has no name that can stand in a URL")]
     Path,
+    /// A view is shown to all who reach it, so rules about who is who mean
+    /// nothing.
+    #[error("shows rows by claims, but no token is asked for")]
+    NoTokens,
+    /// What is chosen by could be found out.
+    #[error("chooses rows by a column that is not shown")]
+    Hidden,
+    /// Two lists, of which one would count for nothing.
+    #[error("has a filter, and the list \"filter\" of the file names the view, too")]
+    FilterTwice,
 }
 
 impl ViewProblem {
@@ -20,6 +30,9 @@ impl ViewProblem {
         match self {
             Self::Both => "Give one; without either, NAME is the relation.",
             Self::NoQuery => "Give a SELECT.",
+            Self::NoTokens => "Add --auth jwt, or leave its rows out.",
+            Self::Hidden => "Add the column to its columns, or choose by another one.",
+            Self::FilterTwice => "Name the columns in one place.",
             Self::Path => "Give one by as = \"...\", without control characters.",
         }
     }

@@ -8,6 +8,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::problem::ViewProblem;
 use super::{ViewChoice, What};
+use crate::access::rows::{ClaimPath, RowRule};
 use crate::config::error::ConfigError;
 use crate::config::layer::Given;
 use crate::config::place::Place;
@@ -31,10 +32,26 @@ pub struct ViewTable {
     path_name: Option<String>,
     description: Option<String>,
     columns: Option<Vec<String>>,
+    filter: Option<Vec<String>>,
+    rows: Vec<RowRule>,
 }
 
 /// The keys of such a table.
-const KEYS: [&str; 5] = ["relation", "query", "as", "description", "columns"];
+const KEYS: [&str; 7] = [
+    "relation",
+    "query",
+    "as",
+    "description",
+    "columns",
+    "filter",
+    "rows",
+];
+
+const TEXT: &str = "a text in quotes";
+const COLUMNS: &str = "a list of column names, each once, at least one, e.g. [\"id\", \"total\"]";
+const FILTER: &str = "a list of 1 to 8 column names, each once, e.g. [\"customer_id\"]";
+const ROWS: &str = "a table of 1 to 8 columns, each with the claim that has its value, \
+                    e.g. { customer_id = \"claim:sub\" }";
 
 /// Reads the tables of a file: their keys as the list of views, and what they
 /// say.
@@ -100,69 +117,50 @@ impl ViewTable {
         path: &Path,
         line: usize,
     ) -> Result<(), ConfigError> {
-        let place = || Place::File {
-            key: format!("view.{}.{field}", self.key),
-            path: path.to_owned(),
-            line,
-        };
+        let key = format!("view.{}.{field}", self.key);
+        let path = path.to_owned();
         let value = value.into_inner();
         let found = kind(&value);
-        let wrong = |accepts| ConfigError::Type {
-            place: place(),
-            found,
-            accepts,
-        };
-        if field == "columns" {
-            let accepts =
-                "a list of column names, each once, at least one, e.g. [\"id\", \"total\"]";
-            let DeValue::Array(list) = value else {
-                return Err(wrong(accepts));
-            };
-            let names = list.into_iter().map(|item| match item.into_inner() {
-                DeValue::String(name) => Some(name.into_owned()),
-                _ => None,
-            });
-            let names: Option<Vec<String>> = names.collect();
-            let fits = |names: &Vec<String>| {
-                let different: BTreeSet<_> = names.iter().collect();
-                (1..=limits::COLUMNS_MAX).contains(&names.len()) && different.len() == names.len()
-            };
-            let names = names.filter(fits).ok_or_else(|| wrong(accepts))?;
-            self.columns = Some(names);
-            return Ok(());
-        }
-        let place_of_text = match field {
-            "relation" => &mut self.relation,
-            "query" => &mut self.query,
-            "as" => &mut self.path_name,
-            "description" => &mut self.description,
+        let taken = match field {
+            "relation" => set_text(&mut self.relation, value),
+            "query" => set_text(&mut self.query, value),
+            "as" => set_text(&mut self.path_name, value),
+            "description" => set_text(&mut self.description, value),
+            "columns" => {
+                self.columns = column_names(value, limits::COLUMNS_MAX);
+                self.columns.as_ref().map(drop).ok_or(COLUMNS)
+            }
+            "filter" => {
+                self.filter = column_names(value, limits::FILTER_COLUMNS_MAX);
+                self.filter.as_ref().map(drop).ok_or(FILTER)
+            }
+            "rows" => {
+                self.rows = row_rules(value).unwrap_or_default();
+                (!self.rows.is_empty()).then_some(()).ok_or(ROWS)
+            }
             _ => {
+                let nearest = nearest_of(field, KEYS);
                 return Err(ConfigError::UnknownKey {
-                    key: format!("view.{}.{field}", self.key),
-                    path: path.to_owned(),
+                    key,
+                    path,
                     line,
-                    nearest: nearest_of(field, KEYS),
+                    nearest,
                 });
             }
         };
-        match value {
-            DeValue::String(text) => {
-                *place_of_text = Some(text.into_owned());
-                Ok(())
-            }
-            _ => Err(ConfigError::Type {
-                place: Place::File {
-                    key: format!("view.{}.{field}", self.key),
-                    path: path.to_owned(),
-                    line,
-                },
-                found,
-                accepts: "a text in quotes",
-            }),
-        }
+        taken.map_err(|accepts| ConfigError::Type {
+            place: Place::File { key, path, line },
+            found,
+            accepts,
+        })
     }
 
-    /// Whether its name says it all.
+    /// Whether it says by which columns clients may ask for rows.
+    pub fn has_filter(&self) -> bool {
+        self.filter.is_some()
+    }
+
+    /// Whether its name says what is streamed.
     fn says_nothing(&self) -> bool {
         let texts = [
             &self.relation,
@@ -175,6 +173,15 @@ impl ViewTable {
 
     /// The view that the table describes.
     pub fn choice(&self) -> Result<ViewChoice, ConfigError> {
+        let choice = self.what()?;
+        Ok(ViewChoice {
+            filter: self.filter.clone().unwrap_or_default(),
+            rows: self.rows.clone(),
+            ..choice
+        })
+    }
+
+    fn what(&self) -> Result<ViewChoice, ConfigError> {
         let place = || self.place.clone().unwrap_or(Place::Default(None));
         let named = |text: &str| {
             ViewName::parse(text).map_err(|error| ConfigError::Name {
@@ -210,10 +217,55 @@ impl ViewTable {
             return Err(refused(ViewProblem::Path));
         }
         Ok(ViewChoice {
-            name: name.to_owned(),
-            what,
             description: self.description.clone(),
             columns: self.columns.clone(),
+            ..ViewChoice::of(name.to_owned(), what)
         })
     }
+}
+
+/// Sets a field that is a text, or says what it takes.
+fn set_text(field: &mut Option<String>, value: DeValue<'_>) -> Result<(), &'static str> {
+    let DeValue::String(text) = value else {
+        return Err(TEXT);
+    };
+    *field = Some(text.into_owned());
+    Ok(())
+}
+
+/// A list of columns' names, each once; `None` if it is none.
+fn column_names(value: DeValue<'_>, max: usize) -> Option<Vec<String>> {
+    let DeValue::Array(list) = value else {
+        return None;
+    };
+    let names = list.into_iter().map(|item| match item.into_inner() {
+        DeValue::String(name) => Some(name.into_owned()),
+        _ => None,
+    });
+    let names: Vec<String> = names.collect::<Option<_>>()?;
+    let different: BTreeSet<_> = names.iter().collect();
+    let fits = (1..=max).contains(&names.len()) && different.len() == names.len();
+    fits.then_some(names)
+}
+
+/// A table of columns with their claims, in its order; `None` if it is none.
+fn row_rules(value: DeValue<'_>) -> Option<Vec<RowRule>> {
+    let DeValue::Table(table) = value else {
+        return None;
+    };
+    let mut entries: Vec<_> = table.into_iter().collect();
+    entries.sort_by_key(|(column, _)| column.span().start);
+    let rules = entries.into_iter().map(|(column, claim)| {
+        let DeValue::String(claim) = claim.into_inner() else {
+            return None;
+        };
+        Some(RowRule {
+            column: column.into_inner().into_owned(),
+            claim: ClaimPath::parse(&claim)?,
+        })
+    });
+    let rules: Vec<RowRule> = rules.collect::<Option<_>>()?;
+    (1..=limits::ROW_RULES_MAX)
+        .contains(&rules.len())
+        .then_some(rules)
 }

@@ -26,6 +26,8 @@ fn config_shown_means_the_same_for_every_key() {
         "view = { a = { description = 'x \"y\"\\z', columns = ['p', \"q\\nr\"] }, b = {} }",
         "[view.a]\nquery = \"\"\"SELECT 1,\n 'x # y' AS t\"\"\"\n[view.\"B c\"]\nrelation = 's.\"T t\"'\nas = 'ä/b'",
         "view = ['s.*', 'd.\"S,\".*']",
+        "view = ['a', 's.\"x, y\"']\nfilter = ['a:\"p,q\"', 'a:r', 's.\"x, y\":z']",
+        "[view.a]\nfilter = ['x', \"y\\n\"]\n[view.'s.*']\nfilter = ['z']",
     ] {
         let mut given = Given::least().file(views);
         given.flags.given.retain(|(key, _)| *key != REQUIRED[1]);
