@@ -11,6 +11,7 @@ mod text;
 
 pub use kind::ColumnKind;
 pub use number::EXACT_MAX;
+pub(super) use number::Parts;
 pub use text::push_string;
 
 use super::row::Column;

@@ -83,18 +83,19 @@ fn push_special(text: &str, out: &mut String) {
 }
 
 /// A decimal number taken apart.
-struct Parts<'a> {
-    negative: bool,
-    whole: &'a str,
-    fraction: &'a str,
+pub(in crate::model) struct Parts<'a> {
+    pub(in crate::model) negative: bool,
+    /// Without zeros before it, but for a zero itself.
+    pub(in crate::model) whole: &'a str,
+    pub(in crate::model) fraction: &'a str,
     /// With its sign, without the `e`.
-    exponent: Option<&'a str>,
+    pub(in crate::model) exponent: Option<&'a str>,
 }
 
 impl<'a> Parts<'a> {
     /// The parts of `[+-]digits[.digits][e[+-]digits]`, with digits on at
     /// least one side of the point; `None` of anything else.
-    fn of(text: &'a str) -> Option<Self> {
+    pub(in crate::model) fn of(text: &'a str) -> Option<Self> {
         let all_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
         let bare = text.strip_prefix(['+', '-']).unwrap_or(text);
         let (mantissa, exponent) = match bare.split_once(['e', 'E']) {
