@@ -31,6 +31,16 @@ impl Place {
         Place(u32::try_from(joined).unwrap_or(u32::MAX))
     }
 
+    /// As a number of 32 bits; the order of places is that of these.
+    pub(super) fn bits(self) -> u32 {
+        self.0
+    }
+
+    /// The place that has this number.
+    pub(super) fn of_bits(bits: u32) -> Self {
+        Place(bits)
+    }
+
     fn chunk(self) -> usize {
         index(self.0 >> ROW_BITS)
     }
@@ -199,6 +209,19 @@ impl Arena {
     pub(super) fn freeze(&self) -> Vec<Chunk> {
         let living = self.chunks.iter().filter(|chunk| !chunk.is_dead());
         living.cloned().collect()
+    }
+
+    /// The chunks that these rows stand in, which are sorted, and the numbers of
+    /// the rows in each.
+    pub(super) fn part(&self, places: &[Place]) -> Vec<(Chunk, Box<[u16]>)> {
+        let groups = places.chunk_by(|a, b| a.chunk() == b.chunk());
+        let parts = groups.filter_map(|group| {
+            let chunk = self.chunks.get(group.first()?.chunk())?;
+            // A chunk has 4,096 rows at the most.
+            let rows = group.iter().map(|it| u16::try_from(it.row()).unwrap_or(0));
+            Some((chunk.clone(), rows.collect()))
+        });
+        parts.collect()
     }
 
     /// Bytes of chunks that were given up so far: what was frozen when they

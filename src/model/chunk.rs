@@ -89,7 +89,7 @@ impl Chunk {
     }
 
     /// A row's text and its comma.
-    fn listed(&self, row: usize) -> &str {
+    pub(super) fn listed(&self, row: usize) -> &str {
         let range = self.start(row)..self.end(row);
         self.texts.text.get(range).unwrap_or_default()
     }
@@ -100,7 +100,8 @@ impl Chunk {
         listed.get(..listed.len().saturating_sub(1)).unwrap_or("")
     }
 
-    fn is_row_dead(&self, row: usize) -> bool {
+    /// Whether a row was taken away.
+    pub(super) fn is_row_dead(&self, row: usize) -> bool {
         let word = self.dead.as_ref().and_then(|dead| dead.get(row / 64));
         word.is_some_and(|word| word & (1 << (row % 64)) != 0)
     }

@@ -1,6 +1,7 @@
 //! A multiset of rows: their texts in an arena, found by an index.
 
 use std::hash::BuildHasher;
+use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
@@ -8,6 +9,9 @@ use hashbrown::HashMap;
 use super::arena::{Arena, Place};
 use super::frozen::Frozen;
 use super::index::{Entry, Index};
+use super::indexes::Indexes;
+use super::picked::{LOOKED_MAX, Pick, Picked};
+use super::window::{Layout, Shape, Window};
 
 /// Bytes that one call of `tidy` may move for each byte that was taken away
 /// since: a chunk is three quarters alive when it is compacted, so three would
@@ -27,7 +31,8 @@ pub enum Refusal {
 
 /// A multiset of rows.
 ///
-/// Invariant: every row in the arena is in the index once.
+/// Invariant: every row in the arena is in the index once, and in each of the
+/// indexes by columns.
 #[derive(Clone, Debug, Default)]
 pub struct Multiset {
     arena: Arena,
@@ -38,6 +43,8 @@ pub struct Multiset {
     more_bytes: u64,
     /// Bytes that `tidy` may move yet.
     allowance: u64,
+    /// For the windows of the view, as soon as there are any.
+    by_columns: Option<Box<Indexes>>,
 }
 
 impl Multiset {
@@ -84,12 +91,18 @@ impl Multiset {
             None => {
                 let place = self.arena.push(text).ok_or(Refusal::Full)?;
                 self.index.insert(Entry { hash, place });
+                if let Some(by_columns) = &mut self.by_columns {
+                    by_columns.insert(text, place);
+                }
                 place
             }
         };
         self.set(place, text, held, copies);
         if copies == 0 {
             self.index.remove(Entry { hash, place });
+            if let Some(by_columns) = &mut self.by_columns {
+                by_columns.remove(text, place);
+            }
             self.arena.remove(place);
             let length = count(text.len());
             let allowance = length.saturating_mul(MOVED_PER_REMOVED);
@@ -133,9 +146,13 @@ impl Multiset {
     /// Compacts one chunk, if one is due; the bytes moved.
     fn compact(&mut self) -> Option<usize> {
         let (index, hasher) = (&mut self.index, &self.hasher);
+        let by_columns = &mut self.by_columns;
         self.arena.compact(|text, from, to| {
             let hash = hash(hasher, text);
             index.repoint(Entry { hash, place: from }, to);
+            if let Some(by_columns) = by_columns {
+                by_columns.repoint(text, from, to);
+            }
         })
     }
 
@@ -144,6 +161,86 @@ impl Multiset {
     pub fn freeze(&self) -> Frozen {
         let bytes = self.bytes().saturating_add(self.rows());
         Frozen::new(self.arena.freeze(), bytes)
+    }
+
+    /// Sees to it that there is an index by these columns; `false` where there
+    /// are too many already.
+    pub fn index(&mut self, shape: &Shape, layout: &Arc<Layout>) -> bool {
+        let by_columns = self.by_columns.get_or_insert_default();
+        by_columns.provide(shape, layout, &self.arena)
+    }
+
+    /// Sees to it that there are the indexes that another one has.
+    pub fn index_like(&mut self, other: &Multiset) {
+        if let Some(others) = &other.by_columns {
+            let by_columns = self.by_columns.get_or_insert_default();
+            by_columns.provide_like(others, &self.arena);
+        }
+    }
+
+    /// Bytes of memory that the indexes by columns take.
+    pub fn index_bytes(&self) -> u64 {
+        let by_columns = self.by_columns.as_ref();
+        by_columns.map_or(0, |by_columns| by_columns.bytes())
+    }
+
+    /// The rows of a window: at once where what is shown of them has at most so
+    /// many bytes.
+    pub fn pick(&self, window: &Arc<Window>, full: usize) -> Pick {
+        if window.is_empty() {
+            let (rows, listed) = (0, Vec::new());
+            return Pick::Short { rows, listed };
+        }
+        let by_columns = self.by_columns.as_ref();
+        let picked = match by_columns.and_then(|it| it.find(window)) {
+            Some(places) => match self.list(places.iter().copied(), window, full) {
+                Some(short) => return short,
+                None => {
+                    let parts = self.arena.part(&places).into_iter();
+                    let parts = parts.map(|(chunk, rows)| (chunk, Some(rows)));
+                    Picked::new(Arc::clone(window), parts)
+                }
+            },
+            None => match self.list(self.arena.places(), window, full) {
+                Some(short) => return short,
+                None => {
+                    let parts = self.arena.freeze().into_iter();
+                    let parts = parts.map(|chunk| (chunk, None));
+                    Picked::new(Arc::clone(window), parts)
+                }
+            },
+        };
+        Pick::Long(picked)
+    }
+
+    /// The rows of a window among those at these places, unless they have more
+    /// bytes or more of them are to be looked at than is done at once.
+    fn list(
+        &self,
+        places: impl Iterator<Item = Place>,
+        window: &Window,
+        full: usize,
+    ) -> Option<Pick> {
+        let (mut rows, mut listed) = (0, Vec::new());
+        for (looked, place) in places.enumerate() {
+            if looked >= LOOKED_MAX {
+                return None;
+            }
+            let text = self.arena.text(place);
+            if !window.matches(text) {
+                continue;
+            }
+            let shown = window.show(text);
+            for _ in 0..self.arena.copies(place) {
+                if listed.len() + shown.len() >= full {
+                    return None;
+                }
+                listed.extend_from_slice(shown.as_bytes());
+                listed.push(b',');
+                rows += 1;
+            }
+        }
+        Some(Pick::Short { rows, listed })
     }
 
     /// Bytes that were given up so far: see `Arena::retired`.

@@ -1,10 +1,14 @@
 //! A view's contents: a multiset of rows at one closed timestamp.
 
+use std::sync::Arc;
+
 use super::delta::{Change, Delta};
 use super::frozen::Frozen;
 use super::multiset::{Filling, Multiset, Refusal};
+use super::picked::Pick;
 use super::position::Timestamp;
 use super::row::Row;
+use super::window::{Layout, Shape, Window};
 
 /// What a correct upstream never sends.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -105,6 +109,31 @@ impl View {
     /// they were fewer holds at most the difference beside what the view holds.
     pub fn retired(&self) -> u64 {
         self.rows.retired()
+    }
+
+    /// Sees to it that windows of a shape are found by an index, which from now
+    /// on follows every change; `false` where there are too many already, or the
+    /// shape is that of all rows. Building one takes some 0.2 us a row.
+    pub fn index(&mut self, shape: &Shape, layout: &Arc<Layout>) -> bool {
+        self.rows.index(shape, layout)
+    }
+
+    /// Sees to it that there are the indexes that the view had whose place this
+    /// one takes.
+    pub fn index_like(&mut self, old: &View) {
+        self.rows.index_like(&old.rows);
+    }
+
+    /// Bytes of memory that the indexes take.
+    pub fn index_bytes(&self) -> u64 {
+        self.rows.index_bytes()
+    }
+
+    /// The rows of a window as they are now, whatever becomes of the view: at
+    /// once where what is shown of them has at most so many bytes. They are
+    /// found by the best index there is; without one, all rows are looked at.
+    pub fn pick(&self, window: &Arc<Window>, full: usize) -> Pick {
+        self.rows.pick(window, full)
     }
 
     /// Moves to a later timestamp at which nothing changed; an earlier one is
