@@ -30,9 +30,10 @@ use viewcast::model::position::{Incarnation, Position, Timestamp};
 use viewcast::model::retention::{Entry, Resume, Retention};
 use viewcast::model::row::{Column, Row};
 use viewcast::model::view::{View, ViewBuilder};
+use viewcast::relay::event::body::Extent;
 use viewcast::relay::event::form::Form;
 use viewcast::relay::event::frame::encode_delta;
-use viewcast::relay::event::long_event::{Extent, Reading, Slice};
+use viewcast::relay::event::long_event::Slice;
 use viewcast::relay::log::bases::Base;
 use viewcast::tail::copy_text::Lines;
 use viewcast::tail::message::{Message, MessageError, Messages};
@@ -361,7 +362,7 @@ fn encode(bench: &mut Bench) {
     );
     bench.measure("base", "encode, slice by slice", (bytes, "B"), || {
         let base = Base::of(&view, incarnation, 0);
-        let mut reading = Reading::new(&base.long, Extent::Event);
+        let mut reading = base.read(Extent::Event);
         let mut seen = 0;
         while let Slice::Bytes(piece) = reading.next(Form::Chunk) {
             seen += piece.bytes.len();

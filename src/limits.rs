@@ -21,8 +21,10 @@ pub use healthcheck::*;
 pub use outage::*;
 pub use refusals::*;
 pub use transport::*;
+pub use windows_open::*;
 
 mod transport;
+mod windows_open;
 
 /// Where the gateway listens unless told otherwise: loopback, since streams
 /// are served to whoever reaches the port.

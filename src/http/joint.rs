@@ -15,7 +15,8 @@ use crate::limits::JOINT_VIEWS_MAX;
 use crate::process;
 use crate::relay::log::jobs::Jobs;
 use crate::relay::shared_view::SharedView;
-use crate::relay::subscribe::joint::{Chosen, Joint};
+use crate::relay::subscribe::joint::Joint;
+use crate::relay::subscribe::joint::chosen::Chosen;
 use crate::relay::thread::thread_view::ThreadView;
 
 use super::bearer::Access;
@@ -109,7 +110,11 @@ fn find(names: &[String], views: &WorkerViews, access: &Access) -> Result<Vec<Ch
         // Encoded as in a path: a line break in a name would end the line that
         // the event's name stands in.
         let name = encode_segment(name);
-        chosen.push(Chosen { local, name });
+        chosen.push(Chosen {
+            local,
+            name,
+            window: None,
+        });
     }
     Ok(chosen)
 }

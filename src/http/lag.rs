@@ -35,6 +35,7 @@ mod tests {
             upstream
         };
         let status = |timestamp: Option<u64>, event| Status {
+            index_bytes: 0,
             columns: Vec::new(),
             rows: 0,
             bytes: 0,

@@ -18,8 +18,9 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::limits::SNAPSHOT_WAIT;
 use crate::model::position::Position;
+use crate::relay::event::body::Extent;
 use crate::relay::event::form::Form;
-use crate::relay::event::long_event::{Extent, Reading, Slice};
+use crate::relay::event::long_event::{Reading, Slice};
 use crate::relay::log::bases::{Base, array_bytes};
 use crate::relay::thread::thread_view::ThreadView;
 use crate::relay::thread::waiter::Waiter;
@@ -107,13 +108,17 @@ impl MessageBody for Rows {
 
     fn poll_next(
         mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
+        context: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, GivenUp>>> {
         let Some((reading, _)) = &mut self.reading else {
             return Poll::Ready(None);
         };
         Poll::Ready(match reading.next(Form::Event) {
             Slice::Bytes(piece) => Some(Ok(piece.bytes)),
+            Slice::Later => {
+                context.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             Slice::End => None,
             Slice::GivenUp => Some(Err(GivenUp)),
         })
@@ -150,7 +155,7 @@ async fn latest(local: &Rc<RefCell<ThreadView>>, changed: Position) -> (Position
         let found = log.and_then(|log| {
             let state = log.lock();
             let base = state.bases.latest().filter(|base| reaches(base, changed))?;
-            let reading = Reading::new(&base.long, Extent::Array);
+            let reading = base.read(Extent::Array);
             Some((base.position, base.bytes, reading))
         });
         match found {

@@ -166,6 +166,7 @@ impl StreamTotals {
 pub struct ViewCounters {
     deltas: AtomicU64,
     bases: AtomicU64,
+    window_bases: AtomicU64,
     connections: AtomicU64,
     failures: AtomicU64,
 }
@@ -184,6 +185,16 @@ impl ViewCounters {
     /// Bases taken so far.
     pub fn bases(&self) -> u64 {
         self.bases.load(Ordering::Relaxed)
+    }
+
+    /// The rows of a window were looked up for who joins it, or asks for them.
+    pub fn count_window_base(&self) {
+        self.window_bases.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Such rows so far.
+    pub fn window_bases(&self) -> u64 {
+        self.window_bases.load(Ordering::Relaxed)
     }
 
     /// The upstream answered on a new connection.

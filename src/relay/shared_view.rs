@@ -17,6 +17,7 @@ use crate::relay::counters::{StreamCounters, StreamTotals, ViewCounters};
 use crate::relay::event::frame::Frame;
 use crate::relay::log::jobs::Jobs;
 use crate::relay::log::shared_log::Log;
+use crate::relay::log::window_request::WindowRequests;
 
 /// A poisoned lock only says that a thread panicked elsewhere; every state in
 /// this module is valid between any two statements, so it can be used on.
@@ -37,6 +38,8 @@ pub struct Status {
     pub position: Option<Position>,
     /// The position of the last change, for `If-None-Match`.
     pub changed: Option<Position>,
+    /// Bytes of the indexes that find windows' rows.
+    pub index_bytes: u64,
     /// What is known of its upstream.
     pub upstream: Upstream,
 }
@@ -62,6 +65,10 @@ pub struct SharedView {
     pub base_wanted: AtomicBool,
     /// The same of who asks for the rows as they are now.
     pub latest_wanted: AtomicBool,
+    /// Windows whose rows somebody waits for.
+    pub windows_wanted: WindowRequests,
+    /// Windows that are open, on all threads together.
+    windows: AtomicUsize,
     /// Set once, at its end: no stream begins any more.
     closing: AtomicBool,
     /// Of a thousand streams, those that are to end; grows during a shutdown.
@@ -107,11 +114,14 @@ impl SharedView {
                 bytes: 0,
                 position: None,
                 changed: None,
+                index_bytes: 0,
                 upstream: Upstream::new(now.wall_ms),
             }),
             is_steady: AtomicBool::new(true),
             base_wanted: AtomicBool::new(false),
             latest_wanted: AtomicBool::new(false),
+            windows_wanted: WindowRequests::default(),
+            windows: AtomicUsize::new(0),
             closing: AtomicBool::new(false),
             ending: AtomicU16::new(0),
             relays: Mutex::default(),
@@ -216,7 +226,12 @@ impl SharedView {
 
     /// Whether the stream with this lot, drawn from `LOTS`, is to end.
     pub fn ends(&self, lot: u16) -> bool {
-        lot < self.ending.load(Ordering::Acquire)
+        lot < self.ending()
+    }
+
+    /// Of a thousand streams, those that are to end; it only grows.
+    pub fn ending(&self) -> u16 {
+        self.ending.load(Ordering::Acquire)
     }
 
     /// A worker's counters, which from now on are part of `stream_totals`.
@@ -258,6 +273,21 @@ impl SharedView {
     /// One stream less.
     pub fn unsubscribe(&self) {
         self.subscribers.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Windows that are open: one that is open on two threads counts twice.
+    pub fn windows_open(&self) -> usize {
+        self.windows.load(Ordering::Relaxed)
+    }
+
+    /// A window was opened.
+    pub fn open_window(&self) {
+        self.windows.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A window was closed.
+    pub fn close_window(&self) {
+        self.windows.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Milliseconds since the view was set up: the clock of its retention.

@@ -6,7 +6,8 @@ use std::rc::Rc;
 
 use viewcast::model::position::Position;
 use viewcast::relay::deliver::outlet::Served as OnSocket;
-use viewcast::relay::subscribe::joint::{Chosen, Joint};
+use viewcast::relay::subscribe::joint::Joint;
+use viewcast::relay::subscribe::joint::chosen::Chosen;
 use viewcast::relay::subscribe::subscriber::Subscriber;
 
 use crate::dice::Dice;
@@ -167,6 +168,7 @@ impl World {
             let chosen = views.iter().map(|view| Chosen {
                 local: Rc::clone(&gateway.slots[*view].threads[worker]),
                 name: gateway.slots[*view].name.clone(),
+                window: None,
             });
             let chosen: Vec<Chosen> = chosen.collect();
             let ids: Vec<String> = id.iter().cloned().collect();

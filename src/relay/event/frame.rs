@@ -9,14 +9,17 @@ use bytes::Bytes;
 
 use crate::limits::LONG_EVENT_BYTES;
 use crate::model::delta::Delta;
+use crate::model::parted::Parted;
 use crate::model::position::{Incarnation, Position, Timestamp};
 use crate::model::value::EXACT_MAX;
+use crate::model::window::{Layout, Shape};
 use crate::relay::event::encoded::Encoded;
 use crate::relay::event::long_event::LongEvent;
 use crate::relay::event::names::{
-    EVENT_CONSISTENT, EVENT_DELTA, EVENT_GONE, EVENT_UPSTREAM, KEY_DELETE, KEY_INSERT,
+    EVENT_BASE, EVENT_CONSISTENT, EVENT_DELTA, EVENT_GONE, EVENT_UPSTREAM, KEY_DELETE, KEY_INSERT,
     KEY_POSITION, tail,
 };
+use crate::relay::event::parts::Parts;
 
 /// What a frame is, for those who skip, merge or end at it.
 #[derive(Clone, Debug)]
@@ -43,6 +46,8 @@ pub struct Frame {
     pub long: Option<Arc<LongEvent>>,
     /// What it is.
     pub kind: Kind,
+    /// Its changes by their keys, for who looks for those of a window.
+    pub parts: Parts,
 }
 
 impl Frame {
@@ -59,6 +64,7 @@ impl Frame {
             long: is_long.then(|| Arc::new(LongEvent::encoded(&encoded, position))),
             encoded,
             kind: Kind::Delta(delta),
+            parts: Parts::default(),
         }
     }
 
@@ -70,6 +76,7 @@ impl Frame {
             encoded: Encoded::copy_of(format!("event: {EVENT_DELTA}\ndata: []\n\n").as_bytes()),
             long: None,
             kind: Kind::Delta(Delta::new(timestamp, Vec::new())),
+            parts: Parts::default(),
         }
     }
 
@@ -82,6 +89,7 @@ impl Frame {
             encoded: Encoded::copy_of(event.as_bytes()),
             long: None,
             kind: Kind::Upstream { live },
+            parts: Parts::default(),
         }
     }
 
@@ -94,6 +102,7 @@ impl Frame {
             encoded: Encoded::copy_of(event.as_bytes()),
             long: None,
             kind: Kind::Gone,
+            parts: Parts::default(),
         }
     }
 
@@ -103,6 +112,13 @@ impl Frame {
             Kind::Delta(delta) => Some(delta),
             Kind::Upstream { .. } | Kind::Gone => None,
         }
+    }
+
+    /// The changes by their keys; `None` where it has none.
+    pub fn part(&self, shape: &Shape, layout: &Layout) -> Option<Arc<Parted>> {
+        let delta = self.changes().filter(|delta| !delta.is_empty())?;
+        let make = || Parted::of(delta, shape, layout);
+        Some(self.parts.get_or_make(shape, make))
     }
 
     /// Whether it says nothing but that nothing changed.
@@ -120,14 +136,15 @@ impl Frame {
     }
 
     /// What keeping it costs: its bytes, and its rows' text once more, since
-    /// the view may not hold them any longer.
+    /// the view may not hold them any longer; and the keys that were made of them.
     pub fn bytes_kept(&self) -> u64 {
         let changes = self.changes().map_or(&[][..], Delta::changes);
         let rows: usize = changes
             .iter()
             .map(|c| c.row.text().len() + ROW_OVERHEAD)
             .sum();
-        u64::try_from(self.encoded.length() + rows + FRAME_OVERHEAD).unwrap_or(u64::MAX)
+        let parts = self.parts.bytes();
+        u64::try_from(self.encoded.length() + rows + parts + FRAME_OVERHEAD).unwrap_or(u64::MAX)
     }
 }
 
@@ -170,6 +187,16 @@ pub fn encode_delta(delta: &Delta, position: Position) -> Encoded {
             out.push(b'}');
         }
     }
+    out.push(b']');
+    out.extend_from_slice(tail(position).as_bytes());
+    Encoded::finish(out)
+}
+
+/// A base of these rows, each with a comma behind it.
+pub fn encode_base(listed: &[u8], position: Position) -> Encoded {
+    let mut out = head(EVENT_BASE, listed.len());
+    out.push(b'[');
+    out.extend_from_slice(listed.strip_suffix(b",").unwrap_or(listed));
     out.push(b']');
     out.extend_from_slice(tail(position).as_bytes());
     Encoded::finish(out)

@@ -1,6 +1,7 @@
 //! The bytes of events: encoded once, compressed once, shared by all who are
 //! sent them.
 
+pub mod body;
 pub mod encoded;
 pub mod form;
 pub mod frame;
@@ -8,3 +9,4 @@ pub mod gzip;
 pub mod long_event;
 pub mod names;
 pub mod notices;
+pub mod parts;

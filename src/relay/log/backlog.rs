@@ -5,17 +5,21 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Waker;
 
-use crate::limits::LONG_EVENT_BYTES;
-use crate::model::position::Position;
+use crate::limits::{LONG_EVENT_BYTES, WINDOW_ENTRIES_AT_ONCE};
+use crate::model::delta::{Change, Delta};
+use crate::model::position::{Incarnation, Position};
 use crate::model::retention::Cursor;
+use crate::model::window::Window;
 use crate::relay::event::encoded::Encoded;
 
+use crate::relay::event::body::{Extent, listed_bytes};
 use crate::relay::event::form::Form;
 use crate::relay::event::frame::encode_delta;
-use crate::relay::event::long_event::{Extent, LongEvent, Reading, listed_bytes};
+use crate::relay::event::long_event::{LongEvent, Reading};
 use crate::relay::log::jobs::Job;
 use crate::relay::log::runs::{Block, Run};
 use crate::relay::log::shared_log::Log;
+use crate::relay::log::window_backlog::narrow;
 
 /// What has become of a backlog.
 #[derive(Clone, Debug)]
@@ -24,7 +28,7 @@ pub enum Merged {
     Short(Arc<Encoded>),
     /// This one, which is read in slices.
     Long(Weak<LongEvent>),
-    /// None of its entries moves the position.
+    /// None of its entries moves the position, or none is of the window.
     Nothing,
     /// Some of it is not kept any more.
     Forgotten,
@@ -41,6 +45,8 @@ pub struct Merge {
     pub from: Cursor,
     /// The place behind it.
     pub to: Cursor,
+    /// The window that it is of, and its incarnation; `None` of the whole view.
+    of: Option<(Arc<Window>, Incarnation)>,
     state: Mutex<State>,
     /// Streams that wait for it.
     waiting: AtomicUsize,
@@ -55,11 +61,17 @@ struct State {
 }
 
 impl Merge {
-    /// Has a backlog merged, for one who waits for it.
-    pub fn begin(log: &Arc<Log>, from: Cursor, to: Cursor, form: Form) -> (Arc<Merge>, Waiting) {
+    /// Has a backlog of the view, or of a window, merged for one who waits for it.
+    pub fn begin(
+        log: &Arc<Log>,
+        (from, to): (Cursor, Cursor),
+        of: Option<(Arc<Window>, Incarnation)>,
+        form: Form,
+    ) -> (Arc<Merge>, Waiting) {
         let merge = Arc::new(Merge {
             from,
             to,
+            of,
             state: Mutex::default(),
             waiting: AtomicUsize::new(0),
         });
@@ -141,21 +153,19 @@ fn work(log: &Log, merge: &Merge, form: Form) {
 }
 
 fn merged(log: &Log, merge: &Merge, form: Form) -> (Merged, Option<Reading>) {
-    let mut runs = Vec::new();
-    let (mut from, to) = (merge.from.number(), merge.to.number());
-    while let Some(block) = Block::largest(from, to) {
-        match run(log, block) {
-            Some(run) => runs.push(run),
-            None => return (Merged::Forgotten, None),
+    let found = match &merge.of {
+        None => net(log, merge).map(|delta| (delta, log.incarnation)),
+        Some((window, incarnation)) => {
+            net_of_window(log, merge, window).map(|delta| (delta, *incarnation))
         }
-        from = block.end();
-    }
-    let Some(Run { delta, .. }) = Run::merge(&runs).filter(|run| run.has_id) else {
-        return (Merged::Nothing, None);
+    };
+    let (delta, incarnation) = match found {
+        Ok(found) => found,
+        Err(merged) => return (merged, None),
     };
     let position = Position {
         timestamp: delta.timestamp(),
-        incarnation: log.incarnation,
+        incarnation,
     };
     let bytes = listed_bytes(&delta);
     if usize::try_from(bytes).is_ok_and(|bytes| bytes <= LONG_EVENT_BYTES) {
@@ -169,6 +179,48 @@ fn merged(log: &Log, merge: &Merge, form: Form) -> (Merged, Option<Reading>) {
     let weak = Arc::downgrade(&long);
     log.lock().long_backlogs.keep(long, bytes);
     (Merged::Long(weak), Some(kept))
+}
+
+/// The net effect of a backlog on the view, from as few runs as can be.
+fn net(log: &Log, merge: &Merge) -> Result<Delta, Merged> {
+    let mut runs = Vec::new();
+    let (mut from, to) = (merge.from.number(), merge.to.number());
+    while let Some(block) = Block::largest(from, to) {
+        runs.push(run(log, block).ok_or(Merged::Forgotten)?);
+        from = block.end();
+    }
+    let run = Run::merge(&runs).filter(|run| run.has_id);
+    run.map(|run| run.delta).ok_or(Merged::Nothing)
+}
+
+/// The same on a window. The entries are parted by key once, for all windows of the
+/// same columns: for who looks up a few keys in them, merged runs are of no use.
+fn net_of_window(log: &Log, merge: &Merge, window: &Window) -> Result<Delta, Merged> {
+    let (mut last, mut changes) = (None, Vec::<Change>::new());
+    let mut from = merge.from;
+    while from < merge.to {
+        let count = usize::try_from(merge.to.since(from)).unwrap_or(usize::MAX);
+        let count = count.min(WINDOW_ENTRIES_AT_ONCE);
+        // Nothing is looked for with the lock held.
+        let frames: Vec<_> = {
+            let state = log.lock();
+            let entries = state.retention.from(from).ok_or(Merged::Forgotten)?;
+            let frames = entries.map(|entry| (Arc::clone(&entry.frame), entry.timestamp));
+            frames.take(count).collect()
+        };
+        for (frame, timestamp) in &frames {
+            if narrow(frame, window, &mut changes) {
+                last = Some(*timestamp);
+            }
+            from = from.next();
+        }
+        if frames.is_empty() {
+            break;
+        }
+    }
+    let delta = last.map(|last| Delta::new(last, changes));
+    let delta = delta.filter(|delta| !delta.is_empty());
+    delta.ok_or(Merged::Nothing)
 }
 
 /// The net effect of a block, from what it is made of if it is not known;

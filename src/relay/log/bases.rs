@@ -4,12 +4,14 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::limits::{BASE_KEPT_BYTES_MIN, BASES_MAX, LONG_EVENT_BYTES};
+use crate::model::picked::Pick;
 use crate::model::position::{Incarnation, Position, Timestamp};
 use crate::model::view::View;
+use crate::relay::event::body::Extent;
 use crate::relay::event::encoded::Encoded;
-
 use crate::relay::event::form::Form;
-use crate::relay::event::long_event::{Extent, LongEvent, Reading, Slice};
+use crate::relay::event::frame::encode_base;
+use crate::relay::event::long_event::{LongEvent, Reading, Slice};
 use crate::relay::log::jobs::{Jobs, discard};
 
 /// A view's rows at one moment.
@@ -19,8 +21,8 @@ pub struct Base {
     pub position: Position,
     /// The event, if it is short enough to be handed out at once.
     pub short: Option<Encoded>,
-    /// The event, slice by slice.
-    pub long: Arc<LongEvent>,
+    /// The event, slice by slice; `None` of a window's base that is short.
+    long: Option<Arc<LongEvent>>,
     /// Bytes of the array.
     pub bytes: u64,
     /// Bytes that the view had given up by then.
@@ -41,10 +43,48 @@ impl Base {
         Base {
             position,
             short: is_short.then(|| whole(&long)),
+            long: Some(long),
+            bytes,
+            retired,
+        }
+    }
+
+    /// The rows of a window, as they were picked from a view that has given up so
+    /// many bytes of memory.
+    pub fn of_window(pick: Pick, position: Position, retired: u64) -> Base {
+        let (bytes, short, long) = match pick {
+            Pick::Short { rows, listed } => {
+                let bytes = u64::try_from(listed.len()).unwrap_or(u64::MAX);
+                let event = encode_base(&listed, position);
+                (
+                    array_bytes(bytes.saturating_sub(rows), rows),
+                    Some(event),
+                    None,
+                )
+            }
+            Pick::Long(rows) => {
+                let bytes = rows.bytes_max().saturating_add(2);
+                let long = LongEvent::picked(rows, position);
+                (bytes, None, Some(Arc::new(long)))
+            }
+        };
+        Base {
+            position,
+            short,
             long,
             bytes,
             retired,
         }
+    }
+
+    /// Reads it slice by slice; nothing of one that is short and a window's.
+    pub fn read(&self, extent: Extent) -> Reading {
+        let read = |long| Reading::new(long, extent);
+        self.long.as_ref().map_or_else(Reading::over, read)
+    }
+
+    fn is_read(&self) -> bool {
+        self.long.as_ref().is_some_and(|long| long.is_read())
     }
 }
 
@@ -80,6 +120,8 @@ pub struct Bases {
     latest: Option<Arc<Base>>,
     /// Those before, which are being read, the oldest first.
     earlier: VecDeque<Arc<Base>>,
+    /// Those of windows that are read in slices, the oldest first.
+    windows: VecDeque<Arc<Base>>,
     /// How many there were.
     taken: u64,
     jobs: Arc<dyn Jobs>,
@@ -92,6 +134,7 @@ impl Bases {
             current: None,
             latest: None,
             earlier: VecDeque::new(),
+            windows: VecDeque::new(),
             taken: 0,
             jobs,
         }
@@ -180,17 +223,24 @@ impl Bases {
     fn set_aside(&mut self, base: Arc<Base>) {
         let is_it = |other: &Arc<Base>| Arc::ptr_eq(other, &base);
         let is_kept = self.current.iter().chain(&self.latest).any(is_it);
-        if !is_kept && base.long.is_read() {
+        if !is_kept && base.is_read() {
             let older = |other: &Arc<Base>| other.position.timestamp <= base.position.timestamp;
             let at = self.earlier.partition_point(older);
             self.earlier.insert(at, base);
         }
     }
 
+    /// Keeps a window's base while it is read, or somebody is about to.
+    pub fn keep_of_window(&mut self, base: Arc<Base>) {
+        if base.short.is_none() {
+            self.windows.push_back(base);
+        }
+    }
+
     /// Gives up what nobody reads, and the oldest of what is too much beside a
     /// view of so many bytes that has given up so many.
     pub fn tidy(&mut self, bytes: u64, retired: u64) {
-        self.earlier.retain(|base| base.long.is_read());
+        self.earlier.retain(|base| base.is_read());
         let kept_max = bytes.max(BASE_KEPT_BYTES_MIN);
         while self.earlier.len() > 1
             && let Some(oldest) = self.earlier.front()
@@ -200,6 +250,16 @@ impl Bases {
                 break;
             }
             if let Some(given_up) = self.earlier.pop_front() {
+                discard(&*self.jobs, given_up);
+            }
+        }
+        // They share the view's memory as well, and most of it with each other: what
+        // the oldest of them holds beside the view is what all of them do.
+        let is_used = |base: &Arc<Base>| base.is_read() || Arc::strong_count(base) > 1;
+        self.windows.retain(is_used);
+        let is_much = |oldest: &Arc<Base>| retired.saturating_sub(oldest.retired) > kept_max;
+        while self.windows.front().is_some_and(is_much) {
+            if let Some(given_up) = self.windows.pop_front() {
                 discard(&*self.jobs, given_up);
             }
         }

@@ -6,4 +6,7 @@ pub mod bases;
 pub mod jobs;
 pub mod long_backlogs;
 pub mod runs;
+pub mod shapes;
 pub mod shared_log;
+pub mod window_backlog;
+pub mod window_request;

@@ -2,20 +2,29 @@
 //! appends to it, and each thread copies the pointers that are new.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use crate::model::position::{Incarnation, Position, Timestamp};
 use crate::model::retention::{Entry, Retention};
+use crate::model::window::Layout;
 use crate::relay::event::frame::Frame;
 use crate::relay::log::bases::Bases;
 use crate::relay::log::jobs::Jobs;
 use crate::relay::log::long_backlogs::LongBacklogs;
 use crate::relay::log::runs::Runs;
+use crate::relay::log::shapes::Shapes;
 
 /// One incarnation's log: what every relay of the view copies from.
 #[derive(Debug)]
 pub struct Log {
     /// Of what it is the log.
     pub incarnation: Incarnation,
+    /// How the view's rows are laid out.
+    pub layout: Arc<Layout>,
+    /// After so long a silence a stream is told that nothing has changed.
+    pub heartbeat: Duration,
+    /// By which columns windows look for changes.
+    pub shapes: Shapes,
     /// Who merges backlogs, and frees what is large.
     pub jobs: Arc<dyn Jobs>,
     state: Mutex<LogState>,
@@ -44,9 +53,18 @@ pub struct LogState {
 impl Log {
     /// A log that begins where a view stands; clients' positions up to
     /// `distrusted` are from before time went back.
-    pub fn new(position: Position, distrusted: Option<Timestamp>, jobs: Arc<dyn Jobs>) -> Self {
+    pub fn new(
+        position: Position,
+        distrusted: Option<Timestamp>,
+        layout: Arc<Layout>,
+        heartbeat: Duration,
+        jobs: Arc<dyn Jobs>,
+    ) -> Self {
         Log {
             incarnation: position.incarnation,
+            layout,
+            heartbeat,
+            shapes: Shapes::default(),
             state: Mutex::new(LogState {
                 retention: Retention::new(position.timestamp, distrusted),
                 bases: Bases::new(Arc::clone(&jobs)),
@@ -58,6 +76,12 @@ impl Log {
             }),
             jobs,
         }
+    }
+
+    /// A log of the same view without anything, from a position on.
+    pub fn empty(&self, position: Position) -> Self {
+        let (layout, jobs) = (Arc::clone(&self.layout), Arc::clone(&self.jobs));
+        Log::new(position, None, layout, self.heartbeat, jobs)
     }
 
     /// The state, locked; hold it for the copy of a few pointers only.

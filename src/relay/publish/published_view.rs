@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::limits::BASE_SURPLUS_BYTES_MIN;
+use crate::limits::{BASE_SURPLUS_BYTES_MIN, LONG_EVENT_BYTES};
 use crate::model::delta::Delta;
 use crate::model::position::{Position, Timestamp};
 use crate::model::retention::{Entry, RetentionLimits};
@@ -12,6 +12,7 @@ use crate::model::view::View;
 use crate::relay::event::frame::{Frame, Kind};
 use crate::relay::log::bases::Base;
 use crate::relay::log::shared_log::{Log, LogState};
+use crate::relay::log::window_request::WindowRequest;
 use crate::relay::publish::conflation::Conflation;
 
 /// The clock and the limits of the moment, for everything that is appended.
@@ -164,6 +165,10 @@ impl PublishedView {
             self.changed_at = at;
         }
         let frame = Frame::delta(delta, self.log.incarnation);
+        // Here, where no stream waits for it.
+        for shape in self.log.shapes.all() {
+            frame.part(&shape, &self.log.layout);
+        }
         self.surplus = self.surplus.saturating_add(frame.bytes_kept());
         self.push(frame, (from, at), keeping);
         has_changes
@@ -250,7 +255,8 @@ impl PublishedView {
     }
 
     /// Puts another view in the place of this one.
-    pub fn replace(&mut self, view: View) {
+    pub fn replace(&mut self, mut view: View) {
+        view.index_like(&self.view);
         let old = std::mem::replace(&mut self.view, view);
         let held = old.retired().saturating_add(old.listed_bytes());
         self.retired = self.retired.saturating_add(held);
@@ -260,6 +266,29 @@ impl PublishedView {
     fn take_base(&self) -> Arc<Base> {
         let retired = self.retired.saturating_add(self.view.retired());
         Arc::new(Base::of(&self.view, self.log.incarnation, retired))
+    }
+
+    /// The rows of a window as they are now; `None` where they are of another log.
+    pub fn window_base(&mut self, request: &WindowRequest) -> Option<Arc<Base>> {
+        if !Arc::ptr_eq(&request.log, &self.log) {
+            return None;
+        }
+        let (window, layout) = (&request.window, &self.log.layout);
+        // Where there is no room for one more index, another one may do.
+        self.view.index(window.shape(), layout);
+        let position = Position {
+            timestamp: self.view.timestamp(),
+            incarnation: window.incarnation(self.log.incarnation),
+        };
+        let pick = self.view.pick(window, LONG_EVENT_BYTES);
+        let retired = self.retired.saturating_add(self.view.retired());
+        let base = Arc::new(Base::of_window(pick, position, retired));
+        if base.short.is_none() {
+            let mut log = self.log.lock();
+            log.bases.keep_of_window(Arc::clone(&base));
+            self.tidy(&mut log);
+        }
+        Some(base)
     }
 
     /// Bases taken so far.

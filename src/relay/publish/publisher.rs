@@ -21,6 +21,7 @@ use crate::relay::shared_view::SharedView;
 mod gathering;
 mod snapshots;
 mod upstream;
+mod windows;
 
 /// What a publisher is set up with.
 pub struct Settings {
@@ -113,6 +114,7 @@ impl Publisher {
         self.now = now;
         self.settle(false);
         self.provide_bases();
+        self.provide_windows();
         self.end_doubt();
         self.beat();
         self.shared.wake_relays();
@@ -273,9 +275,11 @@ impl Publisher {
         let Some(held) = &self.held else { return };
         let position = held.position();
         let (rows, bytes) = (held.view.copies(), held.view.bytes());
+        let index_bytes = held.view.index_bytes();
         self.shared.update_status(|status| {
             status.rows = rows;
             status.bytes = bytes;
+            status.index_bytes = index_bytes;
             status.position = Some(position);
         });
     }

@@ -94,6 +94,9 @@ impl Handler<Wake> for PublisherActor {
             context.notify(Wake);
         }
         self.publisher.look(process::now());
+        if self.publisher.is_behind() && self.pending.raise() {
+            context.notify(Wake);
+        }
         self.set_timer(context);
     }
 }

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use actix::{Actor, Addr, Context, Handler, Message};
+use actix::{Actor, Addr, AsyncContext, Context, Handler, Message, SpawnHandle};
 use actix_web::rt::spawn;
 use actix_web::rt::time::sleep;
 use tokio::task::yield_now;
@@ -28,6 +28,8 @@ pub struct Wake;
 pub struct Relay {
     thread: Rc<RefCell<ThreadView>>,
     pending: Arc<WakeFlag>,
+    /// The timer of windows' heartbeats, and when it goes off.
+    timer: Option<(SpawnHandle, Instant)>,
 }
 
 impl Relay {
@@ -44,6 +46,7 @@ impl Relay {
         let relay = Relay {
             thread: Rc::clone(&thread),
             pending: Arc::clone(&pending),
+            timer: None,
         };
         let addr = relay.start();
         shared.attach(Box::new(move || {
@@ -63,16 +66,45 @@ impl Actor for Relay {
 impl Handler<Wake> for Relay {
     type Result = ();
 
-    fn handle(&mut self, _: Wake, _: &mut Self::Context) {
+    fn handle(&mut self, _: Wake, context: &mut Self::Context) {
         // Lowered before looking: news that comes meanwhile wakes us again.
         self.pending.lower();
-        let mut step = self.thread.borrow_mut().news(Instant::now());
+        let step = self.thread.borrow_mut().news(Instant::now());
+        self.serve(step);
+        self.set_timer(context);
+    }
+}
+
+impl Relay {
+    /// Writes to the sockets, as far as that is to be done now.
+    fn serve(&self, mut step: Step) {
         if step == Step::Write {
             step = write(&self.thread);
         }
         if step != Step::Done {
             spawn(go_on(Rc::clone(&self.thread), step));
         }
+    }
+
+    /// Sees to it that windows' heartbeats are sent when they are due.
+    fn set_timer(&mut self, context: &mut Context<Self>) {
+        let Some(due) = self.thread.borrow().wake_at() else {
+            return;
+        };
+        if self.timer.as_ref().is_some_and(|(_, at)| *at <= due) {
+            return;
+        }
+        if let Some((later, _)) = self.timer.take() {
+            context.cancel_future(later);
+        }
+        let wait = due.saturating_duration_since(Instant::now());
+        let timer = context.run_later(wait, |relay, context| {
+            relay.timer = None;
+            let step = relay.thread.borrow_mut().beat(Instant::now());
+            relay.serve(step);
+            relay.set_timer(context);
+        });
+        self.timer = Some((timer, due));
     }
 }
 

@@ -49,18 +49,20 @@ impl Handshake {
         latest.or(self.positions.first()).copied()
     }
 
-    /// Compares the positions, if there are any, with the log. Any result but
-    /// `Ahead` is counted, and the positions are forgotten.
+    /// Compares the positions, if there are any, with the log, for a stream of this
+    /// incarnation: the log's, or that of a window of it. Any result but `Ahead` is
+    /// counted, and the positions are forgotten.
     pub fn judge(
         &mut self,
         log: &RefCell<LocalLog>,
+        of: Incarnation,
         counters: &StreamCounters,
         now: Instant,
     ) -> Judged {
-        let Some(position) = self.best(log.borrow().incarnation()) else {
+        let Some(position) = self.best(of) else {
             return Judged::Base(None);
         };
-        let found = log.borrow_mut().resume(position);
+        let found = log.borrow_mut().resume(position, of, now);
         counters.count_resume(match found {
             Resume::UpToDate(_) => Outcome::UpToDate,
             Resume::Deltas(_) => Outcome::Deltas,

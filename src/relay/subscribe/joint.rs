@@ -5,8 +5,6 @@
 //! later than the time all views have reached stay in the log until then.
 
 use std::any::Any;
-use std::cell::RefCell;
-use std::rc::Rc;
 use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
@@ -19,26 +17,20 @@ use crate::relay::counters::End;
 use crate::relay::event::long_event::abandoned;
 use crate::relay::event::notices::{REASON_HALF_CLOSED, REASON_SLOW, retry};
 use crate::relay::shared_view::{LOTS, SharedView};
-use crate::relay::thread::thread_view::ThreadView;
+use chosen::Chosen;
 use common_time::common_time;
 use ids::{best, id_of, positions};
-use output::Out;
-use part::{Part, Reach, Sent};
+use output::{Out, Taken};
+use part::reach::Reach;
+use part::{Part, Sent};
 
+pub mod chosen;
 mod common_time;
 mod ending;
 mod ids;
 mod notices;
 mod output;
 mod part;
-
-/// A view that a stream is to show.
-pub struct Chosen {
-    /// What the thread knows of it.
-    pub local: Rc<RefCell<ThreadView>>,
-    /// What its events' names begin with; no line break in it.
-    pub name: String,
-}
 
 /// Says whether another view is served under the name of this one.
 type Successor = Box<dyn Fn(&SharedView) -> bool>;
@@ -112,13 +104,9 @@ impl Joint {
         let name = |view: &Chosen| view.name.clone();
         let mut order: Vec<usize> = (0..views.len()).collect();
         order.sort_by_cached_key(|place| views.get(*place).map(name));
-        let incarnation = |view: &Chosen| {
-            let log = view.local.borrow().log.clone();
-            log.map(|log| log.borrow().incarnation())
-        };
         let present = order
             .iter()
-            .map(|place| views.get(*place).and_then(incarnation));
+            .map(|place| views.get(*place).and_then(Chosen::incarnation));
         let id = best(ids, &present.collect::<Vec<_>>());
         let brought = positions(id.as_deref().unwrap_or_default(), order.len());
         let resume = |place: usize| {
@@ -128,8 +116,7 @@ impl Joint {
         // What makes no sense as a whole is no id that the client has.
         let is_whole = id.is_some_and(|text| text == id_of(&brought));
         let parts = views.iter().enumerate();
-        let parts =
-            parts.map(|(place, view)| Part::new(&view.local, &view.name, resume(place), now));
+        let parts = parts.map(|(place, view)| Part::new(view, resume(place), now));
         let parts = parts.collect();
         let known = is_whole.then_some(brought);
         Joint {
@@ -164,7 +151,7 @@ impl Joint {
         while !self.is_over && !self.out.is_full() {
             match self.step(now) {
                 Step::More => {}
-                Step::Wait if self.is_last && self.has_said_all() => {
+                Step::Wait if self.is_last && self.has_said_all(now) => {
                     self.say_farewell(REASON_HALF_CLOSED);
                     (self.is_over, self.end) = (true, End::Left);
                 }
@@ -172,22 +159,28 @@ impl Joint {
                 Step::End(end) => (self.is_over, self.end) = (true, end),
             }
         }
-        let mut bytes = self.out.take();
-        if bytes.is_none() && self.out.is_within() {
+        let mut taken = self.out.take();
+        if taken == Taken::GivenUp {
             self.out.abandon();
             self.own(abandoned().as_bytes());
             self.say_farewell(REASON_SLOW);
             (self.is_over, self.end) = (true, End::Slow);
-            bytes = self.out.take();
+            taken = self.out.take();
         }
-        if let Some(bytes) = bytes {
+        if taken == Taken::Later {
+            waker.wake_by_ref();
+            return Poll::Pending;
+        }
+        if let Taken::Bytes(bytes) = taken {
             self.beat_at = now + self.heartbeat;
             return Poll::Ready(Some(bytes));
         }
         if self.is_over {
             return Poll::Ready(None);
         }
-        self.parts.iter().for_each(|part| part.wait(waker));
+        // Nothing is held back until the views have reached a time.
+        let is_idle = !self.is_owed && self.batch.is_none() && self.held_since.is_none();
+        self.parts.iter().for_each(|part| part.wait(is_idle, waker));
         Poll::Pending
     }
 

@@ -4,3 +4,5 @@ pub mod handshake;
 pub mod joint;
 pub mod stream_encoder;
 pub mod subscriber;
+pub mod window_rows;
+mod windowed;

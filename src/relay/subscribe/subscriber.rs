@@ -19,18 +19,21 @@ use crate::relay::counters::{End, StreamCounters};
 use crate::relay::event::frame::Frame;
 use crate::relay::event::gzip::Piece;
 use crate::relay::event::long_event::Reading;
-use crate::relay::event::names::COMMENT;
 use crate::relay::event::notices::{REASON_CLOSING, REASON_HALF_CLOSED};
 use crate::relay::log::backlog::Waiting;
 use crate::relay::shared_view::{LOTS, SharedView};
-use crate::relay::subscribe::handshake::{Handshake, Judged};
+use crate::relay::subscribe::handshake::Handshake;
 use crate::relay::subscribe::stream_encoder::StreamEncoder;
-use crate::relay::thread::local_log::{LocalLog, Next};
+use crate::relay::subscribe::windowed::Windowed;
+use crate::relay::thread::local_log::LocalLog;
+use crate::relay::thread::next::Next;
 use crate::relay::thread::round::WriteNews;
+use crate::relay::thread::seat::Choose;
 use crate::relay::thread::thread_view::ThreadView;
 use crate::relay::thread::waiter::Waiter;
 
 mod following;
+mod joining;
 
 /// Where a stream is in its life.
 enum Stage {
@@ -89,6 +92,8 @@ pub struct Subscriber {
     shared: Arc<SharedView>,
     stage: Stage,
     handshake: Handshake,
+    /// The window that it shows; `None` where it shows the whole view.
+    window: Option<Box<Windowed>>,
     /// Silent intervals already answered with a comment.
     silences: u64,
     /// Drawn at random: when it ends at a shutdown.
@@ -129,6 +134,7 @@ impl Subscriber {
             shared,
             stage: Stage::Opening,
             handshake: Handshake::new(resume),
+            window: None,
             silences,
             counters,
             has_worked: false,
@@ -137,6 +143,20 @@ impl Subscriber {
             expiry: None,
             _kept: Box::new(kept),
         }
+    }
+
+    /// A stream of the window of a view that is chosen when the view's columns are
+    /// known; else like one of the whole view.
+    pub fn of_window(
+        local: &Rc<RefCell<ThreadView>>,
+        choose: Choose,
+        resume: Vec<Position>,
+        rng: Rng,
+        kept: impl Any,
+    ) -> Self {
+        let mut subscriber = Subscriber::new(local, resume, rng, kept);
+        subscriber.window = Some(Box::new(Windowed::new(choose)));
+        subscriber
     }
 
     /// Ends the stream between two events as soon as it has said what there is
@@ -156,7 +176,10 @@ impl Subscriber {
     pub fn is_due(&self, now: Instant) -> bool {
         let is_over = match &self.stage {
             Stage::Following { log, cursor } | Stage::Merging { log, cursor, .. } => {
-                log.borrow().is_forgotten(*cursor)
+                match self.window.as_ref().and_then(|it| it.seat()) {
+                    Some(seat) => seat.is_forgotten(*cursor),
+                    None => log.borrow().is_forgotten(*cursor),
+                }
             }
             Stage::Long { reading, .. } => reading.is_given_up(),
             Stage::Ended | Stage::Over => true,
@@ -182,7 +205,10 @@ impl Subscriber {
     /// instead of waking a task. Returns the first bytes.
     pub fn serve(&mut self, outlet: Rc<dyn WriteNews>) -> Bytes {
         self.encoder.form = self.encoder.form.chunked();
-        self.waiter.serve(outlet);
+        match &mut self.window {
+            None => self.waiter.serve(outlet),
+            Some(window) => window.serve(&outlet),
+        }
         let first = self.open();
         self.encoder.said(first)
     }
@@ -214,11 +240,17 @@ impl Subscriber {
         if is_to_end {
             return News::Task;
         }
-        if log.borrow().is_far_behind(*cursor) {
-            return News::Task;
-        }
-        let next = log.borrow_mut().next(*cursor, self.encoder.form);
-        match next.taken(cursor, &self.counters) {
+        let form = self.encoder.form;
+        let taken = match &mut self.window {
+            Some(window) if window.is_behind(*cursor) => return News::Task,
+            Some(window) => window.take(log, cursor, form, &self.counters),
+            None if log.borrow().is_far_behind(*cursor) => return News::Task,
+            None => {
+                let next = log.borrow_mut().next(*cursor, form);
+                next.taken(cursor, &self.counters)
+            }
+        };
+        match taken {
             Ok(piece) => {
                 let piece = self.encoder.event(piece);
                 News::Bytes(self.encoder.said(piece))
@@ -259,7 +291,7 @@ impl Subscriber {
                     continue;
                 }
                 Stage::Joining => self.join(now, waker),
-                Stage::Long { .. } => self.read_on(waker),
+                Stage::Long { .. } => self.read_on(now, waker),
                 Stage::Merging { .. } => self.take_merged(waker),
                 Stage::Following { .. } => self.go_on(waker),
                 Stage::Ended if self.encoder.form.is_packed() => {
@@ -283,10 +315,8 @@ impl Subscriber {
     /// The last block: that the view is gone; else when to come back, since the
     /// gateway shuts down or the client has closed its side.
     fn say_farewell(&mut self) -> Piece {
-        if let Some(gone) = self.shared.given_up().map(Frame::gone) {
-            self.finish(End::Gone);
-            let event = self.encoder.own(&gone.encoded.event());
-            return self.encoder.event(event);
+        if let Some(reason) = self.shared.given_up() {
+            return self.say_gone(reason);
         }
         let (end, reason) = match self.shared.ends(self.lot) {
             true => (End::Shutdown, REASON_CLOSING),
@@ -294,6 +324,14 @@ impl Subscriber {
         };
         self.finish(end);
         self.encoder.farewell(reason)
+    }
+
+    /// The last event: there is nothing to show any more, for this reason.
+    fn say_gone(&mut self, reason: &str) -> Piece {
+        self.finish(End::Gone);
+        let gone = Frame::gone(reason);
+        let event = self.encoder.own(&gone.encoded.event());
+        self.encoder.event(event)
     }
 
     /// Whether the time is over that the stream may last.
@@ -304,55 +342,6 @@ impl Subscriber {
     fn wait(&mut self, waker: &Waker) -> Poll<Option<Piece>> {
         self.waiter.wait(waker);
         Poll::Pending
-    }
-
-    /// Finds the place to begin. `Ready(None)` where the stage has changed.
-    fn join(&mut self, now: Instant, waker: &Waker) -> Poll<Option<Piece>> {
-        if self.shared.ends(self.lot) {
-            return Poll::Ready(Some(self.say_farewell()));
-        }
-        let Some(log) = self.waiter.current_log() else {
-            return self.wait_longer(false, waker);
-        };
-        match self.handshake.judge(&log, &self.counters, now) {
-            Judged::Resumed(_, cursor) => return Poll::Ready(self.follow(log, cursor)),
-            Judged::Ahead => return self.wait_longer(false, waker),
-            Judged::Base(_) => {}
-        }
-        let base = log.borrow().base.clone();
-        match base {
-            Some(base) => Poll::Ready(self.begin(log, &base)),
-            None => {
-                self.waiter.want_base();
-                self.wait_longer(true, waker)
-            }
-        }
-    }
-
-    /// Begins to follow the log. If the upstream is lost, the client is told so
-    /// here: the frame that says it may lie before the cursor.
-    fn follow(&mut self, log: Rc<RefCell<LocalLog>>, cursor: Cursor) -> Option<Piece> {
-        let lost = log.borrow_mut().is_lost_at(cursor);
-        self.stage = Stage::Following { log, cursor };
-        lost.then(|| {
-            let event = self.encoder.own(&Frame::upstream(false).encoded.event());
-            self.encoder.event(event)
-        })
-    }
-
-    /// Waits for news; each silent interval is answered with a comment, which
-    /// keeps proxies from closing a stream that has no base yet.
-    fn wait_longer(&mut self, is_due: bool, waker: &Waker) -> Poll<Option<Piece>> {
-        let silences = self.waiter.thread().silences;
-        if silences != self.silences {
-            self.silences = silences;
-            return Poll::Ready(Some(self.encoder.own(COMMENT)));
-        }
-        // A base that is being made is waited for, but nothing else is.
-        if self.is_last && !is_due {
-            return Poll::Ready(Some(self.say_farewell()));
-        }
-        self.wait(waker)
     }
 }
 

@@ -2,18 +2,24 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::limits::{CATCH_UP_FRAMES_MAX, GATHER_BYTES_MAX, MERGES_KNOWN_MAX};
 use crate::model::position::{Incarnation, Position, Timestamp};
 use crate::model::retention::{Cursor, Resume, Retention};
-use crate::relay::counters::StreamCounters;
+use crate::model::window::Layout;
+use crate::relay::event::body::Extent;
 use crate::relay::event::form::Form;
 use crate::relay::event::frame::{Frame, Kind};
 use crate::relay::event::gzip::{Piece, Pieces};
-use crate::relay::event::long_event::{Extent, Reading};
+use crate::relay::event::long_event::Reading;
 use crate::relay::log::backlog::{Merge, Waiting};
 use crate::relay::log::bases::Base;
 use crate::relay::log::shared_log::{Log, LogState};
+use crate::relay::thread::next::{Due, Next};
+use crate::relay::thread::windows::Windows;
+
+mod of_window;
 
 /// The thread's copy of one log, shared by its subscribers.
 #[derive(Debug)]
@@ -35,6 +41,8 @@ pub struct LocalLog {
     gathered: Option<Gathered>,
     /// The same, compressed.
     gathered_packed: Option<Gathered>,
+    /// The windows of it that are open.
+    pub(super) windows: Windows,
 }
 
 /// Several frames' chunks as one piece of memory, for one write.
@@ -47,56 +55,12 @@ struct Gathered {
     chunks: Piece,
 }
 
-/// What a subscriber at some place of the log is to be given.
-#[derive(Debug)]
-pub enum Next {
-    /// These bytes, frame by frame; it then stands at the cursor.
-    Bytes(Piece, Cursor),
-    /// This event, slice by slice; it then stands at the cursor.
-    Long(Reading, Cursor),
-    /// One delta in place of several frames, when it is made.
-    Merged(Waiting),
-    /// It has everything.
-    Nothing,
-    /// It has the last frame there will ever be.
-    Ended,
-    /// What it lacks is forgotten.
-    Forgotten,
-}
-
-impl Next {
-    /// Moves the cursor behind what is taken, and counts it; else what there is
-    /// in place of bytes.
-    pub fn taken(self, cursor: &mut Cursor, counters: &StreamCounters) -> Result<Piece, Next> {
-        match self {
-            Next::Bytes(bytes, place) => {
-                counters.count_frames(place.since(*cursor));
-                *cursor = place;
-                Ok(bytes)
-            }
-            other => Err(other),
-        }
-    }
-}
-
-/// What a reader of several views is to be given of one of them.
-#[derive(Debug)]
-pub enum Due {
-    /// This frame; it then stands at the cursor.
-    Frame(Arc<Frame>, Cursor),
-    /// One delta in place of several frames, when it is made.
-    Merged(Waiting),
-    /// Nothing yet; only heartbeats lie before the cursor.
-    Nothing(Cursor),
-    /// What it lacks is forgotten.
-    Forgotten,
-}
-
 impl LocalLog {
     /// A copy of the log as it is now.
     pub fn new(source: Arc<Log>) -> Self {
         let frames = source.lock().retention.clone();
         let mut log = LocalLog {
+            windows: Windows::new(&source),
             source,
             frames,
             base: None,
@@ -108,42 +72,49 @@ impl LocalLog {
             gathered_packed: None,
         };
         log.note_words(log.frames.first());
-        log.follow();
+        let source = Arc::clone(&log.source);
+        log.copy(&source.lock());
         log
     }
 
-    /// Copies what is new.
-    pub fn follow(&mut self) {
-        let source = Arc::clone(&self.source);
+    /// Copies what is new, and tells the windows that are open.
+    pub fn follow(&mut self, now: Instant) {
+        let (source, end) = (Arc::clone(&self.source), self.frames.end());
         self.copy(&source.lock());
+        self.windows.take_in(&self.frames, end, now);
     }
 
     /// Lets go all that it holds: whoever still reads it ends.
     pub fn forget(&mut self) {
         let position = self.position();
-        let jobs = Arc::clone(&self.source.jobs);
-        self.source = Arc::new(Log::new(position, None, jobs));
+        self.source = Arc::new(self.source.empty(position));
         self.frames.forget_all();
+        self.windows.forget(&self.source);
         self.base = None;
         self.words.clear();
         self.merges.clear();
         (self.gathered, self.gathered_packed) = (None, None);
     }
 
-    /// Compares a position that a client brought with the log. One that is up to
-    /// date is noted for the publisher under the same lock, so that no heartbeat
-    /// carries it as its id again: ids grow strictly along a stream.
-    pub fn resume(&mut self, position: Position) -> Resume {
-        if self.incarnation() != position.incarnation {
+    /// Compares a position that a client brought with the log, for a stream of this
+    /// incarnation: the view's, or a window's. One that is up to date with the view
+    /// is noted for the publisher under the same lock, so that no heartbeat carries
+    /// it as its id again: ids grow strictly along a stream.
+    pub fn resume(&mut self, position: Position, of: Incarnation, now: Instant) -> Resume {
+        if of != position.incarnation {
             return Resume::Base;
         }
-        let source = Arc::clone(&self.source);
+        let (source, end) = (Arc::clone(&self.source), self.frames.end());
         let mut state = source.lock();
         self.copy(&state);
         let found = self.frames.resume(position.timestamp);
-        if let Resume::UpToDate(_) = found {
+        if let Resume::UpToDate(_) = found
+            && of == self.incarnation()
+        {
             state.resumed = state.resumed.max(position.timestamp);
         }
+        drop(state);
+        self.windows.take_in(&self.frames, end, now);
         found
     }
 
@@ -184,6 +155,11 @@ impl LocalLog {
     /// Of what it is the log.
     pub fn incarnation(&self) -> Incarnation {
         self.source.incarnation
+    }
+
+    /// How the view's rows are laid out.
+    pub fn layout(&self) -> &Arc<Layout> {
+        &self.source.layout
     }
 
     /// How far it reaches.
@@ -323,7 +299,7 @@ impl LocalLog {
         if self.merges.len() >= MERGES_KNOWN_MAX {
             self.merges.pop_front();
         }
-        let (merge, waiting) = Merge::begin(&self.source, from, to, form);
+        let (merge, waiting) = Merge::begin(&self.source, (from, to), None, form);
         self.merges.push_back(merge);
         waiting
     }

@@ -2,6 +2,9 @@
 //! and the sockets that are written to when there is some.
 
 pub mod local_log;
+pub mod next;
 pub mod round;
+pub mod seat;
 pub mod thread_view;
 pub mod waiter;
+mod windows;

@@ -66,10 +66,16 @@ impl Rounds {
         }
     }
 
-    /// Writes to the next few sockets; `written` says how to go on.
-    pub fn write(&mut self, now: Instant) {
+    /// Whether a round is to begin with the next `write`.
+    pub fn is_at_start(&self) -> bool {
+        self.round.is_some_and(|round| round.began.is_none())
+    }
+
+    /// Writes to the next few sockets; `written` says how to go on. Returns how many
+    /// more may be written to: none while any of these are left.
+    pub fn write(&mut self, now: Instant) -> usize {
         let Some(round) = &mut self.round else {
-            return;
+            return 0;
         };
         round.began.get_or_insert(now);
         let end = round.at.saturating_add(PASS_OUTLETS_MAX);
@@ -77,14 +83,16 @@ impl Rounds {
             outlet.write_news(now);
         }
         round.at = end;
+        end.saturating_sub(self.outlets.len()).min(PASS_OUTLETS_MAX)
     }
 
-    /// The writing took until now: how the round goes on.
-    pub fn written(&mut self, now: Instant) -> Step {
+    /// The writing took until now: how the round goes on. Others may be left that
+    /// are part of it.
+    pub fn written(&mut self, is_more: bool, now: Instant) -> Step {
         let Some(round) = self.round else {
             return Step::Done;
         };
-        if round.at < self.outlets.len() {
+        if is_more || round.at < self.outlets.len() {
             return Step::Yield;
         }
         let took = round
@@ -148,17 +156,17 @@ mod tests {
         let (begin, took) = (Instant::now(), PASS_REST_MIN * 2);
         assert_eq!(rounds.begin(begin), Step::Write);
         rounds.write(begin);
-        assert_eq!(rounds.written(begin), Step::Yield);
+        assert_eq!(rounds.written(false, begin), Step::Yield);
         assert_eq!(written(0), [1, 0]);
         // The first of them lack what comes now.
         assert_eq!(rounds.begin(begin), Step::Done);
         rounds.write(begin);
-        assert_eq!(rounds.written(begin + took), Step::Rest(took));
+        assert_eq!(rounds.written(false, begin + took), Step::Rest(took));
         assert_eq!(written(0), [1, 1]);
         rounds.write(begin + took * 2);
-        assert_eq!(rounds.written(begin + took * 2), Step::Yield);
+        assert_eq!(rounds.written(false, begin + took * 2), Step::Yield);
         rounds.write(begin + took * 2);
-        assert_eq!(rounds.written(begin + took * 2), Step::Done);
+        assert_eq!(rounds.written(false, begin + took * 2), Step::Done);
         assert_eq!(written(0), [2, 2]);
     }
 
@@ -168,11 +176,11 @@ mod tests {
         let (begin, took) = (Instant::now(), PASS_REST_MIN * 3);
         assert_eq!(rounds.begin(begin), Step::Write);
         rounds.write(begin);
-        assert_eq!(rounds.written(begin + took), Step::Done);
+        assert_eq!(rounds.written(false, begin + took), Step::Done);
         let soon = begin + took + PASS_REST_MIN;
         assert_eq!(rounds.begin(soon), Step::Rest(PASS_REST_MIN * 2));
         rounds.write(begin + took * 2);
-        assert_eq!(rounds.written(begin + took * 2), Step::Done);
+        assert_eq!(rounds.written(false, begin + took * 2), Step::Done);
         // A rest too short for a timer is none.
         assert_eq!(rounds.begin(begin + took * 2), Step::Write);
     }

@@ -2,16 +2,18 @@
 //! takes no lock.
 
 use std::cell::RefCell;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Waker;
 use std::time::Instant;
 
+use crate::limits::PASS_OUTLETS_MAX;
 use crate::relay::counters::StreamCounters;
+use crate::relay::log::window_request::WindowRequest;
 use crate::relay::shared_view::SharedView;
 use crate::relay::thread::local_log::LocalLog;
-use crate::relay::thread::round::{Rounds, Step};
+use crate::relay::thread::round::{Rounds, Step, WriteNews};
 
 /// What the subscribers of one thread and view see.
 pub struct ThreadView {
@@ -30,8 +32,15 @@ pub struct ThreadView {
     /// Who waits for news; a place each, so that polling twice costs no more.
     waiters: Vec<Option<Waker>>,
     free: Vec<usize>,
+    /// Places of those who wait. Who reads a window waits for that alone, and has a
+    /// place all the same.
+    waiting: Vec<usize>,
     /// The sockets that are written to at news.
     pub(super) rounds: Rounds,
+    /// The same of windows that have news, while they are written to.
+    outlets: Vec<Weak<dyn WriteNews>>,
+    /// Of a thousand streams, those that were told to end.
+    ending: u16,
 }
 
 impl ThreadView {
@@ -46,30 +55,79 @@ impl ThreadView {
             wake_publisher,
             waiters: Vec::new(),
             free: Vec::new(),
+            waiting: Vec::new(),
             rounds: Rounds::default(),
+            outlets: Vec::new(),
+            ending: 0,
         }
     }
 
     /// There is news in the view: copies it and wakes who waits for it. What is
     /// to be done for the sockets.
     pub fn news(&mut self, now: Instant) -> Step {
-        self.follow();
-        for waiter in &mut self.waiters {
-            if let Some(waker) = waiter.take() {
+        self.follow(now);
+        for place in self.waiting.drain(..) {
+            if let Some(waker) = self.waiters.get_mut(place).and_then(Option::take) {
                 waker.wake();
             }
         }
+        let ending = self.shared.ending();
+        let is_ending = std::mem::replace(&mut self.ending, ending) != ending;
+        self.each_log(|log| {
+            log.windows.take_bases();
+            if is_ending {
+                log.windows.wake_all();
+            }
+        });
+        self.beat(now)
+    }
+
+    /// Tells windows that have been silent for long that nothing has changed. What
+    /// is to be done for the sockets.
+    pub fn beat(&mut self, now: Instant) -> Step {
+        self.each_log(|log| log.windows.beat(log.frames.head(), now));
         self.rounds.begin(now)
+    }
+
+    /// When `beat` is to be called, if there is no news before.
+    pub fn wake_at(&self) -> Option<Instant> {
+        let logs = self.log.iter().chain(&self.last_log);
+        let times = logs.filter_map(|log| log.borrow().windows.wake_at());
+        times.min()
     }
 
     /// Writes to the next few sockets; `written` says how to go on.
     pub fn write(&mut self, now: Instant) {
-        self.rounds.write(now);
+        if self.rounds.is_at_start() {
+            self.each_log(|log| log.windows.begin_round());
+        }
+        let room = self.rounds.write(now).min(PASS_OUTLETS_MAX);
+        if room == 0 {
+            return;
+        }
+        let mut outlets = std::mem::take(&mut self.outlets);
+        self.each_log(|log| log.windows.next_outlets(room, &mut outlets));
+        // No log is borrowed any more: they look into it.
+        for outlet in outlets.drain(..) {
+            if let Some(outlet) = outlet.upgrade() {
+                outlet.write_news(now);
+            }
+        }
+        self.outlets = outlets;
     }
 
     /// The writing took until now: what is to be done next.
     pub fn written(&mut self, now: Instant) -> Step {
-        self.rounds.written(now)
+        let mut logs = self.log.iter().chain(&self.last_log);
+        let is_more = logs.any(|log| log.borrow().windows.is_in_round());
+        self.rounds.written(is_more, now)
+    }
+
+    fn each_log(&self, mut each: impl FnMut(&mut LocalLog)) {
+        // The one before first: who reads it is to be told its end.
+        for log in self.last_log.iter().chain(&self.log) {
+            each(&mut log.borrow_mut());
+        }
     }
 
     pub(super) fn enter(&mut self) -> usize {
@@ -90,7 +148,10 @@ impl ThreadView {
         if let Some(waiter) = self.waiters.get_mut(place) {
             match waiter {
                 Some(known) => known.clone_from(waker),
-                None => *waiter = Some(waker.clone()),
+                None => {
+                    *waiter = Some(waker.clone());
+                    self.waiting.push(place);
+                }
             }
         }
     }
@@ -102,27 +163,34 @@ impl ThreadView {
         }
     }
 
+    /// Asks the publisher for the rows of a window.
+    pub(super) fn want_window(&self, request: Arc<WindowRequest>) {
+        if self.shared.windows_wanted.push(request) {
+            (self.wake_publisher)();
+        }
+    }
+
     /// The current log, also if the thread is yet to be told of it: a client
     /// may bring a position of it from another thread.
-    pub fn current_log(&mut self) -> Option<Rc<RefCell<LocalLog>>> {
+    pub fn current_log(&mut self, now: Instant) -> Option<Rc<RefCell<LocalLog>>> {
         let source = self.shared.log();
         let is_known = match (&self.log, &source) {
             (Some(log), Some(source)) => log.borrow().is_of(source),
             (known, source) => known.is_none() && source.is_none(),
         };
         if !is_known {
-            self.follow();
+            self.follow(now);
         }
         self.log.clone()
     }
 
-    fn follow(&mut self) {
+    fn follow(&mut self, now: Instant) {
         self.silences = self.shared.silences();
         let source = self.shared.log();
         if let Some(log) = &self.log {
             // Also when another one has taken its place: its last frames are
             // still to be sent to those who read it.
-            log.borrow_mut().follow();
+            log.borrow_mut().follow(now);
             if source
                 .as_ref()
                 .is_some_and(|source| log.borrow().is_of(source))

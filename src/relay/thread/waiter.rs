@@ -2,8 +2,11 @@
 
 use std::cell::{Ref, RefCell};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::Waker;
+use std::time::Instant;
 
+use crate::relay::log::window_request::WindowRequest;
 use crate::relay::thread::local_log::LocalLog;
 use crate::relay::thread::round::WriteNews;
 use crate::relay::thread::thread_view::ThreadView;
@@ -30,8 +33,8 @@ impl Waiter {
     }
 
     /// The current log, also if the thread is yet to be told of it.
-    pub fn current_log(&self) -> Option<Rc<RefCell<LocalLog>>> {
-        self.thread.borrow_mut().current_log()
+    pub fn current_log(&self, now: Instant) -> Option<Rc<RefCell<LocalLog>>> {
+        self.thread.borrow_mut().current_log(now)
     }
 
     /// Wakes the task at the next news.
@@ -54,6 +57,11 @@ impl Waiter {
     /// Asks the publisher for a base that the log still continues.
     pub fn want_base(&self) {
         self.thread.borrow().want(|shared| &shared.base_wanted);
+    }
+
+    /// Asks the publisher for the rows of a window.
+    pub fn want_window(&self, request: Arc<WindowRequest>) {
+        self.thread.borrow().want_window(request);
     }
 
     /// Asks the publisher for a base of the rows as they are now.

@@ -1,7 +1,9 @@
 use super::*;
+use crate::model::delta::Change;
 use crate::model::position::{Incarnation, Timestamp};
 use crate::model::row::Row;
 use crate::model::view::{View, ViewBuilder};
+use crate::relay::event::body::listed_bytes;
 use crate::relay::event::frame::encode_delta;
 
 fn position() -> Position {

@@ -1,8 +1,11 @@
+use std::time::Duration;
+
 use super::*;
 use crate::model::delta::{Change, Delta};
 use crate::model::position::{Incarnation, Timestamp};
 use crate::model::retention::{Entry, RetentionLimits};
 use crate::model::row::Row;
+use crate::model::window::Layout;
 use crate::relay::event::frame::Frame;
 use crate::relay::event::long_event::Slice;
 use crate::relay::log::jobs::AtOnce;
@@ -16,7 +19,14 @@ fn log() -> Log {
         timestamp: Timestamp::MIN,
         incarnation: incarnation(),
     };
-    Log::new(position, None, Arc::new(AtOnce))
+    let layout = Arc::new(Layout::new(&[]));
+    Log::new(
+        position,
+        None,
+        layout,
+        Duration::from_secs(15),
+        Arc::new(AtOnce),
+    )
 }
 
 fn delta(time: u64, changes: &[(u64, i64)]) -> Delta {
@@ -43,6 +53,7 @@ fn merge(from: u64, to: u64) -> Merge {
     Merge {
         from: Cursor::at(from),
         to: Cursor::at(to),
+        of: None,
         state: Mutex::default(),
         waiting: AtomicUsize::new(0),
     }

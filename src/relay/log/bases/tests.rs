@@ -61,7 +61,7 @@ fn bases_that_are_read_are_few_however_often_the_view_is_replaced() {
     for generation in 1..40 {
         bases.provide_current(|| take(&view));
         let current = bases.current().unwrap();
-        readings.push(Reading::new(&current.long, Extent::Event));
+        readings.push(current.read(Extent::Event));
         bases.provide_latest(true, || panic!("the current one is it"));
         assert!(bases.held() <= 2, "{}", bases.held());
         replace(&mut view, generation);
@@ -87,7 +87,7 @@ fn bases_that_share_their_memory_with_the_view_are_kept_for_all_who_read() {
     for step in 0..i64::try_from(BASES_MAX / 2).unwrap() {
         bases.provide_latest(false, || take(&view));
         let latest = bases.latest().unwrap();
-        readings.push(Reading::new(&latest.long, Extent::Array));
+        readings.push(latest.read(Extent::Array));
         let next = Timestamp::new(view.timestamp().get() + 1);
         let change = Change {
             row: Row::from(format!("{{\"step\":{step}}}").as_str()),

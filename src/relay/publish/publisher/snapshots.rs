@@ -9,6 +9,7 @@ use crate::model::position::{Position, Timestamp};
 use crate::model::reason::Why;
 use crate::model::upstream::Event;
 use crate::model::view::View;
+use crate::model::window::Layout;
 
 use super::{Publisher, Step};
 use crate::relay::log::shared_log::Log;
@@ -100,6 +101,8 @@ impl Publisher {
         let log = Arc::new(Log::new(
             position,
             self.distrusted,
+            Arc::new(Layout::new(&description.columns)),
+            self.settings.heartbeat,
             Arc::clone(&self.shared.jobs),
         ));
         self.shared.replace_log(Some(Arc::clone(&log)));

@@ -94,6 +94,7 @@ impl Publisher {
             status.changed = None;
             status.rows = 0;
             status.bytes = 0;
+            status.index_bytes = 0;
         });
     }
 

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::part::{Part, Reach};
+use super::part::Part;
+use super::part::reach::Reach;
 use super::{Joint, Step};
 use crate::limits::RETRY_MS;
 use crate::relay::counters::End;
@@ -112,7 +113,8 @@ impl Joint {
     }
 
     /// Whether the views stood at one time, or will not for now.
-    pub(super) fn has_said_all(&self) -> bool {
-        self.time.is_some() || self.is_silent || self.parts.iter().any(Part::is_loading)
+    pub(super) fn has_said_all(&self, now: Instant) -> bool {
+        let is_loading = |part: &Part| part.is_loading(now);
+        self.time.is_some() || self.is_silent || self.parts.iter().any(is_loading)
     }
 }

@@ -22,6 +22,19 @@ pub(super) struct Out {
     retry_ms: Option<u64>,
 }
 
+/// What comes next of it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Taken {
+    /// This.
+    Bytes(Bytes),
+    /// Nothing.
+    Nothing,
+    /// Nothing yet: it takes a while to find, and other tasks come first.
+    Later,
+    /// Nothing: the event that is being read was given up.
+    GivenUp,
+}
+
 impl Out {
     /// Puts a `retry:` line into the next event.
     pub(super) fn retry_after(&mut self, milliseconds: u64) {
@@ -63,29 +76,24 @@ impl Out {
         is_large || self.small.len() >= JOINT_GATHER_BYTES
     }
 
-    /// Whether an event is in the middle of being read.
-    pub(super) fn is_within(&self) -> bool {
-        self.long.is_some()
-    }
-
     /// Leaves out the rest of an event that is being read.
     pub(super) fn abandon(&mut self) {
         self.long = None;
         self.behind.clear();
     }
 
-    /// The next piece, if there is one; an event that is in the middle of being
-    /// read and gives none was given up.
-    pub(super) fn take(&mut self) -> Option<Bytes> {
+    /// The next piece, if there is one.
+    pub(super) fn take(&mut self) -> Taken {
         if self.small.is_empty()
             && let Some((reading, counters)) = &mut self.long
         {
             match reading.next(Form::Event) {
                 Slice::Bytes(piece) => {
                     counters.count_bytes(piece.bytes.len());
-                    return Some(piece.bytes);
+                    return Taken::Bytes(piece.bytes);
                 }
-                Slice::GivenUp => return None,
+                Slice::Later => return Taken::Later,
+                Slice::GivenUp => return Taken::GivenUp,
                 Slice::End => {
                     self.long = None;
                     self.small = std::mem::take(&mut self.behind);
@@ -98,7 +106,10 @@ impl Out {
         } else {
             std::mem::take(&mut self.small).into()
         };
-        (!bytes.is_empty()).then_some(bytes)
+        match bytes.is_empty() {
+            true => Taken::Nothing,
+            false => Taken::Bytes(bytes),
+        }
     }
 }
 
@@ -110,18 +121,22 @@ mod tests {
     fn out_gathers_what_is_small_and_shares_what_is_large() {
         let mut out = Out::default();
         let large = Bytes::from(vec![b'x'; JOINT_GATHER_BYTES]);
+        let taken = |out: &mut Out| match out.take() {
+            Taken::Bytes(bytes) => bytes,
+            other => panic!("{other:?}"),
+        };
         out.retry_after(7);
         assert_eq!((out.begin_event(), out.begin_event()), (9, 0));
-        assert_eq!(out.take().unwrap(), "retry: 7\n");
+        assert_eq!(taken(&mut out), "retry: 7\n");
         out.own(b"a");
         out.shared(Bytes::from_static(b"b"));
         assert!(!out.is_full());
         out.shared(large.clone());
         assert!(out.is_full());
         out.own(b"c");
-        assert_eq!(out.take().unwrap(), "ab");
-        assert_eq!(out.take().unwrap().as_ptr(), large.as_ptr());
-        assert_eq!(out.take().unwrap(), "c");
-        assert_eq!(out.take(), None);
+        assert_eq!(taken(&mut out), "ab");
+        assert_eq!(taken(&mut out).as_ptr(), large.as_ptr());
+        assert_eq!(taken(&mut out), "c");
+        assert_eq!(out.take(), Taken::Nothing);
     }
 }

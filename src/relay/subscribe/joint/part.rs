@@ -11,17 +11,22 @@ use crate::model::position::{Position, Timestamp};
 use crate::model::retention::Cursor;
 use crate::model::upstream::Word;
 use crate::relay::counters::{End, StreamCounters};
+use crate::relay::event::body::Extent;
 use crate::relay::event::frame::Frame;
 use crate::relay::event::names::{EVENT_BASE, EVENT_GONE};
 use crate::relay::log::backlog::Waiting;
 use crate::relay::shared_view::SharedView;
 use crate::relay::subscribe::handshake::{Handshake, Judged};
+use crate::relay::subscribe::joint::chosen::Chosen;
 use crate::relay::subscribe::joint::output::Out;
+use crate::relay::subscribe::windowed::Windowed;
 use crate::relay::thread::local_log::LocalLog;
-use crate::relay::thread::thread_view::ThreadView;
 use crate::relay::thread::waiter::Waiter;
+use reach::Reach;
 
+pub(super) mod reach;
 mod sending;
+mod sitting;
 
 /// Where a view is in the life of the stream.
 enum Stage {
@@ -34,26 +39,6 @@ enum Stage {
     },
     /// Gone, and the client knows.
     Absent,
-}
-
-/// How far a view is known, and whether it can still change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reach {
-    /// Its changes up to this time are complete; later ones follow.
-    Closed(Timestamp),
-    /// Its log has ended at this time: nothing follows.
-    Ended(Timestamp),
-    /// It is constant; its log reaches this time.
-    Constant(Timestamp),
-}
-
-impl Reach {
-    /// The last time that the log knows of.
-    pub(super) fn head(self) -> Timestamp {
-        match self {
-            Reach::Closed(head) | Reach::Ended(head) | Reach::Constant(head) => head,
-        }
-    }
 }
 
 /// What became of an attempt to go on.
@@ -82,6 +67,8 @@ pub(super) struct Part {
     /// What it lacks is being merged.
     merging: Option<Waiting>,
     handshake: Handshake,
+    /// The window of it that is shown; `None` of the whole view.
+    window: Option<Windowed>,
     /// Where the client stands.
     pub(super) at: Option<Position>,
     /// The client has shown the view at this time, though it needs a base now:
@@ -97,25 +84,21 @@ pub(super) struct Part {
 impl Part {
     /// A view, whose events' names begin as given, from a position if it can
     /// be resumed.
-    pub(super) fn new(
-        local: &Rc<RefCell<ThreadView>>,
-        name: &str,
-        resume: Option<Position>,
-        now: Instant,
-    ) -> Self {
+    pub(super) fn new(chosen: &Chosen, resume: Option<Position>, now: Instant) -> Self {
         let (shared, counters) = {
-            let local = local.borrow();
+            let local = chosen.local.borrow();
             (Arc::clone(&local.shared), Arc::clone(&local.counters))
         };
         shared.subscribe();
         Part {
-            waiter: Waiter::new(local),
+            waiter: Waiter::new(&chosen.local),
             shared,
             counters,
-            prefix: format!("event: {name}."),
+            prefix: format!("event: {}.", chosen.name),
             stage: Stage::Joining,
             merging: None,
             handshake: Handshake::new(resume.into_iter().collect()),
+            window: chosen.window.clone().map(Windowed::new),
             at: None,
             seen: Timestamp::MIN,
             is_leaving: false,
@@ -124,9 +107,17 @@ impl Part {
         }
     }
 
-    /// Wakes the task at the view's next news.
-    pub(super) fn wait(&self, waker: &Waker) {
-        self.waiter.wait(waker);
+    /// Wakes the task at the next news: at the view's, or at the window's alone where
+    /// nothing is held back for which the view's time counts.
+    pub(super) fn wait(&self, is_idle: bool, waker: &Waker) {
+        let seat = self.seat();
+        if let Some(seat) = seat {
+            seat.wait(waker);
+        }
+        let is_followed = matches!(self.stage, Stage::Following { .. });
+        if seat.is_none() || !is_idle || !is_followed {
+            self.waiter.wait(waker);
+        }
         // It may have been merged meanwhile.
         let merged = self.merging.as_ref().map(|it| it.poll(waker));
         if merged.flatten().is_some() {
@@ -140,8 +131,8 @@ impl Part {
     }
 
     /// Whether nothing is known of it yet.
-    pub(super) fn is_loading(&self) -> bool {
-        matches!(self.stage, Stage::Joining) && self.waiter.current_log().is_none()
+    pub(super) fn is_loading(&self, now: Instant) -> bool {
+        matches!(self.stage, Stage::Joining) && self.waiter.current_log(now).is_none()
     }
 
     /// Whether it is gone, and the client knows.
@@ -152,7 +143,10 @@ impl Part {
     /// Whether what it lacks is not kept any more.
     pub(super) fn is_forgotten(&self) -> bool {
         match &self.stage {
-            Stage::Following { log, cursor } => log.borrow().is_forgotten(*cursor),
+            Stage::Following { log, cursor } => match self.seat() {
+                Some(seat) => seat.is_forgotten(*cursor),
+                None => log.borrow().is_forgotten(*cursor),
+            },
             Stage::Joining | Stage::Absent => false,
         }
     }
@@ -179,6 +173,7 @@ impl Part {
     /// more, and so goes on from nothing that it came with.
     fn leave_view(&mut self) {
         (self.stage, self.at, self.merging) = (Stage::Absent, None, None);
+        self.stand_up();
         self.handshake = Handshake::new(Vec::new());
     }
 
@@ -187,7 +182,7 @@ impl Part {
         if let Stage::Following { .. } = self.stage {
             return Sent::Nothing;
         }
-        let Some(log) = self.waiter.current_log() else {
+        let Some(log) = self.waiter.current_log(now) else {
             let why = self.shared.upstream().why_gone();
             let Some(why) = why.filter(|_| !self.is_absent()) else {
                 return Sent::Nothing;
@@ -197,12 +192,16 @@ impl Part {
             self.leave_view();
             return Sent::Word;
         };
+        if let Some(refused) = self.sit_down(&log, out, now) {
+            return refused;
+        }
         self.stage = Stage::Joining;
-        let brought = match self.handshake.judge(&log, &self.counters, now) {
+        let of = self.incarnation(&log.borrow());
+        let brought = match self.handshake.judge(&log, of, &self.counters, now) {
             Judged::Ahead => return Sent::Nothing,
             Judged::Resumed(position, cursor) => {
                 self.seen = position.timestamp;
-                return self.follow(log, cursor, position, out);
+                return self.follow(log, cursor, position, (out, now));
             }
             Judged::Base(brought) => brought,
         };
@@ -211,27 +210,33 @@ impl Part {
         let is_known = |brought: &Position| {
             let (log, at) = (log.borrow(), brought.timestamp);
             let known = log.position();
-            let is_of_now = brought.incarnation == known.incarnation && at <= known.timestamp;
+            let is_of_now = brought.incarnation == of && at <= known.timestamp;
             is_of_now && !log.frames.is_distrusted(at)
         };
         if let Some(position) = brought.filter(is_known) {
             self.seen = position.timestamp;
         }
-        let base = log.borrow().base.clone();
+        let base = match self.seat() {
+            Some(seat) => seat.base(),
+            None => log.borrow().base.clone(),
+        };
         let found = base.and_then(|base| {
             let found = log.borrow().frames.since(base.position.timestamp);
             Some((base, found.cursor()?))
         });
         let Some((base, cursor)) = found else {
-            self.waiter.want_base();
+            match self.seat() {
+                Some(seat) => seat.want_base(&self.waiter.thread()),
+                None => self.waiter.want_base(),
+            }
             return Sent::Nothing;
         };
         // `upstream` comes before the base: a base that is sent slice by slice
         // must be the last thing in the output.
-        self.follow(log, cursor, base.position, out);
+        self.follow(log, cursor, base.position, (out, now));
         match &base.short {
             Some(event) => self.tell(EVENT_BASE, event.data(), out),
-            None => self.tell_long(EVENT_BASE, &base.long, out),
+            None => self.tell_long(EVENT_BASE, base.read(Extent::Data), out),
         }
         Sent::Rows
     }
@@ -242,9 +247,12 @@ impl Part {
         log: Rc<RefCell<LocalLog>>,
         cursor: Cursor,
         position: Position,
-        out: &mut Out,
+        (out, now): (&mut Out, Instant),
     ) -> Sent {
         let is_lost = log.borrow_mut().is_lost_at(cursor);
+        if let Some(seat) = self.seat() {
+            seat.follow((cursor, position.timestamp), None, now);
+        }
         if is_lost {
             let lost = Frame::upstream(false);
             self.tell(lost.event_name(), lost.encoded.data(), out);
@@ -274,7 +282,7 @@ impl Part {
         let is_constant = self.shared.upstream().word() == Word::Complete;
         let mut log = log.borrow_mut();
         if is_constant {
-            log.follow();
+            log.follow(now);
         }
         let head = log.frames.head();
         let reach = match log.ended {
@@ -333,7 +341,7 @@ impl Part {
         };
         let log = log.borrow();
         // A view that is known ahead of time was the same long before.
-        let since = log.unchanged_since(*cursor);
+        let since = self.unchanged_since(&log, *cursor);
         let at = since.or(self.at.map(|at| at.timestamp))?;
         match self.reach {
             Reach::Constant(_) => Some(at).filter(|_| !log.began_final()),
@@ -352,7 +360,10 @@ impl Part {
     /// Whether there is something to tell up to this time.
     pub(super) fn is_due(&self, until: Timestamp) -> bool {
         match &self.stage {
-            Stage::Following { log, cursor } => log.borrow().is_due(*cursor, until),
+            Stage::Following { log, cursor } => match self.seat() {
+                Some(seat) => seat.is_due(*cursor, until),
+                None => log.borrow().is_due(*cursor, until),
+            },
             Stage::Joining | Stage::Absent => false,
         }
     }
@@ -365,13 +376,13 @@ impl Part {
         let log = log.borrow();
         let timestamp = match self.reach {
             // Where others will look for it, whatever the time is by then.
-            Reach::Constant(head) if *cursor == log.frames.end() => head,
+            Reach::Constant(head) if self.unchanged_since(&log, *cursor).is_some() => head,
             // Not beyond what the view itself has reached, though the others are.
             reach => reach.head().min(time),
         };
         self.at = Some(Position {
             timestamp,
-            incarnation: log.incarnation(),
+            incarnation: self.incarnation(&log),
         });
     }
 

@@ -4,16 +4,19 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
+use std::time::Instant;
 
 use super::{Stage, Subscriber, Then};
 use crate::model::retention::Resume;
 use crate::relay::counters::End;
+use crate::relay::event::body::Extent;
 use crate::relay::event::gzip::Piece;
-use crate::relay::event::long_event::{Extent, Reading, Slice};
+use crate::relay::event::long_event::{Reading, Slice};
 use crate::relay::event::notices::{REASON_BUSY, REASON_SLOW};
 use crate::relay::log::backlog::Merged;
 use crate::relay::log::bases::Base;
-use crate::relay::thread::local_log::{LocalLog, Next};
+use crate::relay::thread::local_log::LocalLog;
+use crate::relay::thread::next::Next;
 
 impl Subscriber {
     /// Follows the log.
@@ -28,15 +31,28 @@ impl Subscriber {
         }
         // The log of a view that was given up may end with a frame that tells the
         // true reason, which comes first.
-        let next = log.borrow_mut().next(*cursor, self.encoder.form);
-        match next.taken(cursor, &self.counters) {
+        let form = self.encoder.form;
+        let taken = match &mut self.window {
+            Some(window) => window.take(log, cursor, form, &self.counters),
+            None => {
+                let next = log.borrow_mut().next(*cursor, form);
+                next.taken(cursor, &self.counters)
+            }
+        };
+        match taken {
             Ok(piece) => return Poll::Ready(Some(self.encoder.event(piece))),
             Err(Next::Nothing) if is_given_up || self.is_last => {
                 return Poll::Ready(Some(self.say_farewell()));
             }
             // The thread writes to the outlet at news: no task is to be woken.
             Err(Next::Nothing) if self.encoder.form.is_chunked() => return Poll::Pending,
-            Err(Next::Nothing) => return self.wait(waker),
+            Err(Next::Nothing) => {
+                match self.window.as_ref().and_then(|window| window.seat()) {
+                    Some(seat) => seat.wait(waker),
+                    None => self.waiter.wait(waker),
+                }
+                return Poll::Pending;
+            }
             Err(Next::Merged(waiting)) => {
                 let (log, cursor) = (Rc::clone(log), *cursor);
                 self.stage = Stage::Merging {
@@ -59,15 +75,17 @@ impl Subscriber {
     pub(super) fn begin(&mut self, log: Rc<RefCell<LocalLog>>, base: &Base) -> Option<Piece> {
         let timestamp = base.position.timestamp;
         let found = log.borrow().frames.since(timestamp);
-        let mut reading = Reading::new(&base.long, Extent::Event);
         let short = base
             .short
             .as_ref()
             .map(|event| event.piece(self.encoder.form));
-        if short.is_some() {
-            reading.skip();
-            self.counters.count_frames(1);
-        }
+        let reading = match short {
+            Some(_) => {
+                self.counters.count_frames(1);
+                Reading::over()
+            }
+            None => base.read(Extent::Event),
+        };
         let then = Then::Begin(found, timestamp);
         self.stage = Stage::Long { log, reading, then };
         short.map(|piece| self.encoder.event(piece))
@@ -75,7 +93,7 @@ impl Subscriber {
 
     /// Sends the next slice of a long event, or continues behind its end.
     /// `Ready(None)` where the stage has changed.
-    pub(super) fn read_on(&mut self, waker: &Waker) -> Poll<Option<Piece>> {
+    pub(super) fn read_on(&mut self, now: Instant, waker: &Waker) -> Poll<Option<Piece>> {
         let Stage::Long { log, reading, then } = &mut self.stage else {
             return Poll::Ready(None);
         };
@@ -90,20 +108,26 @@ impl Subscriber {
                 self.has_worked = self.encoder.form.is_packed();
                 return Poll::Ready(Some(self.encoder.event(piece)));
             }
+            Slice::Later => {
+                waker.wake_by_ref();
+                return Poll::Pending;
+            }
             Slice::GivenUp => return Poll::Ready(Some(self.abandon())),
             Slice::End => {}
         }
         let log = Rc::clone(log);
-        let found = match *then {
+        let (found, timestamp) = match *then {
             Then::GoOn(cursor) => {
                 self.stage = Stage::Following { log, cursor };
                 return Poll::Ready(None);
             }
-            Then::Begin(Resume::Ahead, timestamp) => log.borrow().frames.since(timestamp),
-            Then::Begin(found, _) => found,
+            Then::Begin(Resume::Ahead, timestamp) => {
+                (log.borrow().frames.since(timestamp), timestamp)
+            }
+            Then::Begin(found, timestamp) => (found, timestamp),
         };
         match found.cursor() {
-            Some(cursor) => Poll::Ready(self.follow(log, cursor)),
+            Some(cursor) => Poll::Ready(self.follow(log, (cursor, timestamp), now)),
             // The base is not continued by the log any more: the client was
             // too slow for it, and comes back for another.
             None => {
@@ -149,6 +173,10 @@ impl Subscriber {
                 None => self.stage = Stage::Following { log, cursor },
             },
             Merged::Skipped => self.stage = Stage::Following { log, cursor },
+            // Nothing of it is of the window.
+            Merged::Nothing if self.window.is_some() => {
+                self.stage = Stage::Following { log, cursor: to };
+            }
             Merged::Nothing => match log.borrow().single(cursor, self.encoder.form) {
                 Next::Bytes(piece, place) => {
                     self.counters.count_frames(1);

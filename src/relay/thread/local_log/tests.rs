@@ -1,7 +1,10 @@
+use std::time::Duration;
+
 use super::*;
 use crate::model::delta::{Change, Delta};
 use crate::model::retention::Entry;
 use crate::model::row::Row;
+use crate::model::window::Layout;
 use crate::relay::log::jobs::AtOnce;
 
 /// A log of deltas, of which each third is large.
@@ -10,7 +13,9 @@ fn log(deltas: u64) -> LocalLog {
         timestamp: Timestamp::MIN,
         incarnation: Incarnation::of(["v"]),
     };
-    let log = Arc::new(Log::new(position, None, Arc::new(AtOnce)));
+    let (layout, beat) = (Arc::new(Layout::new(&[])), Duration::from_secs(15));
+    let log = Log::new(position, None, layout, beat, Arc::new(AtOnce));
+    let log = Arc::new(log);
     for time in 1..=deltas {
         let length = if time % 3 == 0 { 100_000 } else { 10 };
         let change = Change {
@@ -42,7 +47,7 @@ fn local_log_that_is_let_go_ends_who_reads_it() {
     assert!(!reading.is_given_up());
     log.forget();
     assert!(reading.is_given_up());
-    log.follow();
+    log.follow(Instant::now());
     for place in places {
         assert!(log.is_forgotten(place));
         assert!(matches!(log.next(place, Form::Chunk), Next::Forgotten));
@@ -65,7 +70,7 @@ fn local_log_gives_a_large_delta_that_is_forgotten_to_nobody() {
         };
         source.lock().retention.prune(limits, 1);
     }
-    log.follow();
+    log.follow(Instant::now());
     assert!(reading.is_given_up());
     assert!(matches!(log.next(place, Form::Event), Next::Forgotten));
 }

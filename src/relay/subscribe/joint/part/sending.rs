@@ -1,18 +1,20 @@
 //! What a stream of several views tells of one of them.
 
-use std::sync::Arc;
 use std::task::Waker;
 
 use bytes::Bytes;
 
 use super::{Part, Sent, Stage};
 use crate::model::position::Timestamp;
+use crate::relay::event::body::Extent;
+use crate::relay::event::form::Form;
 use crate::relay::event::frame::Kind;
-use crate::relay::event::long_event::{Extent, LongEvent, Reading};
+use crate::relay::event::long_event::Reading;
 use crate::relay::event::names::EVENT_DELTA;
 use crate::relay::log::backlog::Merged;
 use crate::relay::subscribe::joint::output::Out;
-use crate::relay::thread::local_log::Due;
+use crate::relay::subscribe::windowed::Windowed;
+use crate::relay::thread::next::Due;
 
 impl Part {
     pub(super) fn tell(&self, name: &str, data: Bytes, out: &mut Out) {
@@ -28,13 +30,13 @@ impl Part {
     }
 
     /// The same of an event that is read in slices.
-    pub(super) fn tell_long(&self, name: &str, long: &Arc<LongEvent>, out: &mut Out) {
+    pub(super) fn tell_long(&self, name: &str, reading: Reading, out: &mut Out) {
         self.counters.count_frames(1);
         out.begin_event();
         for text in [self.prefix.as_str(), name, "\n"] {
             out.own(text.as_bytes());
         }
-        out.long(Reading::new(long, Extent::Data), &self.counters);
+        out.long(reading, &self.counters);
         out.own(b"\n");
     }
 
@@ -50,12 +52,19 @@ impl Part {
         let Stage::Following { log, cursor } = &mut self.stage else {
             return Sent::Nothing;
         };
-        let due = log.borrow_mut().due(*cursor, until);
+        let seat = self.window.as_ref().and_then(Windowed::seat);
+        let due = match seat {
+            Some(seat) => seat.due(*cursor, until, Form::Event),
+            None => log.borrow_mut().due(*cursor, until),
+        };
         match due {
             Due::Frame(frame, place) => {
                 *cursor = place;
                 match &frame.long {
-                    Some(long) => self.tell_long(frame.event_name(), long, out),
+                    Some(long) => {
+                        let reading = Reading::new(long, Extent::Data);
+                        self.tell_long(frame.event_name(), reading, out);
+                    }
                     None => self.tell(frame.event_name(), frame.encoded.data(), out),
                 }
                 match frame.kind {
@@ -63,6 +72,7 @@ impl Part {
                     Kind::Upstream { .. } => Sent::Word,
                     Kind::Gone => {
                         (self.stage, self.at) = (Stage::Absent, None);
+                        self.stand_up();
                         // Another log may be of an earlier time.
                         self.seen = Timestamp::MIN;
                         Sent::Rows
@@ -104,10 +114,15 @@ impl Part {
                 let long = long.upgrade()?;
                 *cursor = waiting.to();
                 self.counters.count_compacted();
-                self.tell_long(EVENT_DELTA, &long, out);
+                self.tell_long(EVENT_DELTA, Reading::new(&long, Extent::Data), out);
                 Some(Sent::Rows)
             }
             Merged::Skipped => None,
+            // Nothing of it is of the window.
+            Merged::Nothing if self.window.is_some() => {
+                *cursor = waiting.to();
+                None
+            }
             // The first of them is a change, which moves the position.
             Merged::Nothing | Merged::Forgotten | Merged::Refused => Some(Sent::Forgotten),
         }
