@@ -27,6 +27,7 @@ use crate::limits::{FILES_RESERVED, LISTEN_BACKLOG, SNAPSHOTS_MAX};
 use crate::model::upstream::Upstream;
 use crate::process;
 use crate::tail::TailError;
+use crate::tail::past::Past;
 
 mod doors;
 pub mod drain;
@@ -74,7 +75,7 @@ async fn serve(config: &Config) -> Result<(), GatewayError> {
         if let What::Pattern(_) = view.what {
             continue;
         }
-        let (source, tail, _) = start_view(config, view, &catalog, &fatal_sender)?;
+        let (source, tail, _) = start_view(config, view, Past::default(), &catalog, &fatal_sender)?;
         sources.push(source);
         tails.push(tail);
     }

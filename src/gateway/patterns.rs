@@ -19,7 +19,7 @@ use crate::model::pattern::ViewPattern;
 use crate::process;
 use crate::relay::shared_view::SharedView;
 use crate::tail::catalog::{FoundState, Listed, PatternEffect, PatternViews};
-use crate::tail::{self, Catalog, CatalogSettings, TailError};
+use crate::tail::{Catalog, CatalogSettings, TailError, TailHandle};
 
 /// A view that a pattern has named.
 struct Found {
@@ -135,7 +135,9 @@ impl Follower<'_> {
             PatternEffect::Forget(name) => {
                 self.sources.remove(&name);
                 if let Some(found) = self.found.remove(&name) {
-                    drop(lock(&found.slot).take());
+                    let tail = lock(&found.slot).take();
+                    let past = tail.map(TailHandle::past).unwrap_or_default();
+                    self.views.remember(name.clone(), past);
                     self.leaving.push_back(Leaving {
                         name,
                         shared: found.shared,
@@ -166,7 +168,8 @@ impl Follower<'_> {
     fn begin(&mut self, relation: &ViewName) -> Result<(), GatewayError> {
         let (fatal, over) = bounded(1);
         let choice = self.choice(relation);
-        let (source, slot, arbiter) = start_view(self.config, &choice, self.catalog, &fatal)?;
+        let past = self.views.recall(relation.text());
+        let (source, slot, arbiter) = start_view(self.config, &choice, past, self.catalog, &fatal)?;
         self.tails.retain(|slot| lock(slot).is_some());
         self.tails.push(TailSlot::clone(&slot));
         let found = Found {
@@ -181,6 +184,6 @@ impl Follower<'_> {
     }
 }
 
-fn lock(slot: &TailSlot) -> std::sync::MutexGuard<'_, Option<tail::TailHandle>> {
+fn lock(slot: &TailSlot) -> std::sync::MutexGuard<'_, Option<TailHandle>> {
     slot.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -16,6 +16,7 @@ use crate::relay::shared_view::SharedView;
 use crate::relay::shell::merger::merger;
 use crate::relay::shell::publisher_actor::{PublisherActor, Wake};
 use crate::relay::wake_flag::WakeFlag;
+use crate::tail::past::Past;
 use crate::tail::{self, Catalog, TailError, TailHandle, TailSettings, TailView};
 
 use super::error::GatewayError;
@@ -24,9 +25,11 @@ use super::error::GatewayError;
 pub type TailSlot = Arc<Mutex<Option<TailHandle>>>;
 
 /// Starts one view: where its streams come from, its tail and its thread.
+/// `past` is what a tail that it had before knew.
 pub fn start_view(
     config: &Config,
     view: &ViewChoice,
+    past: Past,
     catalog: &Catalog,
     fatal: &Sender<TailError>,
 ) -> Result<(Source, TailSlot, ArbiterHandle), GatewayError> {
@@ -71,7 +74,7 @@ pub fn start_view(
             addr.do_send(Wake);
         }
     };
-    let settings = tail_settings(config, view);
+    let settings = tail_settings(config, view, past);
     let connector = config.upstream.connector(config.session.clone());
     let catalog = Some(catalog.clone());
     let handle = tail::spawn(settings, connector, catalog, sender, wake, fatal.clone())?;
@@ -79,13 +82,14 @@ pub fn start_view(
     Ok(((shared, publisher), tail, arbiter))
 }
 
-fn tail_settings(config: &Config, view: &ViewChoice) -> TailSettings {
+fn tail_settings(config: &Config, view: &ViewChoice, past: Past) -> TailSettings {
     let view = tail_view(config, view);
     let mut settings = TailSettings::new(view);
     settings.upstream_timeout = config.upstream_timeout;
     settings.reconnect_max = config.reconnect_max;
     settings.unclosed_bytes_max = config.max_view_bytes;
     settings.dialect = dialect(config);
+    settings.past = past;
     settings
 }
 

@@ -22,6 +22,7 @@ use crate::relay::event::body::Extent;
 use crate::relay::event::form::Form;
 use crate::relay::event::long_event::{Reading, Slice};
 use crate::relay::log::bases::{Base, array_bytes};
+use crate::relay::shared_view::SharedView;
 use crate::relay::thread::thread_view::ThreadView;
 use crate::relay::thread::waiter::Waiter;
 
@@ -43,7 +44,7 @@ pub async fn snapshot(
     let (Some(changed), Some(current)) = (status.changed, status.position) else {
         return Err(HttpError::NotLoaded);
     };
-    if let Some(known) = known_position(&request, changed, current) {
+    if let Some(known) = known_position(&request, &local.borrow().shared, current) {
         return Ok(HttpResponse::NotModified()
             .insert_header((ETAG, entity_tag(known)))
             .insert_header((CACHE_CONTROL, "no-cache"))
@@ -129,16 +130,19 @@ fn entity_tag(position: Position) -> EntityTag {
     EntityTag::new_strong(position.to_string())
 }
 
-/// The position in `If-None-Match` that is as good as the current one: at or
-/// after the last change, and one that this gateway has reached.
-fn known_position(request: &HttpRequest, changed: Position, current: Position) -> Option<Position> {
+/// The position in `If-None-Match` that is as good as the current one.
+fn known_position(
+    request: &HttpRequest,
+    shared: &SharedView,
+    current: Position,
+) -> Option<Position> {
     let IfNoneMatch::Items(tags) = IfNoneMatch::parse(request).ok()? else {
         return Some(current);
     };
+    let log = shared.log()?;
     let good = |position: &Position| {
-        position.incarnation == current.incarnation
-            && position.timestamp >= changed.timestamp
-            && position.timestamp <= current.timestamp
+        let retention = &log.lock().retention;
+        position.incarnation == log.incarnation && retention.is_unchanged_since(position.timestamp)
     };
     tags.iter()
         .filter_map(|tag| tag.tag().parse().ok())

@@ -21,6 +21,10 @@ pub const TOO_LARGE_WAITS: u32 = 10;
 /// to be what it was; steady progress is about a second from it.
 pub const AHEAD_MS_MIN: u64 = 2_000;
 
+/// Incarnations of a view that are remembered beside the current one: names are
+/// swapped between few objects, and each has to be known when it is back.
+pub const INCARNATIONS_REMEMBERED_MAX: usize = 16;
+
 /// How long an upstream that has contradicted itself is to be well before the
 /// next contradiction is a new one in the log: one that comes back after each
 /// snapshot would otherwise fill it.

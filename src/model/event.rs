@@ -59,6 +59,10 @@ pub enum TailEvent {
     /// The whole view at a closed timestamp. The first of an incarnation makes
     /// the base; a later one is subtracted from what is held.
     Snapshot(View),
+    /// Positions of the incarnation up to this time were given out before the
+    /// upstream's time went back. They say nothing about the snapshot that
+    /// follows, and nothing once time has come as far again.
+    Distrusted(Timestamp),
     /// All changes of ONE whole closed timestamp, contiguous with what came
     /// before: a client of another gateway may stand between any two.
     Delta(Delta),

@@ -234,6 +234,13 @@ impl<F> Retention<F> {
         self.since(timestamp)
     }
 
+    /// Whether the view is still what it was at a position that a client brings
+    /// back; not, if that cannot be told.
+    pub fn is_unchanged_since(&self, timestamp: Timestamp) -> bool {
+        let is_known = (self.changed..=self.head).contains(&timestamp);
+        is_known && !self.is_distrusted(timestamp)
+    }
+
     /// What a client that has everything up to `timestamp` needs.
     pub fn since(&self, timestamp: Timestamp) -> Resume {
         if timestamp < self.start {

@@ -6,11 +6,11 @@ use crate::model::event::{Description, TailEvent};
 use crate::model::position::{Position, Timestamp};
 
 use super::assembler::{Assembler, Start};
-use super::clock::Clock;
 use super::dialect::Dialect;
 use super::error::TailError;
 use super::inquiry::Verdict;
 use super::outage::Outage;
+use super::past::{Past, Reach};
 
 /// What the readers of one view hand on to each other.
 #[derive(Debug, Default)]
@@ -36,8 +36,10 @@ pub(super) struct Held {
     pub dialect: Option<Dialect>,
     /// The current connection has told how the view stands.
     pub is_current: bool,
-    /// What is known of the upstream's time.
-    pub clock: Clock,
+    /// How far that description's incarnation has come.
+    pub reach: Reach,
+    /// The same of incarnations before it, for when one of them is back.
+    pub past: Past,
     /// The next connection must start with a snapshot, since what the
     /// publisher holds is in doubt.
     pub must_snapshot: bool,
@@ -58,14 +60,22 @@ impl Held {
             Some(closed) if dialect.can_resume() && !self.must_snapshot => Start::Resume(closed),
             floor => Start::Snapshot {
                 floor,
-                reached: self.clock.reached(),
+                reached: self.reach.clock.reached(),
             },
+        }
+    }
+
+    /// The view is not there, or is another: what is known of it is put aside.
+    pub fn put_aside(&mut self) {
+        let reach = std::mem::take(&mut self.reach);
+        if let Some(before) = self.description.take() {
+            self.past.put(before.incarnation, reach);
         }
     }
 
     /// Whether this progress promises what is still to come.
     pub fn is_ahead(&self, progress: Timestamp, now: Instant) -> bool {
-        self.clock.is_ahead(progress, now)
+        self.reach.clock.is_ahead(progress, now)
     }
 
     /// Counts a failure of an outage, which it may begin, and logs it unless

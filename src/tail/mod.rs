@@ -30,6 +30,7 @@ pub mod message;
 pub mod names;
 pub mod object;
 mod outage;
+pub mod past;
 pub mod probe;
 mod proof;
 pub mod reader;

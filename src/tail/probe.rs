@@ -150,12 +150,12 @@ impl Probe {
         now: Instant,
     ) -> Option<(State, Request)> {
         if let Some(time) = time {
-            if tail.held.clock.is_back(time) {
+            if tail.held.reach.clock.is_back(time) {
                 // It would be silent until the time comes again that it has told.
                 tail.replace(self.generation, TailError::WentBack);
                 return None;
             }
-            tail.held.clock.set(time, now);
+            tail.held.reach.clock.set(time, now);
         }
         tail.silence.found_well = tail.silence.found_well.saturating_add(1);
         let is_settled = self.dialect != Some(Dialect::Tail) || tail.phase() != Phase::Streaming;

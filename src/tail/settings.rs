@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::limits::{RECONNECT_MAX_DEFAULT, UNCLOSED_BYTES_DEFAULT, UPSTREAM_TIMEOUT_DEFAULT};
 
 use super::dialect::Dialect;
+use super::past::Past;
 
 /// The relation to tail, as the catalog knows it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -55,6 +56,8 @@ pub struct TailSettings {
     pub reconnect_max: Duration,
     /// Bytes of rows held before their timestamp is closed.
     pub unclosed_bytes_max: u64,
+    /// What is remembered of the view by a tail that it had before.
+    pub past: Past,
 }
 
 impl TailSettings {
@@ -66,6 +69,7 @@ impl TailSettings {
             upstream_timeout: UPSTREAM_TIMEOUT_DEFAULT,
             reconnect_max: RECONNECT_MAX_DEFAULT,
             unclosed_bytes_max: UNCLOSED_BYTES_DEFAULT,
+            past: Past::default(),
         }
     }
 }

@@ -8,7 +8,6 @@ use crate::model::position::Timestamp;
 use crate::model::reason::{Cause, Why};
 
 use super::assembler::{Assembler, Start};
-use super::clock::Clock;
 use super::end::End;
 use super::error::TailError;
 use super::held::Held;
@@ -25,8 +24,9 @@ impl ViewTail {
     ) -> Result<(), End> {
         let message = messages.read(line).map_err(TailError::Message)?;
         let Held {
-            assembler, clock, ..
+            assembler, reach, ..
         } = &mut self.held;
+        let clock = &mut reach.clock;
         // There is one from the start of a stream to its end.
         let assembler = assembler.as_mut().ok_or(TailError::Ended)?;
         let event = match message {
@@ -148,21 +148,32 @@ impl ViewTail {
         };
         if let Some(closed) = closed {
             self.held.closed = Some(closed);
+            self.held.reach.tell(closed);
             self.held.is_current = true;
             self.recover(now);
         }
-        // Not before it is told: what is withheld may never be.
-        if event == TailEvent::Gone(Why::TimeWentBack) {
-            self.held.closed = None;
-            self.held.clock = Clock::default();
-        }
         if let TailEvent::Snapshot(view) = &event {
             self.held.must_snapshot = false;
-            if self.held.clock.reached().is_none() {
-                self.held.clock.set(view.timestamp(), now);
+            let clock = &mut self.held.reach.clock;
+            if clock.reached().is_none() {
+                clock.set(view.timestamp(), now);
             }
         }
+        // Not before it is told: what is withheld may never be.
+        let went_back = event == TailEvent::Gone(Why::TimeWentBack);
         self.deliver(event);
+        if went_back {
+            self.held.closed = None;
+            self.held.reach.go_back();
+            self.tell_distrusted();
+        }
+    }
+
+    /// Tells which positions are not to be believed, if there are any.
+    fn tell_distrusted(&mut self) {
+        if let Some(distrusted) = self.held.reach.distrusted() {
+            self.deliver(TailEvent::Distrusted(distrusted));
+        }
     }
 
     /// Takes what a view is at the beginning of a connection, and tells it;
@@ -170,13 +181,19 @@ impl ViewTail {
     pub(super) fn describe(&mut self, found: Description, became: Why, now: Instant) {
         self.held.was_found = true;
         self.leave_stream();
-        match &self.held.description {
-            Some(known) if known.incarnation == found.incarnation => {}
-            Some(_) => self.gone(became, now),
-            None => {}
+        let known = self.held.description.as_ref().map(|it| it.incarnation);
+        let is_another = known != Some(found.incarnation);
+        if is_another && known.is_some() {
+            self.gone(became, now);
+        }
+        if is_another {
+            self.held.reach = self.held.past.take(&found.incarnation);
         }
         self.held.description = Some(found.clone());
         self.tell(TailEvent::Described(found), now);
+        if is_another {
+            self.tell_distrusted();
+        }
     }
 
     /// Nothing of the last stream is waited for any more.
@@ -190,9 +207,8 @@ impl ViewTail {
         self.leave_stream();
         self.held.looked_constant = false;
         self.held.closed = None;
-        self.held.description = None;
-        // Times of one view say nothing about another.
-        self.held.clock = Clock::default();
+        // Times of one view say nothing about another; but it may be back.
+        self.held.put_aside();
         self.tell(TailEvent::Gone(why), now);
     }
 

@@ -21,6 +21,7 @@ use super::inquiry::{Inquiry, Verdict};
 use super::known::Known;
 use super::names::Facts;
 use super::object::Object;
+use super::past::Past;
 use super::settings::{TailSettings, TailView};
 use super::silence::Silence;
 
@@ -88,7 +89,8 @@ pub struct ViewTail {
 impl ViewTail {
     /// A tail whose first reader is to be started. `key` tells it from the
     /// other tails that ask the same catalog.
-    pub fn new(key: u64, settings: TailSettings, chance: fastrand::Rng, now: Instant) -> Self {
+    pub fn new(key: u64, mut settings: TailSettings, chance: fastrand::Rng, now: Instant) -> Self {
+        let past = std::mem::take(&mut settings.past);
         let first = Effect::StartReader {
             generation: 0,
             cause: None,
@@ -99,7 +101,10 @@ impl ViewTail {
             generation: 0,
             is_stopped: false,
             phase: Phase::Waiting,
-            held: Held::default(),
+            held: Held {
+                past,
+                ..Held::default()
+            },
             unstarted: None,
             known: Known::default(),
             silence: Silence::new(now),
@@ -244,6 +249,13 @@ impl ViewTail {
         self.set_phase(Phase::Over);
         self.effects.clear();
         self.told.clear();
+    }
+
+    /// What is to be remembered of the view when this tail is over, for the
+    /// next one.
+    pub fn past(&mut self) -> Past {
+        self.held.put_aside();
+        std::mem::take(&mut self.held.past)
     }
 
     /// What this asked for could not be started. Both are asked for again by

@@ -3,7 +3,7 @@
 
 use crate::support::follower::Follower;
 use crate::support::gateway::{Gateway, Process};
-use crate::support::http::get;
+use crate::support::http::{get, request};
 use crate::support::materialize::{Failure, Generation, Materialize, row};
 use crate::support::proxy::Proxy;
 use crate::support::sse::Stream;
@@ -312,6 +312,12 @@ fn resume_inside_changes_that_cancelled_out_sends_a_base() {
             ..ahead
         };
         assert_eq!(returned.step().name, "base", "{generation:?}");
+        let known = [("If-None-Match", &*format!("\"{id}\""))];
+        let rows = request(here.address, "GET", "/v", &known);
+        assert_eq!(
+            rows.status, 200,
+            "{generation:?}: it has the row that is gone"
+        );
         let at = server.commit("v", vec![(row(["3", "more"]), 1)]);
         returned.reach(at);
     }

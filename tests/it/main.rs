@@ -74,3 +74,4 @@ mod tail_transcripts;
 mod transcripts;
 mod values;
 mod ways;
+mod went_back;

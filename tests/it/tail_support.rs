@@ -73,6 +73,7 @@ impl Tailed {
     fn take(&mut self, event: TailEvent) {
         let kind = match &event {
             TailEvent::Described(_) => "described",
+            TailEvent::Distrusted(_) => "distrusted",
             TailEvent::Snapshot(_) => "snapshot",
             TailEvent::Delta(_) => "delta",
             TailEvent::Progress(_) => "progress",
@@ -126,8 +127,7 @@ impl Tailed {
                 view.advance(timestamp);
                 self.is_lost = false;
             }
-            TailEvent::Complete => {}
-            TailEvent::Interrupted(_) => {}
+            TailEvent::Complete | TailEvent::Interrupted(_) | TailEvent::Distrusted(_) => {}
             TailEvent::Failed(_) => self.is_lost = true,
             TailEvent::Gone(_) => {
                 self.view = None;

@@ -80,6 +80,19 @@ fn resume_from_before_time_went_back_is_not_believed() {
 }
 
 #[test]
+fn unchanged_is_only_what_was_known_since_the_last_changes() {
+    let log = log();
+    for (asked, expected) in [(149, false), (150, true), (160, true), (161, false)] {
+        assert_eq!(log.is_unchanged_since(at(asked)), expected, "{asked}");
+    }
+    let log: Retention<u64> = Retention::new(at(100), Some(at(100)));
+    assert!(
+        !log.is_unchanged_since(at(100)),
+        "from before time went back"
+    );
+}
+
+#[test]
 fn prune_by_bytes_and_by_age_moves_the_start() {
     let limits = |bytes_max, age_ms_max| RetentionLimits {
         bytes_max,

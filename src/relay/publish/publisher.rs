@@ -72,7 +72,8 @@ pub struct Publisher {
     held: Option<PublishedView>,
     /// A snapshot of a time before what was already published.
     behind: Option<View>,
-    /// Positions up to here were given out before time went back.
+    /// Positions of the incarnation up to here are not believed: they are from
+    /// before time went back, or of final contents that have changed.
     distrusted: Option<Timestamp>,
     /// The upstream contradicted itself: events are ignored until a snapshot.
     out_of_step: bool,
@@ -137,6 +138,7 @@ impl Publisher {
         }
         match event {
             TailEvent::Described(description) => self.describe(description),
+            TailEvent::Distrusted(until) => self.distrusted = self.distrusted.max(Some(until)),
             TailEvent::Snapshot(view) => self.snapshot(view),
             TailEvent::Delta(delta) if !self.out_of_step => self.delta(delta),
             TailEvent::Progress(timestamp) if !self.out_of_step => self.progress(timestamp),
@@ -160,7 +162,8 @@ impl Publisher {
             if self.held.is_some() {
                 self.gone(Why::Recreated);
             }
-            // Positions of another incarnation are refused in any case.
+            // Positions of another incarnation are refused in any case; which of
+            // this one are not to be believed is told next.
             self.distrusted = None;
         }
         self.shared.counters.count_connection();

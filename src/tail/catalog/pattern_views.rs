@@ -9,6 +9,7 @@ use crate::limits::{CATALOG_MISSED_MAX, FORGOTTEN_FOR, VIEWS_MAX};
 use crate::model::name::ViewName;
 
 use super::exchange::Listed;
+use crate::tail::past::{Past, Remembered};
 
 /// What is to be done, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +40,8 @@ pub struct PatternViews {
     found: BTreeMap<String, Missed>,
     /// Those that were forgotten, and when.
     leaving: VecDeque<(String, Instant)>,
+    /// What the tails knew of those that were forgotten.
+    past: Remembered<String, Past, VIEWS_MAX>,
     /// Views that there was no room for when the catalog was last read.
     over: usize,
 }
@@ -89,6 +92,16 @@ impl PatternViews {
             effects.extend(first.map(|(name, _)| PatternEffect::GiveUp(name)));
         }
         effects
+    }
+
+    /// Keeps what the tail of a view knew that was forgotten.
+    pub fn remember(&mut self, name: String, past: Past) {
+        self.past.put(name, past);
+    }
+
+    /// What the next tail of this view is to know.
+    pub fn recall(&mut self, name: &str) -> Past {
+        self.past.take(name)
     }
 
     /// What is gone. A tail is to say so first, and so that its streams end

@@ -24,7 +24,7 @@ fn streaming(dialect: Dialect, now: Instant) -> ViewTail {
         floor: None,
         reached: None,
     });
-    tail.held.clock.set(Timestamp::new(900_000_000), now);
+    tail.held.reach.clock.set(Timestamp::new(900_000_000), now);
     while tail.take_told().is_some() {}
     while tail.take_effect().is_some() {}
     tail

@@ -126,7 +126,7 @@ impl Starting {
     fn from_snapshot(mut self: Box<Self>, tail: &ViewTail, closed: Timestamp) -> Started {
         self.start = Start::Snapshot {
             floor: Some(closed),
-            reached: tail.held.clock.reached(),
+            reached: tail.held.reach.clock.reached(),
         };
         self.ask()
     }

@@ -146,6 +146,7 @@ impl Script {
             TailEvent::Interrupted(reason) => format!("interrupted {}", reason.cause.word()),
             TailEvent::Failed(reason) => format!("failed {}", reason.cause.word()),
             TailEvent::Gone(why) => format!("gone {}", why.word()),
+            TailEvent::Distrusted(until) => format!("distrusted {until}"),
         };
         told.map(word).collect()
     }

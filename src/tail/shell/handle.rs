@@ -10,6 +10,7 @@ use crate::limits::TAIL_STOP_WAIT;
 use crate::model::event::TailEvent;
 use crate::model::position::Timestamp;
 use crate::tail::TailError;
+use crate::tail::past::Past;
 use crate::tail::settings::TailSettings;
 use crate::tail::view_tail::{Effect, ViewTail};
 
@@ -77,6 +78,12 @@ impl TailHandle {
     pub fn stop(self) {
         self.threads.stop();
         self.threads.wait_for_threads(TAIL_STOP_WAIT);
+    }
+
+    /// Ends the tail; what the view's next one is to know.
+    pub fn past(self) -> Past {
+        self.threads.stop();
+        self.threads.tail().past()
     }
 
     /// See `ViewTail::resync`.

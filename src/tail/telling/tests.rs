@@ -1,6 +1,7 @@
 use super::*;
-use crate::limits::CONTRADICTION_FORGOTTEN;
+use crate::limits::{CONTRADICTION_FORGOTTEN, SNAPSHOT_BEHIND_MS_MAX};
 use crate::model::event::Kept;
+use crate::model::position::Incarnation;
 use crate::model::row::Column;
 use crate::tail::dialect::Dialect;
 use crate::tail::failure::Failure;
@@ -32,18 +33,36 @@ fn told_of(start: Start, reached: u64, lines: &[&str]) -> Vec<TailEvent> {
     let mut tail = tail(now);
     tail.tell(progress(reached), now);
     tail.stream_begins(start);
-    tail.held.clock.set(at(reached), now);
-    let columns = [Column {
+    tail.held.reach.clock.set(at(reached), now);
+    stream(&mut tail, lines, now);
+    told(&mut tail).split_off(1)
+}
+
+fn columns() -> Vec<Column> {
+    let column = Column {
         name: "n".to_owned(),
         sql_type: "integer".to_owned(),
-    }];
-    let mut messages = Messages::keeping(&columns, Kept::all(1));
+    };
+    vec![column]
+}
+
+/// A stream brings these lines, and is certain after them.
+fn stream(tail: &mut ViewTail, lines: &[&str], now: Instant) {
+    let mut messages = Messages::keeping(&columns(), Kept::all(1));
     for line in lines {
         let taken = tail.take(&mut messages, line.as_bytes(), now);
         assert!(taken.is_ok(), "{line}");
     }
     tail.confirm(now);
-    told(&mut tail).split_off(1)
+}
+
+fn description(name: &str) -> Description {
+    Description {
+        columns: columns(),
+        kept: Kept::all(1),
+        incarnation: Incarnation::of([name]),
+        is_steady: true,
+    }
 }
 
 #[test]
@@ -57,12 +76,14 @@ fn telling_a_time_that_went_back_says_nothing_of_the_time_before() {
     let told = told_of(start, 900_000_000, &lines);
     let times = told.iter().map(|event| match event {
         TailEvent::Gone(Why::TimeWentBack) => 0,
+        TailEvent::Distrusted(timestamp) => timestamp.get(),
         TailEvent::Snapshot(view) => view.timestamp().get(),
         TailEvent::Progress(timestamp) => timestamp.get(),
         other => panic!("{other:?}"),
     });
     let times: Vec<_> = times.collect();
-    assert_eq!(times, [0, 5_000, 8_999_999]);
+    let others = 900_000_000 + SNAPSHOT_BEHIND_MS_MAX;
+    assert_eq!(times, [0, others, 5_000, 8_999_999]);
 }
 
 #[test]
@@ -79,16 +100,16 @@ fn telling_of_a_stream_that_is_resumed_ahead_of_time_does_not_take_its_beginning
     let mut tail = tail(now);
     let hour = 3_600_000;
     tail.stream_begins(Start::Resume(at(hour)));
-    tail.held.clock.set(at(5_000), now);
+    tail.held.reach.clock.set(at(5_000), now);
     let mut messages = Messages::keeping(&[], Kept::all(0));
     let mut reached = Vec::new();
     for line in ["3600000\tt\t\\N", "3600001\tt\t\\N", "7200000\tt\t\\N"] {
         assert!(tail.take(&mut messages, line.as_bytes(), now).is_ok());
-        reached.extend(tail.held.clock.reached());
+        reached.extend(tail.held.reach.clock.reached());
     }
     // What was promised has come when the server goes beyond it.
     assert_eq!(reached, [at(5_000), at(5_000), at(hour + 1)]);
-    assert!(!tail.held.clock.is_back(at(hour)));
+    assert!(!tail.held.reach.clock.is_back(at(hour)));
 }
 
 #[test]
@@ -186,7 +207,7 @@ fn telling_knows_that_time_went_back_only_once_it_was_told() {
     let mut tail = tail(now);
     let reached = at(900_000);
     tail.tell(progress(900_000), now);
-    tail.held.clock.set(reached, now);
+    tail.held.reach.clock.set(reached, now);
     // A stream that is given up before it was certain what it is of.
     let gone = TailEvent::Gone(Why::TimeWentBack);
     tail.held.withheld = Some(Vec::new());
@@ -206,7 +227,55 @@ fn telling_knows_that_time_went_back_only_once_it_was_told() {
         reached: None,
     };
     assert_eq!(tail.held.start(Dialect::Tail), start);
-    assert_eq!(told(&mut tail), [progress(900_000), gone]);
+    let distrusted = TailEvent::Distrusted(at(900_000 + SNAPSHOT_BEHIND_MS_MAX));
+    assert_eq!(told(&mut tail), [progress(900_000), gone, distrusted]);
+}
+
+#[test]
+fn telling_knows_that_time_went_back_while_the_view_was_gone() {
+    let now = Instant::now();
+    let distrusted = TailEvent::Distrusted(at(900_000_000 + SNAPSHOT_BEHIND_MS_MAX));
+    for way in ["renamed", "another", "too large", "served anew"] {
+        let mut tail = tail(now);
+        tail.describe(description("v"), Why::Recreated, now);
+        tail.held.reach.clock.set(at(900_000_000), now);
+        tail.tell(progress(900_000_000), now);
+        match way {
+            "renamed" => {
+                let name = "v".to_owned();
+                tail.vanished(&TailError::Renamed { name }, now);
+            }
+            "another" => {
+                tail.describe(description("w"), Why::Moved, now);
+                tail.tell(progress(5_000), now);
+            }
+            "too large" => assert_eq!(tail.is_too_large(&TailError::TooLarge, now), 1),
+            _ => {
+                let mut settings = TailSettings::new(TailView::default());
+                settings.past = tail.past();
+                tail = ViewTail::new(0, settings, fastrand::Rng::with_seed(1), now);
+            }
+        }
+        tail.describe(description("v"), Why::Moved, now);
+        told(&mut tail);
+        let start = tail.held.start(Dialect::Subscribe);
+        tail.stream_begins(start);
+        let lines = ["5000\tt\t\\N\t\\N", "5000\tf\t1\t7", "5001\tt\t\\N\t\\N"];
+        stream(&mut tail, &lines, now);
+        let mut events = told(&mut tail).into_iter();
+        let gone = TailEvent::Gone(Why::TimeWentBack);
+        assert_eq!(events.next(), Some(gone), "{way}");
+        assert_eq!(events.next(), Some(distrusted.clone()), "{way}");
+        let third = events.next();
+        assert!(matches!(third, Some(TailEvent::Snapshot(_))), "{third:?}");
+        // The publisher forgets it with the incarnation.
+        tail.describe(description("w"), Why::Moved, now);
+        told(&mut tail);
+        tail.describe(description("v"), Why::Moved, now);
+        let last = told(&mut tail).split_off(1);
+        let described = TailEvent::Described(description("v"));
+        assert_eq!(last, [described, distrusted.clone()], "{way}");
+    }
 }
 
 #[test]

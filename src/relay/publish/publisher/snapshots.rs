@@ -37,6 +37,9 @@ impl Publisher {
             return self.stands(Event::Current);
         }
         if from == Timestamp::MAX {
+            // Positions at the end of time are of what it was, and would look good
+            // as soon as it is final again.
+            self.distrusted = Some(Timestamp::MAX);
             self.gone(Why::FinalChanged);
             return self.begin(view);
         }

@@ -2,6 +2,7 @@ use super::*;
 use crate::model::delta::Change;
 use crate::model::event::Kept;
 use crate::model::position::Incarnation;
+use crate::model::retention::Resume;
 use crate::model::row::Row;
 use crate::model::view::ViewBuilder;
 use crate::relay::event::frame::Kind;
@@ -154,6 +155,43 @@ fn publisher_counts_each_failure_that_the_tail_counts_once() {
         let _ = publisher.handle(event, now);
         let counted = publisher.shared.counters.failures();
         assert_eq!(counted, expected, "by {shown}");
+    }
+}
+
+#[test]
+fn publisher_believes_no_position_from_before_time_went_back() {
+    let now = start();
+    let mut publisher = publisher(Duration::ZERO, now);
+    let resume = |publisher: &Publisher, time: u64| {
+        let log = publisher.shared.log().unwrap();
+        log.lock().retention.resume(Timestamp::new(time))
+    };
+    let distrusted = TailEvent::Distrusted(Timestamp::new(100));
+    let later = || TailEvent::Progress(Timestamp::new(200));
+    for event in [described("v"), distrusted, snapshot(10, 2), later()] {
+        assert_eq!(publisher.handle(event, now), None);
+    }
+    assert_eq!(resume(&publisher, 100), Resume::Base);
+    assert_ne!(resume(&publisher, 101), Resume::Base);
+    // Of another incarnation nothing of the kind is known.
+    for event in [described("w"), snapshot(10, 2), later()] {
+        assert_eq!(publisher.handle(event, now), None);
+    }
+    assert_ne!(resume(&publisher, 100), Resume::Base);
+}
+
+#[test]
+fn publisher_believes_no_position_of_final_contents_that_have_changed() {
+    let now = start();
+    let mut publisher = publisher(Duration::ZERO, now);
+    let end = Timestamp::MAX.get();
+    for (time, rows) in [(end, 2), (end, 2), (end, 3), (end, 4)] {
+        for event in [described("v"), snapshot(time, rows), TailEvent::Complete] {
+            assert_eq!(publisher.handle(event, now), None);
+        }
+        let log = publisher.shared.log().unwrap();
+        let resumed = log.lock().retention.resume(Timestamp::MAX);
+        assert_eq!(resumed == Resume::Base, rows > 2, "{rows}");
     }
 }
 

@@ -5,9 +5,7 @@ use std::time::Instant;
 use log::{info, warn};
 
 use super::Publisher;
-use crate::limits::SNAPSHOT_BEHIND_MS_MAX;
 use crate::model::event::TailEvent;
-use crate::model::position::Timestamp;
 use crate::model::reason::{Cause, Why};
 use crate::model::upstream::{Event, State, Told, Word};
 
@@ -74,16 +72,6 @@ impl Publisher {
         let keeping = self.keeping();
         let held = self.held.take();
         self.behind = None;
-        if let Some(held) = &held
-            && why == Why::TimeWentBack
-        {
-            // Positions from before time went back are worth nothing, and would
-            // look good once time has come so far again. Other gateways may have
-            // given out positions a little ahead of ours.
-            let stood = held.view.timestamp().get();
-            let others = stood.saturating_add(SNAPSHOT_BEHIND_MS_MAX);
-            self.distrusted = self.distrusted.max(Some(Timestamp::new(others)));
-        }
         self.stands(Event::Gone(why));
         if let Some(held) = held {
             held.end(why.words(), keeping);
