@@ -20,8 +20,29 @@ export type EventSourceLike = new (url: string, init?: { withCredentials?: boole
   close(): void;
 };
 
-/** How a stream is opened and what it hands out; every member has a default. */
-export interface ViewStreamOptions<R = Row> {
+/** A value to compare a column with, by the column's type; text for numbers that JavaScript cannot hold. */
+export type Scalar = string | number | bigint | boolean;
+
+/** One value, one of several (none of none), or NULL. */
+export type Match = Scalar | null | readonly Scalar[];
+
+/** What a column must be, or must not be. */
+export type Condition = Match | { not: Match };
+
+/**
+ * How a stream is opened and what it hands out; every member has a default. `R` is a row as it is shown,
+ * `V` a whole row of the view, where `select` leaves some of its columns out.
+ */
+export interface ViewStreamOptions<R = Row, V = R> {
+  /**
+   * Conditions on columns, all of which must hold: the gateway sends only the rows that meet them, and a row that
+   * comes to meet them, or no longer does, is inserted or deleted. The gateway says which columns may be named
+   * (`filterable` in `/views`); it does not open the stream for others. What cannot be said at all throws a
+   * TypeError at once. Default: all rows.
+   */
+  filter?: { readonly [K in keyof V & string]?: Condition };
+  /** The columns that are sent, in the view's order. Rows that differ in others alone are copies. Default: all. */
+  select?: readonly (keyof R & string)[];
   /** The column, or the columns, that identify a row: changes then carry `updated` pairs. Default: none. */
   key?: (keyof R & string) | (keyof R & string)[];
   /** The order of `rows()`, as for `Array.prototype.sort`. Default: no order is promised. */
@@ -36,8 +57,8 @@ export interface ViewStreamOptions<R = Row> {
    */
   token?: string | (() => string | Promise<string>);
   /**
-   * In browsers with SharedWorker, all tabs of an origin that ask for the same URL with the same token
-   * use one connection. Elsewhere each has its own, as without it. A tab that comes back gets a `base`. Default: false.
+   * In browsers with SharedWorker, all tabs of an origin that ask for the same URL, filter and columns with the
+   * same token use one connection. Elsewhere each has its own, as without it. A tab that comes back gets a `base`. Default: false.
    */
   shared?: boolean;
   /**
@@ -46,7 +67,7 @@ export interface ViewStreamOptions<R = Row> {
    */
   EventSource?: EventSourceLike;
   /** Of a stream of several views: what each of them is to have, by its name; the other options are the connection's. */
-  views?: Record<string, Pick<ViewStreamOptions<any>, "key" | "sort" | "limit">>;
+  views?: Record<string, Pick<ViewStreamOptions<any>, "key" | "sort" | "limit" | "filter" | "select">>;
   /** Silence in ms after which the data is stale and the connection is made anew; two heartbeats should fit. Default: 40000. */
   staleAfterMs?: number;
 }
@@ -100,13 +121,20 @@ export declare const WIRE: Readonly<
   >
 >;
 
-/** A view, kept up to date by a viewcast stream. It connects at once and reconnects for ever, until closed. */
-export declare class ViewStream<R = Row> extends EventTarget {
+/** The query parameter that stands for a column, for who writes an address by hand: some names are the gateway's own. */
+export declare function parameterOf(column: string): string;
+
+/**
+ * A view, or the rows of it that meet a `filter`, kept up to date by a viewcast stream. It connects at once and
+ * reconnects for ever, until closed.
+ */
+export declare class ViewStream<R = Row, V = R> extends EventTarget {
   /**
-   * Opens the stream, e.g. `new ViewStream("/top10/stream", { key: "user" })`; or one of several views,
-   * `new ViewStream("/stream?view=a&view=b")`, which has no rows itself: `view("a")` has. `shared` does nothing there.
+   * Opens the stream, e.g. `new ViewStream("/orders/stream", { filter: { customer_id: 42 }, key: "id" })`; or one of
+   * several views, `new ViewStream("/stream?view=a&view=b")`, which has no rows itself: `view("a")` has. `shared` does
+   * nothing there.
    */
-  constructor(url: string | URL, options?: ViewStreamOptions<R>);
+  constructor(url: string | URL, options?: ViewStreamOptions<R, V>);
   /** How many rows the view has, each copy counted. */
   readonly size: number;
   /** The position (`<timestamp>-<incarnation>`) of the rows held, or null before the first base. Opaque but for equality. */

@@ -1,8 +1,8 @@
 /** viewcast: Materialize views, live (docs/PROTOCOL.md, viewcast.d.ts). A row's identity is its text (P4). */
 /** As in src/relay/event/names.rs. */
 export const WIRE = Object.freeze({
-  ...{ base: "base", delta: "delta", upstream: "upstream", gone: "gone", consistent: "consistent" },
-  ...{ insert: "insert", delete: "delete", lost: "lost", live: "live", position: "position" },
+  base: "base", delta: "delta", upstream: "upstream", gone: "gone", consistent: "consistent",
+  insert: "insert", delete: "delete", lost: "lost", live: "live", position: "position",
   lastEventId: "last-event-id",
 });
 
@@ -23,6 +23,8 @@ const FEED = Symbol();
 const PAGE_EVENTS = ["pagehide", "pageshow"];
 /** Changes with what tabs and worker say: an old worker may outlive its page. */
 const WORKER_NAME = "viewcast-1";
+/** Columns that need a prefix. */
+const PREFIXED = /^(last.?event.?id|access_token|view|select)$|\./i;
 
 /** The next quote that is not escaped. */
 function stringEnd(text, at) {
@@ -94,6 +96,36 @@ function parsePosition(id) {
 /** As in paths and events. */
 const encode = (name) => encodeURIComponent(name).replace(/[!'()*]/g, (it) => `%${it.charCodeAt(0).toString(16).toUpperCase()}`);
 
+const refuse = (words) => { throw new TypeError(`option ${words}`); };
+const isPlain = (value) => /^(b|n|st)/.test(typeof value) && !/\p{Cs}/u.test(value);
+const isList = (value) => Array.isArray(value) && value.every(isPlain);
+const listOf = (values) => values.map((it) => (/^[^\s,()"\\*]+$/.test(it) ? it : `"${String(it).replace(/["\\]/g, "\\$&")}"`));
+
+export const parameterOf = (column) => (PREFIXED.test(column) ? `column.${column}` : column);
+
+/** W2 */
+function condition(column, value, not) {
+  if (value === null || typeof value === "boolean") return `is.${value}`;
+  if (isPlain(value)) return `eq.${value}`;
+  if (isList(value)) return `in.(${listOf(value)})`;
+  if (!not && Object.keys(value ?? {}).join() === "not") return `not.${condition(column, value.not, true)}`;
+  refuse(`filter: "${column}" is no value, list, null, boolean or { not: ... }`);
+}
+
+/** Its parameters; `view` is "" for the only one. */
+function windowOf(view, { filter = {}, select }) {
+  if ({}.toString.call(filter) !== "[object Object]") refuse("filter is no object");
+  const said = Object.entries(filter).map(([column, value]) => [parameterOf(column), condition(column, value)]);
+  if (select !== undefined) said.push(["select", isList(select) && select.length > 0 ? listOf(select) : refuse("select is no list of columns")]);
+  return said.map((pair) => `${view && `${encode(view)}.`}${pair.map(encodeURIComponent).join("=")}`);
+}
+
+/** With more in its query; what is behind a # is never sent. */
+function extended(url, query) {
+  const [path] = url.split("#");
+  return query ? `${path}${path.includes("?") ? "&" : "?"}${query}` : url;
+}
+
 function repeat(list, row, times) {
   for (let n = 0; n < times; n += 1) list.push(row);
 }
@@ -116,7 +148,7 @@ function merge(base, deltas) {
 function describe(changes, position, key) {
   const detail = { inserted: [], deleted: [], position };
   for (const { row, count } of changes.values()) repeat(count > 0 ? detail.inserted : detail.deleted, row, Math.abs(count));
-  if (key === null) return detail;
+  if (!key) return detail;
   const keyOf = (row) => JSON.stringify(key.map((column) => row[column]));
   const before = new Map(detail.deleted.map((row) => [keyOf(row), []]));
   for (const row of detail.deleted) before.get(keyOf(row)).push(row);
@@ -151,6 +183,11 @@ class Changes {
 class Source extends EventTarget {
   readyState = 0;
   close() { this.readyState = CLOSED; }
+  fail() {
+    if (this.readyState === CLOSED) return;
+    this.close();
+    this.dispatchEvent(new Event("error"));
+  }
   tell(type, fields = {}) {
     if (this.readyState === CLOSED) return;
     if (type === "open") this.readyState = 1;
@@ -189,6 +226,8 @@ class SseParser {
   }
 }
 
+const current = async (token) => (typeof token === "function" ? token() : token);
+
 /** By fetch, which can send a token; does not come back by itself. */
 class FetchSource extends Source {
   #abort = new AbortController();
@@ -196,21 +235,19 @@ class FetchSource extends Source {
 
   constructor(url, init) {
     super();
-    this.#run(url, init).catch(() => {}).then(() => this.close("error"));
+    this.#run(url, init).catch(() => {}).then(() => this.fail());
   }
 
   get retryMs() { return this.#parser.retryMs; }
 
-  close(type) {
-    if (this.readyState === CLOSED) return;
+  close() {
+    super.close();
     this.#abort.abort();
-    this.readyState = CLOSED;
-    if (type) this.dispatchEvent(new Event(type));
   }
 
   async #run(url, { withCredentials, token, lastEventId }) {
     const headers = { accept: "text/event-stream" };
-    if (token) headers.authorization = `Bearer ${typeof token === "function" ? await token() : token}`;
+    if (token) headers.authorization = `Bearer ${await current(token)}`;
     if (lastEventId) headers["last-event-id"] = lastEventId;
     const credentials = withCredentials ? "include" : "same-origin";
     const { signal } = this.#abort;
@@ -232,18 +269,14 @@ class SharedSource extends Source {
     const worker = new SharedWorker(import.meta.url, { type: "module", name: WORKER_NAME });
     const { port } = worker;
     this.#port = port;
-    const send = async (message) => {
-      const known = typeof token === "function" ? await token() : token;
-      if (this.readyState !== CLOSED) port.postMessage({ ...message, token: known });
-    };
-    const fail = () => { this.close(); this.dispatchEvent(new Event("error")); };
-    port.onmessage = ({ data: [type, fields] }) => (type === "token" ? send({}).catch(fail) : this.tell(type, fields));
+    const send = (message) => current(token).then((known) => this.readyState === CLOSED || port.postMessage({ ...message, token: known })).catch(() => this.fail());
+    port.onmessage = ({ data: [type, fields] }) => (type === "token" ? send({}) : this.tell(type, fields));
     worker.onerror = () => this.tell("failed");
-    send({ url, withCredentials }).catch(fail);
+    send({ url, withCredentials });
   }
 
   close() {
-    this.readyState = CLOSED;
+    super.close();
     this.#port.postMessage(null);
   }
 }
@@ -266,14 +299,21 @@ export class ViewStream extends EventTarget {
 
   constructor(url, options = {}) {
     super();
-    const { key = null, staleAfterMs = STALE_AFTER_MS } = options;
-    if (options.EventSource !== undefined && typeof options.EventSource !== "function") throw new TypeError("option EventSource is not a class");
+    const { key, staleAfterMs = STALE_AFTER_MS } = options;
+    if (options.EventSource !== undefined && typeof options.EventSource !== "function") refuse("EventSource is not a class");
     // A worker has another base address.
     this.#url = globalThis.document ? new URL(url, document.baseURI).href : String(url);
     this.#options = options;
-    this.#key = key === null ? null : [key].flat();
+    this.#key = key && [key].flat();
     this.#staleAfterMs = staleAfterMs;
-    const names = new URLSearchParams(options[FEED] ? "" : this.#url.split(/[?#]/)[1]).getAll("view");
+    const names = new URLSearchParams(this.#url.split(/[?#]/)[1]).getAll("view");
+    // In the address, by which tabs share.
+    const windows = Object.entries({ "": options, ...options.views }).flatMap(([view, its]) => {
+      const said = windowOf(view, its);
+      if (said[0] && !(names[0] ? names : [""]).includes(view)) refuse(`filter: the address has no view "${view}"; several have theirs in option views`);
+      return said;
+    });
+    this.#url = extended(this.#url, windows.sort().join("&"));
     this.#parts = names.map((name) => this.#part(name, encode(name))).sort((a, b) => (a.encoded < b.encoded ? -1 : 1));
     this.#watchPage();
     this.#open(false);
@@ -290,7 +330,7 @@ export class ViewStream extends EventTarget {
     for (const { row, count } of this.#rows.values()) repeat(rows, row, count);
     const { sort, limit } = this.#options;
     if (sort) rows.sort(sort);
-    return limit === undefined ? rows : rows.slice(0, limit);
+    return rows.slice(0, limit);
   }
 
   json() { return this.#awaitingBase ? null : textOf(this.#rows); }
@@ -337,7 +377,7 @@ export class ViewStream extends EventTarget {
 
   /** A connection keeps a page out of the back/forward cache. */
   #watchPage() {
-    if (typeof globalThis.document === "undefined" || this.#options[FEED]) return;
+    if (!globalThis.document || this.#options[FEED]) return;
     let left = false;
     this.#page = ({ type }) => {
       if (type === "pageshow" && left) this.resume();
@@ -355,7 +395,7 @@ export class ViewStream extends EventTarget {
       if (before) this.#catchUp(part, part.feed, kept, lastEventId);
       return part.feed;
     };
-    part.view = new ViewStream(name, { ...this.#options.views?.[name], [FEED]: feed });
+    part.view = new ViewStream("a:", { ...this.#options.views?.[name], filter: {}, select: undefined, [FEED]: feed });
     return part;
   }
 
@@ -461,10 +501,8 @@ export class ViewStream extends EventTarget {
       }
     }
     const Native = EventSource ?? (token ? undefined : globalThis.EventSource);
-    if (Native === undefined) return new FetchSource(this.#url, init);
-    const [path, hash] = this.#url.split("#", 2);
-    const query = `${path.includes("?") ? "&" : "?"}${WIRE.lastEventId}=${encodeURIComponent(lastEventId)}`;
-    return new Native(`${path}${lastEventId && query}${hash === undefined ? "" : `#${hash}`}`, { withCredentials });
+    if (!Native) return new FetchSource(this.#url, init);
+    return new Native(extended(this.#url, lastEventId && `${WIRE.lastEventId}=${encodeURIComponent(lastEventId)}`), { withCredentials });
   }
 
   /** EventSource does not come back from a wrong answer. */
@@ -621,25 +659,25 @@ class Hub {
   #served = new Set(); #waiting = new Set();
   #key; #view; #answered = null;
 
-  static join(port, { url, withCredentials, token }) {
-    const key = JSON.stringify([url, withCredentials, token]);
-    const hub = Hub.all.get(key) ?? new Hub(key, url, withCredentials, token);
+  static join(port, asked) {
+    const key = JSON.stringify(asked);
+    const hub = Hub.all.get(key) ?? new Hub(key, asked);
     hub.#waiting.add(port);
     hub.#post([port], "held", { status: hub.#view.status, reason: hub.#view.reason });
     hub.#serve();
     return hub;
   }
 
-  constructor(key, url, withCredentials, token) {
+  constructor(key, { url, withCredentials, token }) {
     this.#key = key;
     let first = token;
     // Tokens expire: the tabs are asked for new ones.
-    const ask = async () => {
-      if (first === undefined) return new Promise((resolve) => { this.#answered = resolve; this.#toAll("token"); });
-      const known = first;
-      first = undefined;
-      return known;
-    };
+    const ask = () => new Promise((resolve) => {
+      this.#answered = resolve;
+      if (first) resolve(first);
+      else this.#toAll("token");
+      first = null;
+    });
     this.#view = new ViewStream(url, { withCredentials, token: token && ask });
     this.#view.addEventListener("wire", ({ detail: { type, ...fields } }) => {
       this.#post(this.#served, type, fields);
@@ -664,8 +702,8 @@ class Hub {
   #toAll(type, fields) { this.#post([...this.#served, ...this.#waiting], type, fields); }
 
   #serve() {
-    const data = this.#waiting.size > 0 ? this.#view.json() : null;
-    if (data === null) return;
+    const data = this.#waiting.size > 0 && this.#view.json();
+    if (!data) return;
     this.#post(this.#waiting, WIRE.base, { data, lastEventId: this.#view.position });
     for (const port of this.#waiting) this.#served.add(port);
     this.#waiting.clear();

@@ -141,6 +141,32 @@ test("tokens_and_urls_that_differ_are_not_shared", async (t) => {
   tabs.forEach((tab) => tab.close());
 });
 
+test("windows_that_differ_are_not_shared_and_equal_ones_are", async () => {
+  const rows = (name) => [{ for: name }];
+  const options = [
+    { filter: { user: "a", paid: true } },
+    { filter: { paid: true, user: "a" } },
+    { filter: { user: "b", paid: true } },
+    { filter: { user: "a", paid: true }, select: ["for"] },
+    {},
+  ];
+  const tabs = options.map((each) => open("h", each));
+  await until(() => sources().length === 4);
+  const queries = sources().map(({ url }) => decodeURIComponent(url.split("?")[1] ?? ""));
+  assert.deepEqual(queries, ["paid=is.true&user=eq.a", "paid=is.true&user=eq.b", "paid=is.true&select=for&user=eq.a", ""]);
+  sources().forEach((source, n) => source.send("base", `1-${n}`, rows(n)));
+  await until(() => tabs.every(({ size }) => size === 1));
+  assert.deepEqual(tabs.map((tab) => tab.rows()[0].for), [0, 0, 1, 2, 3]);
+  sources()[1].send("delta", "2-1", [{ insert: { for: "b" } }]);
+  await until(() => tabs[2].size === 2);
+  assert.deepEqual(tabs.map(({ size }) => size), [1, 1, 2, 1, 1]);
+  const late = open("h", options[2]);
+  await until(() => late.size === 2);
+  assert.equal(sources().length, 4, "a late tab finds its window");
+  [...tabs, late].forEach((tab) => tab.close());
+  await until(() => sources().every(({ readyState }) => readyState === 2));
+});
+
 for (const how of ["forbidden", "broken"]) {
   test(`worker_${how}_leaves_each_its_own_connection`, async () => {
     workers = how;

@@ -1,5 +1,5 @@
 // Compiled, never run, by web/package.test.js: what the types allow and refuse.
-import { ViewStream, WIRE, type Change, type Row, type Status, type Update, type ViewStreamOptions } from "viewcast";
+import { ViewStream, WIRE, parameterOf, type Change, type Row, type Status, type Update, type ViewStreamOptions } from "viewcast";
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 function same<A, B>(_: Equal<A, B>): void {}
@@ -38,6 +38,14 @@ same<ReturnType<typeof several.view<Top>>, ViewStream<Top> | undefined>(true);
 several.addEventListener("consistent", ({ detail }) => same<typeof detail, { position: string; timestamp: bigint }>(true));
 several.view<Top>("a")?.addEventListener("change", ({ detail }) => same<typeof detail.inserted, Top[]>(true));
 
+const own = new ViewStream<Top>("/top10/stream", { filter: { user: ["a", "b"], count: { not: [1n, 2, "3"] } }, select: ["user", "count"] });
+own.addEventListener("change", ({ detail }) => same<typeof detail.inserted, Top[]>(true));
+const names = new ViewStream<Pick<Top, "user">, Top>("/top10/stream", { filter: { count: 7 }, select: ["user"], key: "user" });
+same<ReturnType<typeof names.rows>, Pick<Top, "user">[]>(true);
+new ViewStream("/v/stream", { filter: { anything: null, paid: true, other: { not: null } }, select: ["anything"] });
+new ViewStream("/stream?view=a&view=b", { views: { a: { filter: { user: "x" }, select: ["user"] } } });
+same<ReturnType<typeof parameterOf>, string>(true);
+
 async function loop(): Promise<void> {
   for await (const change of view) same<typeof change, Change<Top>>(true);
 }
@@ -51,6 +59,18 @@ const options: ViewStreamOptions<Top> = {};
 options.limit = 3;
 // @ts-expect-error: a column that the rows lack
 options.key = "users";
+// @ts-expect-error: a condition on a column that the rows lack
+options.filter = { users: "x" };
+// @ts-expect-error: a column that is left out has no place among those that are shown
+new ViewStream<Pick<Top, "user">, Top>("/top10/stream", { select: ["count"] });
+// @ts-expect-error: a value that may be missing would show everybody's rows
+options.filter = { user: undefined };
+// @ts-expect-error: no value of a list is NULL
+options.filter = { user: ["x", null] };
+// @ts-expect-error: not not
+options.filter = { user: { not: { not: "x" } } };
+// @ts-expect-error: a moment has no text of its own
+options.filter = { user: new Date() };
 // @ts-expect-error: an order is a function
 options.sort = "count";
 // @ts-expect-error: a token is text, or gives it
