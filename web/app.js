@@ -4,7 +4,7 @@ import { Counter } from "./counter.js";
 import { announce, setText } from "./dom.js";
 import { Panel } from "./panel.js";
 import { Ranking } from "./ranking.js";
-import { nameIn } from "./routes.js";
+import { placeIn } from "./routes.js";
 import { Streams } from "./streams.js";
 import { Timeline } from "./timeline.js";
 import { Treemap } from "./treemap.js";
@@ -91,15 +91,15 @@ function addCharts() {
 
 /** Shows what the address asks for. */
 function route({ byReader = true } = {}) {
-  const name = nameIn(location.hash);
+  const { name, query } = placeIn(location.hash);
   const view = views.find((each) => each.name === name);
   showNotice();
-  if (routed && (viewPage?.view.name ?? null) === (view?.name ?? null)) return;
+  if (routed && (viewPage?.view.name ?? null) === (view?.name ?? null)) return viewPage?.show(query);
   routed = true;
   if (viewPage === null) scrolled = scrollY;
   if (viewPage !== null) lags.delete(viewPage);
   viewPage?.close();
-  viewPage = view === undefined ? null : new ViewPage(view, { onActivity });
+  viewPage = view === undefined ? null : new ViewPage(view, { query, onActivity });
   byId("home").hidden = viewPage !== null;
   byId("view").hidden = viewPage === null;
   heard = [];
@@ -114,7 +114,7 @@ function route({ byReader = true } = {}) {
 }
 
 function showNotice() {
-  const name = nameIn(location.hash);
+  const { name } = placeIn(location.hash);
   const missing = name !== null && !views.some((view) => view.name === name);
   const text = refused ? "Reading needs an access token here, and this browser has none that is good."
     : views.length === 0 ? (answers ? "The gateway serves no view yet." : "The gateway does not answer. Trying again…")
@@ -148,8 +148,9 @@ async function askViews() {
 function worst() {
   const open = shown().filter((panel) => panel.isStreaming);
   const statuses = open.map((panel) => panel.stream.status);
-  // Without a stream, what is shown comes from the list of views.
-  if (statuses.length === 0) return charts.size === 0 && viewPage === null && views.length > 0 ? (answers ? "live" : "stale") : "connecting";
+  // Without a stream, what is shown comes from the list of views, or is a refusal.
+  const wantsNone = viewPage === null ? charts.size === 0 && views.length > 0 : viewPage.isRefused;
+  if (statuses.length === 0) return wantsNone ? (answers ? "live" : "stale") : "connecting";
   return ["gone", "stale", "connecting", "live"].find((each) => statuses.includes(each)) ?? "connecting";
 }
 

@@ -5,6 +5,10 @@ import { clock, number } from "./values.js";
 /** What is said of a stream that has no connection because others have them all. */
 const NOT_STARTED = { status: "stale", reason: "paused", position: null };
 
+/** Of one that waits for the gateway's word on its filter, and of one that it does not take. */
+export const ASKED = { status: "connecting", reason: "", position: null };
+export const REFUSED = { status: "gone", word: "refused", reason: "", position: null };
+
 /** Whether the rows held may no longer be those of the view. */
 export const isOld = (stream) => stream !== null && stream.status !== "live" && stream.position !== null;
 
@@ -18,15 +22,15 @@ export class StatusLine {
     this.element = el("p", { class: "status", "data-status": "connecting" }, this.#state, this.#where, ...more);
   }
 
-  /** Shows a stream's status, or that there is none yet; `frame` is greyed while the data is old. */
+  /** Shows a stream's status, or `word` and why there is none; `frame` is greyed while the data is old. */
   show(stream, frame) {
-    const { status, reason, position, timestamp, size } = stream ?? NOT_STARTED;
+    const { status, reason, position, timestamp, size, word } = stream ?? NOT_STARTED;
     const old = isOld(stream);
     const paused = reason === "paused";
     this.element.dataset.status = status;
     frame.classList.toggle("is-old", old && status !== "connecting");
     const words = { connecting: old ? "reconnecting" : "connecting", stale: paused ? "paused" : "stale" };
-    setText(this.#state, words[status] ?? status);
+    setText(this.#state, word ?? words[status] ?? status);
     const time = position === null ? "" : `${old ? "as of " : ""}${clock(timestamp)}`;
     setText(this.#where, [time, (old || time === "") && reason && !paused ? reason : ""].filter(Boolean).join(" · "));
     this.element.title = position === null ? "" : `position ${position}, ${number(size)} rows`;

@@ -3,6 +3,10 @@ import { ViewStream } from "./viewcast.js";
 
 export class Viewer {
   #stream = null;
+  #address;
+  /** What is said while there is no stream; `null` for the usual. */
+  #standing = null;
+  #wanted = false;
   #paused = false;
   #status;
   #onActivity;
@@ -10,6 +14,7 @@ export class Viewer {
   /** `status` is the line that says where the stream stands; subclasses set `element`. */
   constructor(view, status, onActivity) {
     this.view = view;
+    this.#address = view.stream;
     this.#status = status;
     this.#onActivity = onActivity;
   }
@@ -20,9 +25,23 @@ export class Viewer {
   /** Opens the stream, or goes on with the one that was paused. */
   start() {
     if (this.isStreaming) return;
+    this.#wanted = true;
     this.#paused = false;
-    if (this.#stream !== null) return this.#stream.resume();
-    this.#stream = new ViewStream(this.view.stream, { shared: true });
+    if (this.#stream !== null) this.#stream.resume();
+    else this.#open();
+  }
+
+  /** Shows another stream of the view from now on; `null` for none, and why. */
+  follow(address, standing = null) {
+    this.#stream?.close();
+    [this.#stream, this.#address, this.#standing] = [null, address, standing];
+    if (this.#wanted && !this.#paused) this.#open();
+    this.showStatus();
+  }
+
+  #open() {
+    if (this.#address === null) return;
+    this.#stream = new ViewStream(this.#address, { shared: true });
     this.#stream.addEventListener("status", () => {
       this.showStatus();
       this.#onActivity(this, null);
@@ -47,5 +66,5 @@ export class Viewer {
   /** The stream has said something, with so many changed rows. */
   heard(changes) { this.#onActivity(this, changes); }
 
-  showStatus() { this.#status.show(this.#stream, this.element); }
+  showStatus() { this.#status.show(this.#stream ?? this.#standing, this.element); }
 }

@@ -1,6 +1,8 @@
-// One view on a page of its own: all its rows as a table, and its stream beside it.
+// One view on a page of its own: its rows as a table, all or those that a filter asks for, and its stream beside it.
 import { announce, copyButton, el, setText } from "./dom.js";
-import { StatusLine } from "./status.js";
+import { FilterBox, refusalOf } from "./filter.js";
+import { pathOf } from "./routes.js";
+import { ASKED, REFUSED, StatusLine } from "./status.js";
 import { Table } from "./table.js";
 import { typeOf } from "./values.js";
 import { Viewer } from "./viewer.js";
@@ -11,29 +13,60 @@ const WIDE = matchMedia("(min-width: 1000px)");
 
 export class ViewPage extends Viewer {
   #table = null;
-  #wire;
+  #wire = new Wire();
   #parts;
+  #box = null;
+  /** Of the stream that is shown; it names a window. */
+  #query = null;
+  /** Whether the gateway does not take it: there is no stream then. */
+  isRefused = false;
 
-  constructor(view, { onActivity }) {
+  constructor(view, { query, onActivity }) {
     const status = new StatusLine();
     super(view, status, onActivity);
-    const address = new URL(view.stream, location.href).href;
-    this.#wire = new Wire(address);
     this.#wire.element.hidden = !WIDE.matches;
     const heading = el("h2", { id: "view-title", tabindex: "-1" }, view.name);
     const count = el("p", { class: "count" });
-    const filter = el("input", { type: "search", placeholder: "Filter rows", "aria-label": "Filter rows", spellcheck: "false", autocomplete: "off",
+    const filter = el("input", { type: "search", placeholder: "Search these rows", "aria-label": "Search these rows", spellcheck: "false", autocomplete: "off",
       oninput: ({ target }) => this.#table?.filter(target.value) });
     const csv = copyButton("Copy as CSV", () => this.#table?.csv() ?? "");
-    const json = el("a", { class: "quiet", href: view.stream.replace(/\/stream$/, "") }, "JSON");
+    const json = el("a", { class: "quiet" }, "JSON");
     const toggle = el("button", { type: "button", class: "quiet", "aria-controls": "wire", onclick: () => this.#toggleWire() }, "Stream");
     toggle.setAttribute("aria-expanded", String(!this.#wire.element.hidden));
-    const body = el("div", { class: "body" }, el("p", { class: "empty" }, "Waiting for the first rows…"));
-    this.#parts = { heading, count, filter, toggle, body };
+    const body = el("div", { class: "body" });
+    this.#parts = { heading, count, filter, json, toggle, body };
+    if (view.filterable?.length > 0) this.#box = new FilterBox(view.filterable, (asked) => (location.hash = pathOf(view.name, asked)));
     this.element = el("article", { class: "panel view", "aria-labelledby": "view-title", "data-view": view.name },
       el("header", {}, el("div", { class: "view-title" }, el("a", { href: "#/" }, "All views"), heading), el("div", { class: "tools" }, csv, json, toggle), status.element),
+      ...(this.#box === null ? [] : [this.#box.element]),
       el("div", { class: "table-tools" }, filter, count),
       el("div", { class: "view-body" }, body, this.#wire.element));
+    this.show(query);
+  }
+
+  /** Shows all rows, or those that a query asks for if the gateway takes it. */
+  async show(query) {
+    if (query === this.#query) return;
+    [this.#query, this.isRefused] = [query, false];
+    const { stream } = this.view;
+    const [address, snapshot] = [stream, stream.replace(/\/stream$/, "")].map((path) => `${path}${query && "?"}${query}`);
+    this.#box?.show(query);
+    this.#wire.show(new URL(address, location.href).href);
+    this.#parts.json.setAttribute("href", snapshot);
+    this.#empty("Waiting for the first rows…");
+    if (query !== "") {
+      this.follow(null, ASKED);
+      const words = await refusalOf(snapshot);
+      // The reader may have gone on meanwhile.
+      if (query !== this.#query) return;
+      this.isRefused = words !== "";
+      if (this.isRefused) {
+        this.#box?.say(words);
+        this.#empty(this.#box === null ? words : "No rows without a filter that the gateway takes.");
+        return this.follow(null, REFUSED);
+      }
+    }
+    this.follow(address);
   }
 
   focus() {
@@ -59,8 +92,17 @@ export class ViewPage extends Viewer {
   }
 
   close() {
+    this.#query = null;
     super.close();
     this.#table?.close();
+  }
+
+  /** No rows, for a reason. */
+  #empty(words) {
+    this.#table?.close();
+    this.#table = null;
+    setText(this.#parts.count, "");
+    this.#parts.body.replaceChildren(el("p", { class: "empty" }, words));
   }
 
   #toggleWire() {

@@ -1,5 +1,5 @@
 // A stream as it comes over the wire, and how to read it elsewhere.
-import { copyButton, el } from "./dom.js";
+import { copyButton, el, setText } from "./dom.js";
 import { number } from "./values.js";
 
 /** Events kept in the document. */
@@ -18,19 +18,25 @@ export class Wire {
   #missed = 0;
   #asked = 0;
   #held = false;
+  #command = el("code");
   element;
 
-  /** `address` is the stream's, to be read by curl. */
-  constructor(address) {
-    const command = `curl -N ${/^[\w:/.%~-]+$/.test(address) ? address : `'${address.replaceAll("'", "'\\''")}'`}`;
+  constructor() {
     const hold = el("button", { type: "button", class: "quiet", "aria-pressed": "false", onclick: () => {
       this.#held = !this.#held;
       hold.setAttribute("aria-pressed", String(this.#held));
     } }, "Hold");
     this.element = el("aside", { class: "wire", id: "wire", "aria-label": "The stream as it comes" },
-      el("div", { class: "curl-line" }, el("code", {}, command), copyButton("Copy the curl command", () => command)),
+      el("div", { class: "curl-line" }, this.#command, copyButton("Copy the curl command", () => this.#command.textContent)),
       el("div", { class: "wire-tools" }, el("h3", {}, "Events as they come"), hold),
       this.#scroll);
+  }
+
+  /** Says how to read the stream of this address elsewhere; what came of another one goes. */
+  show(address) {
+    setText(this.#command, `curl -N ${/^[\w:/.%~-]+$/.test(address) ? address : `'${address.replaceAll("'", "'\\''")}'`}`);
+    [this.#waiting, this.#missed] = [[], 0];
+    this.#list.replaceChildren();
   }
 
   /** Takes an event, as the client's `wire` event has it. */

@@ -33,6 +33,7 @@ pub const ASSETS: &[Asset] = assets! {
     "counter.js": SCRIPT,
     "dom.js": SCRIPT,
     "favicon.svg": SVG,
+    "filter.js": SCRIPT,
     "index.html": HTML,
     "panel.js": SCRIPT,
     "ranking.js": SCRIPT,

@@ -31,8 +31,23 @@ function changes(before, after) {
   return `[${[...list(-1, "delete"), ...list(1, "insert")].join(",")}]`;
 }
 
+/** As docs/PROTOCOL.md W2, for texts: what of a list of row texts a query asks for, or null if it cannot be read. */
+function windowOf(query, filterable) {
+  const tests = [];
+  for (const [name, value] of new URLSearchParams(query)) {
+    if (name === "last-event-id") continue;
+    const match = /^(not\.)?(?:eq\.(.*)|in\.\((.*)\)|is\.(null|true|false))$/s.exec(value);
+    if (match === null || !filterable.includes(name)) return null;
+    const [, not, one, list, is] = match;
+    const values = is ? [is] : one !== undefined ? [one] : list.split(",").map((text) => text.replace(/^"(.*)"$/s, "$1"));
+    tests.push((row) => values.includes(String(row[name])) === (not === undefined) && (is === "null" || row[name] !== null));
+  }
+  return (texts) => texts.filter((text) => tests.every((test) => test(JSON.parse(text))));
+}
+
 class View {
-  subscribers = new Set();
+  filterable = [];
+  subscribers = new Map();
   frames = [];
   state = "live";
   constructor(name, columns, compute) {
@@ -43,33 +58,37 @@ class View {
     return `${this.timestamp}-${INCARNATION}`;
   }
   send(frame) {
-    for (const response of this.subscribers) response.write(frame);
+    for (const response of this.subscribers.keys()) response.write(frame);
+  }
+  /** Each window its own changes. */
+  sendChanges(before, after) {
+    for (const [response, window] of this.subscribers) response.write(encode("delta", this.position, changes(window(before), window(after))));
   }
   tick() {
     if (this.state !== "live") return;
     const rows = this.compute();
-    const data = changes(this.rows, rows);
+    const before = this.rows;
     this.rows = rows;
     this.timestamp = Math.max(Date.now(), this.timestamp + 1);
-    const frame = encode("delta", this.position, data);
-    this.frames.push({ timestamp: this.timestamp, frame });
+    this.frames.push({ timestamp: this.timestamp, before, after: rows });
     this.frames.splice(0, this.frames.length - HISTORY_MAX);
-    this.send(frame);
+    this.sendChanges(before, rows);
   }
-  subscribe(response, lastEventId) {
+  subscribe(response, lastEventId, window) {
     response.write("retry: 1000\n\n");
     const from = Number(/^(\d+)-5f3a9c$/.exec(lastEventId ?? "")?.[1] ?? 0);
     const kept = this.frames.some(({ timestamp }) => timestamp === from);
-    if (kept) for (const { timestamp, frame } of this.frames) if (timestamp > from) response.write(frame);
-    if (!kept) response.write(encode("base", this.position, `[${this.rows.join(",")}]`));
+    const missed = this.frames.filter(({ timestamp }) => timestamp > from);
+    if (kept) for (const { timestamp, before, after } of missed) response.write(encode("delta", `${timestamp}-${INCARNATION}`, changes(window(before), window(after))));
+    if (!kept) response.write(encode("base", this.position, `[${window(this.rows).join(",")}]`));
     if (this.state === "lost") response.write(encode("upstream", this.position, '"lost"'));
-    this.subscribers.add(response);
+    this.subscribers.set(response, window);
     response.on("close", () => this.subscribers.delete(response));
   }
   describe() {
     const { name, columns, position, state } = this;
     const stream = `/${encodeURIComponent(name)}/stream`;
-    return { name, columns, rows: this.rows.length, position, subscribers: this.subscribers.size, upstream: state, stream };
+    return { name, columns, filterable: this.filterable, rows: this.rows.length, position, subscribers: this.subscribers.size, upstream: state, stream };
   }
 }
 
@@ -89,8 +108,7 @@ class BigView extends View {
     const inserted = Array.from({ length: 20 }, () => this.row((this.#next += 1)));
     this.rows.push(...inserted);
     this.timestamp = Math.max(Date.now(), this.timestamp + 1);
-    const list = (key, rows) => rows.map((text) => `{"${key}":${text}}`);
-    this.send(encode("delta", this.position, `[${[...list("delete", deleted), ...list("insert", inserted)].join(",")}]`));
+    this.sendChanges(deleted, inserted);
   }
 }
 
@@ -101,6 +119,7 @@ export async function startFakeGateway({ port = 0, tickMs = 1000, edits = 25, on
     .views()
     .filter(([name]) => only === null || only.includes(name))
     .map((view) => new View(...view));
+  for (const view of views) view.filterable = { user_edits: ["user"], hot_pages: ["wiki"] }[view.name] ?? [];
   if (bigRows > 0) views.push(new BigView(bigRows));
   const timer = setInterval(() => {
     wikipedia.edit(edits);
@@ -108,10 +127,16 @@ export async function startFakeGateway({ port = 0, tickMs = 1000, edits = 25, on
   }, tickMs);
   const server = createServer((request, response) => {
     const url = new URL(request.url, "http://localhost");
-    const view = views.find(({ name }) => url.pathname === `/${encodeURIComponent(name)}/stream`);
-    if (view !== undefined) {
+    const view = views.find(({ name }) => url.pathname.replace(/\/stream$/, "") === `/${encodeURIComponent(name)}`);
+    const window = view && windowOf(url.search, view.filterable);
+    if (window === null) {
+      const words = { error: "parameter number 1 of the query is no condition", hint: `Columns to filter by: ${view.filterable.join(", ") || "none"}.` };
+      response.writeHead(400, { "content-type": "application/json" }).end(JSON.stringify(words));
+    } else if (view !== undefined && !url.pathname.endsWith("/stream")) {
+      response.writeHead(200, { "content-type": "application/json" }).end(`[${window(view.rows)}]`);
+    } else if (view !== undefined) {
       response.writeHead(200, { "content-type": "text/event-stream; charset=utf-8", "cache-control": "no-store, no-transform" });
-      view.subscribe(response, request.headers["last-event-id"] ?? url.searchParams.get("last-event-id"));
+      view.subscribe(response, request.headers["last-event-id"] ?? url.searchParams.get("last-event-id"), window);
     } else if (url.pathname === "/views" && refuse) {
       response.writeHead(401, { "content-type": "application/json", "www-authenticate": "Bearer" }).end('{"error":"a token is needed"}');
     } else if (url.pathname === "/views") {
@@ -142,7 +167,7 @@ export async function startFakeGateway({ port = 0, tickMs = 1000, edits = 25, on
       const view = views.find((each) => each.name === name);
       view.state = "gone";
       view.send(encode("gone", view.position, '{"reason":"view was dropped"}'));
-      for (const response of view.subscribers) response.end();
+      for (const response of view.subscribers.keys()) response.end();
     },
     async close() {
       clearInterval(timer);

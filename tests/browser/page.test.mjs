@@ -12,8 +12,8 @@ const TABLES = ["user_edits", "mz_catalog.mz_views", "mz_internal.mz_frontiers"]
 const SCREENSHOTS = process.env.SCREENSHOT_DIR ?? fileURLToPath(new URL("../../target/screenshots", import.meta.url));
 const STREAMS_MAX = 5;
 /** What the page may weigh, uncompressed, in bytes: scripts, and all of it. */
-const SCRIPTS_MAX = 100_000;
-const PAGE_MAX = 120_000;
+const SCRIPTS_MAX = 105_000;
+const PAGE_MAX = 125_000;
 /** Layout shift that Google's measure still calls good. */
 const SHIFT_MAX = 0.1;
 const AXE = readFileSync(fileURLToPath(new URL("node_modules/axe-core/axe.min.js", import.meta.url)), "utf8");
