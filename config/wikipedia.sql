@@ -44,6 +44,13 @@ FROM edits
 WHERE user_name IS NOT NULL
 GROUP BY user_name;
 
+-- The largest of them, one row for each page that somebody edited: what a
+-- gateway's windows are for (page_edits?user=eq.Preferwiki).
+CREATE MATERIALIZED VIEW IF NOT EXISTS page_edits AS
+SELECT user_name AS "user", wiki, page, count(*) AS edits, sum(bytes) AS bytes
+FROM edits
+GROUP BY user_name, wiki, page;
+
 CREATE MATERIALIZED VIEW IF NOT EXISTS top10 AS
 SELECT "user", count
 FROM user_edits

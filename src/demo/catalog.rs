@@ -22,20 +22,22 @@ pub(super) mod number {
     pub(in super::super) const HOT_PAGES: usize = 4;
     /// `user_edits`.
     pub(in super::super) const USER_EDITS: usize = 5;
+    /// `page_edits`.
+    pub(in super::super) const PAGE_EDITS: usize = 6;
     /// `wikis`.
-    pub(in super::super) const WIKIS: usize = 6;
+    pub(in super::super) const WIKIS: usize = 7;
     /// `mz_catalog.mz_views`.
-    pub(in super::super) const MZ_VIEWS: usize = 7;
+    pub(in super::super) const MZ_VIEWS: usize = 8;
     /// `mz_internal.mz_frontiers`.
-    pub(in super::super) const MZ_FRONTIERS: usize = 8;
+    pub(in super::super) const MZ_FRONTIERS: usize = 9;
     /// `mz_catalog.mz_objects`.
-    pub(in super::super) const MZ_OBJECTS: usize = 9;
+    pub(in super::super) const MZ_OBJECTS: usize = 10;
     /// `mz_catalog.mz_columns`.
-    pub(in super::super) const MZ_COLUMNS: usize = 10;
+    pub(in super::super) const MZ_COLUMNS: usize = 11;
     /// `mz_catalog.mz_schemas`.
-    pub(in super::super) const MZ_SCHEMAS: usize = 11;
+    pub(in super::super) const MZ_SCHEMAS: usize = 12;
     /// `mz_catalog.mz_databases`.
-    pub(in super::super) const MZ_DATABASES: usize = 12;
+    pub(in super::super) const MZ_DATABASES: usize = 13;
 }
 
 /// Schemas by id.
@@ -175,6 +177,7 @@ mod tests {
             (number::EDITS_PER_MINUTE, "edits_per_minute"),
             (number::HOT_PAGES, "hot_pages"),
             (number::USER_EDITS, "user_edits"),
+            (number::PAGE_EDITS, "page_edits"),
             (number::WIKIS, "wikis"),
             (number::MZ_VIEWS, "mz_views"),
             (number::MZ_FRONTIERS, "mz_internal.mz_frontiers"),

@@ -77,13 +77,14 @@ pub use replay::{prepare, replay};
 
 /// The views that the demo streams, in the order in which a page shows them;
 /// the first one is the default view.
-pub const VIEWS: [&str; 8] = [
+pub const VIEWS: [&str; 9] = [
     "counter",
     "top10",
     "edits_by_language",
     "edits_per_minute",
     "hot_pages",
     "user_edits",
+    "page_edits",
     "mz_catalog.mz_views",
     "mz_internal.mz_frontiers",
 ];

@@ -34,6 +34,21 @@ fn sum_of_bytes(edits: &[Edit]) -> Value {
     Value::Numeric(edits.iter().map(|edit| edit.bytes as i128).sum())
 }
 
+fn page_edits(edits: &[Edit]) -> Vec<Row> {
+    let mut pages: BTreeMap<(Option<&str>, &str, &str), (usize, i128)> = BTreeMap::new();
+    for edit in edits {
+        let page = pages.entry((edit.user.as_deref(), &edit.wiki, &edit.page));
+        let page = page.or_default();
+        *page = (page.0 + 1, page.1 + edit.bytes as i128);
+    }
+    let rows = pages.into_iter().map(|((user, wiki, page), sums)| {
+        let user = user.map_or(Value::Null, Value::text);
+        let [wiki, page] = [wiki, page].map(Value::text);
+        row([user, wiki, page, bigint(sums.0), Value::Numeric(sums.1)])
+    });
+    rows.collect()
+}
+
 /// The rows of every view that hangs on edits, by relation number.
 fn recompute(
     edits: &[Edit],
@@ -97,6 +112,7 @@ fn recompute(
     BTreeMap::from([
         (number::COUNTER, vec![counter]),
         (number::USER_EDITS, user_edits),
+        (number::PAGE_EDITS, page_edits(edits)),
         (number::TOP10, top10),
         (number::EDITS_BY_LANGUAGE, by_language.collect()),
         (number::EDITS_PER_MINUTE, per_minute.collect()),

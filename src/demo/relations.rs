@@ -39,6 +39,16 @@ const HOT_COLUMNS: Columns = &[
 const USER_EDITS: &str = "SELECT user_name AS \"user\", count(*) AS count FROM edits \
     WHERE user_name IS NOT NULL GROUP BY user_name";
 
+const PAGE_EDITS: &str = "SELECT user_name AS \"user\", wiki, page, count(*) AS edits, \
+    sum(bytes) AS bytes FROM edits GROUP BY user_name, wiki, page";
+const PAGE_COLUMNS: Columns = &[
+    ("user?", Text),
+    ("wiki", Text),
+    ("page", Text),
+    ("edits", BigInt),
+    ("bytes", Numeric),
+];
+
 const WIKIS_COLUMNS: Columns = &[("code", Text), ("language", Text), ("family", Text)];
 
 const MZ_VIEWS_COLUMNS: Columns = &[
@@ -112,6 +122,7 @@ pub(super) fn relations(dialect: DemoDialect) -> Vec<Relation> {
         view(5, "edits_per_minute", PER_MINUTE, MINUTE_COLUMNS),
         view(6, "hot_pages", HOT_PAGES, HOT_COLUMNS),
         view(7, "user_edits", USER_EDITS, USER_COLUMNS),
+        view(8, "page_edits", PAGE_EDITS, PAGE_COLUMNS),
         Relation {
             kind: Kind::Table,
             ..wikis

@@ -267,7 +267,7 @@ mod tests {
     #[test]
     fn schema_is_cut_into_its_statements() {
         let statements = statements(SCHEMA);
-        assert_eq!(statements.len(), 8);
+        assert_eq!(statements.len(), 9);
         for statement in statements {
             assert!(statement.starts_with("CREATE "), "{statement}");
             assert!(statement.contains(" IF NOT EXISTS "), "{statement}");

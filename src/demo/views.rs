@@ -115,6 +115,7 @@ pub(super) fn build(
         (number::COUNTER, counter(edits.clone(), unit.1)),
         (number::USER_EDITS, users.clone()),
         (number::TOP10, top(users)),
+        (number::PAGE_EDITS, page_edits(edits.clone())),
         (number::EDITS_PER_MINUTE, per_minute(edits.clone(), pace)),
         (number::HOT_PAGES, hot_pages(edits, pace)),
         (number::WIKIS, wikis.1),
@@ -166,6 +167,25 @@ fn user_edits(edits: Edits<'_>) -> Collection<'_> {
     summarize(
         users(edits),
         Box::new(|user, sums| Some(extended(user, [Value::BigInt(sums.rows)]))),
+    )
+}
+
+/// User (NULL for all without a name), wiki, page, edits, their bytes.
+fn page_edits(edits: Edits<'_>) -> Collection<'_> {
+    let by_page = flat_map(
+        edits,
+        Box::new(|edit, timestamp, diff, out| {
+            let user = edit.user.as_ref().map_or(Value::Null, Value::text);
+            let page = [user, Value::text(&edit.wiki), Value::text(&edit.page)];
+            out.push((Row::from(page), timestamp, edit_diff(&edit, diff)));
+        }),
+    );
+    summarize(
+        by_page,
+        Box::new(|page, sums| {
+            let sums = [Value::BigInt(sums.rows), numeric(sums.bytes)];
+            Some(extended(page, sums))
+        }),
     )
 }
 

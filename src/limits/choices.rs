@@ -64,7 +64,13 @@ pub const CATALOG_MISSED_MAX: Duration = Duration::from_secs(20);
 pub const FILTER_COLUMNS_MAX: usize = 8;
 
 /// Columns of the demo's views that its clients may ask for rows by.
-pub const DEMO_FILTERS: &[&str] = &["user_edits:user", "hot_pages:wiki"];
+pub const DEMO_FILTERS: &[&str] = &[
+    "user_edits:user",
+    "hot_pages:wiki",
+    "page_edits:user",
+    "page_edits:wiki",
+    "page_edits:page",
+];
 
 /// Columns of a view whose values must be those of a token.
 pub const ROW_RULES_MAX: usize = 8;

@@ -9,7 +9,7 @@ import { ViewStream } from "../../web/viewcast.js";
 
 /** Ids that all clients must have in common before they are compared. */
 const COMMON_IDS = 3;
-const VIEWS = ["counter", "top10", "edits_by_language", "edits_per_minute", "hot_pages", "user_edits"];
+const VIEWS = ["counter", "top10", "edits_by_language", "edits_per_minute", "hot_pages", "user_edits", "page_edits"];
 
 const url = gatewayUrl();
 let browser;

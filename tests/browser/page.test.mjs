@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { gatewayUrl, launch, newPage, newTab, panel, picture, subscribers, until, untilLive } from "./chromium.mjs";
 
 const CHARTS = ["counter", "edits_per_minute", "top10", "edits_by_language", "hot_pages"];
-const TABLES = ["user_edits", "mz_catalog.mz_views", "mz_internal.mz_frontiers"];
+const TABLES = ["user_edits", "page_edits", "mz_catalog.mz_views", "mz_internal.mz_frontiers"];
 const SCREENSHOTS = process.env.SCREENSHOT_DIR ?? fileURLToPath(new URL("../../target/screenshots", import.meta.url));
 const STREAMS_MAX = 5;
 /** What the page may weigh, uncompressed, in bytes: scripts, and all of it. */

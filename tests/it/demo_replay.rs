@@ -93,7 +93,7 @@ fn replay_creates_seeds_inserts_and_goes_on_after_a_lost_connection() {
             }
             sql
         };
-        for _ in 0..8 {
+        for _ in 0..9 {
             assert!(next().starts_with("CREATE "));
         }
         assert_eq!(next(), "SELECT count(*) FROM wikis");

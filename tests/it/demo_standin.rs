@@ -69,6 +69,7 @@ fn statements_of_the_modern_dialect_are_answered() {
         "edits_by_language",
         "edits_per_minute",
         "hot_pages",
+        "page_edits",
         "top10",
         "user_edits",
     ];
@@ -77,7 +78,7 @@ fn statements_of_the_modern_dialect_are_answered() {
         names(query(&mut client, "SHOW VIEWS")),
         Vec::<String>::new()
     );
-    assert_eq!(query(&mut client, "SHOW OBJECTS").len(), 7);
+    assert_eq!(query(&mut client, "SHOW OBJECTS").len(), 8);
     let columns = query(
         &mut client,
         "SHOW COLUMNS FROM materialize.public.\"counter\"",
@@ -157,7 +158,7 @@ fn statements_of_the_old_dialect_are_answered() {
         ["bytes", "editors", "edits"],
         "sorted by name"
     );
-    assert_eq!(query(&mut client, "SHOW VIEWS").len(), 6);
+    assert_eq!(query(&mut client, "SHOW VIEWS").len(), 7);
     let (code, message) = error(
         &mut client,
         "COPY (TAIL top10 WITH (PROGRESS) AS OF 1) TO STDOUT",

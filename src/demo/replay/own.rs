@@ -12,7 +12,7 @@ use crate::demo::error::DemoError;
 type Own = (&'static str, &'static [(&'static str, &'static str)]);
 
 /// All of config/wikipedia.sql; a test compares them.
-const OWN: [Own; 8] = [
+const OWN: [Own; 9] = [
     (
         "edits",
         &[
@@ -32,6 +32,16 @@ const OWN: [Own; 8] = [
     ),
     ("counter", &[("edits", ""), ("bytes", ""), ("editors", "")]),
     ("user_edits", &[("user", ""), ("count", "")]),
+    (
+        "page_edits",
+        &[
+            ("user", ""),
+            ("wiki", ""),
+            ("page", ""),
+            ("edits", ""),
+            ("bytes", ""),
+        ],
+    ),
     ("top10", &[("user", ""), ("count", "")]),
     (
         "edits_by_language",
@@ -155,6 +165,6 @@ mod tests {
             &found(&[good[0], good[1], good[2], ("x", "text")]),
             own
         ));
-        assert!(is_own(&found(&[("minute", "x"), ("edits", "y")]), OWN[6].1));
+        assert!(is_own(&found(&[("minute", "x"), ("edits", "y")]), OWN[7].1));
     }
 }
