@@ -304,7 +304,10 @@ impl Joint {
         let floor = self.parts.iter().filter_map(Part::floor).max();
         // If all are quiet, they are unchanged up to the furthest of them.
         let together = moving.max().map(|head| floor.max(Some(head)));
-        let at_most = closed.min().or(together.flatten()).or(all.max())?;
+        // If none can change any more, they are what they are at any later time,
+        // also at one that views before them were shown at.
+        let for_good = all.max().map(|head| Some(head).max(self.time));
+        let at_most = closed.min().or(together.flatten()).or(for_good.flatten())?;
         let whole_at = |time| self.parts.iter().map(move |part| part.whole_at(time));
         let time = common_time(at_most, |time| whole_at(time).min());
         let is_reached = floor.is_none_or(|floor| floor <= time) && self.time <= Some(time);
@@ -344,3 +347,6 @@ impl Drop for Joint {
         self.parts.iter().for_each(|part| part.leave(self.end));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,124 @@
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::*;
+use crate::model::event::{Description, Kept, TailEvent};
+use crate::model::now::Now;
+use crate::model::position::Incarnation;
+use crate::model::reason::Why;
+use crate::model::retention::RetentionLimits;
+use crate::model::view::ViewBuilder;
+use crate::relay::log::jobs::AtOnce;
+use crate::relay::publish::publisher::{Publisher, Settings};
+use crate::relay::thread::thread_view::ThreadView;
+
+/// A view with its publisher and one thread, without any actor, socket or clock.
+struct Bottle {
+    name: &'static str,
+    publisher: Publisher,
+    thread: Rc<RefCell<ThreadView>>,
+    now: Now,
+}
+
+impl Bottle {
+    fn new(name: &'static str, now: Now) -> Self {
+        let shared = Arc::new(SharedView::new(name.to_owned(), Arc::new(AtOnce), now));
+        let settings = Settings {
+            heartbeat: Duration::from_secs(15),
+            min_interval: Duration::ZERO,
+            retention: RetentionLimits {
+                bytes_max: 1 << 20,
+                age_ms_max: 60_000,
+            },
+            view_bytes_max: 1 << 20,
+            upstream_timeout: Duration::from_secs(30),
+        };
+        let thread = ThreadView::new(Arc::clone(&shared), Box::new(|| ()));
+        Bottle {
+            name,
+            publisher: Publisher::new(shared, settings, now),
+            thread: Rc::new(RefCell::new(thread)),
+            now,
+        }
+    }
+
+    fn tell(&mut self, event: TailEvent) {
+        assert_eq!(self.publisher.handle(event, self.now), None);
+        self.look();
+    }
+
+    fn look(&mut self) {
+        self.publisher.look(self.now);
+        let _ = self.thread.borrow_mut().news(self.now.instant);
+    }
+
+    /// A view with one row that is known from one time to another.
+    fn begin(&mut self, incarnation: &str, from: u64, to: u64) {
+        self.tell(TailEvent::Described(Description {
+            columns: Vec::new(),
+            kept: Kept::all(0),
+            incarnation: Incarnation::of([incarnation]),
+            is_steady: true,
+        }));
+        let mut view = ViewBuilder::new();
+        view.add(&format!("{{\"of\":\"{incarnation}\"}}"), 1);
+        let view = view.finish(Timestamp::new(from)).unwrap();
+        self.tell(TailEvent::Snapshot(view));
+        self.tell(TailEvent::Progress(Timestamp::new(to)));
+    }
+
+    fn chosen(&self) -> Chosen {
+        Chosen {
+            local: Rc::clone(&self.thread),
+            name: self.name.to_owned(),
+            window: None,
+        }
+    }
+}
+
+/// What the stream has to say, once the publishers have had their turn.
+fn said(joint: &mut Joint, bottles: [&mut Bottle; 2]) -> String {
+    let mut said = Vec::new();
+    let now = bottles[0].now.instant;
+    for bottle in bottles {
+        // The first time something is wanted of them.
+        for _ in 0..2 {
+            while let Poll::Ready(Some(bytes)) = joint.poll_next(now, Waker::noop()) {
+                said.extend_from_slice(&bytes);
+            }
+            bottle.look();
+        }
+    }
+    String::from_utf8(said).unwrap()
+}
+
+/// The one was known ahead of time, and both were shown at that time; another
+/// one takes its place that will never come as far.
+#[test]
+fn joint_views_that_are_final_are_shown_at_a_time_that_others_had_before_them() {
+    let now = Now {
+        instant: Instant::now(),
+        wall_ms: 1_000_000,
+    };
+    let (mut v, mut w) = (Bottle::new("v", now), Bottle::new("w", now));
+    v.begin("v", 100, 900);
+    w.begin("w", 150, 150);
+    w.tell(TailEvent::Complete);
+    let views = [v.chosen(), w.chosen()];
+    let heartbeat = Duration::from_secs(15);
+    let rng = Rng::with_seed(1);
+    let mut joint = Joint::new(&views, &[], heartbeat, now.instant, rng, ());
+    let text = said(&mut joint, [&mut v, &mut w]);
+    assert!(text.contains("{\"position\":900}"), "{text}");
+    v.tell(TailEvent::Gone(Why::Moved));
+    v.begin("another", 300, 400);
+    v.tell(TailEvent::Complete);
+    let text = said(&mut joint, [&mut v, &mut w]);
+    assert!(text.contains("v.gone"), "{text}");
+    let base = text.find("\"of\":\"another\"").expect("its base");
+    let consistent = text.find("{\"position\":900}").expect("together");
+    assert!(base < consistent, "{text}");
+    let id = format!("id: 400-{}.150-", Incarnation::of(["another"]));
+    assert!(text.contains(&id), "{text}");
+}
