@@ -75,3 +75,4 @@ mod transcripts;
 mod values;
 mod ways;
 mod went_back;
+mod windows_oracle;

@@ -58,7 +58,7 @@ impl Windowed {
         &mut self,
         log: &Rc<RefCell<LocalLog>>,
         shared: &Arc<SharedView>,
-        wants_beats: bool,
+        is_alone: bool,
         now: Instant,
     ) -> Seated {
         if self.seat.as_ref().is_some_and(|seat| seat.is_of(log)) {
@@ -73,7 +73,7 @@ impl Windowed {
         match (self.choose)(&layout) {
             Ok(window) if window.is_all() => Seated::Nowhere,
             Ok(window) => {
-                self.seat = Some(Seat::take(log, shared, window, wants_beats, now));
+                self.seat = Some(Seat::take(log, shared, window, is_alone, now));
                 Seated::Here
             }
             Err(reason) => {

@@ -38,10 +38,10 @@ impl Seat {
         log: &Rc<RefCell<LocalLog>>,
         shared: &Arc<SharedView>,
         window: Window,
-        wants_beats: bool,
+        is_alone: bool,
         now: Instant,
     ) -> Self {
-        let (at, incarnation, is_new) = log.borrow_mut().enter_window(window, wants_beats, now);
+        let (at, incarnation, is_new) = log.borrow_mut().enter_window(window, is_alone, now);
         if is_new {
             shared.open_window();
         }

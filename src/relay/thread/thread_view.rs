@@ -39,6 +39,8 @@ pub struct ThreadView {
     pub(super) rounds: Rounds,
     /// The same of windows that have news, while they are written to.
     outlets: Vec<Weak<dyn WriteNews>>,
+    /// Those of windows of logs that were let go: they are to find out.
+    strays: Vec<Weak<dyn WriteNews>>,
     /// Of a thousand streams, those that were told to end.
     ending: u16,
 }
@@ -58,6 +60,7 @@ impl ThreadView {
             waiting: Vec::new(),
             rounds: Rounds::default(),
             outlets: Vec::new(),
+            strays: Vec::new(),
             ending: 0,
         }
     }
@@ -106,6 +109,8 @@ impl ThreadView {
             return;
         }
         let mut outlets = std::mem::take(&mut self.outlets);
+        let strays = self.strays.len().saturating_sub(room);
+        outlets.extend(self.strays.drain(strays..));
         self.each_log(|log| log.windows.next_outlets(room, &mut outlets));
         // No log is borrowed any more: they look into it.
         for outlet in outlets.drain(..) {
@@ -120,7 +125,7 @@ impl ThreadView {
     pub fn written(&mut self, now: Instant) -> Step {
         let mut logs = self.log.iter().chain(&self.last_log);
         let is_more = logs.any(|log| log.borrow().windows.is_in_round());
-        self.rounds.written(is_more, now)
+        self.rounds.written(is_more || !self.strays.is_empty(), now)
     }
 
     fn each_log(&self, mut each: impl FnMut(&mut LocalLog)) {
@@ -204,7 +209,9 @@ impl ThreadView {
         if let Some(last) = std::mem::replace(&mut self.log, next)
             && let Some(before) = self.last_log.replace(last)
         {
-            before.borrow_mut().forget();
+            let mut before = before.borrow_mut();
+            before.forget();
+            before.windows.all_outlets(&mut self.strays);
         }
     }
 }

@@ -97,13 +97,13 @@ impl Windows {
     pub(super) fn enter(
         &mut self,
         window: Window,
-        wants_beats: bool,
+        is_alone: bool,
         first: Cursor,
         now: Instant,
     ) -> ((usize, usize), Incarnation, bool) {
         let incarnation = window.incarnation(self.log.incarnation);
         let (number, is_new) = self.open(window, first, now);
-        let place = self.get_mut(number).map(|open| open.enter(wants_beats));
+        let place = self.get_mut(number).map(|open| open.enter(is_alone));
         ((number, place.unwrap_or_default()), incarnation, is_new)
     }
 

@@ -33,11 +33,11 @@ impl LocalLog {
     pub(in crate::relay::thread) fn enter_window(
         &mut self,
         window: Window,
-        wants_beats: bool,
+        is_alone: bool,
         now: Instant,
     ) -> (At, Incarnation, bool) {
         let end = self.frames.end();
-        self.windows.enter(window, wants_beats, end, now)
+        self.windows.enter(window, is_alone, end, now)
     }
 
     /// A place is given back; whether the window is closed by this.
@@ -93,6 +93,9 @@ impl LocalLog {
             };
             open.stand(at.1, reached);
             let cursor = open.cursor(at.1).unwrap_or(reached);
+            if open.is_out_of_time(at.1, self.frames.first()) {
+                return Due::Forgotten;
+            }
             match open.ahead(at.1, until) {
                 Ahead::Frame(frame, behind) => return Due::Frame(frame, behind),
                 Ahead::Beat(beat) => return Due::Frame(beat, self.frames.end()),
@@ -223,7 +226,11 @@ impl LocalLog {
 
     /// Whether what a reader lacks is not kept any more.
     pub(in crate::relay::thread) fn is_window_forgotten(&self, at: At, cursor: Cursor) -> bool {
-        self.is_window_behind(at, cursor) && self.is_forgotten(self.stands(at, cursor))
+        if self.is_window_behind(at, cursor) {
+            return self.is_forgotten(self.stands(at, cursor));
+        }
+        let open = self.windows.get(at.0);
+        open.is_some_and(|open| open.is_out_of_time(at.1, self.frames.first()))
     }
 
     /// Where a reader stands who may have read on since it last asked.

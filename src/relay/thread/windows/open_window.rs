@@ -104,8 +104,8 @@ impl OpenWindow {
     }
 
     /// One reader more, who waits for a base first; its place.
-    pub(in crate::relay::thread) fn enter(&mut self, wants_beats: bool) -> usize {
-        self.readers.enter(wants_beats)
+    pub(in crate::relay::thread) fn enter(&mut self, is_alone: bool) -> usize {
+        self.readers.enter(is_alone)
     }
 
     /// A reader is gone; whether it was the last one.
@@ -257,6 +257,22 @@ impl OpenWindow {
     /// Whether anybody is to be sent heartbeats.
     pub(in crate::relay::thread) fn wants_beats(&self) -> bool {
         self.readers.wants_beats()
+    }
+
+    /// Whether a reader of several views lacks a frame that a log, which begins at
+    /// this place, has forgotten. At which times the view is known between the
+    /// frame's changes and those before is forgotten with it.
+    pub(in crate::relay::thread) fn is_out_of_time(&self, place: usize, first: Cursor) -> bool {
+        let Some(reader) = self.readers.get(place).filter(|reader| !reader.is_alone) else {
+            return false;
+        };
+        let cursor = reader.cursor.filter(|cursor| self.first <= *cursor);
+        let lacks = |cursor: Cursor| {
+            let read = self.frames.partition_point(|held| held.behind <= cursor);
+            let next = self.frames.get(read);
+            next.is_some_and(|held| held.behind <= first)
+        };
+        cursor.is_some_and(lacks)
     }
 
     /// What a reader is to be given next, with changes up to this time only.

@@ -19,7 +19,9 @@ enum WakeUp {
 pub(super) struct Reader {
     /// Where it stands in the view's log; `None` until it has the base.
     pub(super) cursor: Option<Cursor>,
-    wants_beats: bool,
+    /// It shows one view, and is sent heartbeats. Else it shows several, at times
+    /// which they have in common, and says by itself that nothing has changed.
+    pub(super) is_alone: bool,
     /// It lacks the current heartbeat.
     pub(super) lacks_beat: bool,
     wake_up: Option<WakeUp>,
@@ -40,7 +42,7 @@ pub(super) struct Readers {
 
 impl Readers {
     /// One more, who waits for a base first; its place.
-    pub(super) fn enter(&mut self, wants_beats: bool) -> usize {
+    pub(super) fn enter(&mut self, is_alone: bool) -> usize {
         self.entered += 1;
         let place = self.free.pop().unwrap_or_else(|| {
             // Most windows have one reader.
@@ -50,7 +52,7 @@ impl Readers {
         });
         if let Some(reader) = self.places.get_mut(place) {
             *reader = Some(Reader {
-                wants_beats,
+                is_alone,
                 ..Reader::default()
             });
         }
@@ -119,13 +121,13 @@ impl Readers {
     /// Whether any is to be sent heartbeats.
     pub(super) fn wants_beats(&self) -> bool {
         let mut readers = self.places.iter().flatten();
-        readers.any(|reader| reader.wants_beats && reader.cursor.is_some())
+        readers.any(|reader| reader.is_alone && reader.cursor.is_some())
     }
 
     /// There is a heartbeat for those who want it.
     pub(super) fn owe_beat(&mut self) {
         for reader in self.iter_mut() {
-            reader.lacks_beat = reader.wants_beats && reader.cursor.is_some();
+            reader.lacks_beat = reader.is_alone && reader.cursor.is_some();
         }
     }
 

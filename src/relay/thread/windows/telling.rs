@@ -216,6 +216,13 @@ impl Windows {
         }
     }
 
+    /// Adds all outlets.
+    pub(in crate::relay::thread) fn all_outlets(&self, outlets: &mut Vec<Weak<dyn WriteNews>>) {
+        for open in self.open.iter().flatten() {
+            open.outlets(0, usize::MAX, outlets);
+        }
+    }
+
     /// Waits for a window's base; it, if somebody does not wait for it already.
     pub(in crate::relay::thread) fn want_base(
         &mut self,
