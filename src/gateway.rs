@@ -180,6 +180,8 @@ fn limits(config: &Config) -> Limits {
         connections: connections.max,
         per_address: connections.max_per_address,
         per_view: connections.max_per_view,
+        windows_per_address: connections.max_windows_per_address,
+        windows_per_view: connections.max_windows_per_view,
     }
 }
 

@@ -117,7 +117,7 @@ impl Follower<'_> {
 
     fn listed(&mut self, listed: &Listed) -> Vec<PatternEffect> {
         let all = self.sources.all();
-        let served: Vec<String> = all.iter().map(|(shared, _)| shared.name.clone()).collect();
+        let served: Vec<String> = all.iter().map(|it| it.shared.name.clone()).collect();
         self.found.retain(|name, _| served.contains(name));
         let state = |name: &str| {
             let found = self.found.get(name);
@@ -173,7 +173,7 @@ impl Follower<'_> {
         self.tails.retain(|slot| lock(slot).is_some());
         self.tails.push(TailSlot::clone(&slot));
         let found = Found {
-            shared: Arc::clone(&source.0),
+            shared: Arc::clone(&source.shared),
             slot,
             arbiter,
             over,

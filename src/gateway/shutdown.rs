@@ -76,9 +76,9 @@ impl Ending<'_> {
     async fn carry_out(&self, effect: Effect) {
         match effect {
             Effect::Close { per_mille } => {
-                for (shared, publisher) in self.gateway.sources.all().iter() {
-                    shared.close(per_mille);
-                    publisher.do_send(Wake);
+                for source in self.gateway.sources.all().iter() {
+                    source.shared.close(per_mille);
+                    source.publisher.do_send(Wake);
                 }
             }
             Effect::StopUpstreams => {
@@ -102,7 +102,7 @@ impl Ending<'_> {
 
     fn streams(&self) -> usize {
         let all = self.gateway.sources.all();
-        let counts = all.iter().map(|(shared, _)| shared.subscriber_count());
+        let counts = all.iter().map(|source| source.shared.subscriber_count());
         counts.sum()
     }
 }

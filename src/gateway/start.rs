@@ -7,6 +7,7 @@ use crossbeam_channel::{Sender, bounded};
 
 use crate::config::views::{ViewChoice, What};
 use crate::config::{Config, Dialect};
+use crate::http::rules::Rules;
 use crate::http::sources::Source;
 use crate::limits::TAIL_CHANNEL_EVENTS;
 use crate::model::retention::RetentionLimits;
@@ -79,7 +80,12 @@ pub fn start_view(
     let catalog = Some(catalog.clone());
     let handle = tail::spawn(settings, connector, catalog, sender, wake, fatal.clone())?;
     *tail.lock().unwrap_or_else(PoisonError::into_inner) = Some(handle);
-    Ok(((shared, publisher), tail, arbiter))
+    let source = Source {
+        shared,
+        publisher,
+        rules: Arc::new(Rules::new(view.filter.clone(), view.rows.clone())),
+    };
+    Ok((source, tail, arbiter))
 }
 
 fn tail_settings(config: &Config, view: &ViewChoice, past: Past) -> TailSettings {

@@ -13,11 +13,13 @@ use actix_web::web::Data;
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
 
 use crate::access::claims::Grant;
+use crate::access::rows::RowRule;
 
 use super::error::HttpError;
 use super::gateway::Gateway;
 use super::guard::Stranger;
 use super::policy::{Policy, now};
+use super::window::Sees;
 
 /// What the request may see.
 #[derive(Clone, Debug)]
@@ -36,12 +38,31 @@ enum Scope {
 
 impl Access {
     /// Whether it may see the view of this name, there or not.
-    pub fn may_see(&self, view: &str) -> bool {
+    fn may_see(&self, view: &str) -> bool {
         match &self.0 {
             Scope::Everything => true,
             Scope::NoView => false,
             Scope::Granted(grant) => grant.may_see(view),
         }
+    }
+
+    /// What it sees of a view that has these rules, there or not.
+    pub fn sees(&self, view: &str, rules: &[RowRule]) -> Result<Sees, HttpError> {
+        if !self.may_see(view) {
+            return Err(HttpError::Forbidden);
+        }
+        let Scope::Granted(grant) = &self.0 else {
+            // Without tokens nobody is anybody: the configuration refuses such
+            // rules, and so does this.
+            return match rules {
+                [] => Ok(Sees::default()),
+                _ => Err(HttpError::RowRules),
+            };
+        };
+        Ok(Sees {
+            by_rules: grant.required_by(rules).map_err(HttpError::Rows)?,
+            by_token: grant.required_of(view).map_err(HttpError::Rows)?,
+        })
     }
 
     /// Whether it may read `/metrics`.

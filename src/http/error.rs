@@ -8,6 +8,7 @@ use actix_web::http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
 use serde_json::json;
 
+use crate::access::denied::Unmet;
 use crate::limits::{JOINT_VIEWS_MAX, OVER_LIMIT_RETRY_MS, RETRY_AFTER_SECONDS};
 
 /// An answer that is not the one hoped for.
@@ -28,9 +29,9 @@ pub enum HttpError {
     /// The view at this place, from one, was named before.
     #[error("view asked for twice: number {0} of those asked for")]
     RepeatedView(usize),
-    /// A query that is not percent-encoded UTF-8.
-    #[error("malformed query")]
-    MalformedQuery,
+    /// A view's name in a query that is not percent-encoded UTF-8.
+    #[error("malformed name of a view")]
+    MalformedName,
     /// No such asset.
     #[error("unknown asset")]
     UnknownAsset,
@@ -61,6 +62,16 @@ pub enum HttpError {
     /// A good token that does not grant this, whether it is there or not.
     #[error("not granted by the access token")]
     Forbidden,
+    /// The token does not say which rows of the view it grants.
+    #[error("{0}")]
+    Rows(Unmet),
+    /// What it says of them fits no column of the view.
+    #[error("a claim that the view's rows are shown by does not fit the view's columns")]
+    RowClaim,
+    /// The operator's rules for the view's rows cannot be enforced, so nobody is
+    /// shown any.
+    #[error("the view's rows cannot be told apart by the gateway's rules")]
+    RowRules,
     /// No key has been read yet that tokens could be verified with.
     #[error("access tokens cannot be verified yet")]
     NoKeys,
@@ -102,7 +113,7 @@ impl HttpError {
             HttpError::NoViews => "Name each with a parameter: /stream?view=a&view=b.",
             HttpError::ManyViews => "Open another stream for the others.",
             HttpError::RepeatedView(_) => "Name each view once.",
-            HttpError::MalformedQuery => "Percent-encode each name as UTF-8.",
+            HttpError::MalformedName => "Percent-encode each name as UTF-8.",
             HttpError::UnknownAsset => "The page is at /.",
             HttpError::UnknownPath => {
                 "A view's stream is at /{view}/stream; the views are listed at /views."
@@ -121,6 +132,10 @@ impl HttpError {
             HttpError::BadToken => "Get a new one from whoever issues them.",
             HttpError::ExpiredToken => "Get a new one, then connect again.",
             HttpError::Forbidden => "The views that the token grants are listed at /views.",
+            HttpError::Rows(_) | HttpError::RowClaim => {
+                "Get a token that says which rows of the view are its bearer's."
+            }
+            HttpError::RowRules => "Whoever runs the gateway finds the reason in its log.",
             HttpError::NoKeys => "Try again soon.",
             HttpError::Method => "Everything here is read with GET.",
             HttpError::NotLoaded => "Try again soon, or open its stream, which waits for it.",
@@ -133,7 +148,9 @@ impl HttpError {
             }
             HttpError::MalformedHost => "Name the host once, in the Host header.",
             HttpError::SlowHead => "Send the request line and its headers at once.",
-            HttpError::HeadTooLarge => "Send fewer or shorter headers, cookies above all.",
+            HttpError::HeadTooLarge => {
+                "Send a shorter address, or fewer or shorter headers, cookies above all."
+            }
             HttpError::Closing => "Connect again; another gateway may answer.",
         }
     }
@@ -152,7 +169,9 @@ impl HttpError {
                 "Bearer realm=\"viewcast\", error=\"invalid_token\", \
                  error_description=\"expired\"",
             ),
-            HttpError::Forbidden => Some("Bearer realm=\"viewcast\", error=\"insufficient_scope\""),
+            HttpError::Forbidden | HttpError::Rows(_) | HttpError::RowClaim => {
+                Some("Bearer realm=\"viewcast\", error=\"insufficient_scope\"")
+            }
             _ => None,
         }
     }
@@ -168,7 +187,7 @@ impl ResponseError for HttpError {
             HttpError::MalformedRequest
             | HttpError::MalformedHost
             | HttpError::MalformedPath
-            | HttpError::MalformedQuery
+            | HttpError::MalformedName
             | HttpError::NoViews
             | HttpError::ManyViews
             | HttpError::RepeatedView(_)
@@ -176,11 +195,16 @@ impl ResponseError for HttpError {
             HttpError::NoToken | HttpError::BadToken | HttpError::ExpiredToken => {
                 StatusCode::UNAUTHORIZED
             }
-            HttpError::Host | HttpError::Origin | HttpError::Forbidden => StatusCode::FORBIDDEN,
+            HttpError::Host
+            | HttpError::Origin
+            | HttpError::Forbidden
+            | HttpError::Rows(_)
+            | HttpError::RowClaim => StatusCode::FORBIDDEN,
             HttpError::SlowHead => StatusCode::REQUEST_TIMEOUT,
             HttpError::Method => StatusCode::METHOD_NOT_ALLOWED,
             HttpError::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             HttpError::NotLoaded
+            | HttpError::RowRules
             | HttpError::NoKeys
             | HttpError::OverLimit
             | HttpError::ManySnapshots

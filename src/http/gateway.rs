@@ -6,13 +6,13 @@ use std::time::Duration;
 use actix_web::HttpRequest;
 use tokio::sync::Semaphore;
 
-use crate::relay::shared_view::SharedView;
-
 use super::client_address::TrustedProxies;
+use super::limit::Asked;
 use super::places::{Permit, Places};
 use super::policy::Policy;
 use super::refusal::Refusal;
 use super::sources::Sources;
+use super::window::Opened;
 
 /// What all workers share.
 #[derive(Clone)]
@@ -34,17 +34,18 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// A place for one more stream of these views, or why there is none.
-    pub fn admit(
-        &self,
-        request: &HttpRequest,
-        views: &[Arc<SharedView>],
-    ) -> Result<Permit, Refusal> {
-        if views.iter().any(|shared| shared.is_closing()) {
+    /// A place for one more stream of these, or why there is none.
+    pub fn admit(&self, request: &HttpRequest, views: &[&Opened]) -> Result<Permit, Refusal> {
+        let shared: Vec<_> = views.iter().map(|opened| opened.shared()).collect();
+        if shared.iter().any(|shared| shared.is_closing()) {
             return Err(Refusal::Closing);
         }
         let address = self.proxies.client_address(request);
-        let names: Vec<&str> = views.iter().map(|shared| shared.name.as_str()).collect();
-        self.places.admit(address, &names).map_err(Refusal::Over)
+        let asked = shared.iter().zip(views).map(|(shared, opened)| Asked {
+            view: &shared.name,
+            window: opened.key,
+        });
+        let asked: Vec<_> = asked.collect();
+        self.places.admit(address, &asked).map_err(Refusal::Over)
     }
 }

@@ -6,12 +6,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use actix_web::http::Method;
-use actix_web::web::{Data, Query};
+use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use actix_web_lab::extract::LocalData;
 use fastrand::Rng;
 
-use crate::limits::JOINT_VIEWS_MAX;
 use crate::process;
 use crate::relay::log::jobs::Jobs;
 use crate::relay::shared_view::SharedView;
@@ -25,12 +24,12 @@ use super::gateway::Gateway;
 use super::headers::response;
 use super::last_event_ids::last_event_ids;
 use super::path::encode_segment;
+use super::query::{self, NoNames};
+use super::refused::Refused;
 use super::short_stream::short_stream;
 use super::source::{Source, Unsaid};
+use super::window::{Opened, Seen};
 use super::worker::WorkerViews;
-
-/// The query parameter that names a view.
-const VIEW_PARAMETER: &str = "view";
 
 /// Answers with one stream of the views that are named.
 pub async fn joint(
@@ -38,23 +37,24 @@ pub async fn joint(
     views: LocalData<WorkerViews>,
     gateway: Data<Gateway>,
     access: Access,
-) -> Result<HttpResponse, HttpError> {
-    let names = names(request.query_string())?;
-    let chosen = find(&names, &views, &access)?;
+) -> Result<HttpResponse, Refused> {
+    let query = request.query_string();
+    let names = names(query)?;
+    let opened = open(query, &names, find(&names, &views, &access)?)?;
     let mut response = response();
     if request.method() == Method::HEAD {
         return Ok(response.body(Unsaid));
     }
-    let shared = chosen.iter().map(|view| &view.local);
-    let shared = shared.map(|it| Arc::clone(&it.borrow().shared));
     // A place is taken at those that are served.
-    let shared: Vec<_> = shared.filter(|it| it.given_up().is_none()).collect();
-    let permit = match gateway.admit(&request, &shared) {
+    let is_served = |view: &&Opened| view.shared().given_up().is_none();
+    let served: Vec<&Opened> = opened.iter().filter(is_served).collect();
+    let permit = match gateway.admit(&request, &served) {
         Ok(permit) => permit,
         Err(refusal) => return Ok(short_stream(refusal, &request, &gateway)),
     };
     let ids = last_event_ids(&request);
     let now = Instant::now();
+    let chosen: Vec<Chosen> = names.iter().zip(opened).map(chosen).collect();
     let mut joint = Joint::new(&chosen, &ids, gateway.heartbeat, now, Rng::new(), permit);
     let sources = views.sources().clone();
     joint.return_when(move |view| sources.serves(&view.name));
@@ -66,14 +66,27 @@ pub async fn joint(
 
 /// The views that are asked for, in that order.
 fn names(query: &str) -> Result<Vec<String>, HttpError> {
-    let query = Query::<Vec<(String, String)>>::from_query(query);
-    let query = query.map_err(|_| HttpError::MalformedQuery)?.into_inner();
-    let names = query.into_iter().filter(|(name, _)| name == VIEW_PARAMETER);
-    let names: Vec<String> = names.map(|(_, value)| value).collect();
-    match names.len() {
-        0 => Err(HttpError::NoViews),
-        count if count > JOINT_VIEWS_MAX => Err(HttpError::ManyViews),
-        _ => Ok(names),
+    query::names(query).map_err(|error| match error {
+        NoNames::None => HttpError::NoViews,
+        NoNames::Many => HttpError::ManyViews,
+        NoNames::Encoding => HttpError::MalformedName,
+    })
+}
+
+/// A view that was found.
+enum Found {
+    /// One that is served.
+    Seen(Seen),
+    /// One of a pattern that is not there.
+    Absent(Rc<RefCell<ThreadView>>),
+}
+
+impl Found {
+    fn name(&self) -> String {
+        match self {
+            Found::Seen(seen) => seen.shared().name.clone(),
+            Found::Absent(local) => local.borrow().shared.name.clone(),
+        }
     }
 }
 
@@ -83,40 +96,59 @@ fn names(query: &str) -> Result<Vec<String>, HttpError> {
 /// A view of a pattern that is not there is shown as gone beside others that
 /// are: who comes back after it was dropped must not be refused, since
 /// `EventSource` would give up the others as well.
-fn find(names: &[String], views: &WorkerViews, access: &Access) -> Result<Vec<Chosen>, HttpError> {
+fn find(names: &[String], views: &WorkerViews, access: &Access) -> Result<Vec<Found>, HttpError> {
     let found: Vec<_> = names.iter().map(|name| views.find(name, access)).collect();
     let is_forbidden = |found: &Result<_, HttpError>| matches!(found, Err(HttpError::Forbidden));
     if found.iter().any(is_forbidden) {
         return Err(HttpError::Forbidden);
     }
     let first = found.iter().flatten().next();
-    let jobs = first.map(|local| Arc::clone(&local.borrow().shared.jobs));
-    let mut chosen: Vec<Chosen> = Vec::new();
+    let jobs = first.map(|seen| Arc::clone(&seen.shared().jobs));
+    let mut all: Vec<Found> = Vec::new();
     for (at, (name, found)) in names.iter().zip(found).enumerate() {
-        let local = match (found, &jobs) {
+        let found = match (found, &jobs) {
             (Err(HttpError::UnknownView), Some(jobs)) if views.sources().may_serve(name) => {
-                absent(name, jobs)
+                Found::Absent(absent(name, jobs))
             }
             (Err(HttpError::UnknownView), _) => return Err(HttpError::UnknownViewAt(at + 1)),
-            (found, _) => found?,
+            (found, _) => Found::Seen(found?),
         };
-        let is_same = |other: &Chosen| {
-            let (one, other) = (local.borrow(), other.local.borrow());
-            one.shared.name == other.shared.name
-        };
-        if chosen.iter().any(is_same) {
+        if all.iter().any(|other| other.name() == found.name()) {
             return Err(HttpError::RepeatedView(at + 1));
         }
-        // Encoded as in a path: a line break in a name would end the line that
-        // the event's name stands in.
-        let name = encode_segment(name);
-        chosen.push(Chosen {
-            local,
-            name,
-            window: None,
-        });
+        all.push(found);
     }
-    Ok(chosen)
+    Ok(all)
+}
+
+/// Opens what the query asks for of each view.
+fn open(query: &str, names: &[String], found: Vec<Found>) -> Result<Vec<Opened>, Refused> {
+    let asked = query::of_several(query, names).map_err(|misread| {
+        let filterable = found.iter().map(|found| match found {
+            Found::Seen(seen) => seen.filterable(),
+            Found::Absent(_) => None,
+        });
+        Refused::misread(misread, &filterable.collect::<Vec<_>>())
+    })?;
+    let opened = found.into_iter().zip(asked).zip(1..);
+    let opened = opened.map(|((found, asked), number)| match found {
+        Found::Seen(seen) => seen
+            .open(asked)
+            .map_err(|refused| refused.of_number(number)),
+        // It has no rows to choose from.
+        Found::Absent(local) => Ok(Opened::whole(local)),
+    });
+    opened.collect()
+}
+
+/// A view under the name that it was asked for by. Encoded as in a path: a
+/// line break in a name would end the line that the event's name stands in.
+fn chosen((name, opened): (&String, Opened)) -> Chosen {
+    Chosen {
+        local: opened.local,
+        name: encode_segment(name),
+        window: opened.choose,
+    }
 }
 
 /// A view of a pattern that is not there.
@@ -127,24 +159,4 @@ fn absent(name: &str, jobs: &Arc<dyn Jobs>) -> Rc<RefCell<ThreadView>> {
     // Nobody publishes it.
     let local = ThreadView::new(Arc::new(shared), Box::new(|| {}));
     Rc::new(RefCell::new(local))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_those_of_the_query_in_their_order() {
-        let found = names("view=b&x=1&view=a%20%22c%22&last-event-id=7").unwrap();
-        assert_eq!(found, ["b", "a \"c\""]);
-        for query in ["", "x=1", "views=a"] {
-            assert_eq!(names(query), Err(HttpError::NoViews), "{query}");
-        }
-        let many = |count| vec!["view=a"; count].join("&");
-        assert_eq!(
-            names(&many(JOINT_VIEWS_MAX)).unwrap().len(),
-            JOINT_VIEWS_MAX
-        );
-        assert_eq!(names(&many(JOINT_VIEWS_MAX + 1)), Err(HttpError::ManyViews));
-    }
 }

@@ -6,10 +6,11 @@ use actix_web::web::Query;
 use crate::limits::LAST_EVENT_IDS_MAX;
 use crate::model::position::Position;
 
-/// What a client may send the last id in: `EventSource` sets the header, and
-/// who cannot set headers uses one of the parameters.
+use super::query::LAST_EVENT_ID_PARAMETERS;
+
+/// What a client may send the last id in, beside the parameters for those who
+/// cannot set headers: `EventSource` sets it.
 const LAST_EVENT_ID_HEADER: &str = "Last-Event-ID";
-const LAST_EVENT_ID_PARAMETERS: [&str; 3] = ["last-event-id", "last_event_id", "lastEventId"];
 
 /// All ids that the client brings back, from the header and the query. There
 /// may be several: a page may have put one into the address long ago, and its

@@ -48,9 +48,9 @@ fn render(gateway: &Gateway, names_views: bool) -> prometheus::Result<String> {
     let views = Views::new(&registry)?;
     let now_ms = wall_ms();
     let sources = gateway.sources.all();
-    for (shared, _) in sources.iter().filter(|_| names_views) {
-        views.set_status(shared, now_ms);
-        views.set_counts(shared);
+    for source in sources.iter().filter(|_| names_views) {
+        views.set_status(&source.shared, now_ms);
+        views.set_counts(&source.shared);
     }
     let refusals = Register(&registry).counters(
         "viewcast_refusals_total",
@@ -137,6 +137,7 @@ struct Views {
     state: IntGaugeVec,
     subscribers: IntGaugeVec,
     bases: Bases,
+    windows: Windows,
     deltas: IntCounterVec,
     reconnects: IntCounterVec,
     failures: IntCounterVec,
@@ -146,6 +147,45 @@ struct Views {
     compacted: IntCounterVec,
     resumes: IntCounterVec,
     ends: IntCounterVec,
+}
+
+/// The metrics of a view's windows.
+struct Windows {
+    open: IntGaugeVec,
+    index_bytes: IntGaugeVec,
+    bases: IntCounterVec,
+}
+
+impl Windows {
+    fn new(register: Register<'_>) -> prometheus::Result<Self> {
+        Ok(Windows {
+            open: register.gauges(
+                "viewcast_windows",
+                "Windows of the view that are open, counted on each HTTP thread.",
+                &["view"],
+            )?,
+            index_bytes: register.gauges(
+                "viewcast_window_index_bytes",
+                "Memory of the indexes that the view's rows are looked up by, in bytes.",
+                &["view"],
+            )?,
+            bases: register.counters(
+                "viewcast_window_bases_total",
+                "Bases of windows whose rows were looked up, each once for all who waited for it.",
+                &["view"],
+            )?,
+        })
+    }
+
+    fn set(&self, shared: &SharedView) {
+        let view = &[shared.name.as_str()];
+        let open = i64::try_from(shared.windows_open()).unwrap_or(i64::MAX);
+        self.open.with_label_values(view).set(open);
+        let bytes = signed(shared.status().index_bytes);
+        self.index_bytes.with_label_values(view).set(bytes);
+        let bases = shared.counters.window_bases();
+        self.bases.with_label_values(view).inc_by(bases);
+    }
 }
 
 /// The metrics of a view's bases.
@@ -203,6 +243,7 @@ impl Views {
             state: register.states()?,
             subscribers: gauges("viewcast_subscribers", "Streams that are being served.")?,
             bases: Bases::new(register)?,
+            windows: Windows::new(register)?,
             deltas: counters(
                 "viewcast_deltas_total",
                 "Deltas with changes published, each once for all subscribers.",
@@ -273,6 +314,7 @@ impl Views {
         let totals = shared.stream_totals();
         let name = shared.name.as_str();
         self.bases.set(shared);
+        self.windows.set(shared);
         for (counter, count) in [
             (&self.deltas, shared.counters.deltas()),
             (&self.reconnects, shared.counters.reconnects()),

@@ -9,6 +9,7 @@ use super::bearer::Access;
 use super::error::HttpError;
 use super::gateway::Gateway;
 use super::readiness::{Known, Readiness, Report};
+use super::sources::Source;
 
 /// Says that the process answers, and nothing else.
 pub async fn healthz() -> HttpResponse {
@@ -21,15 +22,19 @@ pub async fn healthz() -> HttpResponse {
 /// views are waited for and why. Views that are served but not live are listed
 /// as impaired. Only views that the client may see are named.
 pub async fn readyz(gateway: Data<Gateway>, access: Result<Access, HttpError>) -> HttpResponse {
-    let may_see = |view: &str| access.as_ref().is_ok_and(|access| access.may_see(view));
+    let may_see = |source: &Source| {
+        let sees = |access: &Access| access.sees(&source.shared.name, &source.rules.rows);
+        access.as_ref().is_ok_and(|access| sees(access).is_ok())
+    };
     let mut report = Report::new(gateway.policy.can_verify());
-    for (shared, _) in gateway.sources.all().iter() {
+    for source in gateway.sources.all().iter() {
+        let shared = &source.shared;
         let view = Known {
             name: &shared.name,
             upstream: shared.upstream(),
             is_closing: shared.is_closing(),
         };
-        report.add(&view, may_see(&shared.name));
+        report.add(&view, may_see(source));
     }
     if let Some(catalog) = gateway.sources.awaited() {
         report.await_catalog(&catalog);

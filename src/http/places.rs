@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::hasty::Hasty;
-use super::limit::{Admission, Limits, Place, client};
+use super::limit::{Admission, Asked, Limits, Place, client};
 use super::refusal::Limit;
 
 /// All places of the process; a clone gives out the same ones. There is a lock
@@ -30,7 +30,7 @@ impl Places {
 
     /// A place for one more stream of these views, kept until the permit is
     /// dropped; else the first limit that it is over.
-    pub fn admit(&self, address: IpAddr, views: &[&str]) -> Result<Permit, Limit> {
+    pub fn admit(&self, address: IpAddr, views: &[Asked<'_>]) -> Result<Permit, Limit> {
         let place = lock(&self.admission).admit(address, views)?;
         Ok(Permit {
             admission: Arc::clone(&self.admission),
@@ -101,15 +101,21 @@ mod tests {
             connections: 50,
             per_address: None,
             per_view: None,
+            windows_per_address: None,
+            windows_per_view: None,
         });
         let address = IpAddr::from([192, 0, 2, 1]);
+        let asked = Asked {
+            view: "a",
+            window: Some(1),
+        };
         let most = AtomicUsize::new(0);
         std::thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| {
                     for round in 0..200 {
                         let held: Vec<_> = (0..round % 40)
-                            .filter_map(|_| places.admit(address, &["a"]).ok())
+                            .filter_map(|_| places.admit(address, &[asked]).ok())
                             .collect();
                         most.fetch_max(places.admitted(), Ordering::Relaxed);
                         drop(held);
@@ -127,6 +133,8 @@ mod tests {
             connections: 1,
             per_address: None,
             per_view: None,
+            windows_per_address: None,
+            windows_per_view: None,
         });
         let address = IpAddr::from([192, 0, 2, 1]);
         let (wait, now) = (Duration::from_secs(10), Instant::now());

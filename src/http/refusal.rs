@@ -16,11 +16,21 @@ pub enum Limit {
     Address,
     /// Streams of the view it asked for.
     View,
+    /// Windows that its address has open.
+    AddressWindows,
+    /// Windows of the view it asked for.
+    ViewWindows,
 }
 
 impl Limit {
     /// All of them.
-    pub const ALL: [Limit; 3] = [Limit::Connections, Limit::Address, Limit::View];
+    pub const ALL: [Limit; 5] = [
+        Limit::Connections,
+        Limit::Address,
+        Limit::View,
+        Limit::AddressWindows,
+        Limit::ViewWindows,
+    ];
 
     /// The word for it in metrics.
     pub fn word(self) -> &'static str {
@@ -28,6 +38,8 @@ impl Limit {
             Limit::Connections => "connections",
             Limit::Address => "address",
             Limit::View => "view",
+            Limit::AddressWindows => "address_windows",
+            Limit::ViewWindows => "view_windows",
         }
     }
 
@@ -37,6 +49,8 @@ impl Limit {
             Limit::Connections => "this gateway serves as many streams as it may",
             Limit::Address => "your address has as many streams as it may",
             Limit::View => "this view has as many streams as it may",
+            Limit::AddressWindows => "your address has as many windows open as it may",
+            Limit::ViewWindows => "this view has as many windows open as it may",
         }
     }
 }

@@ -1,4 +1,5 @@
-//! `GET /{view}`: the rows of a view as they are now, without a stream.
+//! `GET /{view}`: the rows of a view, or of a window, as they are now, without
+//! a stream.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -6,6 +7,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::http::Method;
@@ -23,12 +25,16 @@ use crate::relay::event::form::Form;
 use crate::relay::event::long_event::{Reading, Slice};
 use crate::relay::log::bases::{Base, array_bytes};
 use crate::relay::shared_view::SharedView;
+use crate::relay::subscribe::window_rows::{self, Found, WindowRows};
+use crate::relay::thread::seat::Choose;
 use crate::relay::thread::thread_view::ThreadView;
 use crate::relay::thread::waiter::Waiter;
 
 use super::bearer::Access;
 use super::error::HttpError;
 use super::gateway::Gateway;
+use super::refused::Refused;
+use super::stream::open;
 use super::worker::WorkerViews;
 
 /// Answers with the view's rows as of now.
@@ -38,36 +44,93 @@ pub async fn snapshot(
     views: LocalData<WorkerViews>,
     gateway: Data<Gateway>,
     access: Access,
+) -> Result<HttpResponse, Refused> {
+    let opened = open(&request, views.find(&name, &access)?)?;
+    let local = opened.local;
+    match opened.choose {
+        None => Ok(whole(&request, &local, &gateway).await?),
+        Some(choose) => Ok(window(&request, &local, choose, &gateway).await?),
+    }
+}
+
+/// All rows.
+async fn whole(
+    request: &HttpRequest,
+    local: &Rc<RefCell<ThreadView>>,
+    gateway: &Gateway,
 ) -> Result<HttpResponse, HttpError> {
-    let local = views.find(&name, &access)?;
     let status = local.borrow().shared.status();
     let (Some(changed), Some(current)) = (status.changed, status.position) else {
         return Err(HttpError::NotLoaded);
     };
-    if let Some(known) = known_position(&request, &local.borrow().shared, current) {
-        return Ok(HttpResponse::NotModified()
-            .insert_header((ETAG, entity_tag(known)))
-            .insert_header((CACHE_CONTROL, "no-cache"))
-            .finish());
+    if let Some(known) = known_position(request, &local.borrow().shared, current) {
+        return Ok(not_modified(known));
     }
     // The answer to HEAD has only the length, so no rows are read.
     if request.method() == Method::HEAD {
         let bytes = array_bytes(status.bytes, status.rows);
-        return Ok(respond(current, Rows::none(bytes)));
+        return Ok(respond(current, Rows::none(Some(bytes))));
     }
     let place = Arc::clone(&gateway.snapshots).try_acquire_owned();
     let place = place.map_err(|_| HttpError::ManySnapshots)?;
-    let (position, bytes, reading) = timeout(SNAPSHOT_WAIT, latest(&local, changed))
+    let (position, bytes, reading) = timeout(SNAPSHOT_WAIT, latest(local, changed))
         .await
         .map_err(|_| HttpError::NotLoaded)?;
     let rows = Rows {
-        bytes,
+        size: Some(bytes),
         reading: Some((reading, place)),
     };
     Ok(respond(position, rows))
 }
 
-fn respond(position: Position, rows: Rows) -> HttpResponse {
+/// The rows of a window. What became of its columns meanwhile is found out by
+/// whoever asks again.
+async fn window(
+    request: &HttpRequest,
+    local: &Rc<RefCell<ThreadView>>,
+    choose: Choose,
+    gateway: &Gateway,
+) -> Result<HttpResponse, HttpError> {
+    let place = Arc::clone(&gateway.snapshots).try_acquire_owned();
+    let place = place.map_err(|_| HttpError::ManySnapshots)?;
+    let (known, takes_any) = match IfNoneMatch::parse(request) {
+        Ok(IfNoneMatch::Items(tags)) => (positions(&tags).collect(), false),
+        Ok(IfNoneMatch::Any) => (Vec::new(), true),
+        Err(_) => (Vec::new(), false),
+    };
+    let mut rows = WindowRows::new(local, choose, known);
+    let found = poll_fn(|context| rows.poll(Instant::now(), context.waker()));
+    let found = timeout(SNAPSHOT_WAIT, found).await;
+    match found.map_err(|_| HttpError::NotLoaded)? {
+        Found::NotLoaded | Found::Refused(_) => Err(HttpError::NotLoaded),
+        Found::Unchanged(position) => Ok(not_modified(position)),
+        Found::Rows { position, .. } if takes_any => Ok(not_modified(position)),
+        Found::Rows { position, rows } => {
+            let is_head = request.method() == Method::HEAD;
+            let size = match &rows {
+                window_rows::Rows::Whole(rows) => u64::try_from(rows.len()).ok(),
+                window_rows::Rows::Read(_) => None,
+            };
+            Ok(match rows {
+                _ if is_head => respond(position, Rows::none(size)),
+                window_rows::Rows::Whole(rows) => respond(position, rows),
+                window_rows::Rows::Read(reading) => {
+                    let reading = Some((reading, place));
+                    respond(position, Rows { size, reading })
+                }
+            })
+        }
+    }
+}
+
+fn not_modified(position: Position) -> HttpResponse {
+    HttpResponse::NotModified()
+        .insert_header((ETAG, entity_tag(position)))
+        .insert_header((CACHE_CONTROL, "no-cache"))
+        .finish()
+}
+
+fn respond(position: Position, rows: impl MessageBody + 'static) -> HttpResponse {
     HttpResponse::Ok()
         .insert_header(ContentType::json())
         .insert_header((ETAG, entity_tag(position)))
@@ -77,7 +140,8 @@ fn respond(position: Position, rows: Rows) -> HttpResponse {
 
 /// The rows as a body: read slice by slice from memory that all share.
 struct Rows {
-    bytes: u64,
+    /// Their bytes; `None` where that turns out at the end.
+    size: Option<u64>,
     /// What is being read, and the place that it takes among the answers of this
     /// kind.
     reading: Option<(Reading, OwnedSemaphorePermit)>,
@@ -85,9 +149,9 @@ struct Rows {
 
 impl Rows {
     /// A body of this length without rows, for HEAD.
-    fn none(bytes: u64) -> Self {
+    fn none(size: Option<u64>) -> Self {
         Rows {
-            bytes,
+            size,
             reading: None,
         }
     }
@@ -95,7 +159,7 @@ impl Rows {
 
 /// The rows were given up before all of them were sent: the client reads more
 /// slowly than they change. The connection is closed before the length that
-/// was told is reached, so the client knows.
+/// was told is reached, or without the last chunk, so the client knows.
 #[derive(Debug, thiserror::Error)]
 #[error("the rows are not kept any longer")]
 struct GivenUp;
@@ -104,7 +168,7 @@ impl MessageBody for Rows {
     type Error = GivenUp;
 
     fn size(&self) -> BodySize {
-        BodySize::Sized(self.bytes)
+        self.size.map_or(BodySize::Stream, BodySize::Sized)
     }
 
     fn poll_next(
@@ -144,9 +208,12 @@ fn known_position(
         let retention = &log.lock().retention;
         position.incarnation == log.incarnation && retention.is_unchanged_since(position.timestamp)
     };
-    tags.iter()
-        .filter_map(|tag| tag.tag().parse().ok())
-        .find(good)
+    positions(&tags).find(good)
+}
+
+/// The positions among tags of entities.
+fn positions(tags: &[EntityTag]) -> impl Iterator<Item = Position> {
+    tags.iter().filter_map(|tag| tag.tag().parse().ok())
 }
 
 /// The rows at `changed` or later, with their position and their length. If there

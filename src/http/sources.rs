@@ -11,8 +11,18 @@ use crate::model::upstream::{Event, Upstream};
 use crate::relay::shared_view::SharedView;
 use crate::relay::shell::publisher_actor::PublisherActor;
 
-/// A view and the actor that publishes it.
-pub type Source = (Arc<SharedView>, Addr<PublisherActor>);
+use super::rules::Rules;
+
+/// A view that is served.
+#[derive(Clone)]
+pub struct Source {
+    /// The view.
+    pub shared: Arc<SharedView>,
+    /// The actor that publishes it.
+    pub publisher: Addr<PublisherActor>,
+    /// What the operator says of its rows.
+    pub rules: Arc<Rules>,
+}
 
 /// The views there are, which come and go where a pattern has chosen them.
 /// A clone shows the same.
@@ -45,7 +55,7 @@ impl Sources {
 
     /// Whether a view of this name is served.
     pub fn serves(&self, name: &str) -> bool {
-        self.all().iter().any(|(shared, _)| shared.name == name)
+        self.all().iter().any(|it| it.shared.name == name)
     }
 
     /// Whether a view of this name would be served if there were one.
@@ -65,7 +75,7 @@ impl Sources {
 
     /// One less.
     pub fn remove(&self, name: &str) {
-        self.change(|all| all.retain(|(shared, _)| shared.name != name));
+        self.change(|all| all.retain(|it| it.shared.name != name));
     }
 
     /// The catalog was read.

@@ -1,6 +1,5 @@
 //! `GET /{view}/stream`: a subscriber as a response body.
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use actix_web::http::Method;
@@ -15,12 +14,14 @@ use fastrand::Rng;
 use crate::relay::subscribe::subscriber::Subscriber;
 
 use super::bearer::Access;
-use super::error::HttpError;
 use super::gateway::Gateway;
 use super::headers::response;
 use super::last_event_ids::last_event_ids;
+use super::query;
+use super::refused::Refused;
 use super::short_stream::short_stream;
 use super::source::{Source, Unsaid};
+use super::window::{Opened, Seen};
 use super::worker::WorkerViews;
 
 /// Answers with the view's stream.
@@ -30,8 +31,8 @@ pub async fn stream(
     views: LocalData<WorkerViews>,
     gateway: Data<Gateway>,
     access: Access,
-) -> Result<HttpResponse, HttpError> {
-    let local = views.find(&name, &access)?;
+) -> Result<HttpResponse, Refused> {
+    let opened = open(&request, views.find(&name, &access)?)?;
     let mut response = response();
     let is_packed = gateway.compress && accepts_gzip(&request);
     if gateway.compress {
@@ -43,14 +44,17 @@ pub async fn stream(
     if request.method() == Method::HEAD {
         return Ok(response.body(Unsaid));
     }
-    let shared = Arc::clone(&local.borrow().shared);
-    let permit = match gateway.admit(&request, std::slice::from_ref(&shared)) {
+    let permit = match gateway.admit(&request, &[&opened]) {
         Ok(permit) => permit,
         Err(refusal) => return Ok(short_stream(refusal, &request, &gateway)),
     };
     let ids = last_event_ids(&request);
     let resume = ids.iter().filter_map(|id| id.parse().ok()).collect();
-    let mut subscriber = Subscriber::new(&local, resume, Rng::new(), permit);
+    let Opened { local, choose, .. } = opened;
+    let mut subscriber = match choose {
+        None => Subscriber::new(&local, resume, Rng::new(), permit),
+        Some(choose) => Subscriber::of_window(&local, choose, resume, Rng::new(), permit),
+    };
     if let Some(time) = access.lasts() {
         subscriber.end_after(time, Instant::now());
     }
@@ -58,6 +62,13 @@ pub async fn stream(
         subscriber.pack();
     }
     Ok(Source::One(Box::new(subscriber)).respond(&request, response))
+}
+
+/// What the query of a request asks for of the view that its path names.
+pub fn open(request: &HttpRequest, seen: Seen) -> Result<Opened, Refused> {
+    let asked = query::of_one(request.query_string());
+    let asked = asked.map_err(|misread| Refused::misread(misread, &[seen.filterable()]))?;
+    seen.open(asked)
 }
 
 /// Whether the client prefers gzip to no compression. Without a header that can

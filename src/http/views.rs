@@ -6,14 +6,16 @@ use actix_web::web::Data;
 use serde_json::{Value, json};
 
 use crate::model::row::Column;
+use crate::model::window::Layout;
 use crate::process::wall_ms;
-use crate::relay::shared_view::SharedView;
 
 use super::bearer::Access;
 use super::gateway::Gateway;
 use super::lag::lag_seconds;
 use super::path::encode_segment;
+use super::sources::Source;
 use super::standing::standing;
+use super::window::Sees;
 
 /// Answers with what is known of each view that may be seen.
 pub async fn views(gateway: Data<Gateway>, access: Access) -> HttpResponse {
@@ -22,25 +24,36 @@ pub async fn views(gateway: Data<Gateway>, access: Access) -> HttpResponse {
         .sources
         .all()
         .iter()
-        .filter(|(shared, _)| access.may_see(&shared.name))
-        .map(|(shared, _)| describe(shared, now_ms))
+        .filter_map(|source| {
+            let sees = access.sees(&source.shared.name, &source.rules.rows).ok()?;
+            Some(describe(source, &sees, now_ms))
+        })
         .collect();
     HttpResponse::Ok()
         .insert_header((CACHE_CONTROL, "no-store"))
         .json(json!({ "views": views }))
 }
 
-fn describe(shared: &SharedView, now_ms: u64) -> Value {
+fn describe(source: &Source, sees: &Sees, now_ms: u64) -> Value {
+    let shared = &source.shared;
     let status = shared.status();
+    let filterable = source.rules.filterable(&Layout::new(&status.columns));
     let column = |column: &Column| json!({ "name": column.name, "type": column.sql_type });
+    // What all rows come to is no business of who sees some of them.
+    let of_all = |value: Value| match sees.is_whole() {
+        true => value,
+        false => Value::Null,
+    };
+    let position = status.position.map(|position| position.to_string());
     let mut view = json!({
         "name": shared.name,
         "description": shared.description,
         "columns": status.columns.iter().map(column).collect::<Vec<_>>(),
-        "rows": status.rows,
-        "position": status.position.map(|position| position.to_string()),
-        "lag_seconds": lag_seconds(&status, now_ms),
-        "subscribers": shared.subscriber_count(),
+        "filterable": filterable,
+        "rows": of_all(status.rows.into()),
+        "position": of_all(position.into()),
+        "lag_seconds": of_all(lag_seconds(&status, now_ms).into()),
+        "subscribers": of_all(shared.subscriber_count().into()),
         "stream": format!("/{}/stream", encode_segment(&shared.name)),
     });
     standing(&mut view, &status.upstream);

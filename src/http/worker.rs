@@ -12,6 +12,7 @@ use super::bearer::Access;
 use super::error::HttpError;
 use super::gateway::Gateway;
 use super::sources::{Source, Sources};
+use super::window::Seen;
 
 /// The path name that stands for the first view chosen.
 const DEFAULT_VIEW: &str = "view";
@@ -37,7 +38,10 @@ impl WorkerViews {
     }
 
     /// The relay of a view, started if there is none of it yet.
-    fn relay(&self, (shared, publisher): &Source) -> Rc<RefCell<ThreadView>> {
+    fn relay(&self, source: &Source) -> Rc<RefCell<ThreadView>> {
+        let Source {
+            shared, publisher, ..
+        } = source;
         let mut attached = self.attached.borrow_mut();
         if let Some(local) = attached.get(&shared.name)
             // An earlier view of the same name may have come and gone.
@@ -59,25 +63,21 @@ impl WorkerViews {
     ///
     /// A name that is not granted is refused before it is looked for: the
     /// answer does not tell whether there is such a view.
-    pub fn find(&self, name: &str, access: &Access) -> Result<Rc<RefCell<ThreadView>>, HttpError> {
+    pub fn find(&self, name: &str, access: &Access) -> Result<Seen, HttpError> {
         let all = self.sources.all();
         let default = || all.first().filter(|_| name == DEFAULT_VIEW);
-        let named = all.iter().find(|(shared, _)| shared.name == name);
-        let found = named.or_else(default);
-        let may_see = match found {
-            Some((shared, _)) => access.may_see(&shared.name),
-            None => access.may_see(name),
+        let named = all.iter().find(|source| source.shared.name == name);
+        let Some(source) = named.or_else(default) else {
+            access.sees(name, &[])?;
+            // The view is gone: its relay on this worker is dropped.
+            self.attached.borrow_mut().remove(name);
+            return Err(HttpError::UnknownView);
         };
-        if !may_see {
-            return Err(HttpError::Forbidden);
-        }
-        match found {
-            Some(source) => Ok(self.relay(source)),
-            None => {
-                // The view is gone: its relay on this worker is dropped.
-                self.attached.borrow_mut().remove(name);
-                Err(HttpError::UnknownView)
-            }
-        }
+        let sees = access.sees(&source.shared.name, &source.rules.rows)?;
+        Ok(Seen::new(
+            self.relay(source),
+            Arc::clone(&source.rules),
+            sees,
+        ))
     }
 }

@@ -52,6 +52,8 @@ const CORE: &[&str] = &[
     "http/limit.rs",
     "http/path.rs",
     "http/patience.rs",
+    "http/query.rs",
+    "http/query/",
     "http/readiness.rs",
     "http/refusal.rs",
     "http/standing.rs",

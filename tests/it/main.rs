@@ -75,4 +75,5 @@ mod transcripts;
 mod values;
 mod ways;
 mod went_back;
+mod windows;
 mod windows_oracle;

@@ -66,7 +66,16 @@ fn rows() -> Vec<Row> {
         row("GET", "/v", 200).with("host", "LOCALHOST"),
         row("GET", "/v", 431).with("cookie", &cookies),
         row("GET", "/v/stream", 431).with("cookie", &cookies),
-        row("GET", "/v/stream?limit=2&x=%ff&&=&%", 200),
+        row("GET", "/v/stream?last-event-id=%ff&&access_token=%", 200),
+        row("GET", "/v/stream?limit=2&x=%ff&&=&%", 400),
+        row("GET", "/v?x=%ff", 400),
+        row("GET", "/v?n=eq.1", 200),
+        row("HEAD", "/v?n=eq.1", 200),
+        row("GET", "/v/stream?n=eq.1&select=n", 200),
+        row("GET", "/stream?view=v&v.n=in.(1,2)", 200),
+        row("GET", "/stream?view=v&n=eq.1", 400),
+        row("GET", "/v/stream?n=eq.x", 400),
+        row("GET", "/healthz?x=%ff", 200),
         row("GET", &format!("/v/stream?{}", "a".repeat(40_000)), 431),
     ];
     for target in ["/v", "/v/stream"] {

@@ -176,7 +176,16 @@ impl Ways {
         let file = |name: &str| folder.path().join(name).display().to_string();
         std::fs::write(file("cert.pem"), made.cert.pem()).expect("written");
         std::fs::write(file("key.pem"), made.signing_key.serialize_pem()).expect("written");
-        let common = ["--upstream", &url, "--view", "v", "--heartbeat", "1h"];
+        let common = [
+            "--upstream",
+            &url,
+            "--view",
+            "v",
+            "--filter",
+            "v:n",
+            "--heartbeat",
+            "1h",
+        ];
         let origin = ["--allow-origin", super::APP];
         let plain = Gateway::start(&[&common[..], &origin].concat());
         let tls = [
