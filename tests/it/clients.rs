@@ -92,6 +92,35 @@ fn chromium_runs_the_examples_of_the_readme() {
     node("readme.test.mjs", &gateway);
 }
 
+/// The README's example of each user's own rows, with the file that it shows.
+#[test]
+fn chromium_runs_the_readmes_example_of_each_users_rows() {
+    let readme = include_str!("../../README.md");
+    let (_, section) = readme
+        .split_once("### Each user's own rows")
+        .expect("a section");
+    let (_, rules) = section.split_once("```toml\n").expect("a file");
+    let (rules, _) = rules.split_once("```").expect("its end");
+    let directory = tempfile::tempdir().expect("directory");
+    let write = |name: &str, text: &str| {
+        let path = directory.path().join(name);
+        std::fs::write(&path, text).expect("write");
+        path.display().to_string()
+    };
+    let secret = "a secret that login and gateway have in common";
+    let (rules, key) = (write("viewcast.toml", rules), write("secret.txt", secret));
+    let mut arguments = vec!["demo", "--tick", "100ms", "--rate", "200"];
+    arguments.extend(["--config", &rules, "--auth", "jwt", "--jwt-key-file", &key]);
+    arguments.extend(["--jwt-issuer", "https://login.example.com/"]);
+    arguments.extend(["--jwt-audience", "viewcast"]);
+    let gateway = Gateway::start(&arguments);
+    let url = format!("http://{}", gateway.address);
+    let mut command = browser_test("readme_rows.test.mjs");
+    run(command
+        .env("VIEWCAST_URL", url)
+        .env("VIEWCAST_SECRET", secret));
+}
+
 #[test]
 fn chromium_page_is_honest_in_every_state() {
     // Plays its own gateway, since it needs one that misbehaves on command.
