@@ -51,9 +51,9 @@ advisories: ## Ask the advisory database about our dependencies (needs the netwo
 
 # Where results are kept, e.g. benches/runs/2026-11-25-2-cores.
 RUN ?= benches/runs/$(shell date +%F)-$(shell nproc)-cores
-BENCHES ?= core snapshot fanout others
+BENCHES ?= core snapshot fanout others windows
 
-bench: ## Measure, some nine minutes; benches/README.md says what
+bench: ## Measure, some fifteen minutes; benches/README.md says what
 	@mkdir -p $(RUN)
 	@$(CARGO) bench --locked --no-run $(BENCHES:%=--bench %)
 	@for bench in $(BENCHES); do \

@@ -12,7 +12,7 @@ trap 'rm -f "$new"' EXIT
     echo
     sed -n '1s/^\(commit [^,]*\), \(.*\), load .*/Run of \1 on \2, medians of three; the raw numbers are in ['"$(printf %s "$run" | sed 's/[\/&]/\\&/g')]($(printf %s "$run" | sed 's/[\/&]/\\&/g')"')./p' "$run/fanout.txt"
     echo
-    for name in fanout core snapshot others; do
+    for name in fanout core snapshot others windows; do
         [ -f "$run/$name.txt" ] || continue
         sed -n '/^<!-- goals -->$/,/^<!-- end -->$/p' "$run/$name.txt" | grep '^|'
     done | awk '!/^\|(---| what )/ || !seen[$0]++'

@@ -59,7 +59,8 @@ struct Clients {
 }
 
 /// `client ADDRESS PATH SUBSCRIBERS ROWS EVENTS every|last ENCODING`: says `joined` when every
-/// subscriber has its base, and what it measured when each has every event.
+/// subscriber has its base, and what it measured when each has every event. `{}` in the path
+/// stands for the subscriber's number, from zero.
 pub fn run(arguments: &[String]) -> Io<()> {
     let address: SocketAddr = arguments[0].parse().unwrap();
     let number = |at: usize| -> u64 { arguments[at].parse().unwrap() };
@@ -71,13 +72,11 @@ pub fn run(arguments: &[String]) -> Io<()> {
     } else {
         ""
     };
-    let request = format!(
-        "GET {} HTTP/1.1\r\nhost: localhost\r\n{accept}\r\n",
-        arguments[1]
-    );
     let mut peers = Vec::with_capacity(count);
     for token in 0..count {
         let mut socket = std::net::TcpStream::connect(address)?;
+        let path = arguments[1].replace("{}", &token.to_string());
+        let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n{accept}\r\n");
         socket.write_all(request.as_bytes())?;
         socket.set_nonblocking(true)?;
         let mut socket = TcpStream::from_std(socket);
