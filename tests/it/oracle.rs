@@ -20,6 +20,7 @@ mod rows;
 mod script;
 mod tally;
 mod visitors;
+mod windows;
 pub mod wire;
 
 use script::{Scenario, Size};

@@ -10,6 +10,7 @@ use super::history::differences;
 use super::rows::copies_of;
 use super::script::ClientScript;
 use super::tally::{DIVERGENCE, FORMAT, NEEDLESS_BASE, ORDER, SECOND_BASE, WORDS, count};
+use super::windows::Window;
 use super::wire::{Event, How, Read, Wire};
 use crate::support::dice::Dice;
 
@@ -25,6 +26,8 @@ pub struct Client<'a> {
     arena: &'a Arena<'a>,
     place: usize,
     view: usize,
+    /// The rows that it asks for, if not all.
+    window: Option<Window>,
     dice: Dice,
     held: Option<Held>,
 }
@@ -49,6 +52,8 @@ impl<'a> Client<'a> {
             arena,
             place,
             view: script.view,
+            // By dice of its own: older seeds keep their scripts.
+            window: Window::draw(&mut Dice::new(script.seed ^ 1)),
             dice: Dice::new(script.seed),
             held: None,
         }
@@ -82,7 +87,7 @@ impl<'a> Client<'a> {
             in_query: self.dice.percent(20),
             is_narrow: self.dice.percent(40),
         };
-        let path = format!("/v{}/stream", self.view);
+        let path = self.path();
         let Some(mut wire) = Wire::open(address, &path, id.as_deref(), how) else {
             thread::sleep(Duration::from_millis(20));
             return;
@@ -100,14 +105,30 @@ impl<'a> Client<'a> {
         };
         if let Err((kind, text)) = self.follow(&mut wire, &mut session) {
             let text = format!(
-                "client {} of view {}, gateway {:?}, brought {:?} {:?}: {text}",
-                self.place, self.view, session.gateway, session.brought, session.id
+                "client {} of {path}, gateway {:?}, brought {:?} {:?}: {text}",
+                self.place, session.gateway, session.brought, session.id
             );
             self.arena.fail(kind, text);
         }
         if session.is_answered {
             self.held = session.held;
         }
+    }
+
+    fn path(&self) -> String {
+        let path = format!("/v{}/stream", self.view);
+        let Some(window) = &self.window else {
+            return path;
+        };
+        let histories = self.arena.histories.read().unwrap();
+        let column = histories.column_of(self.view).unwrap_or_default();
+        path + "?" + &window.query(column)
+    }
+
+    /// Whether a gateway that has yet to hear of new columns refuses the old ones,
+    /// or the other way round.
+    fn is_of_other_columns(&self, text: &str) -> bool {
+        self.window.is_some() && text.starts_with("not a stream: http/1.1 400")
     }
 
     /// Reads one connection for as long as it suits.
@@ -148,6 +169,11 @@ impl<'a> Client<'a> {
                 }
                 Read::Nothing => {}
                 Read::Ended | Read::Broken => return Ok(()),
+                Read::Wrong(text) if self.is_of_other_columns(&text) => {
+                    self.arena.tally.fault("window refused meanwhile");
+                    thread::sleep(Duration::from_millis(20));
+                    return Ok(());
+                }
                 Read::Wrong(text) => return Err((FORMAT, text)),
             }
             if stall_in == 0 && !is_ending {
@@ -222,12 +248,12 @@ impl<'a> Client<'a> {
             let mut seen = self.arena.seen[self.view].lock().unwrap();
             base_of(&event.data, &mut seen)?
         };
-        let candidates = self
-            .arena
-            .histories
-            .read()
-            .unwrap()
-            .of_view(self.view, timestamp, sum);
+        let candidates = self.arena.histories.read().unwrap().of_view(
+            self.view,
+            timestamp,
+            sum,
+            self.window.as_ref(),
+        );
         let held = Held {
             timestamp,
             incarnation,
@@ -291,12 +317,13 @@ impl<'a> Client<'a> {
                 Brought::Nothing | Brought::Malformed => "nothing, went on",
             });
         }
+        let window = self.window.as_ref();
         let known = || {
-            self.arena
-                .histories
-                .read()
-                .unwrap()
-                .sum_at(*held.candidates.first()?, held.timestamp)
+            self.arena.histories.read().unwrap().sum_at(
+                *held.candidates.first()?,
+                held.timestamp,
+                window,
+            )
         };
         let mut sum = match held.sum.or_else(known) {
             Some(sum) => sum,
@@ -321,7 +348,7 @@ impl<'a> Client<'a> {
         {
             let histories = self.arena.histories.read().unwrap();
             held.candidates
-                .retain(|one| histories.sum_at(*one, timestamp) == Some(sum));
+                .retain(|one| histories.sum_at(*one, timestamp, window) == Some(sum));
         }
         let held = &*held;
         self.check(held)
@@ -350,7 +377,7 @@ impl<'a> Client<'a> {
                 format!("at {}: there is no such view", held.id()),
             ));
         };
-        let truth = histories.rows_at(history, held.timestamp);
+        let truth = histories.rows_at(history, held.timestamp, self.window.as_ref());
         count(&self.arena.tally.full);
         let seen = self.arena.seen[self.view].lock().unwrap();
         let found = differences(rows, &truth, |row| seen.text(row));

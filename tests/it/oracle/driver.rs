@@ -8,6 +8,7 @@ use super::arena::Arena;
 use super::client::Client;
 use super::history::Model;
 use super::joint::JointClient;
+use super::rows::first_columns;
 use super::script::{Fault, REFRESH_EVERY_MS, Scenario, Step, What};
 use super::tally::{PANIC, PLACES, STUCK, Tally};
 use super::visitors::Visitor;
@@ -101,6 +102,11 @@ fn start_gateway(scenario: &Scenario, proxy: &Proxy) -> Gateway {
     let mut arguments = vec!["--upstream".to_owned(), url];
     for view in 0..scenario.views {
         arguments.extend(["--view".to_owned(), format!("v{view}")]);
+        for column in first_columns() {
+            let column = column.replace('"', "\"\"");
+            let filter = format!("v{view}:\"{column}\"");
+            arguments.extend(["--filter".to_owned(), filter]);
+        }
     }
     arguments.extend(scenario.arguments.iter().cloned());
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();

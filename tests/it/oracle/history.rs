@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::rows::{PoolRow, columns, copies_of, pool};
+use super::windows::Window;
 use crate::support::dice::Dice;
 use crate::support::materialize::Values;
 
@@ -20,6 +21,8 @@ struct History {
     life: usize,
     /// Nothing is known of it before.
     from: u64,
+    /// The name of the first column.
+    column: String,
     /// Hash of the contents from this time on, and the changes that made it.
     points: Vec<(u64, u128, Vec<Change>)>,
 }
@@ -36,16 +39,21 @@ impl History {
 
 /// All histories so far.
 #[derive(Debug, Default)]
-pub struct Histories(Vec<History>);
+pub struct Histories {
+    all: Vec<History>,
+    /// The number of each row, by its hash.
+    numbers: HashMap<u128, usize>,
+}
 
 impl Histories {
     /// A new one, empty until a change is recorded.
-    fn begin(&mut self, view: usize, life: Option<usize>, from: u64) -> usize {
-        let place = self.0.len();
-        self.0.push(History {
+    fn begin(&mut self, view: usize, life: Option<usize>, from: u64, column: &str) -> usize {
+        let place = self.all.len();
+        self.all.push(History {
             view,
             life: life.unwrap_or(place),
             from,
+            column: column.to_owned(),
             points: Vec::new(),
         });
         place
@@ -53,52 +61,79 @@ impl Histories {
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.all.len()
     }
 
     /// What the histories between two creations of a view have in common.
     pub fn life(&self, history: usize) -> usize {
-        self.0[history].life
+        self.all[history].life
     }
 
     fn record(&mut self, history: usize, at: u64, sum: u128, changes: Vec<Change>) {
-        self.0[history].points.push((at, sum, changes));
+        self.all[history].points.push((at, sum, changes));
     }
 
     /// The hash of the contents at a time; `None` before the history's start.
-    pub fn sum_at(&self, history: usize, timestamp: u64) -> Option<u128> {
-        self.0.get(history)?.sum_at(timestamp)
+    pub fn sum_at(&self, history: usize, timestamp: u64, window: Option<&Window>) -> Option<u128> {
+        let it = self.all.get(history)?;
+        let sum = it.sum_at(timestamp)?;
+        if window.is_none() {
+            return Some(sum);
+        }
+        let rows = self.rows_at(history, timestamp, window);
+        let rows = rows.into_iter().map(|(row, copies)| copies_of(row, copies));
+        Some(rows.fold(0, u128::wrapping_add))
     }
 
-    /// The histories of a view that hold these contents at this time.
-    pub fn of_view(&self, view: usize, timestamp: u64, sum: u128) -> Vec<usize> {
-        let all = self.0.iter().enumerate();
-        all.filter(|(_, one)| one.view == view && one.sum_at(timestamp) == Some(sum))
+    /// The histories of a view, or of a window of it, that hold these contents
+    /// at this time.
+    pub fn of_view(
+        &self,
+        view: usize,
+        timestamp: u64,
+        sum: u128,
+        window: Option<&Window>,
+    ) -> Vec<usize> {
+        let all = self.all.iter().enumerate();
+        all.filter(|(_, one)| one.view == view)
             .map(|(at, _)| at)
+            .filter(|at| self.sum_at(*at, timestamp, window) == Some(sum))
             .collect()
+    }
+
+    /// The name of a view's first column, as it was created last.
+    pub fn column_of(&self, view: usize) -> Option<&str> {
+        let last = self.last_of(view)?;
+        Some(&self.all[last].column)
     }
 
     /// The latest history of a view.
     pub fn last_of(&self, view: usize) -> Option<usize> {
-        self.0.iter().rposition(|one| one.view == view)
+        self.all.iter().rposition(|one| one.view == view)
     }
 
     /// When the history began.
     pub fn from(&self, history: usize) -> u64 {
-        self.0[history].from
+        self.all[history].from
     }
 
-    /// All rows at a time, each by its hash.
-    pub fn rows_at(&self, history: usize, timestamp: u64) -> HashMap<u128, i64> {
+    /// All rows at a time, or those of a window, each by its hash.
+    pub fn rows_at(
+        &self,
+        history: usize,
+        timestamp: u64,
+        window: Option<&Window>,
+    ) -> HashMap<u128, i64> {
         let mut rows = HashMap::new();
-        for (at, _, changes) in &self.0[history].points {
+        for (at, _, changes) in &self.all[history].points {
             if *at <= timestamp {
                 for (row, diff) in changes {
                     *rows.entry(*row).or_insert(0) += diff;
                 }
             }
         }
-        rows.retain(|_, copies| *copies != 0);
+        let has = |row: &u128| window.is_none_or(|window| window.has(self.numbers[row]));
+        rows.retain(|row, copies| *copies != 0 && has(row));
         rows
     }
 }
@@ -128,7 +163,10 @@ impl Model {
         let columns = columns(dice);
         let size = dice.below(28) + 3;
         let pool = pool(&columns, size, dice);
-        let life = histories.begin(view, None, at);
+        let life = histories.begin(view, None, at, &columns[0].0);
+        let numbered = pool.iter().enumerate();
+        let numbered = numbered.map(|(number, row)| (row.hash, number));
+        histories.numbers.extend(numbered);
         Model {
             name: format!("v{view}"),
             view,
@@ -215,7 +253,7 @@ impl Model {
     /// Time goes back to this, with other data: another history begins. The
     /// whole contents.
     pub fn rewind(&mut self, to: u64, histories: &mut Histories, dice: &mut Dice) -> Made {
-        self.history = histories.begin(self.view, Some(self.life), to);
+        self.history = histories.begin(self.view, Some(self.life), to, &self.columns[0].0);
         self.copies.fill(0);
         self.sum = 0;
         self.replace(to, histories, dice)

@@ -13,6 +13,7 @@ use super::client::Wrong;
 use super::history::differences;
 use super::rows::copies_of;
 use super::tally::{DIVERGENCE, FORMAT, NEEDLESS_BASE, ORDER, SECOND_BASE, count};
+use super::windows::Window;
 use super::wire::{Event, How, Read, Wire};
 use crate::support::dice::Dice;
 
@@ -42,6 +43,8 @@ pub struct JointClient<'a> {
     place: usize,
     /// In the order of their names.
     views: Vec<usize>,
+    /// Of those of which it does not ask for all rows, which.
+    windows: BTreeMap<usize, Window>,
     dice: Dice,
     shown: Option<Shown>,
 }
@@ -67,9 +70,13 @@ impl<'a> JointClient<'a> {
         while views.len() > 2 && dice.percent(50) {
             views.remove(dice.below(views.len()));
         }
+        // By dice of its own: older seeds keep their scripts.
+        let mut of_windows = Dice::new(seed ^ 1);
+        let window = |view: &usize| Some((*view, Window::draw(&mut of_windows)?));
         JointClient {
             arena,
             place,
+            windows: views.iter().filter_map(window).collect(),
             views,
             dice,
             shown: None,
@@ -114,12 +121,7 @@ impl<'a> JointClient<'a> {
             in_query: self.dice.percent(20),
             is_narrow: self.dice.percent(40),
         };
-        let views: Vec<String> = self
-            .views
-            .iter()
-            .map(|view| format!("view=v{view}"))
-            .collect();
-        let path = format!("/stream?{}", views.join("&"));
+        let path = self.path();
         let Some(mut wire) = Wire::open(address, &path, id.as_deref(), how) else {
             return thread::sleep(Duration::from_millis(20));
         };
@@ -138,11 +140,27 @@ impl<'a> JointClient<'a> {
         };
         if let Err((kind, text)) = self.follow(&mut wire, &mut session) {
             let text = format!(
-                "joint client {} of views {:?}, gateway {:?}, brought {id:?}: {text}",
-                self.place, self.views, session.gateway
+                "joint client {} of {path}, gateway {:?}, brought {id:?}: {text}",
+                self.place, session.gateway
             );
             self.arena.fail(kind, text);
         }
+    }
+
+    fn path(&self) -> String {
+        let histories = self.arena.histories.read().unwrap();
+        let views = self.views.iter().map(|view| format!("view=v{view}"));
+        let windows = self.windows.iter().map(|(view, window)| {
+            let column = histories.column_of(*view).unwrap_or_default();
+            format!("v{view}.{}", window.query(column))
+        });
+        let all: Vec<String> = views.chain(windows).collect();
+        format!("/stream?{}", all.join("&"))
+    }
+
+    /// Whether a gateway has other columns than this client knows of.
+    fn is_of_other_columns(&self, text: &str) -> bool {
+        !self.windows.is_empty() && text.starts_with("not a stream: http/1.1 400")
     }
 
     /// Reads one connection for as long as it suits.
@@ -165,8 +183,21 @@ impl<'a> JointClient<'a> {
                 Read::Event(event) => {
                     self.event(session, &event)?;
                     stall_in = stall_in.saturating_sub(1);
+                    // The next view of this name may have other columns.
+                    if session
+                        .gone
+                        .iter()
+                        .any(|view| self.windows.contains_key(view))
+                    {
+                        return Ok(());
+                    }
                 }
                 Read::Nothing => {}
+                Read::Wrong(text) if self.is_of_other_columns(&text) => {
+                    self.arena.tally.fault("window refused meanwhile");
+                    thread::sleep(Duration::from_millis(20));
+                    return Ok(());
+                }
                 Read::Ended | Read::Broken => return Ok(()),
                 Read::Wrong(text) => return Err((FORMAT, text)),
             }
@@ -296,16 +327,18 @@ impl<'a> JointClient<'a> {
     fn compare(&self, view: usize, held: &mut Held, time: u64) -> Result<(), Wrong> {
         count(&self.arena.tally.comparisons);
         let histories = self.arena.histories.read().unwrap();
+        let window = self.windows.get(&view);
         let candidates = match held.candidates.take() {
-            None => histories.of_view(view, time, held.sum),
+            None => histories.of_view(view, time, held.sum, window),
             Some(mut all) => {
-                all.retain(|one| histories.sum_at(*one, time) == Some(held.sum));
+                all.retain(|one| histories.sum_at(*one, time, window) == Some(held.sum));
                 all
             }
         };
         if candidates.is_empty() {
             let truth = histories.last_of(view);
-            let truth = truth.map_or_else(HashMap::new, |last| histories.rows_at(last, time));
+            let rows_at = |last| histories.rows_at(last, time, window);
+            let truth = truth.map_or_else(HashMap::new, rows_at);
             let seen = self.arena.seen[view].lock().unwrap();
             let found = differences(&held.rows, &truth, |row| seen.text(row));
             return Err((DIVERGENCE, format!("v{view} at {time}: {found}")));

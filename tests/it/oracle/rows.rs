@@ -51,6 +51,14 @@ const KINDS: [&str; 13] = [
     "interval",
 ];
 
+/// What names of columns begin with.
+const NAMES: [&str; 6] = ["n", "Name", "a b", "x\"y", "größe", "value"];
+
+/// The names that the first column of a view may have.
+pub fn first_columns() -> impl Iterator<Item = String> {
+    NAMES.iter().map(|name| format!("{name}0"))
+}
+
 /// A row that may stand in a view.
 #[derive(Clone, Debug)]
 pub struct PoolRow {
@@ -65,7 +73,6 @@ pub fn columns(dice: &mut Dice) -> Vec<(String, &'static str)> {
         true => dice.between(20, 60),
         false => dice.between(1, 6),
     };
-    let names = ["n", "Name", "a b", "x\"y", "größe", "value"];
     let mut columns: Vec<(String, &'static str)> = Vec::new();
     for at in 0..count {
         // The first one tells rows apart.
@@ -74,7 +81,7 @@ pub fn columns(dice: &mut Dice) -> Vec<(String, &'static str)> {
         } else {
             *dice.pick(&KINDS)
         };
-        columns.push((format!("{}{at}", dice.pick(&names)), kind));
+        columns.push((format!("{}{at}", dice.pick(&NAMES)), kind));
     }
     columns
 }

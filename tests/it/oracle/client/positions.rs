@@ -62,7 +62,7 @@ impl Client<'_> {
                 let histories = self.arena.histories.read().unwrap();
                 let from = histories.from(held.candidates[0]);
                 let timestamp = self.dice.between(from.min(held.timestamp), held.timestamp);
-                let sum = histories.sum_at(held.candidates[0], timestamp);
+                let sum = histories.sum_at(held.candidates[0], timestamp, self.window.as_ref());
                 let held = Held {
                     timestamp,
                     sum,
