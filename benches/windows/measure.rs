@@ -80,7 +80,7 @@ pub fn measure(case: &Case) -> Measured {
     };
     // The index is built when it is first needed, which is not what joining costs.
     if case.server == Server::Viewcast && case.path.contains("eq.") {
-        get(&address, "/v?customer=eq.0");
+        await_answer(&address, "/v?customer=eq.0");
     }
     sleep(Duration::from_millis(500));
     let (cpu_before, kib_before) = (process.cpu_ns(), process.resident_kib());
@@ -134,6 +134,8 @@ fn start_gateway(port: &str) -> (Process, String) {
         &"1h",
         &"--max-connections",
         &"20000",
+        &"--retention-bytes",
+        &"1GiB",
     ]);
     let process = Process::gateway(&arguments);
     let (mut address, mut is_loaded) = (None, false);
@@ -201,13 +203,25 @@ fn await_rows(address: &str, deltas: u64) {
     }
 }
 
+/// Asks until there is an answer with rows.
+fn await_answer(address: &str, path: &str) {
+    while !ask(address, path).starts_with("HTTP/1.1 200 ") {
+        sleep(Duration::from_millis(100));
+    }
+}
+
 fn get(address: &str, path: &str) -> String {
+    let text = ask(address, path);
+    assert!(text.starts_with("HTTP/1.1 200 "), "{text}");
+    text
+}
+
+fn ask(address: &str, path: &str) -> String {
     let mut socket = TcpStream::connect(address).unwrap();
     let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
     socket.write_all(request.as_bytes()).unwrap();
     let mut text = String::new();
     socket.read_to_string(&mut text).unwrap();
-    assert!(text.starts_with("HTTP/1.1 200 "), "{text}");
     text
 }
 

@@ -22,7 +22,7 @@ pub fn run(arguments: &[String]) -> Io<()> {
     let pad = Filling(usize::try_from(number(2)).unwrap());
     let row = |customer: u64, seq: u64, at: u64| {
         let pad = pad.of(if seq == 0 { at } else { seq });
-        format!("{{\"customer\":{customer},\"seq\":{seq},\"at\":{at},\"pad\":\"{pad}\"}}")
+        format!("{{\"seq\":{seq},\"at\":{at},\"customer\":{customer},\"pad\":\"{pad}\"}}")
     };
     let base = |customer: u64| {
         let rows: Vec<String> = (0..number(1)).map(|at| row(customer, 0, at)).collect();

@@ -174,9 +174,9 @@ fn serve_view(mut socket: TcpStream, shared: &Shared) -> Io<()> {
 }
 
 const COLUMNS: [(&str, &str); 4] = [
-    ("customer", "bigint"),
     ("seq", "bigint"),
     ("at", "bigint"),
+    ("customer", "bigint"),
     ("pad", "text"),
 ];
 
@@ -206,7 +206,7 @@ fn answer(sql: &str) -> Vec<u8> {
 fn update(out: &mut Vec<u8>, timestamp: u64, diff: i64, order: (u64, u64, u64), pad: &Filling) {
     let (customer, seq, at) = order;
     let pad = pad.of(if seq == 0 { at } else { seq });
-    let line = format!("{timestamp}\tf\t{diff}\t{customer}\t{seq}\t{at}\t{pad}\n");
+    let line = format!("{timestamp}\tf\t{diff}\t{seq}\t{at}\t{customer}\t{pad}\n");
     out.extend(pgwire::message(b'd', line.as_bytes()));
 }
 
