@@ -103,7 +103,7 @@ const listOf = (values) => values.map((it) => (/^[^\s,()"\\*]+$/.test(it) ? it :
 
 export const parameterOf = (column) => (PREFIXED.test(column) ? `column.${column}` : column);
 
-/** W2 */
+/** W1 */
 function condition(column, value, not) {
   if (value === null || typeof value === "boolean") return `is.${value}`;
   if (isPlain(value)) return `eq.${value}`;

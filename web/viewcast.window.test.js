@@ -1,5 +1,5 @@
 // node --test web/viewcast.window.test.js
-// What `filter` and `select` ask the gateway for, in the grammar of docs/PROTOCOL.md (W2); the gateway's
+// What `filter` and `select` ask the gateway for, in the grammar of docs/PROTOCOL.md (W1, W3, W4); the gateway's
 // side of it is tests/it and src/http/query.
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, mock, test } from "node:test";

@@ -31,7 +31,7 @@ function changes(before, after) {
   return `[${[...list(-1, "delete"), ...list(1, "insert")].join(",")}]`;
 }
 
-/** As docs/PROTOCOL.md W2, for texts: what of a list of row texts a query asks for, or null if it cannot be read. */
+/** As docs/PROTOCOL.md W1, for texts: what of a list of row texts a query asks for, or null if it cannot be read. */
 function windowOf(query, filterable) {
   const tests = [];
   for (const [name, value] of new URLSearchParams(query)) {

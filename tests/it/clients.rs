@@ -1,11 +1,19 @@
 //! Other people's clients read our streams: Chromium and its EventSource, npm
 //! `eventsource`, PyPI `httpx-sse`, `curl`. `make test` installs them.
 
+use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
+use serde_json::Value;
+
 use crate::support::gateway::Gateway;
 use crate::support::http::get;
+use crate::support::sse::Event;
+use crate::support::table::{Rows, Table, position, rows_of};
+
+/// Events of a window that are read before it is compared with a snapshot.
+const EVENTS: usize = 4;
 
 fn project(path: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(path)
@@ -58,6 +66,21 @@ fn chromium_and_npm_eventsource_agree_on_compressed_streams() {
     run(command
         .env("VIEWCAST_URL", url)
         .env("VIEWCAST_ENCODING", "gzip"));
+}
+
+#[test]
+fn chromium_page_asks_the_gateway_for_rows() {
+    let gateway = Gateway::start(&["demo", "--tick", "250ms", "--rate", "1000"]);
+    gateway.await_ready();
+    node("filter.test.mjs", &gateway);
+}
+
+#[test]
+fn chromium_and_npm_eventsource_follow_windows_to_their_snapshots() {
+    let often = ["--heartbeat", "1s", "--tick", "200ms", "--rate", "400"];
+    let gateway = Gateway::start(&[&["demo"], &often[..]].concat());
+    gateway.await_ready();
+    node("windows.test.mjs", &gateway);
 }
 
 #[test]
@@ -173,6 +196,99 @@ fn curl_prints_base_then_deltas() {
     assert_eq!(get(gateway.address, "/readyz").json()["status"], "ready");
 }
 
+/// The rows of a window as `curl` prints them add up to what `GET` gives, and
+/// that is what of the whole view meets the conditions.
+#[test]
+fn curl_follows_windows_to_their_snapshots() {
+    let often = ["--compress", "auto", "--heartbeat", "1s", "--tick", "200ms"];
+    let gateway = Gateway::start(&[&["demo", "--rate", "400"], &often[..]].concat());
+    gateway.await_ready();
+    let is = |column: &'static str, values: &'static [&'static str]| {
+        move |row: &Value| values.contains(&row[column].as_str().unwrap_or("NULL"))
+    };
+    let windows: [(&str, &dyn Fn(&Value) -> bool); 4] = [
+        (
+            "user_edits?user=eq.Cheers!-bot",
+            &is("user", &["Cheers!-bot"]),
+        ),
+        ("user_edits?user=eq.Preferwiki", &|_| false),
+        ("hot_pages?wiki=in.(en,de)", &is("wiki", &["en", "de"])),
+        ("page_edits?user=is.null", &is("user", &["NULL"])),
+    ];
+    for (window, meets) in windows {
+        for options in [&["-sN"][..], &["-sN", "--compressed"]] {
+            follows(&gateway, window, options);
+        }
+        // Both at one timestamp, by themselves.
+        let (view, _) = window.split_once('?').expect("a query");
+        let (rows, whole) = loop {
+            let [part, all] = [window, view].map(|path| snapshot(&gateway, path));
+            if part.0.0 == all.0.0 {
+                break (part.1, all.1);
+            }
+        };
+        let whole = whole.into_iter().filter(|(row, _)| {
+            let row = serde_json::from_str(row).expect("a row");
+            meets(&row)
+        });
+        assert_eq!(rows, whole.collect::<Rows>(), "{window}");
+    }
+}
+
+/// Timestamp and incarnation of a snapshot, and its rows.
+fn snapshot(gateway: &Gateway, path: &str) -> ((u64, String), Rows) {
+    let mut answer = get(gateway.address, &format!("/{path}"));
+    assert_eq!(answer.status, 200, "{path}");
+    let tag = answer.header("etag").expect("a position").to_owned();
+    (position(tag.trim_matches('"')), rows_of(&answer.text()))
+}
+
+/// Reads some events of a window by `curl`, and on to a snapshot of then.
+fn follows(gateway: &Gateway, window: &str, options: &[&str]) {
+    let (view, query) = window.split_once('?').expect("a query");
+    let mut child = Command::new("curl")
+        .args(options)
+        .arg(format!("http://{}/{view}/stream?{query}", gateway.address))
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("curl is installed; `make prepare` sees to it");
+    let output = child.stdout.take().expect("piped");
+    let (mut table, mut event) = (Table::default(), Event::default());
+    let mut lines = BufReader::new(output)
+        .lines()
+        .map(|line| line.expect("text"));
+    let mut next = |table: &mut Table| {
+        for line in &mut lines {
+            match line.split_once(": ") {
+                Some(("event", name)) => event.name = name.to_owned(),
+                Some(("data", data)) => event.data = data.to_owned(),
+                Some(("id", id)) => event.id = Some(id.to_owned()),
+                // The block of `retry` alone is no event.
+                None if !event.name.is_empty() => return table.apply(&std::mem::take(&mut event)),
+                _ => {}
+            }
+        }
+        panic!("{window}: curl ended");
+    };
+    for _ in 0..EVENTS {
+        next(&mut table);
+    }
+    let ((at, incarnation), expected) = snapshot(gateway, window);
+    assert_eq!(incarnation, table.incarnation, "{window}");
+    let mut held = table.rows.clone();
+    while table.timestamp < Some(at) {
+        next(&mut table);
+        // What comes behind the snapshot is not in it.
+        if table.timestamp <= Some(at) {
+            held.clone_from(&table.rows);
+        }
+    }
+    child.kill().expect("it still runs");
+    child.wait().expect("it ends");
+    assert_eq!(held, expected, "{window} at {at}, {options:?}");
+    assert_eq!(table.bases, 1, "{window}");
+}
+
 fn curl_prints(gateway: &Gateway, options: &[&str]) {
     let url = format!("http://{}/top10/stream", gateway.address);
     let mut child = Command::new("curl")
@@ -183,7 +299,7 @@ fn curl_prints(gateway: &Gateway, options: &[&str]) {
         .expect("curl is installed; `make prepare` sees to it");
     let mut names = Vec::new();
     let output = child.stdout.take().expect("piped");
-    for line in std::io::BufRead::lines(std::io::BufReader::new(output)) {
+    for line in BufReader::new(output).lines() {
         let line = line.expect("text");
         if let Some(name) = line.strip_prefix("event: ") {
             names.push(name.to_owned());

@@ -12,7 +12,7 @@ use tokio_util::codec::Decoder as _;
 use super::http::{self, Response};
 
 /// One thing a stream said.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Event {
     /// Its name.
     pub name: String,
