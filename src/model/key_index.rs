@@ -1,6 +1,5 @@
 //! Finds rows by a key that many rows may have.
 
-use super::arena::Place;
 use super::window::Key;
 
 /// Entries of one leaf at the most: 4 KiB, of which half is moved when one
@@ -18,14 +17,14 @@ const LEAF_STEP: usize = 32;
 /// before it is split.
 const LEAF_BUILT: usize = LEAF_MAX - LEAF_MAX / 8;
 
-/// A row's key and place as one number: ordered by key, then by place.
+/// A row's key and the hash of its text as one number, ordered by key first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Keyed(u64);
 
 impl Keyed {
-    /// A row with this key stands there.
-    pub fn new(key: Key, place: Place) -> Self {
-        Keyed(u64::from(key.bits()) << u32::BITS | u64::from(place.bits()))
+    /// A row with this key and this hash.
+    pub fn new(key: Key, hash: u32) -> Self {
+        Keyed(u64::from(key.bits()) << u32::BITS | u64::from(hash))
     }
 
     fn key(self) -> Key {
@@ -33,9 +32,9 @@ impl Keyed {
         Key::new(u32::from_le_bytes([a, b, c, d]))
     }
 
-    fn place(self) -> Place {
+    fn hash(self) -> u32 {
         let [a, b, c, d, ..] = self.0.to_le_bytes();
-        Place::of_bits(u32::from_le_bytes([a, b, c, d]))
+        u32::from_le_bytes([a, b, c, d])
     }
 }
 
@@ -109,10 +108,12 @@ impl KeyIndex {
         after.saturating_sub(1)
     }
 
-    /// The places of the rows that have a key, in order.
-    pub fn places(&self, key: Key) -> impl Iterator<Item = Place> {
-        let least = Keyed::new(key, Place::of_bits(0));
-        let at = self.leaf_of(least);
+    /// The hashes of the rows that have a key, in order.
+    pub fn hashes(&self, key: Key) -> impl Iterator<Item = u32> {
+        let least = Keyed::new(key, 0);
+        // Of equal entries, the first may stand in a leaf before.
+        let after = self.firsts.partition_point(|first| *first < least);
+        let at = after.saturating_sub(1);
         let leaves = self.leaves.get(at..).unwrap_or_default().iter();
         // Only in the first of them may smaller ones stand.
         let skipped = self
@@ -123,7 +124,7 @@ impl KeyIndex {
             .flatten()
             .skip(skipped)
             .take_while(move |entry| entry.key() == key)
-            .map(|entry| entry.place())
+            .map(|entry| entry.hash())
     }
 
     /// Adds a row that is not there.

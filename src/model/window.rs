@@ -22,4 +22,6 @@ pub use shape::{KEYS_MAX, Key, Shape};
 pub use wanted::{CONDITIONS_MAX, Test, VALUES_MAX, Wanted, What};
 
 #[cfg(test)]
+mod oracle;
+#[cfg(test)]
 mod tests;
