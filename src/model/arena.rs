@@ -31,16 +31,6 @@ impl Place {
         Place(u32::try_from(joined).unwrap_or(u32::MAX))
     }
 
-    /// As a number of 32 bits; the order of places is that of these.
-    pub(super) fn bits(self) -> u32 {
-        self.0
-    }
-
-    /// The place that has this number.
-    pub(super) fn of_bits(bits: u32) -> Self {
-        Place(bits)
-    }
-
     fn chunk(self) -> usize {
         index(self.0 >> ROW_BITS)
     }

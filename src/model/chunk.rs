@@ -72,6 +72,18 @@ impl Chunk {
         self.dead_bytes
     }
 
+    /// Bytes of all copies of the rows that live, commas included.
+    pub(super) fn listed_bytes(&self) -> u64 {
+        let count = |bytes: usize| u64::try_from(bytes).unwrap_or(u64::MAX);
+        let more = |(row, copies): (&usize, &i64)| {
+            let more = copies.saturating_sub(1).unsigned_abs();
+            count(self.listed(*row).len()).saturating_mul(more)
+        };
+        let repeated = self.copies.iter().flat_map(|copies| copies.iter());
+        let once = count(self.bytes().saturating_sub(self.dead_bytes));
+        repeated.map(more).fold(once, u64::saturating_add)
+    }
+
     /// Whether no row lives in it.
     pub(super) fn is_dead(&self) -> bool {
         self.dead_rows == self.rows()

@@ -142,6 +142,14 @@ impl Index {
         Some(entry.place)
     }
 
+    /// The rows of this hash, in no particular order.
+    pub fn all(&self, hash: u32) -> impl Iterator<Item = Place> {
+        let table = self.table(hash).into_iter();
+        let entries = table.flat_map(move |table| table.iter_hash(within(hash)));
+        let entries = entries.filter(move |entry| entry.hash == hash);
+        entries.map(|entry| entry.place)
+    }
+
     /// Adds a row that is not there.
     pub fn insert(&mut self, row: Entry) {
         let at = table_of(row.hash, self.tables.len());

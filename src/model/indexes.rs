@@ -3,12 +3,11 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::arena::{Arena, Place};
 use super::key_index::{KeyIndex, Keyed};
 use super::window::{Key, Layout, Shape, Window};
 
-/// Indexes of one view at the most: each costs some nine bytes a row, and each
-/// change of a row about as much as applying it does.
+/// Indexes of one view at the most: each costs some nine bytes a row, and has a
+/// share in what each change costs.
 const INDEXES_MAX: usize = 16;
 
 /// How many of them may be by several columns, so that each column finds room.
@@ -20,112 +19,113 @@ const COMBINED_MAX: usize = INDEXES_MAX / 2;
 pub struct Indexes {
     /// The columns that the keys are of, as soon as there is an index.
     layout: Option<Arc<Layout>>,
-    indexes: Vec<(Shape, KeyIndex)>,
+    indexes: Vec<Indexed>,
     /// Room for values.
     scratch: String,
 }
 
+/// One index.
+#[derive(Clone, Debug)]
+struct Indexed {
+    shape: Shape,
+    index: KeyIndex,
+}
+
 impl Indexes {
-    /// Sees to it that there is an index by these columns of the rows in an
-    /// arena; `false` where there are too many already.
-    pub fn provide(&mut self, shape: &Shape, layout: &Arc<Layout>, arena: &Arena) -> bool {
+    /// Sees to it that there is an index by these columns of so many rows, which
+    /// come with the hashes of their texts; `false` where there are too many
+    /// indexes already.
+    pub fn provide<'a>(
+        &mut self,
+        shape: &Shape,
+        layout: &Arc<Layout>,
+        (count, all): (usize, impl Iterator<Item = (&'a str, u32)>),
+    ) -> bool {
         let is_same = |known: &Arc<Layout>| Arc::ptr_eq(known, layout);
         if !self.layout.as_ref().is_some_and(is_same) {
             // Keys of another layout are other keys.
             *self = Indexes::default();
         }
-        if self.indexes.iter().any(|(known, _)| known == shape) {
+        if self.indexes.iter().any(|known| known.shape == *shape) {
             return true;
         }
         let is_combined = |shape: &Shape| shape.columns() > 1;
         let known = self.indexes.iter();
-        let combined = known.filter(|(known, _)| is_combined(known)).count();
+        let combined = known.filter(|known| is_combined(&known.shape)).count();
         let is_full =
             self.indexes.len() >= INDEXES_MAX || is_combined(shape) && combined >= COMBINED_MAX;
         // Of no columns, it would hold all rows under one key.
         if is_full || shape.is_all() {
             return false;
         }
-        let mut rows = Vec::with_capacity(arena.rows());
-        for (place, text) in arena.iter() {
-            rows.push(Keyed::new(
-                shape.key(layout, text, &mut self.scratch),
-                place,
-            ));
+        let mut rows = Vec::with_capacity(count);
+        for (text, hash) in all {
+            let key = shape.key(layout, text, &mut self.scratch);
+            rows.push(Keyed::new(key, hash));
         }
         self.layout = Some(Arc::clone(layout));
-        self.indexes.push((shape.clone(), KeyIndex::build(rows)));
+        self.indexes.push(Indexed {
+            shape: shape.clone(),
+            index: KeyIndex::build(rows),
+        });
         true
     }
 
-    /// Sees to it that there are those that others are, of the rows in an arena.
-    pub fn provide_like(&mut self, others: &Indexes, arena: &Arena) {
+    /// Sees to it that there are those that others are, of these rows.
+    pub fn provide_like<'a, R>(&mut self, others: &Indexes, rows: impl Fn() -> (usize, R))
+    where
+        R: Iterator<Item = (&'a str, u32)>,
+    {
         let Some(layout) = &others.layout else {
             return;
         };
-        for (shape, _) in &others.indexes {
-            self.provide(shape, layout, arena);
+        for other in &others.indexes {
+            self.provide(&other.shape, layout, rows());
         }
     }
 
-    /// A row came.
-    pub fn insert(&mut self, text: &str, place: Place) {
-        self.each(text, |index, key| index.insert(Keyed::new(key, place)));
-    }
-
-    /// A row goes.
-    pub fn remove(&mut self, text: &str, place: Place) {
-        self.each(text, |index, key| index.remove(Keyed::new(key, place)));
-    }
-
-    /// A row stands elsewhere now.
-    pub fn repoint(&mut self, text: &str, from: Place, to: Place) {
-        self.each(text, |index, key| {
-            index.remove(Keyed::new(key, from));
-            index.insert(Keyed::new(key, to));
-        });
-    }
-
-    /// Changes each index, given the row's key in it.
-    fn each(&mut self, text: &str, mut change: impl FnMut(&mut KeyIndex, Key)) {
+    /// A row came, or it is gone, whose text has this hash.
+    pub fn note(&mut self, text: &str, hash: u32, is_gone: bool) {
         let Some(layout) = &self.layout else {
             return;
         };
-        for (shape, index) in &mut self.indexes {
-            change(index, shape.key(layout, text, &mut self.scratch));
+        for it in &mut self.indexes {
+            let key = it.shape.key(layout, text, &mut self.scratch);
+            match is_gone {
+                true => it.index.remove(Keyed::new(key, hash)),
+                false => it.index.insert(Keyed::new(key, hash)),
+            }
         }
     }
 
-    /// The places of all rows that may be in a window, sorted, by the index of
-    /// the most columns; `None` where there is none that knows.
-    pub fn find(&self, window: &Window) -> Option<Vec<Place>> {
+    /// The hashes of all rows that may be in a window, in no particular order,
+    /// by the index of the most columns; `None` where there is none that knows.
+    pub fn find(&self, window: &Window) -> Option<Vec<u32>> {
         let is_of_it = |layout: &Arc<Layout>| Arc::ptr_eq(layout, window.layout());
         if !self.layout.as_ref().is_some_and(is_of_it) {
             return None;
         }
         let mut best: Option<(usize, &KeyIndex, Cow<'_, [Key]>)> = None;
-        for (shape, index) in &self.indexes {
-            let columns = shape.columns();
+        for it in &self.indexes {
+            let columns = it.shape.columns();
             if best.as_ref().is_none_or(|(most, ..)| columns > *most)
-                && let Some(keys) = window.keys_of(shape)
+                && let Some(keys) = window.keys_of(&it.shape)
             {
-                best = Some((columns, index, keys));
+                best = Some((columns, &it.index, keys));
             }
         }
         let (_, index, keys) = best?;
-        let mut places = Vec::new();
+        let mut hashes = Vec::new();
         for key in keys.iter() {
-            places.extend(index.places(*key));
+            index.find(*key, &mut hashes);
         }
-        // The order of keys is another one in each process.
-        places.sort_unstable();
-        Some(places)
+        Some(hashes)
     }
 
     /// Bytes of memory that they take.
     pub fn bytes(&self) -> u64 {
         let indexes = self.indexes.iter();
-        let bytes: usize = indexes.map(|(_, index)| index.bytes()).sum();
+        let bytes: usize = indexes.map(|it| it.index.bytes()).sum();
         u64::try_from(bytes).unwrap_or(u64::MAX)
     }
 }

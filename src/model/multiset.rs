@@ -18,6 +18,14 @@ use super::window::{Layout, Shape, Window};
 /// keep up, and four catches up.
 const MOVED_PER_REMOVED: u64 = 4;
 
+/// Rows that are looked up by their hashes for one window at the most: some
+/// milliseconds.
+const FOUND_MAX: usize = 65_536;
+
+/// As many are looked up though they are more: one in so many of all. Where a
+/// window has a larger part of the view, who writes it looks at all rows instead.
+const FOUND_PART: usize = 32;
+
 /// Why a multiset cannot take a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
@@ -92,7 +100,7 @@ impl Multiset {
                 let place = self.arena.push(text).ok_or(Refusal::Full)?;
                 self.index.insert(Entry { hash, place });
                 if let Some(by_columns) = &mut self.by_columns {
-                    by_columns.insert(text, place);
+                    by_columns.note(text, hash, false);
                 }
                 place
             }
@@ -101,7 +109,7 @@ impl Multiset {
         if copies == 0 {
             self.index.remove(Entry { hash, place });
             if let Some(by_columns) = &mut self.by_columns {
-                by_columns.remove(text, place);
+                by_columns.note(text, hash, true);
             }
             self.arena.remove(place);
             let length = count(text.len());
@@ -146,13 +154,9 @@ impl Multiset {
     /// Compacts one chunk, if one is due; the bytes moved.
     fn compact(&mut self) -> Option<usize> {
         let (index, hasher) = (&mut self.index, &self.hasher);
-        let by_columns = &mut self.by_columns;
         self.arena.compact(|text, from, to| {
             let hash = hash(hasher, text);
             index.repoint(Entry { hash, place: from }, to);
-            if let Some(by_columns) = by_columns {
-                by_columns.repoint(text, from, to);
-            }
         })
     }
 
@@ -167,14 +171,17 @@ impl Multiset {
     /// are too many already.
     pub fn index(&mut self, shape: &Shape, layout: &Arc<Layout>) -> bool {
         let by_columns = self.by_columns.get_or_insert_default();
-        by_columns.provide(shape, layout, &self.arena)
+        let rows = (self.arena.rows(), hashed(&self.arena, &self.hasher));
+        by_columns.provide(shape, layout, rows)
     }
 
     /// Sees to it that there are the indexes that another one has.
     pub fn index_like(&mut self, other: &Multiset) {
         if let Some(others) = &other.by_columns {
             let by_columns = self.by_columns.get_or_insert_default();
-            by_columns.provide_like(others, &self.arena);
+            let count = self.arena.rows();
+            let rows = || (count, hashed(&self.arena, &self.hasher));
+            by_columns.provide_like(others, rows);
         }
     }
 
@@ -191,36 +198,51 @@ impl Multiset {
             let (rows, listed) = (0, Vec::new());
             return Pick::Short { rows, listed };
         }
-        let by_columns = self.by_columns.as_ref();
-        let picked = match by_columns.and_then(|it| it.find(window)) {
-            Some(places) => match self.list(places.iter().copied(), window, full) {
-                Some(short) => return short,
-                None => {
-                    let parts = self.arena.part(&places).into_iter();
-                    let parts = parts.map(|(chunk, rows)| (chunk, Some(rows)));
-                    Picked::new(Arc::clone(window), parts)
-                }
-            },
-            None => match self.list(self.arena.places(), window, full) {
-                Some(short) => return short,
-                None => {
-                    let parts = self.arena.freeze().into_iter();
-                    let parts = parts.map(|chunk| (chunk, None));
-                    Picked::new(Arc::clone(window), parts)
-                }
-            },
+        let found = self.by_columns.as_ref().and_then(|it| it.find(window));
+        let found_max = FOUND_MAX.max(self.arena.rows() / FOUND_PART);
+        let found = found.filter(|hashes| hashes.len() <= found_max);
+        let found = found.map(|hashes| self.places(&hashes));
+        let short = match &found {
+            Some(places) => self.list(places.iter().copied(), window, full),
+            None => self.list(self.arena.places(), window, full),
         };
-        Pick::Long(picked)
+        if let Some((rows, listed)) = short {
+            return Pick::Short { rows, listed };
+        }
+        let window = Arc::clone(window);
+        Pick::Long(match found {
+            Some(places) => {
+                let parts = self.arena.part(&places).into_iter();
+                Picked::new(window, parts.map(|(chunk, rows)| (chunk, Some(rows))))
+            }
+            None => {
+                let parts = self.arena.freeze().into_iter();
+                Picked::new(window, parts.map(|chunk| (chunk, None)))
+            }
+        })
     }
 
-    /// The rows of a window among those at these places, unless they have more
-    /// bytes or more of them are to be looked at than is done at once.
+    /// Where the rows stand that have these hashes, in order.
+    fn places(&self, hashes: &[u32]) -> Vec<Place> {
+        let mut places = Vec::with_capacity(hashes.len());
+        for hash in hashes {
+            places.extend(self.index.all(*hash));
+        }
+        places.sort_unstable();
+        // Rows of one hash have been found by each of them.
+        places.dedup();
+        places
+    }
+
+    /// What is shown of the rows of a window among those at these places, and how
+    /// many there are; `None` where that has more bytes, or more rows are to be
+    /// looked at than is done at once.
     fn list(
         &self,
         places: impl Iterator<Item = Place>,
         window: &Window,
         full: usize,
-    ) -> Option<Pick> {
+    ) -> Option<(u64, Vec<u8>)> {
         let (mut rows, mut listed) = (0, Vec::new());
         for (looked, place) in places.enumerate() {
             if looked >= LOOKED_MAX {
@@ -240,7 +262,7 @@ impl Multiset {
                 rows += 1;
             }
         }
-        Some(Pick::Short { rows, listed })
+        Some((rows, listed))
     }
 
     /// Bytes that were given up so far: see `Arena::retired`.
@@ -344,6 +366,12 @@ impl Filling {
             None => Ok(filled),
         }
     }
+}
+
+/// The rows of an arena, each with its hash.
+fn hashed<'a>(arena: &'a Arena, hasher: &'a RandomState) -> impl Iterator<Item = (&'a str, u32)> {
+    let rows = arena.iter();
+    rows.map(|(_, text)| (text, hash(hasher, text)))
 }
 
 fn diff_at(diffs: &HashMap<Place, i64, RandomState>, place: Place) -> i64 {

@@ -55,13 +55,15 @@ impl Part {
 
     /// Bytes of the rows, copies and commas counted.
     fn bytes(&self) -> u64 {
-        let rows = (0..).map_while(|at| self.row(at));
-        let rows = rows.filter(|row| !self.chunk.is_row_dead(*row));
-        let bytes = |row: usize| {
+        let Some(rows) = &self.rows else {
+            return self.chunk.listed_bytes();
+        };
+        let bytes = |row: &u16| {
+            let row = usize::from(*row);
             let one = u64::try_from(self.chunk.listed(row).len()).unwrap_or(u64::MAX);
             one.saturating_mul(self.chunk.copies(row).unsigned_abs())
         };
-        rows.map(bytes).fold(0, u64::saturating_add)
+        rows.iter().map(bytes).fold(0, u64::saturating_add)
     }
 }
 
@@ -154,3 +156,6 @@ impl Picked {
         true
     }
 }
+
+#[cfg(test)]
+mod tests;
