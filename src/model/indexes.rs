@@ -122,6 +122,12 @@ impl Indexes {
         Some(hashes)
     }
 
+    /// Rows that are in each.
+    #[cfg(test)]
+    pub fn rows(&self) -> impl Iterator<Item = usize> {
+        self.indexes.iter().map(|it| it.index.rows())
+    }
+
     /// Bytes of memory that they take.
     pub fn bytes(&self) -> u64 {
         let indexes = self.indexes.iter();

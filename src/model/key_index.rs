@@ -148,6 +148,15 @@ impl KeyIndex {
             + (self.room + self.fresh.capacity() + self.scratch.capacity()) * size_of::<Keyed>()
     }
 
+    /// Rows that are in it.
+    #[cfg(test)]
+    pub fn rows(&self) -> usize {
+        let leaves = self.leaves.iter().flat_map(|leaf| &leaf.entries);
+        let all = leaves.chain(&self.fresh);
+        let gone = all.clone().filter(|entry| entry.is_gone());
+        all.count() - 2 * gone.count()
+    }
+
     /// The leaf that a row belongs to.
     fn leaf_of(&self, row: Keyed) -> usize {
         let after = self.bounds.partition_point(|bound| *bound <= row);

@@ -136,6 +136,12 @@ impl View {
         self.rows.pick(window, full)
     }
 
+    /// Whether the indexes have each row once.
+    #[cfg(test)]
+    pub fn is_indexed(&self) -> bool {
+        self.rows.is_indexed()
+    }
+
     /// Moves to a later timestamp at which nothing changed; an earlier one is
     /// ignored, since the view already includes it.
     pub fn advance(&mut self, timestamp: Timestamp) {

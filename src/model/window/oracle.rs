@@ -285,6 +285,7 @@ impl World {
         let delta = Delta::new(Timestamp::new(step), changes);
         self.view.apply(&delta).unwrap();
         self.twin.apply(&delta).unwrap();
+        assert!(self.view.is_indexed(), "an index holds what is not there");
         self.pairs.iter_mut().for_each(|pair| pair.follow(&delta));
     }
 

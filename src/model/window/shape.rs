@@ -16,7 +16,8 @@ pub const KEYS_MAX: usize = 1_000;
 pub struct Key(u32);
 
 impl Key {
-    /// The key whose bits are these.
+    /// The key whose bits are these, for tests of what holds keys.
+    #[cfg(test)]
     pub(in crate::model) fn new(bits: u32) -> Self {
         Key(bits)
     }
