@@ -344,13 +344,18 @@ impl Assembler {
             (None, Some(_)) => None,
         };
         if let Some(through) = through {
-            self.open = Some(match &self.state {
-                State::Snapshot { floor, reached, .. } => {
-                    became_final(through, *floor, now.max(*reached))
+            let (mut open, mut is_back) = (through, false);
+            if let State::Snapshot { floor, reached, .. } = &self.state {
+                let back = |now| is_back_by(now, *reached, SNAPSHOT_BEHIND_MS_MAX);
+                // What never changes is the same before and after.
+                is_back = now.is_some_and(back) && *floor != Some(Timestamp::MAX);
+                if !is_back {
+                    open = became_final(through, *floor, now.max(*reached));
                 }
-                State::Deltas => through,
-            });
+            }
+            self.open = Some(open);
             events.extend(self.close(through)?);
+            self.went_back |= is_back;
             events.extend(self.rest());
         }
         events.push(TailEvent::Complete);

@@ -45,10 +45,7 @@ impl Inquiry {
         match (now, &self.object.meaning) {
             (Some(now), Some(then)) if now.is_same(then) => Verdict::Same,
             (Some(_), Some(_)) => Verdict::Other,
-            _ => Verdict::Unanswered {
-                reason: "the catalog does not tell what the view is".to_string(),
-                no_room: false,
-            },
+            _ => Verdict::untold(),
         }
     }
 }
@@ -59,6 +56,14 @@ impl Verdict {
         Verdict::Unanswered {
             reason: error.chain(),
             no_room: error.is_no_room(),
+        }
+    }
+
+    /// The catalog refuses to say what the name means.
+    pub fn untold() -> Self {
+        Verdict::Unanswered {
+            reason: "the catalog does not tell what the view is".to_string(),
+            no_room: false,
         }
     }
 

@@ -54,6 +54,12 @@ impl Known {
         self.0.as_ref()?.object.as_deref()
     }
 
+    /// Whether the catalog refuses to say what it has told once. That is no
+    /// answer: without the id it would seem to be another view.
+    pub fn is_refused(&self, meaning: Option<&Meaning>) -> bool {
+        meaning.is_none() && self.object().is_some()
+    }
+
     /// The generation to tell that the name means another object, by what the
     /// catalog has answered to a question that began at this time.
     pub fn outdated(&mut self, parts: &[String], facts: &Facts, asked: Instant) -> Option<u64> {

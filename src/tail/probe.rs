@@ -127,6 +127,13 @@ impl Probe {
     }
 
     fn found(&self, tail: &mut ViewTail, found: Found, now: Instant) -> Option<(State, Request)> {
+        if tail.known.is_refused(found.object.meaning.as_ref()) {
+            // The server lives, and may tell what time it is; what it would count
+            // by the name may be another view.
+            let is_timed = self.dialect == Some(Dialect::Subscribe);
+            let timing = State::Timing(found.object.sql);
+            return is_timed.then_some((timing, Request::Ask(Question::Now)));
+        }
         if self.incarnation != Some(found.description.incarnation) {
             tail.replace(self.generation, TailError::Replaced);
             return None;

@@ -196,9 +196,7 @@ impl Reader {
         found: Box<Found>,
         now: Instant,
     ) -> Step {
-        if found.object.meaning.is_none() && tail.known.object().is_some() {
-            // The catalog has told it once, so that it refuses now is no
-            // answer: without the id it would seem to be another view.
+        if tail.known.is_refused(found.object.meaning.as_ref()) {
             let reason = "the catalog refuses to say what its name means".to_owned();
             return Err(End::Failed(TailError::Unproven { reason }));
         }

@@ -300,6 +300,28 @@ fn assembler_finish_says_since_when_it_is_final() {
     }
 }
 
+/// Final is then what the view is now; what it was before is of other times.
+#[test]
+fn assembler_finish_notices_that_time_went_back() {
+    let (end, back) = (u64::MAX, SNAPSHOT_BEHIND_MS_MAX + 1);
+    for (floor, now, went_back) in [
+        (Some(100), 100, true),
+        (None, 100, true),
+        (Some(100), 101, false),
+        // It was final before, and is the same.
+        (Some(end), 100, false),
+    ] {
+        let mut assembler = above(floor, Some(100 + back));
+        run(&mut assembler, &format!("{end}+a"));
+        let events = assembler.finish(Some(at(now))).unwrap();
+        assert_eq!(assembler.has_gone_back(), went_back, "{floor:?} {now}");
+        if went_back {
+            let first = events.into_iter().next();
+            assert_eq!(shown(first), format!("snapshot {end} 1a"));
+        }
+    }
+}
+
 #[test]
 fn assembler_found_empty_only_while_nothing_came() {
     let mut assembler = snapshot();

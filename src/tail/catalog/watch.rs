@@ -316,6 +316,8 @@ impl CatalogWatch {
 fn of_columns(inquiry: &Inquiry, answer: Result<Answer, TailError>) -> Verdict {
     match answer {
         Ok(Answer::Object(object)) if inquiry.object.is_same(&object) => Verdict::Same,
+        // A refusal to say what the name means is no answer.
+        Ok(Answer::Object(object)) if object.meaning.is_none() => Verdict::untold(),
         Ok(Answer::Object(_)) => Verdict::Other,
         Err(error) if error.is_of_the_choice() => Verdict::Other,
         answer => Verdict::unanswered(&wrong(answer)),

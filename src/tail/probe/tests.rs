@@ -2,6 +2,7 @@ use super::*;
 use crate::model::reason::Why;
 use crate::tail::assembler::Start;
 use crate::tail::failure::{ConnectFailure, Failure};
+use crate::tail::names::Meaning;
 use crate::tail::object::Object;
 use crate::tail::settings::{TailSettings, TailView};
 use crate::tail::view_tail::Effect;
@@ -116,6 +117,26 @@ fn probe_settles_what_an_old_server_leaves_unsaid() {
     );
     let told = tail.take_told();
     assert!(matches!(told, Some(TailEvent::Snapshot(view)) if view.copies() == 0));
+}
+
+#[test]
+fn probe_takes_no_refusal_of_the_catalog_for_another_view() {
+    let now = Instant::now();
+    for (dialect, requests) in [(Dialect::Subscribe, 4), (Dialect::Tail, 3)] {
+        let mut tail = streaming(dialect, now);
+        let known = Meaning {
+            ids: vec!["u1".to_owned()],
+            place: None,
+        };
+        tail.known.set(0, Some(known), now);
+        let time = answer(Answer::Now(Some(Timestamp::new(900_000_001))));
+        let replies = vec![connected(), describe("there"), time];
+        let asked = probed(&mut tail, replies);
+        // An old server would count whatever has the name.
+        let first_over = asked.iter().position(|it| *it == Request::Over(Over::Left));
+        assert_eq!(first_over, Some(requests - 1), "{dialect:?}");
+        assert_eq!(cause(&mut tail), None);
+    }
 }
 
 #[test]

@@ -13,6 +13,7 @@ use std::time::Instant;
 use crate::model::position::Timestamp;
 
 use crate::tail::assembler::{Assembler, Unclosed};
+use crate::tail::clock::Clock;
 use crate::tail::conversation::{Answer, Question, mismatch};
 use crate::tail::dialect::Dialect;
 use crate::tail::end::End;
@@ -148,9 +149,61 @@ fn complete(tail: &mut ViewTail, time: Option<Timestamp>, now: Instant) -> End {
     for event in events {
         tail.tell_closed(Some(event), now);
     }
+    let clock = &mut tail.held.reach.clock;
+    if let Some(time) = time.filter(|time| clock.is_back(*time)) {
+        // For what never changes this makes no difference; but each probe would
+        // find it again, and have the view read again.
+        *clock = Clock::default();
+        clock.set(time, now);
+    }
     log::info!(
         "view \"{}\" is constant: its contents are final",
         tail.name()
     );
     End::Complete
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::event::TailEvent;
+    use crate::tail::settings::{TailSettings, TailView};
+
+    /// The events that are told of a view that was told up to a time, when it
+    /// is final after the upstream's time went back.
+    fn told_after_time_went_back(closed: Timestamp) -> Vec<String> {
+        let (now, at) = (Instant::now(), Timestamp::new);
+        let settings = TailSettings::new(TailView::default());
+        let mut tail = ViewTail::new(0, settings, fastrand::Rng::with_seed(1), now);
+        tail.held.closed = Some(closed);
+        tail.held.must_snapshot = true;
+        tail.held.reach.clock.set(at(500_000), now);
+        tail.stream_begins(tail.held.start(Dialect::Subscribe));
+        tail.confirm(now);
+        let assembler = tail.held.assembler.as_mut().unwrap();
+        assembler.update(Timestamp::MAX, 1, "{}").unwrap();
+        let end = complete(&mut tail, Some(at(100_000)), now);
+        assert!(matches!(end, End::Complete));
+        assert!(!tail.held.reach.clock.is_back(at(100_000)));
+        let told = std::iter::from_fn(|| tail.take_told());
+        let words = told.map(|event| match event {
+            TailEvent::Snapshot(view) => format!("snapshot {}", view.timestamp()),
+            other => format!("{other:?}"),
+        });
+        words.collect()
+    }
+
+    #[test]
+    fn ending_of_what_never_changes_makes_nothing_of_time_that_went_back() {
+        let end = Timestamp::MAX;
+        let told = told_after_time_went_back(end);
+        assert_eq!(told, [format!("snapshot {end}"), "Complete".to_owned()]);
+    }
+
+    #[test]
+    fn ending_of_what_has_changed_tells_that_time_went_back() {
+        let told = told_after_time_went_back(Timestamp::new(500_000));
+        assert_eq!(told[0], "Gone(TimeWentBack)");
+        assert_eq!(told.last().unwrap(), "Complete");
+    }
 }

@@ -210,9 +210,14 @@ fn watch_asks_one_by_one_where_all_at_once_hangs_and_answers_who_waits() {
 
 #[test]
 fn watch_compares_the_columns_of_what_is_streamed_by_name() {
+    let refused = Object {
+        meaning: None,
+        ..object("u1", false)
+    };
     for (found, expected) in [
         (Ok(object("u1", false)), Verdict::Same),
         (Ok(object("u2", false)), Verdict::Other),
+        (Ok(refused), Verdict::untold()),
         (
             Err(TailError::Renamed {
                 name: "v".to_owned(),
