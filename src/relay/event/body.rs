@@ -7,7 +7,7 @@ use crate::model::delta::{Change, Delta};
 use crate::model::frozen::{self, Frozen};
 use crate::model::picked::{self, Picked};
 use crate::model::position::Position;
-use crate::relay::event::names::{EVENT_BASE, EVENT_DELTA, KEY_DELETE, KEY_INSERT, tail};
+use crate::relay::event::names::{EVENT_BASE, EVENT_DELTA, KEY_DELETE, KEY_INSERT, push_tail};
 
 /// Bytes at the end of an event that are never cut: an id must be there whole
 /// or not at all.
@@ -147,7 +147,7 @@ impl Body {
             }
             out.push(b']');
             match extent {
-                Extent::Event => out.extend_from_slice(tail(position).as_bytes()),
+                Extent::Event => push_tail(position, out),
                 Extent::Data => out.push(b'\n'),
                 Extent::Array => {}
             }

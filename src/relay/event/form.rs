@@ -1,7 +1,7 @@
 //! How a stream's bytes are framed: as bare events, or each in a chunk of
 //! HTTP/1.1, and either of the two plain or compressed.
 
-use std::fmt::Write as _;
+use std::io::Write as _;
 
 use bytes::Bytes;
 
@@ -75,17 +75,17 @@ impl Framed {
     /// What was written into the buffer of `buffer`.
     pub fn finish(mut out: Vec<u8>) -> Framed {
         let length = out.len().saturating_sub(HEAD_ROOM);
-        let mut size = String::with_capacity(HEAD_ROOM);
-        // Writing to a string never fails, and 16 digits hold any length.
-        let _ = write!(size, "{length:X}\r\n");
-        let begin = HEAD_ROOM.saturating_sub(size.len());
-        if let Some(place) = out.get_mut(begin..HEAD_ROOM) {
-            place.copy_from_slice(size.as_bytes());
+        let digits = usize::try_from(length.max(1).ilog2() / 4 + 1).unwrap_or(HEAD_ROOM);
+        let head = digits.saturating_add(LINE_BREAK.len());
+        // 16 digits hold any length, and there is room for them.
+        let begin = HEAD_ROOM.saturating_sub(head);
+        if let Some(mut place) = out.get_mut(begin..HEAD_ROOM) {
+            let _ = write!(place, "{length:X}\r\n");
         }
         out.extend_from_slice(LINE_BREAK);
         Framed {
             chunk: Bytes::from(out).slice(begin..),
-            head: size.len(),
+            head,
         }
     }
 

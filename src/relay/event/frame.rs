@@ -17,7 +17,7 @@ use crate::relay::event::encoded::Encoded;
 use crate::relay::event::long_event::LongEvent;
 use crate::relay::event::names::{
     EVENT_BASE, EVENT_CONSISTENT, EVENT_DELTA, EVENT_GONE, EVENT_UPSTREAM, KEY_DELETE, KEY_INSERT,
-    KEY_POSITION, tail,
+    KEY_POSITION, push_tail,
 };
 use crate::relay::event::parts::Parts;
 
@@ -188,7 +188,7 @@ pub fn encode_delta(delta: &Delta, position: Position) -> Encoded {
         }
     }
     out.push(b']');
-    out.extend_from_slice(tail(position).as_bytes());
+    push_tail(position, &mut out);
     Encoded::finish(out)
 }
 
@@ -198,7 +198,7 @@ pub fn encode_base(listed: &[u8], position: Position) -> Encoded {
     out.push(b'[');
     out.extend_from_slice(listed.strip_suffix(b",").unwrap_or(listed));
     out.push(b']');
-    out.extend_from_slice(tail(position).as_bytes());
+    push_tail(position, &mut out);
     Encoded::finish(out)
 }
 
@@ -223,7 +223,9 @@ fn delta_length(delta: &Delta) -> usize {
 /// `event` and the beginning of `data`, with room for what follows.
 fn head(event: &str, room: usize) -> Vec<u8> {
     let mut out = Encoded::buffer(room.saturating_add(HEAD_LENGTH));
-    out.extend_from_slice(format!("event: {event}\ndata: ").as_bytes());
+    for text in ["event: ", event, "\ndata: "] {
+        out.extend_from_slice(text.as_bytes());
+    }
     out
 }
 

@@ -4,6 +4,8 @@
 //! All names of events and keys stand here, and once more in web/viewcast.js; a
 //! test compares the two.
 
+use std::io::Write as _;
+
 use crate::model::position::Position;
 
 /// The whole view.
@@ -37,6 +39,7 @@ pub const COMMENT: &[u8] = b":\n\n";
 /// take it as soon as its line is read. Before the data, such a client would
 /// have the id of an event that the end of the connection cut, come back with
 /// it, and never see what it missed.
-pub fn tail(position: Position) -> String {
-    format!("\nid: {position}\n\n")
+pub fn push_tail(position: Position, out: &mut Vec<u8>) {
+    // Writing to memory never fails.
+    let _ = write!(out, "\nid: {position}\n\n");
 }
