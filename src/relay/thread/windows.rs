@@ -253,3 +253,6 @@ impl Windows {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -370,6 +370,12 @@ impl OpenWindow {
         self.let_base_go();
     }
 
+    /// How many frames are held.
+    #[cfg(test)]
+    pub(in crate::relay::thread) fn held(&self) -> usize {
+        self.frames.len()
+    }
+
     /// A base is held for those who wait for it, and longer only where others are
     /// likely to come.
     fn let_base_go(&mut self) {

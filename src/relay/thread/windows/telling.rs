@@ -262,3 +262,6 @@ impl Windows {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
