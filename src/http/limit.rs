@@ -53,7 +53,8 @@ struct Counts {
     all: usize,
     by_client: HashMap<IpAddr, usize>,
     by_view: HashMap<Arc<str>, usize>,
-    /// Of each client with a window, the streams of each of them.
+    /// Of each client with a window, the streams of each of them; counted only
+    /// where they are limited.
     client_windows: HashMap<IpAddr, Windows<(Arc<str>, u64)>>,
     /// Of each view with a window, the streams of each of them.
     view_windows: HashMap<Arc<str>, Windows<u64>>,
@@ -95,8 +96,10 @@ impl Admission {
         let views = views.iter().map(|asked| {
             let view = counts.add_view(asked.view);
             if let Some(window) = asked.window {
-                let windows = counts.client_windows.entry(client).or_default();
-                count(windows, (Arc::clone(&view), window));
+                if self.limits.windows_per_address.is_some() {
+                    let windows = counts.client_windows.entry(client).or_default();
+                    count(windows, (Arc::clone(&view), window));
+                }
                 let windows = counts.view_windows.entry(Arc::clone(&view)).or_default();
                 count(windows, window);
             }

@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use log::error;
+use log::{error, warn};
 
 use crate::access::rows::RowRule;
 use crate::model::window::{Layout, WindowError};
@@ -17,6 +17,8 @@ pub struct Rules {
     pub rows: Vec<RowRule>,
     /// Whether it was logged that these cannot be enforced, until they can.
     is_told: AtomicBool,
+    /// Whether it was logged that rows cannot be asked for by some column.
+    is_warned: AtomicBool,
 }
 
 impl Rules {
@@ -26,17 +28,26 @@ impl Rules {
             filter,
             rows,
             is_told: AtomicBool::new(false),
+            is_warned: AtomicBool::new(false),
         }
     }
 
     /// Those columns of a view that clients may ask for rows by: what the view
-    /// lacks, or what cannot be compared, is none.
-    pub fn filterable(&self, layout: &Layout) -> Vec<String> {
-        let is_good = |name: &&String| {
+    /// lacks, or what cannot be compared, is none, and the operator is told once.
+    pub fn filterable(&self, view: &str, layout: &Layout) -> Vec<String> {
+        let is_good = |name: &String| {
             let column = layout.find(name);
             column.is_some_and(|column| layout.is_comparable(column))
         };
-        self.filter.iter().filter(is_good).cloned().collect()
+        let (good, bad): (Vec<_>, Vec<_>) = self.filter.iter().cloned().partition(is_good);
+        if !bad.is_empty() && !self.is_warned.swap(true, Ordering::Relaxed) {
+            warn!(
+                "{view}: rows cannot be asked for by {}: there is no such column, or its type \
+                 cannot be compared",
+                bad.join(", ")
+            );
+        }
+        good
     }
 
     /// Rules that cannot be enforced close the view: its operator is told, once

@@ -37,7 +37,10 @@ pub async fn views(gateway: Data<Gateway>, access: Access) -> HttpResponse {
 fn describe(source: &Source, sees: &Sees, now_ms: u64) -> Value {
     let shared = &source.shared;
     let status = shared.status();
-    let filterable = source.rules.filterable(&Layout::new(&status.columns));
+    let filterable = match status.columns.as_slice() {
+        [] => Vec::new(),
+        columns => source.rules.filterable(&shared.name, &Layout::new(columns)),
+    };
     let column = |column: &Column| json!({ "name": column.name, "type": column.sql_type });
     // What all rows come to is no business of who sees some of them.
     let of_all = |value: Value| match sees.is_whole() {

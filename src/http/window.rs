@@ -92,7 +92,8 @@ impl Seen {
 
     /// The columns that rows may be asked for by, once they are known.
     pub fn filterable(&self) -> Option<Vec<String>> {
-        Some(self.rules.filterable(&*self.columns()?))
+        let columns = self.columns()?;
+        Some(self.rules.filterable(&self.shared().name, &columns))
     }
 
     /// Opens what is asked for of it, or says why that cannot be had, as far as
@@ -168,7 +169,7 @@ impl Asked {
         if self.required.resolve(columns, &[]).is_err() {
             return Err(HttpError::RowClaim.into());
         }
-        let filterable = self.rules.filterable(columns);
+        let filterable = self.rules.filterable(&self.view, columns);
         let window = self.wanted.resolve(columns, &filterable);
         window.map_err(|error| Refused::new(error.to_string(), error.hint()))
     }

@@ -135,11 +135,11 @@ fn resume_of_several_ids_goes_on_from_the_latest_that_is_good() {
             format!("lastEventId={old}&lastEventId={new}&lastEventId=%ff"),
             vec![],
         ),
+        (format!("last-event-id={new}&last_event_id={old}"), vec![]),
         (
-            format!("last-event-id={new}&last_event_id={old}&x=%&y"),
-            vec![],
+            "access_token=%ff".to_owned(),
+            vec![old.as_str(), new.as_str()],
         ),
-        ("a=%ff".to_owned(), vec![old.as_str(), new.as_str()]),
         (String::new(), vec![&format!("{old}, {new}")]),
         // Those that make no sense are not counted.
         (

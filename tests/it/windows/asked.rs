@@ -203,6 +203,11 @@ fn windows_can_be_had_by_the_columns_that_are_listed() {
         serde_json::json!(["customer"])
     );
     assert_eq!(views["views"][1]["filterable"], serde_json::json!([]));
+    let warned = shop
+        .gateway
+        .process
+        .await_log("orders: rows cannot be asked for by");
+    assert!(warned.contains("by data, nosuch:"), "{warned}");
     for (path, hint) in [
         ("/orders?status=eq.open", "Filterable columns: customer."),
         ("/orders?data=eq.1", "Filterable columns: customer."),
