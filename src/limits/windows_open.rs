@@ -28,6 +28,10 @@ pub const WINDOW_ENTRIES_AT_ONCE: usize = 1024;
 /// next one who joins.
 pub const WINDOW_BASE_READERS_MIN: usize = 8;
 
+/// How long a large base is kept for those who waited for it and have not begun to
+/// read it. Who takes longer, since its connection has no room, has another made.
+pub const WINDOW_BASE_WAIT: Duration = Duration::from_secs(2);
+
 /// Windows' bases that a publisher makes before it lets others in.
 pub const WINDOW_BASES_AT_ONCE: usize = 64;
 

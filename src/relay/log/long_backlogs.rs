@@ -38,7 +38,8 @@ impl LongBacklogs {
         self.bytes_max = bytes_max;
         let bytes = &mut self.bytes;
         self.held.retain(|(long, size)| {
-            let is_read = long.is_read();
+            // Whoever has just made it is about to read it.
+            let is_read = long.is_read() || Arc::strong_count(long) > 1;
             if !is_read {
                 *bytes = bytes.saturating_sub(*size);
             }

@@ -77,7 +77,7 @@ impl ThreadView {
         let ending = self.shared.ending();
         let is_ending = std::mem::replace(&mut self.ending, ending) != ending;
         self.each_log(|log| {
-            log.windows.take_bases();
+            log.windows.take_bases(now);
             if is_ending {
                 log.windows.wake_all();
             }
@@ -88,14 +88,14 @@ impl ThreadView {
     /// Tells windows that have been silent for long that nothing has changed. What
     /// is to be done for the sockets.
     pub fn beat(&mut self, now: Instant) -> Step {
-        self.each_log(|log| log.windows.beat(log.frames.head(), now));
+        self.each_log(|log| log.beat(now));
         self.rounds.begin(now)
     }
 
     /// When `beat` is to be called, if there is no news before.
     pub fn wake_at(&self) -> Option<Instant> {
         let logs = self.log.iter().chain(&self.last_log);
-        let times = logs.filter_map(|log| log.borrow().windows.wake_at());
+        let times = logs.filter_map(|log| log.borrow().beat_at());
         times.min()
     }
 

@@ -20,6 +20,7 @@ use crate::model::position::{Incarnation, Timestamp};
 use crate::model::retention::{Cursor, Retention};
 use crate::model::window::Window;
 use crate::relay::event::frame::{Frame, Kind};
+use crate::relay::log::bases::Base;
 use crate::relay::log::shared_log::Log;
 use crate::relay::log::window_request::WindowRequest;
 use beats::Beats;
@@ -52,6 +53,9 @@ pub(super) struct Windows {
     within: Option<(usize, usize)>,
     /// Bases that are waited for, the first one first.
     requests: VecDeque<(usize, Arc<WindowRequest>)>,
+    /// Large ones that have come, for a while: those who wait for them are only about
+    /// to read them, and then they are kept.
+    bases: VecDeque<(Instant, Arc<Base>)>,
 }
 
 impl fmt::Debug for Windows {
@@ -79,6 +83,7 @@ impl Windows {
             woken: VecDeque::new(),
             within: None,
             requests: VecDeque::new(),
+            bases: VecDeque::new(),
         }
     }
 

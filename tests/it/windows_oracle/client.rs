@@ -353,6 +353,8 @@ impl Client {
             "gone" => {
                 seen.gone += 1;
                 (shown.rows, shown.has_base) = (None, false);
+                // What is there in its place is fresh, unless it is said that it is not.
+                shown.live = true;
                 self.last_id = None;
                 self.at.clear();
             }

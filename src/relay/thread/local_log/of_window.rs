@@ -45,6 +45,19 @@ impl LocalLog {
         self.windows.leave(at)
     }
 
+    /// Tells windows that have been silent for long that nothing has changed. Behind
+    /// the last frame nothing is told.
+    pub(in crate::relay::thread) fn beat(&mut self, now: Instant) {
+        if !self.ended {
+            self.windows.beat(self.frames.head(), now);
+        }
+    }
+
+    /// When `beat` is to be called next.
+    pub(in crate::relay::thread) fn beat_at(&self) -> Option<Instant> {
+        self.windows.wake_at().filter(|_| !self.ended)
+    }
+
     /// The base of a window, if the log goes on from it.
     pub(in crate::relay::thread) fn window_base(&self, at: At) -> Option<Arc<Base>> {
         let base = self.windows.get(at.0)?.base()?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::Windows;
-use crate::limits::{WINDOW_FRAME_OVERHEAD, WINDOW_FRAMES_BYTES_MAX};
+use crate::limits::{WINDOW_BASE_WAIT, WINDOW_FRAME_OVERHEAD, WINDOW_FRAMES_BYTES_MAX};
 use crate::model::delta::Delta;
 use crate::model::position::Timestamp;
 use crate::model::retention::Cursor;
@@ -104,6 +104,7 @@ impl Windows {
     pub(in crate::relay::thread) fn forget(&mut self, log: &Arc<Log>) {
         self.log = Arc::clone(log);
         self.requests.clear();
+        self.bases.clear();
         self.held.clear();
         self.held_bytes = 0;
         for open in self.open.iter_mut().flatten() {
@@ -241,7 +242,10 @@ impl Windows {
     }
 
     /// Hands on the bases that the publisher has made.
-    pub(in crate::relay::thread) fn take_bases(&mut self) {
+    pub(in crate::relay::thread) fn take_bases(&mut self, now: Instant) {
+        while self.bases.front().is_some_and(|(until, _)| *until <= now) {
+            self.bases.pop_front();
+        }
         while let Some((number, request)) = self.requests.front().cloned()
             && let Some(answer) = request.answered()
         {
@@ -255,7 +259,13 @@ impl Windows {
                 continue;
             }
             match answer {
-                Some(base) => open.take_base(base),
+                Some(base) => {
+                    open.take_base(base);
+                    if base.short.is_none() {
+                        let until = now + WINDOW_BASE_WAIT;
+                        self.bases.push_back((until, Arc::clone(base)));
+                    }
+                }
                 None => open.request = None,
             }
             self.wake(number);

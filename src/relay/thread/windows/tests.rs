@@ -26,7 +26,7 @@ use crate::relay::thread::round::Step;
 use crate::relay::thread::seat::Choose;
 use crate::relay::thread::thread_view::ThreadView;
 
-const HEARTBEAT: Duration = Duration::from_secs(15);
+pub(super) const HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// A view, its publisher and one thread, without any actor, socket or clock.
 pub(super) struct Bottle {

@@ -9,13 +9,16 @@ use crate::limits::WINDOW_BASES_AT_ONCE;
 use crate::model::delta::{Change, Delta};
 use crate::model::event::TailEvent;
 use crate::model::position::Timestamp;
+use crate::model::reason::Why;
 use crate::model::row::Row;
 use crate::relay::deliver::outlet::Served;
 use crate::relay::shared_view::LOTS;
+use crate::relay::subscribe::joint::Joint;
+use crate::relay::subscribe::joint::chosen::Chosen;
 use crate::relay::subscribe::subscriber::Subscriber;
 use crate::relay::subscribe::window_rows::{Found, Rows, WindowRows};
 use crate::relay::thread::seat::Choose;
-use crate::relay::thread::windows::tests::{Bottle, Flag, Taking, row};
+use crate::relay::thread::windows::tests::{Bottle, Flag, HEARTBEAT, Taking, choose, row};
 
 #[test]
 fn window_readers_are_told_at_once_when_they_are_to_end() {
@@ -168,6 +171,64 @@ fn window_of_few_rows_among_many_lets_others_in_while_they_are_looked_for() {
     let listed = [0, 1, 2].map(|at| row("d", &at.to_string())).join(",");
     assert!(
         said.contains(&format!("\ndata: [{listed}]\nid: ")),
+        "{said}"
+    );
+}
+
+#[test]
+fn window_of_a_view_that_is_gone_has_no_heartbeat_behind_its_end() {
+    let mut bottle = Bottle::new(&["a"]);
+    let (mut slow, _) = bottle.joined("a");
+    bottle.tell(TailEvent::Gone(Why::Dropped));
+    assert_eq!(bottle.thread.borrow().wake_at(), None);
+    bottle.pass(HEARTBEAT * 2);
+    let step = bottle.thread.borrow_mut().beat(bottle.now.instant);
+    bottle.write(step);
+    let (said, is_over) = bottle.read(&mut slow);
+    assert!(is_over && said.starts_with("event: gone\n"), "{said}");
+    assert!(!said.contains("event: delta\n"), "{said}");
+}
+
+#[test]
+fn window_beside_another_view_goes_out_when_that_has_come_as_far() {
+    let mut views = [Bottle::new(&["a"]), Bottle::new(&["a"])];
+    let chosen = [("one", 0), ("two", 1)].map(|(name, at): (&str, usize)| Chosen {
+        local: Rc::clone(&views[at].thread),
+        name: name.to_owned(),
+        window: Some(choose("a")),
+    });
+    let (now, rng) = (views[0].now.instant, Rng::with_seed(7));
+    let mut joint = Joint::new(&chosen, &[], HEARTBEAT, now, rng, ());
+    let woken: Arc<Flag> = Arc::default();
+    let waker = Waker::from(Arc::clone(&woken));
+    let mut read = || {
+        let mut said = Vec::new();
+        while let Poll::Ready(Some(bytes)) = joint.poll_next(now, &waker) {
+            said.extend_from_slice(&bytes);
+        }
+        String::from_utf8(said).unwrap()
+    };
+    let is_woken = || woken.0.swap(false, Ordering::AcqRel);
+    read();
+    views.iter_mut().for_each(Bottle::look);
+    assert!(is_woken());
+    assert!(read().contains("data: {\"position\":7}\n"));
+    // Nothing is held back: others' rows are no reason to look.
+    is_woken();
+    views[1].note("b", "x");
+    assert!(!is_woken());
+    // A change of the one waits until the other is known up to its time.
+    views[0].note("a", "x");
+    views[0].note("a", "y");
+    assert!(is_woken());
+    let said = read();
+    assert!(said.contains("event: one.delta\n"), "{said}");
+    assert!(said.contains("data: {\"position\":8}\n") && !said.contains("\"y\""));
+    views[1].tell(TailEvent::Progress(Timestamp::new(9)));
+    assert!(is_woken());
+    let said = read();
+    assert!(
+        said.contains("\"y\"") && said.contains("data: {\"position\":9}\n"),
         "{said}"
     );
 }
