@@ -151,7 +151,7 @@ function worst() {
   // Without a stream, what is shown comes from the list of views, or is a refusal.
   const wantsNone = viewPage === null ? charts.size === 0 && views.length > 0 : viewPage.isRefused;
   if (statuses.length === 0) return wantsNone ? (answers ? "live" : "stale") : "connecting";
-  return ["gone", "stale", "connecting", "live"].find((each) => statuses.includes(each)) ?? "connecting";
+  return ["gone", "failed", "stale", "connecting", "live"].find((each) => statuses.includes(each)) ?? "connecting";
 }
 
 function showConnection() {
@@ -159,14 +159,14 @@ function showConnection() {
   const status = worst();
   if (node.dataset.status === status) return;
   node.dataset.status = status;
-  setText(node, status);
-  announce({ live: "live", stale: "stale: the data is old", gone: "a view is gone", connecting: "connecting" }[status]);
+  setText(node, status === "failed" ? "no connection" : status);
+  announce({ live: "live", stale: "stale: the data is old", gone: "a view is gone", failed: "no connection: the data is old", connecting: "connecting" }[status]);
   showTitle();
 }
 
 function showTitle() {
   const { status } = byId("connection").dataset;
-  const mark = status === "stale" || status === "gone" ? `(${status}) ` : "";
+  const mark = { stale: "(stale) ", gone: "(gone) ", failed: "(no connection) " }[status] ?? "";
   document.title = `${mark}${viewPage === null ? "" : `${viewPage.view.name} · `}viewcast`;
 }
 

@@ -1,6 +1,6 @@
 // node --test web/package.test.js
 // What npm would publish: packed, unpacked into an empty project, used there
-// by Node and by TypeScript. Needs tests/browser/node_modules (`make prepare`).
+// by Node and by TypeScript, looked at by publint and "are the types wrong". Needs tests/browser/node_modules (`make prepare`).
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -8,10 +8,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { before, after, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
 
 const WEB = fileURLToPath(new URL(".", import.meta.url));
 const TYPES = fileURLToPath(new URL("../tests/browser/viewcast.types.ts", import.meta.url));
-const TSC = fileURLToPath(new URL("../tests/browser/node_modules/typescript/bin/tsc", import.meta.url));
+const MODULES = fileURLToPath(new URL("../tests/browser/node_modules/", import.meta.url));
+const TSC = join(MODULES, "typescript/bin/tsc");
+/** What a page loads for one view, gzipped, in bytes. */
+const SIZE_MAX = 9 * 1024;
 
 let project;
 let packed;
@@ -35,7 +39,10 @@ before(() => {
 after(() => rmSync(project, { recursive: true }));
 
 test("package_has_what_it_needs_and_nothing_else", () => {
-  assert.deepEqual(packed.files.map(({ path }) => path).sort(), ["README.md", "package.json", "viewcast.d.ts", "viewcast.js"]);
+  assert.deepEqual(packed.files.map(({ path }) => path).sort(), [
+    "LICENSE-APACHE", "LICENSE-MIT", "README.md", "package.json",
+    ...["", ".persist", ".worker"].flatMap((entry) => [`viewcast${entry}.d.ts`, `viewcast${entry}.js`]),
+  ].sort());
   const manifest = JSON.parse(readFileSync(join(WEB, "package.json"), "utf8"));
   assert.equal(manifest.dependencies, undefined);
   const version = readFileSync(join(WEB, "../Cargo.toml"), "utf8").match(/^version = "(.*)"/m)[1];
@@ -45,6 +52,34 @@ test("package_has_what_it_needs_and_nothing_else", () => {
 test("package_is_imported_by_its_name", () => {
   const script = 'import { ViewStream, WIRE } from "viewcast"; console.log(typeof ViewStream, WIRE.base)';
   assert.equal(run(process.execPath, "--input-type=module", "--eval", script), "function base\n");
+});
+
+test("entries_are_imported_by_their_names_and_open_nothing", () => {
+  const script = 'const { forget } = await import("viewcast/persist"); await import("viewcast/worker"); console.log(typeof forget)';
+  assert.equal(run(process.execPath, "--input-type=module", "--eval", script), "function\n");
+});
+
+test("publint_and_are_the_types_wrong_find_nothing", () => {
+  const said = run(process.execPath, join(MODULES, "publint/src/cli.js"), "--strict", join(project, "node_modules/viewcast"));
+  assert.match(said, /All good/);
+  // By "require" it can be had from Node 22 on, which this tool does not count.
+  run(process.execPath, join(MODULES, "@arethetypeswrong/cli/dist/index.js"), packed.filename, "--profile", "esm-only", "--no-definitely-typed");
+});
+
+test("file_to_copy_is_made_of_the_module_and_small", async () => {
+  const { minified, BUILT } = await import("./build.mjs");
+  const text = readFileSync(BUILT, "utf8");
+  assert.equal(text, await minified(), "made anew by node web/build.mjs");
+  const size = gzipSync(text, { level: 9 }).length;
+  console.log(`${size} bytes gzipped, of ${SIZE_MAX}`);
+  assert.ok(size < SIZE_MAX, `${size} bytes gzipped`);
+  const [own, copied] = await Promise.all([import("./viewcast.js"), import(BUILT)]);
+  assert.deepEqual(Object.keys(copied), Object.keys(own));
+});
+
+test("types_need_no_library_of_the_dom", () => {
+  writeFileSync(join(project, "nodom.ts"), 'import { ViewStream } from "viewcast"; const view = new ViewStream<{ n: number }>("https://x/v/stream"); view.subscribe(({ rows }) => rows[0]?.n);');
+  run(process.execPath, TSC, "--noEmit", "--strict", "--target", "es2022", "--lib", "es2022", "--module", "nodenext", "nodom.ts");
 });
 
 test("types_hold_what_they_promise", () => {

@@ -1,5 +1,13 @@
-/** viewcast: Materialize views, live (docs/PROTOCOL.md, viewcast.d.ts). A row's identity is its text (P4). */
-/** As in src/relay/event/names.rs. */
+/**
+ * viewcast: Materialize views, live. What comes over the wire is in docs/PROTOCOL.md, what this module offers in
+ * viewcast.d.ts. A row's identity is its text (P4): rows are kept as a multiset of texts.
+ *
+ * This file is all that a page with connections of its own needs. Beside it may lie viewcast.worker.js, for the
+ * option `shared`, and viewcast.persist.js, for `persist`; they are loaded when they are asked for.
+ * The gateway serves viewcast.min.js, which web/build.mjs makes of this file.
+ */
+
+/** The names of the wire, as in src/relay/event/names.rs. */
 export const WIRE = Object.freeze({
   base: "base", delta: "delta", upstream: "upstream", gone: "gone", consistent: "consistent",
   insert: "insert", delete: "delete", lost: "lost", live: "live", position: "position",
@@ -16,15 +24,28 @@ const KEPT_LENGTH_MAX = 16_000_000;
 const COMPACT_AFTER = 10_000;
 const REOPEN_MS_MIN = 1_000;
 const REOPEN_MS_MAX = 30_000;
+/** A lazy stream keeps its connection so long after the last subscriber: one that comes back at once finds it open. */
+const LINGER_MS = 5_000;
+/** A worker that has said nothing by then cannot be had: the tab takes a connection of its own. */
+const WORKER_MS = 2_000;
+/** Streams that a browser opens to one origin over HTTP/1.1. */
+const CONNECTIONS_MAX = 6;
+/** Of so many changes at once, finding the place of each costs as much as ordering all rows anew. */
+const REORDER_AFTER = 500;
 /** EventSource.CLOSED */
 const CLOSED = 2;
-/** The option with the source of one view of several. */
+/** The option by which one view of several is fed: its source, and whom to tell that somebody reads it. */
 const FEED = Symbol();
 const PAGE_EVENTS = ["pagehide", "pageshow"];
-/** Changes with what tabs and worker say: an old worker may outlive its page. */
-const WORKER_NAME = "viewcast-1";
 /** Columns that need a prefix. */
 const PREFIXED = /^(last.?event.?id|access_token|view|select)$|\./i;
+
+/** A timer that does not keep a program alive. */
+function later(call, ms) {
+  const timer = setTimeout(call, ms);
+  timer.unref?.();
+  return timer;
+}
 
 /** The next quote that is not escaped. */
 function stringEnd(text, at) {
@@ -46,16 +67,19 @@ function cut(text, level) {
   let start = 0;
   for (let at = 0; at < text.length; at += 1) {
     switch (text.charCodeAt(at)) {
-      case 0x22: // "
+      // "
+      case 0x22:
         at = stringEnd(text, at);
         break;
-      case 0x5b: // [
-      case 0x7b: // {
+      // [ {
+      case 0x5b:
+      case 0x7b:
         depth += 1;
         if (depth === level) start = at;
         break;
-      case 0x5d: // ]
-      case 0x7d: // }
+      // ] }
+      case 0x5d:
+      case 0x7d:
         if (depth === level) parts.push(copy(start, at + 1));
         depth -= 1;
     }
@@ -92,6 +116,9 @@ function parsePosition(id) {
   if (match === null) throw new Error(`position "${id}" is not <timestamp>-<incarnation>`);
   return { id, timestamp: BigInt(match[1]), incarnation: match[2] };
 }
+
+/** The name of an event of one view of several (M1). */
+export const eventOf = (name, kind) => `${encode(name)}.${kind}`;
 
 /** As in paths and events. */
 const encode = (name) => encodeURIComponent(name).replace(/[!'()*]/g, (it) => `%${it.charCodeAt(0).toString(16).toUpperCase()}`);
@@ -149,18 +176,36 @@ function describe(changes, position, key) {
   const detail = { inserted: [], deleted: [], position };
   for (const { row, count } of changes.values()) repeat(count > 0 ? detail.inserted : detail.deleted, row, Math.abs(count));
   if (!key) return detail;
-  const keyOf = (row) => JSON.stringify(key.map((column) => row[column]));
-  const before = new Map(detail.deleted.map((row) => [keyOf(row), []]));
-  for (const row of detail.deleted) before.get(keyOf(row)).push(row);
   detail.updated = [];
+  if (detail.deleted.length === 0) return detail;
+  const before = new Map(detail.deleted.map((row) => [keyOf(row, key), []]));
+  for (const row of detail.deleted) before.get(keyOf(row, key)).push(row);
   detail.inserted = detail.inserted.filter((after) => {
-    const old = before.get(keyOf(after))?.shift();
+    const old = before.get(keyOf(after, key))?.shift();
     if (old !== undefined) detail.updated.push({ before: old, after });
     return old === undefined;
   });
   detail.deleted = [...before.values()].flat();
   return detail;
 }
+
+/** A row's key as text. */
+const keyOf = (row, key) => JSON.stringify(key.map((column) => row[column]));
+
+/** Where an entry stands, or belongs, in a list of entries; of equal ones, in the order in which they came. */
+function placeOf(list, entry, compare) {
+  let [low, high] = [0, list.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((compare(list[middle].row, entry.row) || list[middle].came - entry.came) < 0) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** Why there is no stream; `permanent` if trying again alone will not help. */
+const failureOf = (status, message, hint = "", permanent = status >= 400 && status < 500 && ![408, 425, 429].includes(status)) =>
+  ({ status, message, hint, permanent });
 
 /** One `for await` loop: what changed since it last asked. */
 class Changes {
@@ -179,12 +224,14 @@ class Changes {
   }
 }
 
-/** What looks like an EventSource. */
+/** What looks like an EventSource; `failure` is why it has failed, where that is known. */
 class Source extends EventTarget {
   readyState = 0;
+  failure = null;
   close() { this.readyState = CLOSED; }
-  fail() {
+  fail(failure = null) {
     if (this.readyState === CLOSED) return;
+    this.failure = failure;
     this.close();
     this.dispatchEvent(new Event("error"));
   }
@@ -226,19 +273,28 @@ class SseParser {
   }
 }
 
-const current = async (token) => (typeof token === "function" ? token() : token);
+/** A token, or the failure to get one. */
+async function current(token) {
+  try {
+    return await (typeof token === "function" ? token() : token);
+  } catch (error) {
+    throw failureOf(0, `token() failed: ${error?.message ?? error}`, "It is asked again.");
+  }
+}
 
-/** By fetch, which can send a token; does not come back by itself. */
+/** By fetch, which can send a token, and learns why there is no stream; does not come back by itself. */
 class FetchSource extends Source {
   #abort = new AbortController();
   #parser = new SseParser((type, fields) => this.tell(type, fields));
+  #waitMs = 0;
 
   constructor(url, init) {
     super();
-    this.#run(url, init).catch(() => {}).then(() => this.fail());
+    // An Error is an end of the connection, for which there are no more words than that.
+    this.#run(url, init).catch((error) => (error instanceof Error ? null : error)).then((failure) => this.fail(failure));
   }
 
-  get retryMs() { return this.#parser.retryMs; }
+  get retryMs() { return this.#waitMs || this.#parser.retryMs; }
 
   close() {
     super.close();
@@ -251,62 +307,112 @@ class FetchSource extends Source {
     if (lastEventId) headers["last-event-id"] = lastEventId;
     const credentials = withCredentials ? "include" : "same-origin";
     const { signal } = this.#abort;
-    const response = await fetch(url, { headers, credentials, cache: "no-store", signal });
-    if (response.status !== 200 || !/^text\/event-stream\b/i.test(response.headers.get("content-type"))) return;
+    const response = await fetch(url, { headers, credentials, cache: "no-store", signal }).catch(({ message, cause }) => {
+      throw failureOf(0, `no answer: ${cause?.message || message}`, "Is a gateway listening there, and may pages of this origin read from it?");
+    });
+    const type = response.headers.get("content-type");
+    if (response.status !== 200 || !/^text\/event-stream\b/i.test(type)) return this.#refusal(response, type, token);
     this.tell("open");
     const reader = response.body.getReader();
     const decoder = new TextDecoder();
     for (let next; !(next = await reader.read()).done; ) this.#parser.push(decoder.decode(next.value, { stream: true }));
   }
+
+  /** In the gateway's own words, if it is one. */
+  async #refusal(response, type, token) {
+    const { status, headers } = response;
+    this.#waitMs = headers.get("retry-after") * 1000 || 0;
+    if (status < 400) return failureOf(status, `the answer is ${type}, no event stream`, "Is this the address of a stream, as /NAME/stream?", true);
+    const { error, hint } = /json/.test(type) ? await response.json().catch(() => ({})) : {};
+    return failureOf(status, error ?? `answered ${status}`, hint, status === 401 && typeof token === "function" ? false : undefined);
+  }
 }
 
-/** In the worker of all tabs. */
+/** In the worker of all tabs, which says "here" as soon as it runs. */
 class SharedSource extends Source {
-  #port;
+  #port; #timer;
 
-  constructor(url, { withCredentials, token }) {
+  constructor(url, { withCredentials, token, worker, kept }) {
     super();
-    const worker = new SharedWorker(import.meta.url, { type: "module", name: WORKER_NAME });
-    const { port } = worker;
+    // The second half in one piece and of literals, or bundlers do not see that there is a worker.
+    const shared = worker?.() ?? new SharedWorker(new URL("./viewcast.worker.js", import.meta.url), { type: "module", name: "viewcast-2" });
+    const { port } = shared;
+    const send = (message) => current(token).then((known) => this.readyState === CLOSED || port.postMessage({ ...message, token: known }), (failure) => this.fail(failure));
+    port.onmessage = ({ data: [type, fields] }) => {
+      clearTimeout(this.#timer);
+      if (type === "token") send({});
+      else this.tell(type, fields);
+    };
     this.#port = port;
-    const send = (message) => current(token).then((known) => this.readyState === CLOSED || port.postMessage({ ...message, token: known })).catch(() => this.fail());
-    port.onmessage = ({ data: [type, fields] }) => (type === "token" ? send({}) : this.tell(type, fields));
-    worker.onerror = () => this.tell("failed");
-    send({ url, withCredentials });
+    shared.onerror = () => this.tell("alone");
+    this.#timer = later(() => this.tell("alone"), WORKER_MS);
+    send({ url, withCredentials, kept });
   }
 
   close() {
     super.close();
+    clearTimeout(this.#timer);
     this.#port.postMessage(null);
   }
+}
+
+/** The page's direct connections, each with its origin. */
+const connections = new Map();
+let isWarned = false;
+
+/** Over HTTP/1.1 the seventh waits until another one ends, and nothing says so. */
+function count(source, url) {
+  const { origin, protocol } = new URL(url);
+  connections.set(source, origin);
+  const isOld = () => protocol === "http:" || performance.getEntries().some(({ name, nextHopProtocol }) => nextHopProtocol === "http/1.1" && name.startsWith(origin));
+  if (isWarned || !globalThis.document || [...connections.values()].filter((it) => it === origin).length <= CONNECTIONS_MAX || !isOld()) return;
+  isWarned = true;
+  console.warn(`viewcast: over HTTP/1.1 a browser opens ${CONNECTIONS_MAX} connections to ${origin}, and this page wants one more stream, which waits. Put views on one connection (/stream?view=a&view=b), set shared: true, or serve over HTTPS with HTTP/2.`);
 }
 
 export class ViewStream extends EventTarget {
   #url; #options; #key; #staleAfterMs;
   #source = null;
+  /** Text -> {row, count}, and `came` with an order. */
   #rows = new Map(); #size = 0; #position = null;
   /** Deltas wait for a base, also when one is of another incarnation. */
   #awaitingBase = true; #buffer = []; #bufferedChanges = 0; #compactAt = COMPACT_AFTER;
-  #status = "connecting"; #reason = "";
+  #status = "idle"; #reason = ""; #error = null;
   /** A status that heartbeats do not end. */
   #held = null;
-  #staleTimer; #reopenTimer; #failures = 0; #paused = false;
-  #alone = false;
+  #staleTimer; #reopenTimer; #lingerTimer; #failures = 0; #paused = false;
+  /** Whether the connection was made; how often one was made or let go of. */
+  #isOpen = false;
+  /** No worker can be had; EventSource has failed, and fetch is to find out why. */
+  #alone = false; #byFetch = false;
   /** Several views, in the order of the ids. */
   #parts;
   #loops = new Set();
   #page = null;
+  /** Whether rows of the gateway have come, and not just those that were kept from before. */
+  #isLoaded = false; #isRestored = false;
+  /** Who reads it: subscribers, loops, and promises that are waited for. */
+  #readers = 0; #subscribers = 0; #waiters = new Set(); #frame = 0;
+  /** What `snapshot()` gave, if that is still so. */
+  #snapshot = null;
+  /** The rows that were shown last, and whether they still are what they were. */
+  #shown = []; #isShown = false;
+  /** Entries in order, and by key; null until they are asked for. */
+  #order = null; #byKey = null; #came = 0;
+  #abort = () => this.close();
 
   constructor(url, options = {}) {
     super();
-    const { key, staleAfterMs = STALE_AFTER_MS } = options;
+    const { key, staleAfterMs = STALE_AFTER_MS, connect, signal, persist } = options;
     if (options.EventSource !== undefined && typeof options.EventSource !== "function") refuse("EventSource is not a class");
-    // A worker has another base address.
-    this.#url = globalThis.document ? new URL(url, document.baseURI).href : String(url);
+    // A worker has another base address. Without any, as on a server, only a lazy stream may wait for one.
+    const base = globalThis.document?.baseURI ?? globalThis.location?.href;
+    this.#url = !base && connect === "lazy" ? String(url) : new URL(url, base).href;
     this.#options = options;
     this.#key = key && [key].flat();
     this.#staleAfterMs = staleAfterMs;
     const names = new URLSearchParams(this.#url.split(/[?#]/)[1]).getAll("view");
+    if (persist && names[0]) refuse("persist is for a stream of one view");
     // In the address, by which tabs share.
     const windows = Object.entries({ "": options, ...options.views }).flatMap(([view, its]) => {
       const said = windowOf(view, its);
@@ -315,8 +421,9 @@ export class ViewStream extends EventTarget {
     });
     this.#url = extended(this.#url, windows.sort().join("&"));
     this.#parts = names.map((name) => this.#part(name, encode(name))).sort((a, b) => (a.encoded < b.encoded ? -1 : 1));
-    this.#watchPage();
-    this.#open(false);
+    signal?.addEventListener("abort", this.#abort);
+    if (signal?.aborted) this.close();
+    else if (connect !== "lazy") this.#start();
   }
 
   get size() { return this.#size; }
@@ -324,13 +431,22 @@ export class ViewStream extends EventTarget {
   get timestamp() { return this.#position?.timestamp ?? null; }
   get status() { return this.#status; }
   get reason() { return this.#reason; }
+  get error() { return this.#error; }
 
-  rows() {
-    const rows = [];
-    for (const { row, count } of this.#rows.values()) repeat(rows, row, count);
-    const { sort, limit } = this.#options;
-    if (sort) rows.sort(sort);
-    return rows.slice(0, limit);
+  /** Rows have come from the gateway. */
+  get ready() { return this.#once(() => this.#isLoaded); }
+
+  /** The rows hold what was so at a position, or at a timestamp: read your own write. */
+  until(position) {
+    const wished = BigInt(/\d+/.exec(position)[0]);
+    return this.#once(() => !this.#awaitingBase && this.timestamp >= wished);
+  }
+
+  rows() { return [...this.#list()]; }
+
+  /** The same object until something changes, with the same `rows` until these do. */
+  snapshot() {
+    return (this.#snapshot ??= { rows: this.#list(), status: this.#status, reason: this.#reason, error: this.#error, position: this.position });
   }
 
   json() { return this.#awaitingBase ? null : textOf(this.#rows); }
@@ -339,45 +455,185 @@ export class ViewStream extends EventTarget {
 
   *entries() { for (const { row, count } of this.#rows.values()) yield [row, count]; }
 
+  get(key) { return this.#index().get(JSON.stringify([key].flat()))?.[0].row; }
+  has(key) { return this.#index().has(JSON.stringify([key].flat())); }
+  *keys() {
+    for (const [{ row }] of this.#index().values()) {
+      const values = this.#key.map((column) => row[column]);
+      yield values.length > 1 ? values : values[0];
+    }
+  }
+
+  /** Begins with what stands. A lazy stream is open while it has subscribers, and some seconds longer. */
+  subscribe(callback) {
+    let [last, isOver] = [null, false];
+    const tell = (snapshot) => { if (snapshot !== last) callback((last = snapshot)); };
+    // As an event, so that one that throws is in nobody's way.
+    const listener = ({ detail }) => tell(detail);
+    this.#subscribers += 1;
+    this.#read(1);
+    this.addEventListener("snapshot", listener);
+    tell(this.snapshot());
+    return () => {
+      if (isOver) return;
+      isOver = true;
+      this.removeEventListener("snapshot", listener);
+      this.#subscribers -= 1;
+      this.#read(-1);
+    };
+  }
+
   /** Begins with the rows that stand: the changes add up to the view. */
   async *[Symbol.asyncIterator]() {
     const loop = new Changes();
     for (const [text, { row, count }] of this.#rows) loop.add(text, row, count);
     if (this.#status === "closed") loop.end();
     this.#loops.add(loop);
+    this.#read(1);
     try {
       for (let changes; (changes = await loop.take()) !== null; ) yield describe(changes, this.position, this.#key);
     } finally {
       this.#loops.delete(loop);
+      this.#read(-1);
     }
   }
 
   pause() {
     if (this.#status === "closed" || this.#paused) return;
     this.#paused = true;
-    this.#drop();
-    this.#setStatus("stale", "paused");
+    this.#leave("stale", "paused");
   }
 
   resume() {
     if (this.#status === "closed" || !this.#paused) return;
     this.#paused = false;
-    this.#setStatus("connecting", "");
-    this.#open(true);
+    if (this.#options.connect === "lazy" && this.#readers === 0) this.#leave("idle", "");
+    else this.#start();
   }
 
   close() {
     if (this.#status === "closed") return;
-    this.#drop();
     for (const { view } of this.#parts) view.close();
-    for (const type of PAGE_EVENTS) globalThis.removeEventListener?.(type, this.#page);
-    this.#setStatus("closed", "");
+    this.#options.signal?.removeEventListener("abort", this.#abort);
+    this.#unwatchPage();
+    this.#leave("closed", "");
     for (const loop of this.#loops) loop.end();
+  }
+
+  [Symbol.dispose ?? Symbol.for("Symbol.dispose")]() { this.close(); }
+
+  /** Opens the connection; the first time, after the rows that were kept from before. */
+  #start() {
+    const { [FEED]: feed, persist } = this.#options;
+    if (!feed) {
+      // A lazy one has not looked at its address yet.
+      new URL(this.#url);
+      this.#watchPage();
+    }
+    this.#setStatus("connecting", "");
+    if (!persist || this.#isRestored) return this.#open(true);
+    this.#isRestored = true;
+    const isWanted = () => this.#source === null && !this.#paused && !/^(closed|idle)$/.test(this.#status);
+    this.#restore().catch(({ message }) => console.warn(`viewcast: no rows are kept: ${message}`)).then(() => { if (isWanted()) this.#open(true); });
+  }
+
+  /** Shows the rows of before as what they are. */
+  async #restore() {
+    const { persist, token } = this.#options;
+    const { keep } = await import("./viewcast.persist.js");
+    const kept = await keep(this, persist, this.#url, token);
+    if (!kept || this.#position !== null) return;
+    const [rows, position] = [parseBase(kept.rows), parsePosition(kept.position)];
+    this.#held = ["stale", "rows of before"];
+    this.#take(rows, position);
+  }
+
+  #leave(status, reason) {
+    clearTimeout(this.#lingerTimer);
+    this.#drop();
+    if (status !== "stale") this.#unwatchPage();
+    this.#setStatus(status, reason);
+  }
+
+  /** Somebody begins to read, or ends. A lazy stream is open as long as somebody does. */
+  #read(more) {
+    this.#readers += more;
+    this.#holdProgram();
+    const { connect, [FEED]: feed } = this.#options;
+    if (feed) return feed.read(more);
+    clearTimeout(this.#lingerTimer);
+    if (this.#status === "idle" && this.#readers > 0) this.#start();
+    if (connect === "lazy" && this.#readers === 0) this.#lingerTimer = later(() => { if (!this.#paused) this.#leave("idle", ""); }, LINGER_MS);
+  }
+
+  /** Resolves once it is so; rejects where that will not be. */
+  #once(test) {
+    return new Promise((resolve, reject) => {
+      const look = () => {
+        const isSo = test();
+        if (!isSo && this.#status !== "closed" && !this.#error?.permanent) return;
+        this.#waiters.delete(look);
+        this.#read(-1);
+        if (isSo) resolve(this);
+        else reject(Object.assign(new Error(this.#reason || "the stream was closed"), this.#error));
+      };
+      this.#waiters.add(look);
+      this.#read(1);
+      look();
+    });
+  }
+
+  /** The rows in order, as many as are wanted; the same array while they are the same. */
+  #list() {
+    if (this.#isShown) return this.#shown;
+    const { sort, limit = Infinity } = this.#options;
+    if (sort) this.#order ??= [...this.#rows.values()].sort((a, b) => sort(a.row, b.row));
+    const rows = [];
+    for (const { row, count } of this.#order ?? this.#rows.values()) {
+      if (rows.length >= limit) break;
+      repeat(rows, row, Math.min(count, limit - rows.length));
+    }
+    this.#isShown = true;
+    // What changed may be beyond the limit.
+    const isSame = limit < Infinity && rows.length === this.#shown.length && rows.every((row, n) => row === this.#shown[n]);
+    if (!isSame) this.#shown = rows;
+    return this.#shown;
+  }
+
+  /** Key -> entries of that key, which should be one. */
+  #index() {
+    if (!this.#key) refuse("key is not set");
+    if (this.#byKey === null) {
+      this.#byKey = new Map();
+      for (const entry of this.#rows.values()) this.#placeByKey(entry, true);
+    }
+    return this.#byKey;
+  }
+
+  /** An entry comes or goes. */
+  #place(entry, comes) {
+    if (comes) entry.came = this.#came += 1;
+    if (this.#byKey) this.#placeByKey(entry, comes);
+    if (!this.#order) return;
+    const at = placeOf(this.#order, entry, this.#options.sort);
+    if (comes) this.#order.splice(at, 0, entry);
+    else if (this.#order[at] === entry) this.#order.splice(at, 1);
+    // An order that contradicts itself.
+    else this.#order = null;
+  }
+
+  #placeByKey(entry, comes) {
+    const text = keyOf(entry.row, this.#key);
+    const entries = this.#byKey.get(text) ?? [];
+    if (comes) entries.push(entry);
+    else entries.splice(entries.indexOf(entry), 1);
+    if (entries.length > 0) this.#byKey.set(text, entries);
+    else this.#byKey.delete(text);
   }
 
   /** A connection keeps a page out of the back/forward cache. */
   #watchPage() {
-    if (!globalThis.document || this.#options[FEED]) return;
+    if (!globalThis.document || this.#page) return;
     let left = false;
     this.#page = ({ type }) => {
       if (type === "pageshow" && left) this.resume();
@@ -387,15 +643,22 @@ export class ViewStream extends EventTarget {
     for (const type of PAGE_EVENTS) globalThis.addEventListener(type, this.#page);
   }
 
+  #unwatchPage() {
+    for (const type of PAGE_EVENTS) globalThis.removeEventListener?.(type, this.#page);
+    this.#page = null;
+  }
+
   #part(name, encoded) {
     const part = { name, encoded, base: null, deltas: [], kept: null };
-    const feed = (lastEventId) => {
+    const open = (lastEventId) => {
       const { feed: before, kept } = part;
       [part.feed, part.kept] = [new Source(), null];
       if (before) this.#catchUp(part, part.feed, kept, lastEventId);
       return part.feed;
     };
-    part.view = new ViewStream("a:", { ...this.#options.views?.[name], filter: {}, select: undefined, [FEED]: feed });
+    const { batch, views } = this.#options;
+    const feed = { open, read: (more) => this.#read(more) };
+    part.view = new ViewStream("a:", { batch, ...views?.[name], filter: {}, select: undefined, [FEED]: feed });
     return part;
   }
 
@@ -406,7 +669,7 @@ export class ViewStream extends EventTarget {
     // Once the view listens.
     queueMicrotask(() => {
       if (part.isGone) return source.tell(WIRE.gone, { data: part.isGone });
-      source.tell("held", { status: this.#status, reason: this.#reason });
+      source.tell("held", { status: this.#status, reason: this.#reason, error: this.#error });
       source.tell(base === null ? WIRE.delta : WIRE.base, { data: merge(base, deltas), lastEventId: id });
     });
   }
@@ -447,16 +710,18 @@ export class ViewStream extends EventTarget {
       if (feed.readyState === CLOSED) return this.#keepFor(part, base, deltas, ids[at]);
       feed.tell(base === null ? WIRE.delta : WIRE.base, { data: merge(base, deltas), lastEventId: ids[at] });
     });
-    [this.#position, this.#awaitingBase, this.#failures] = [{ id: lastEventId, timestamp }, false, 0];
+    this.#stand({ id: lastEventId, timestamp });
     this.#fresh();
-    this.#emit(WIRE.consistent, { position: lastEventId, timestamp });
+    this.#tell(WIRE.consistent, { position: lastEventId });
   }
 
   #drop() {
     clearTimeout(this.#staleTimer);
     clearTimeout(this.#reopenTimer);
     this.#source?.close();
+    connections.delete(this.#source);
     this.#source = null;
+    this.#isOpen = false;
   }
 
   #open(resume) {
@@ -469,13 +734,19 @@ export class ViewStream extends EventTarget {
     const listen = (name, handle) => source.addEventListener(name, (event) => source === this.#source && handle(event));
     // The gateway says again what is still so.
     listen("open", () => {
-      this.#held = null;
+      [this.#held, this.#isOpen, this.#byFetch] = [null, true, false];
       for (const part of this.#parts) [part.base, part.deltas, part.isLost] = [null, [], false];
+      if (this.#status === "failed") this.#setStatus("connecting", "");
       this.#heard();
+      this.#emit("open", {});
     });
-    listen("error", () => this.#onError(source));
-    listen("held", ({ status, reason }) => this.#hold(status, reason));
-    listen("failed", () => { this.#alone = true; this.#open(true); });
+    listen("error", (event) => this.#onError(source, event));
+    listen("held", ({ status, reason, error }) => this.#hold(status, reason, error));
+    listen("alone", () => {
+      this.#alone = true;
+      console.warn("viewcast: no worker answers, so this tab has a connection of its own; see option worker");
+      this.#open(true);
+    });
     const events = this.#parts.length > 0 ? { [WIRE.consistent]: (event) => this.#onConsistent(event) } : {
       [WIRE.base]: (event) => this.#onBase(event),
       [WIRE.delta]: (event) => this.#onDelta(event),
@@ -484,42 +755,61 @@ export class ViewStream extends EventTarget {
     };
     for (const part of this.#parts)
       for (const kind of [WIRE.base, WIRE.delta, WIRE.upstream, WIRE.gone])
-        events[`${part.encoded}.${kind}`] = ({ data }) => this.#onPart(part, kind, data);
+        events[eventOf(part.name, kind)] = ({ data }) => this.#onPart(part, kind, data);
     for (const [name, handle] of Object.entries(events)) listen(name, (event) => this.#checked(event, handle));
     this.#heard();
   }
 
   #connect(lastEventId) {
-    const { EventSource, withCredentials = false, token, shared, [FEED]: feed } = this.#options;
-    if (feed) return feed(lastEventId);
-    const init = { withCredentials, token, lastEventId };
-    if (shared && this.#parts.length === 0 && globalThis.SharedWorker && !this.#alone) {
+    const { EventSource, withCredentials = false, token, shared, worker, persist, [FEED]: feed } = this.#options;
+    if (feed) return feed.open(lastEventId);
+    if ((worker || (shared && globalThis.SharedWorker)) && !this.#alone) {
+      const kept = persist && lastEventId ? { position: lastEventId, rows: textOf(this.#rows) } : null;
       try {
-        return new SharedSource(this.#url, init);
+        return new SharedSource(this.#url, { withCredentials, token, worker, kept });
       } catch {
-        this.#alone = true; // a module of another origin
+        // A module of another origin.
+        this.#alone = true;
       }
     }
-    const Native = EventSource ?? (token ? undefined : globalThis.EventSource);
-    if (!Native) return new FetchSource(this.#url, init);
-    return new Native(extended(this.#url, lastEventId && `${WIRE.lastEventId}=${encodeURIComponent(lastEventId)}`), { withCredentials });
+    const Native = EventSource ?? (token || this.#byFetch ? undefined : globalThis.EventSource);
+    const address = extended(this.#url, lastEventId && `${WIRE.lastEventId}=${encodeURIComponent(lastEventId)}`);
+    const source = Native ? new Native(address, { withCredentials }) : new FetchSource(this.#url, { withCredentials, token, lastEventId });
+    count(source, this.#url);
+    return source;
   }
 
   /** EventSource does not come back from a wrong answer. */
-  #onError(source) {
+  #onError(source, { code = 0, status = code, message = "no connection" }) {
+    const wasOpen = this.#isOpen;
+    this.#isOpen = false;
+    // Nor does it say why there is no stream: fetch finds out, and is the stream if there is one.
+    if (!wasOpen && !this.#options.EventSource && !(source instanceof Source)) {
+      this.#byFetch = true;
+      return this.#open(!this.#awaitingBase);
+    }
+    const failure = source.failure ?? (wasOpen ? null : failureOf(status, message));
     // It would go on after a delta, and the base never came.
     const baseIsMissing = this.#awaitingBase && this.#buffer.length > 0;
-    if (source.readyState === CLOSED || baseIsMissing) this.#reopen(!this.#awaitingBase);
-    if (this.#status !== "gone") this.#setStatus("connecting", "connection lost");
+    if (source.readyState === CLOSED || baseIsMissing) this.#reopen(!this.#awaitingBase, failure?.permanent);
+    if (failure) this.#fail(failure);
+    else if (this.#status !== "gone") this.#setStatus("connecting", "connection lost");
   }
 
-  #reopen(resume) {
+  #fail(failure) { if (this.#status !== "gone") this.#setStatus("failed", failure.message, failure); }
+
+  /** Where trying again alone will not help, it goes on looking slowly. */
+  #reopen(resume, slowly = false) {
     const wished = this.#source?.retryMs ?? 0;
     this.#drop();
-    const ceiling = Math.min(REOPEN_MS_MAX, REOPEN_MS_MIN * 2 ** Math.min(this.#failures, 10));
+    const ceiling = slowly ? REOPEN_MS_MAX : Math.min(REOPEN_MS_MAX, REOPEN_MS_MIN * 2 ** Math.min(this.#failures, 10));
     this.#failures += 1;
     this.#reopenTimer = setTimeout(() => this.#open(resume), Math.max(wished, ceiling * (0.5 + Math.random() / 2)));
+    this.#holdProgram();
   }
+
+  /** Who waits for the next try keeps a program alive; a stream that nobody reads does not. */
+  #holdProgram() { this.#reopenTimer?.[this.#readers > 0 ? "ref" : "unref"]?.(); }
 
   /** What breaks the contract asks for a fresh base. */
   #checked(event, handle) {
@@ -540,21 +830,28 @@ export class ViewStream extends EventTarget {
     const rows = parseBase(event.data);
     const isWithin = (delta) => delta.first <= position.timestamp && position.timestamp < delta.position.timestamp;
     if (this.#buffer.some(isWithin)) throw new Error("base is within deltas that were added up");
-    for (const loop of this.#loops) {
-      for (const [text, { row, count }] of this.#rows) loop.add(text, row, -count);
-      for (const [text, { row, count }] of rows) loop.add(text, row, count);
-    }
-    [this.#rows, this.#size] = [rows, 0];
-    for (const { count } of rows.values()) this.#size += count;
-    [this.#position, this.#awaitingBase, this.#bufferedChanges] = [position, false, 0];
     const buffer = this.#buffer.splice(0);
-    this.#fresh();
-    this.#emit("base", { size: this.#size, position: position.id });
-    for (const loop of this.#loops) loop.moved();
+    this.#bufferedChanges = 0;
+    this.#isLoaded = true;
+    this.#take(rows, position);
     for (const delta of buffer) {
       // A listener may have closed or paused it.
       if (this.#source !== null) this.#apply(delta.position, delta.changes);
     }
+  }
+
+  /** A base as what it changes, so that equal rows stay the objects they are. */
+  #take(rows, position) {
+    for (const [text, { row, count }] of this.#rows) add(rows, text, row, -count);
+    this.#add(rows);
+    this.#stand(position);
+    this.#fresh();
+    this.#tell("base", { size: this.#size, ...describe(rows, position.id, this.#key) });
+    for (const loop of this.#loops) loop.moved();
+  }
+
+  #stand(position) {
+    [this.#position, this.#awaitingBase, this.#failures, this.#snapshot] = [position, false, 0, null];
   }
 
   #onDelta(event) {
@@ -592,13 +889,14 @@ export class ViewStream extends EventTarget {
     const above = position.timestamp > known.timestamp;
     if (above) {
       this.#add(changes);
-      this.#position = position;
+      this.#stand(position);
       this.#held = null;
     }
     this.#failures = 0;
+    this.#isLoaded = true;
     this.#fresh();
-    if (above && changes.size > 0) this.#emit("change", describe(changes, position.id, this.#key));
-    else this.#emit("heartbeat", { position: this.position });
+    if (above && changes.size > 0) this.#tell("change", describe(changes, position.id, this.#key));
+    else this.#tell("heartbeat", { position: this.position });
     for (const loop of this.#loops) loop.moved();
   }
 
@@ -606,9 +904,18 @@ export class ViewStream extends EventTarget {
     for (const [text, { count }] of changes) {
       if (count < 0 && (this.#rows.get(text)?.count ?? 0) < -count) throw new Error("delta deletes a row that is not there");
     }
-    for (const [text, { row, count }] of changes) {
+    if (changes.size === 0) return;
+    if (changes.size > REORDER_AFTER) this.#order = null;
+    [this.#snapshot, this.#isShown] = [null, false];
+    for (const [text, change] of changes) {
+      const held = this.#rows.get(text);
+      // A row is told as the object that it was.
+      if (held) change.row = held.row;
+      const { row, count } = change;
       add(this.#rows, text, row, count);
       this.#size += count;
+      if (!held) this.#place(this.#rows.get(text), true);
+      else if (held.count === 0) this.#place(held, false);
       for (const loop of this.#loops) loop.add(text, row, count);
     }
   }
@@ -616,13 +923,13 @@ export class ViewStream extends EventTarget {
   #onUpstream(event) {
     const state = event.data.trim().replace(/^"(.*)"$/, "$1");
     const known = this.#status !== "gone";
-    if (state === WIRE.lost) this.#hold("stale", "upstream lost", known);
-    else if (state === WIRE.live) this.#hold("live", "", known);
+    if (state === WIRE.lost) this.#hold("stale", "upstream lost", null, known);
+    else if (state === WIRE.live) this.#hold("live", "", null, known);
   }
 
   /** What gateway or worker says of itself. */
-  #hold(status, reason, known = true) {
-    this.#held = status === "live" ? null : [status, reason];
+  #hold(status, reason, error = null, known = true) {
+    this.#held = status === "live" ? null : [status, reason, error];
     if (known && (this.#held !== null || !this.#awaitingBase)) this.#fresh();
   }
 
@@ -632,93 +939,39 @@ export class ViewStream extends EventTarget {
     if (this.#options[FEED]) return;
     // Longer after failures, for a slow base; the worker looks first.
     const allowedMs = this.#staleAfterMs * 2 ** Math.min(this.#failures, 5) * (this.#source instanceof SharedSource ? 2 : 1);
-    this.#staleTimer = setTimeout(() => {
+    this.#staleTimer = later(() => {
       if (this.#status === "live") this.#setStatus("stale", "nothing heard");
+      else if (this.#status === "connecting") {
+        if (this.#isOpen) this.#setStatus("connecting", "waiting for a base");
+        else this.#fail(failureOf(0, `nothing heard for ${allowedMs / 1000} s`));
+      }
       this.#failures += 1;
       this.#open(!this.#awaitingBase);
     }, allowedMs);
-    this.#staleTimer.unref?.();
   }
 
   #fresh() { this.#setStatus(...(this.#held ?? ["live", ""])); }
 
-  #setStatus(status, reason) {
+  #setStatus(status, reason, error = null) {
     if (this.#status === "closed" || (status === this.#status && reason === this.#reason)) return;
-    [this.#status, this.#reason] = [status, reason];
-    for (const { feed, isGone } of this.#parts) if (!isGone) feed.tell("held", { status, reason });
-    this.#emit("status", { status, reason });
+    [this.#status, this.#reason, this.#error, this.#snapshot] = [status, reason, error, null];
+    for (const { feed, isGone } of this.#parts) if (!isGone) feed.tell("held", { status, reason, error });
+    this.#tell("status", { status, reason, error });
   }
 
   #emit(type, detail) { this.dispatchEvent(new CustomEvent(type, { detail })); }
-}
 
-/** In the worker: one stream, and the tabs that follow it. */
-class Hub {
-  static all = new Map();
-  /** Tabs that have a base, and that wait for one. */
-  #served = new Set(); #waiting = new Set();
-  #key; #view; #answered = null;
-
-  static join(port, asked) {
-    const key = JSON.stringify(asked);
-    const hub = Hub.all.get(key) ?? new Hub(key, asked);
-    hub.#waiting.add(port);
-    hub.#post([port], "held", { status: hub.#view.status, reason: hub.#view.reason });
-    hub.#serve();
-    return hub;
-  }
-
-  constructor(key, { url, withCredentials, token }) {
-    this.#key = key;
-    let first = token;
-    // Tokens expire: the tabs are asked for new ones.
-    const ask = () => new Promise((resolve) => {
-      this.#answered = resolve;
-      if (first) resolve(first);
-      else this.#toAll("token");
-      first = null;
-    });
-    this.#view = new ViewStream(url, { withCredentials, token: token && ask });
-    this.#view.addEventListener("wire", ({ detail: { type, ...fields } }) => {
-      this.#post(this.#served, type, fields);
-      // Once it is taken in.
-      queueMicrotask(() => this.#serve());
-    });
-    this.#view.addEventListener("status", ({ detail }) => this.#toAll("held", detail));
-    Hub.all.set(key, this);
-  }
-
-  answer(token) { this.#answered?.(token); }
-
-  leave(port) {
-    this.#served.delete(port);
-    this.#waiting.delete(port);
-    if (this.#served.size + this.#waiting.size > 0) return;
-    this.#view.close();
-    Hub.all.delete(this.#key);
-  }
-
-  #post(ports, type, fields) { for (const port of ports) port.postMessage([type, fields]); }
-  #toAll(type, fields) { this.#post([...this.#served, ...this.#waiting], type, fields); }
-
-  #serve() {
-    const data = this.#waiting.size > 0 && this.#view.json();
-    if (!data) return;
-    this.#post(this.#waiting, WIRE.base, { data, lastEventId: this.#view.position });
-    for (const port of this.#waiting) this.#served.add(port);
-    this.#waiting.clear();
-  }
-}
-
-if (globalThis.SharedWorkerGlobalScope && globalThis.name === WORKER_NAME) {
-  globalThis.onconnect = ({ ports: [port] }) => {
-    let hub = null;
-    const leave = () => { hub?.leave(port); hub = null; };
-    port.onmessage = ({ data }) => {
-      if (data === null) leave();
-      else if (data.url) hub = Hub.join(port, data);
-      else hub?.answer(data.token);
+  /** What changes a snapshot. */
+  #tell(type, detail) {
+    this.#emit(type, detail);
+    for (const look of this.#waiters) look();
+    if (this.#subscribers === 0) return;
+    const show = () => {
+      this.#frame = 0;
+      this.#emit("snapshot", this.snapshot());
     };
-    port.onclose = leave;
-  };
+    if (this.#options.batch !== "frame") return show();
+    const soon = globalThis.requestAnimationFrame ?? ((call) => later(call, 16));
+    this.#frame ||= soon(show);
+  }
 }

@@ -14,7 +14,7 @@ afterEach(() => mock.timers.reset());
 
 const open = (url, options) => new ViewStream(url, { EventSource: FakeEventSource, ...options });
 /** The query of the address that is opened, as the gateway reads it. */
-const asked = (options, url = "/v/stream") => {
+const asked = (options, url = "http://gateway/v/stream") => {
   open(url, options).close();
   return [...new URLSearchParams(latest().url.split("?")[1])].map((pair) => pair.join("="));
 };
@@ -72,20 +72,20 @@ test("columns_named_like_our_own_parameters_are_told_apart", () => {
 
 test("what_cannot_be_said_throws_at_once", () => {
   const bad = [undefined, {}, { not: { not: 1 } }, { not: undefined }, { not: 1, or: 2 }, { eq: 1 }, new Date(0), [null], [undefined], [[1]], [{ not: 1 }], () => 1, Symbol("s"), new Map(), /x/, "\ud800", ["\udc00x"], { not: "\udfff" }];
-  for (const value of bad) assert.throws(() => open("/v/stream", { filter: { status: value } }), TypeError, String(value));
-  assert.throws(() => open("/v/stream", { filter: { status: undefined } }), /option filter: "status" is no value/);
+  for (const value of bad) assert.throws(() => open("http://gateway/v/stream", { filter: { status: value } }), TypeError, String(value));
+  assert.throws(() => open("http://gateway/v/stream", { filter: { status: undefined } }), /option filter: "status" is no value/);
   for (const filter of [null, "a", 1, [], new Map([["a", 1]]), new URLSearchParams("a=eq.1")]) {
-    assert.throws(() => open("/v/stream", { filter }), { name: "TypeError", message: "option filter is no object" });
+    assert.throws(() => open("http://gateway/v/stream", { filter }), { name: "TypeError", message: "option filter is no object" });
   }
   for (const select of [null, "id", [], ["id", undefined], ["id", null], { 0: "id" }]) {
-    assert.throws(() => open("/v/stream", { select }), { name: "TypeError", message: "option select is no list of columns" });
+    assert.throws(() => open("http://gateway/v/stream", { select }), { name: "TypeError", message: "option select is no list of columns" });
   }
-  assert.throws(() => open("/v/stream", { filter: { "\ud800": 1 } }), URIError);
+  assert.throws(() => open("http://gateway/v/stream", { filter: { "\ud800": 1 } }), URIError);
   assert.equal(FakeEventSource.opened.length, 0, "nothing was asked for");
 });
 
 test("filters_of_several_views_stand_before_their_columns", () => {
-  const url = "/stream?view=s.orders&view=it%27s%20%26&view=c";
+  const url = "http://gateway/stream?view=s.orders&view=it%27s%20%26&view=c";
   const views = { "s.orders": { filter: { id: [1, 2], select: 1 }, select: ["id"], key: "id" }, "it's &": { filter: { "a.b": null } }, c: { key: "n" } };
   assert.deepEqual(asked({ views }, url), [
     "view=s.orders", "view=it's &", "view=c", "it's &.column.a.b=is.null", "s.orders.column.select=eq.1", "s.orders.id=in.(1,2)", "s.orders.select=id",
@@ -93,17 +93,17 @@ test("filters_of_several_views_stand_before_their_columns", () => {
   assert.throws(() => open(url, { filter: { id: 1 } }), /option filter: the address has no view ""; several/);
   assert.throws(() => open(url, { select: ["id"] }), TypeError);
   assert.throws(() => open(url, { views: { orders: { filter: { id: 1 } } } }), /option filter: the address has no view "orders"/);
-  assert.throws(() => open("/orders/stream", { views: { orders: { select: ["id"] } } }), /option filter: the address has no view "orders"/);
-  assert.doesNotThrow(() => open("/orders/stream", { views: { orders: { key: "id" } } }).close());
+  assert.throws(() => open("http://gateway/orders/stream", { views: { orders: { select: ["id"] } } }), /option filter: the address has no view "orders"/);
+  assert.doesNotThrow(() => open("http://gateway/orders/stream", { views: { orders: { key: "id" } } }).close());
 });
 
 test("window_stays_on_every_connection_and_goes_before_the_position", () => {
-  const view = open("/v/stream?x=1#part", { filter: { a: "b" }, staleAfterMs: 1000 });
-  assert.equal(latest().url, "/v/stream?x=1&a=eq.b");
+  const view = open("http://gateway/v/stream?x=1#part", { filter: { a: "b" }, staleAfterMs: 1000 });
+  assert.equal(latest().url, "http://gateway/v/stream?x=1&a=eq.b");
   latest().open();
   latest().send("base", "1-a", [{ a: "b" }]);
   mock.timers.tick(1000);
-  assert.equal(latest().url, "/v/stream?x=1&a=eq.b&last-event-id=1-a");
+  assert.equal(latest().url, "http://gateway/v/stream?x=1&a=eq.b&last-event-id=1-a");
   view.close();
 });
 

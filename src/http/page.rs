@@ -15,9 +15,20 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
 /// One embedded file: its name, its type, its text.
 type Asset = (&'static str, &'static str, &'static str);
 
+/// The text of a file of web/. Of the client module, what `web/build.mjs` made
+/// of it: pages load it, and its comments are for who reads the source.
+macro_rules! text {
+    ("viewcast.js") => {
+        include_str!("../../web/viewcast.min.js")
+    };
+    ($name:literal) => {
+        include_str!(concat!("../../web/", $name))
+    };
+}
+
 macro_rules! assets {
-    ($($name:literal: $kind:expr),* $(,)?) => {
-        &[$(($name, $kind, include_str!(concat!("../../web/", $name)))),*]
+    ($($name:tt: $kind:expr),* $(,)?) => {
+        &[$(($name, $kind, text!($name))),*]
     };
 }
 
@@ -47,6 +58,8 @@ pub const ASSETS: &[Asset] = assets! {
     "treemap.js": SCRIPT,
     "values.js": SCRIPT,
     "viewcast.js": SCRIPT,
+    "viewcast.persist.js": SCRIPT,
+    "viewcast.worker.js": SCRIPT,
     "viewer.js": SCRIPT,
     "viewpage.js": SCRIPT,
     "wire.js": SCRIPT,

@@ -32,7 +32,7 @@ export const latest = () => FakeEventSource.opened.at(-1);
 
 /** A stream on an open connection; `of(type)` gives the details of its events so far. */
 export function start(options = {}) {
-  const view = new ViewStream("/v/stream", { EventSource: FakeEventSource, ...options });
+  const view = new ViewStream("http://gateway/v/stream", { EventSource: FakeEventSource, ...options });
   const log = [];
   for (const type of ["base", "change", "status", "error", "heartbeat"]) {
     view.addEventListener(type, (event) => log.push([type, event.detail]));

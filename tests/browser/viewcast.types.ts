@@ -1,5 +1,6 @@
 // Compiled, never run, by web/package.test.js: what the types allow and refuse.
-import { ViewStream, WIRE, parameterOf, type Change, type Row, type Status, type Update, type ViewStreamOptions } from "viewcast";
+import { ViewStream, WIRE, parameterOf, type Change, type Failure, type Row, type SeveralViews, type Snapshot, type Status, type Update, type ViewStreamOptions } from "viewcast";
+import { forget } from "viewcast/persist";
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 function same<A, B>(_: Equal<A, B>): void {}
@@ -11,7 +12,11 @@ interface Top {
 
 const view = new ViewStream<Top>("/top10/stream", { key: "user", sort: (a, b) => b.count - a.count, limit: 10 });
 new ViewStream<Top>(new URL("https://x/top10/stream"), { key: ["user", "count"], token: "t", shared: true, withCredentials: true });
-new ViewStream("/v/stream", { token: async () => "t", staleAfterMs: 1_000, EventSource });
+new ViewStream("/v/stream", { token: async () => "t", staleAfterMs: 1_000, EventSource, signal: new AbortController().signal });
+new ViewStream("/v/stream", { worker: () => new SharedWorker(new URL("viewcast/worker", import.meta.url), { type: "module" }), batch: "frame" });
+new ViewStream("/v/stream", { connect: "lazy", persist: "indexeddb", token: undefined, limit: undefined, filter: undefined });
+new ViewStream("/v/stream", { persist: { get: async () => undefined, set(key, { rows, position }) { localStorage.setItem(key, rows + position); } } });
+same<ReturnType<typeof forget>, Promise<void>>(true);
 const untyped = new ViewStream("/v/stream");
 
 same<ReturnType<typeof view.rows>, Top[]>(true);
@@ -23,7 +28,8 @@ same<typeof view.status, Status>(true);
 same<ReturnType<typeof view.json>, string | null>(true);
 for (const [row, copies] of view.entries()) same<[typeof row, typeof copies], [Top, number]>(true);
 
-view.addEventListener("base", ({ detail }) => same<typeof detail, { size: number; position: string }>(true));
+view.addEventListener("base", ({ detail }) => same<typeof detail.size, number>(true));
+view.addEventListener("base", ({ detail }) => same<typeof detail.inserted, Top[]>(true));
 view.addEventListener("change", ({ detail }) => {
   same<typeof detail, Change<Top>>(true);
   same<typeof detail.inserted, Top[]>(true);
@@ -31,12 +37,31 @@ view.addEventListener("change", ({ detail }) => {
 });
 view.addEventListener("status", ({ detail }) => same<typeof detail.status, Status>(true), { once: true });
 view.addEventListener("wire", ({ detail }) => same<typeof detail.data, string>(true));
-view.addEventListener("anything", (event) => same<typeof event, Event>(true));
+const onStatus = ({ detail }: { detail: { error: Failure | null } }): void => void detail;
+view.addEventListener("status", onStatus);
+view.removeEventListener("status", onStatus);
+same<ReturnType<typeof view.snapshot>, Snapshot<Top>>(true);
+const leave = view.subscribe(({ rows, error }) => same<[typeof rows, typeof error], [readonly Top[], Failure | null]>(true));
+same<typeof leave, () => void>(true);
+same<ReturnType<typeof view.get>, Top | undefined>(true);
+const keys = ["user"] as const;
+new ViewStream<Top>("/top10/stream", { key: keys, select: keys });
 
 const several = new ViewStream("/stream?view=a&view=b", { views: { a: { key: "user", limit: 3 } } });
-same<ReturnType<typeof several.view<Top>>, ViewStream<Top> | undefined>(true);
-several.addEventListener("consistent", ({ detail }) => same<typeof detail, { position: string; timestamp: bigint }>(true));
+const a = several.view<Top>("a");
+same<typeof a, ViewStream<Top> | undefined>(true);
+const untypedPart = several.view("a");
+same<typeof untypedPart, ViewStream | undefined>(true);
+several.addEventListener("consistent", ({ detail }) => same<typeof detail, { position: string }>(true));
 several.view<Top>("a")?.addEventListener("change", ({ detail }) => same<typeof detail.inserted, Top[]>(true));
+
+const typed: SeveralViews<{ a: Top; b: Row }> = new ViewStream("/stream?view=a&view=b", { views: { a: { key: "user" } } });
+const typedPart = typed.view("a");
+same<typeof typedPart, ViewStream<Top>>(true);
+typed.view("a").addEventListener("change", ({ detail }) => same<typeof detail.inserted, Top[]>(true));
+// @ts-expect-error: a column that the rows of this view lack
+const wrong: SeveralViews<{ a: Top }> = new ViewStream("/stream?view=a", { views: { a: { key: "users" } } });
+void wrong;
 
 const own = new ViewStream<Top>("/top10/stream", { filter: { user: ["a", "b"], count: { not: [1n, 2, "3"] } }, select: ["user", "count"] });
 own.addEventListener("change", ({ detail }) => same<typeof detail.inserted, Top[]>(true));
@@ -46,6 +71,15 @@ new ViewStream("/v/stream", { filter: { anything: null, paid: true, other: { not
 new ViewStream("/stream?view=a&view=b", { views: { a: { filter: { user: "x" }, select: ["user"] } } });
 same<ReturnType<typeof parameterOf>, string>(true);
 
+async function waits(): Promise<void> {
+  using short = new ViewStream<Top>("/top10/stream");
+  same<typeof short.rows, () => Top[]>(true);
+  const ready = await view.ready;
+  same<typeof ready, ViewStream<Top>>(true);
+  await view.until("1-a");
+  await view.until(1n);
+}
+void waits;
 async function loop(): Promise<void> {
   for await (const change of view) same<typeof change, Change<Top>>(true);
 }
@@ -57,6 +91,16 @@ same<typeof WIRE.base, string>(true);
 
 const options: ViewStreamOptions<Top> = {};
 options.limit = 3;
+// @ts-expect-error: no event of this name
+view.addEventListener("anything", () => {});
+// @ts-expect-error: no event of this name
+view.removeEventListener("changed", onStatus);
+// @ts-expect-error: rows of a snapshot are nobody's to change
+view.snapshot().rows.push({ user: "x", count: 1 });
+// @ts-expect-error: when else
+options.connect = "later";
+// @ts-expect-error: a store gets and sets
+options.persist = { get() {} };
 // @ts-expect-error: a column that the rows lack
 options.key = "users";
 // @ts-expect-error: a condition on a column that the rows lack
@@ -80,6 +124,6 @@ view.rows()[0]?.count satisfies string | undefined;
 // @ts-expect-error: read only
 view.size = 3;
 // @ts-expect-error: no such status
-if (view.status === "open") view.close();
+if (view.status === "opened") view.close();
 // @ts-expect-error: not known without a check
 untyped.rows()[0]?.["n"] satisfies number;

@@ -104,6 +104,12 @@ fn chromium_page_back_from_the_cache_goes_on_without_a_base() {
 }
 
 #[test]
+fn chromium_knows_why_there_is_no_stream_and_goes_on_after_a_reload() {
+    let gateway = Gateway::start(&["demo", "--tick", "250ms", "--rate", "100"]);
+    node("module.test.mjs", &gateway);
+}
+
+#[test]
 fn chromium_tabs_share_one_connection() {
     let gateway = Gateway::start(&["demo", "--tick", "100ms", "--rate", "200"]);
     node("shared.test.mjs", &gateway);
