@@ -3,7 +3,7 @@
 // by Node and by TypeScript, looked at by publint and "are the types wrong". Needs tests/browser/node_modules (`make prepare`).
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { before, after, test } from "node:test";
@@ -41,7 +41,7 @@ after(() => rmSync(project, { recursive: true }));
 test("package_has_what_it_needs_and_nothing_else", () => {
   assert.deepEqual(packed.files.map(({ path }) => path).sort(), [
     "LICENSE-APACHE", "LICENSE-MIT", "README.md", "package.json",
-    ...["", ".persist", ".worker"].flatMap((entry) => [`viewcast${entry}.d.ts`, `viewcast${entry}.js`]),
+    ...["", ".persist", ".react", ".tanstack-db", ".vue", ".worker"].flatMap((entry) => [`viewcast${entry}.d.ts`, `viewcast${entry}.js`]),
   ].sort());
   const manifest = JSON.parse(readFileSync(join(WEB, "package.json"), "utf8"));
   assert.equal(manifest.dependencies, undefined);
@@ -88,6 +88,12 @@ test("types_hold_what_they_promise", () => {
   for (const [module, resolution] of [["esnext", "bundler"], ["nodenext", "nodenext"]]) {
     run(process.execPath, TSC, ...strict, "--module", module, "--moduleResolution", resolution, "use.ts");
   }
+});
+
+test("types_of_the_bindings_hold_what_they_promise", () => {
+  for (const name of readdirSync(MODULES)) if (name !== "viewcast" && !name.startsWith(".")) symlinkSync(join(MODULES, name), join(project, "node_modules", name));
+  writeFileSync(join(project, "bindings.ts"), readFileSync(new URL("../tests/browser/bindings.types.ts", import.meta.url)));
+  run(process.execPath, TSC, "--noEmit", "--strict", "--skipLibCheck", "--exactOptionalPropertyTypes", "--target", "es2022", "--lib", "es2022,dom,dom.iterable", "--module", "nodenext", "bindings.ts");
 });
 
 test("types_and_module_name_the_same_members", async () => {

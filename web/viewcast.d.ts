@@ -90,10 +90,12 @@ export type Condition = Match | { not: Match };
 export interface ViewStreamOptions<R = Row, V = R, M = Record<string, any>> extends ViewOptions<R, V> {
   /**
    * When the connection is made: "now", or "lazy": with the first `subscribe()`, loop, `ready` or `until()`, until
-   * some seconds after the last of them. A lazy stream on a server opens nothing and may have a relative address.
+   * `lingerMs` after the last of them. A lazy stream on a server opens nothing and may have a relative address.
    * Default: "now".
    */
   connect?: "now" | "lazy" | undefined;
+  /** How long a lazy stream keeps its connection after its last reader, in ms. Default: 5000. */
+  lingerMs?: number | undefined;
   /** Closes the stream when it is aborted. Default: none. */
   signal?: SignalLike | undefined;
   /** Sends cookies to another origin, as for `EventSource`. Default: false. */

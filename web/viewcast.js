@@ -24,7 +24,7 @@ const KEPT_LENGTH_MAX = 16_000_000;
 const COMPACT_AFTER = 10_000;
 const REOPEN_MS_MIN = 1_000;
 const REOPEN_MS_MAX = 30_000;
-/** A lazy stream keeps its connection so long after the last subscriber: one that comes back at once finds it open. */
+/** A lazy stream keeps its connection so long after its last reader: one that comes back at once finds it open. */
 const LINGER_MS = 5_000;
 /** A worker that has said nothing by then cannot be had: the tab takes a connection of its own. */
 const WORKER_MS = 2_000;
@@ -559,11 +559,11 @@ export class ViewStream extends EventTarget {
   #read(more) {
     this.#readers += more;
     this.#holdProgram();
-    const { connect, [FEED]: feed } = this.#options;
+    const { connect, lingerMs = LINGER_MS, [FEED]: feed } = this.#options;
     if (feed) return feed.read(more);
     clearTimeout(this.#lingerTimer);
     if (this.#status === "idle" && this.#readers > 0) this.#start();
-    if (connect === "lazy" && this.#readers === 0) this.#lingerTimer = later(() => { if (!this.#paused) this.#leave("idle", ""); }, LINGER_MS);
+    if (connect === "lazy" && this.#readers === 0) this.#lingerTimer = later(() => { if (!this.#paused) this.#leave("idle", ""); }, lingerMs);
   }
 
   /** Resolves once it is so; rejects where that will not be. */

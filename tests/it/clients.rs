@@ -110,6 +110,14 @@ fn chromium_knows_why_there_is_no_stream_and_goes_on_after_a_reload() {
 }
 
 #[test]
+fn chromium_runs_bundles_of_the_npm_package_with_frameworks() {
+    let arguments = ["demo", "--tick", "250ms", "--rate", "100"];
+    let filter = ["--filter", "page_edits:wiki,user"];
+    let gateway = Gateway::start(&[&arguments[..], &filter[..]].concat());
+    node("bundles.test.mjs", &gateway);
+}
+
+#[test]
 fn chromium_tabs_share_one_connection() {
     let gateway = Gateway::start(&["demo", "--tick", "100ms", "--rate", "200"]);
     node("shared.test.mjs", &gateway);
