@@ -6,6 +6,7 @@ import { connect, createServer } from "node:net";
 import { before, test } from "node:test";
 import { fetchEventSource } from "@microsoft/fetch-event-source";
 import SanityEventSource from "@sanity/eventsource";
+import { EventSource } from "eventsource";
 import { createEventSource } from "eventsource-client";
 
 const VIEW = "user_edits";
@@ -101,6 +102,11 @@ const clients = {
   },
   "@sanity/eventsource"(url, table) {
     const source = new SanityEventSource(url);
+    for (const type of ["base", "delta"]) source.addEventListener(type, (event) => table.take(type, event.data, event.lastEventId));
+    return () => source.close();
+  },
+  eventsource(url, table) {
+    const source = new EventSource(url);
     for (const type of ["base", "delta"]) source.addEventListener(type, (event) => table.take(type, event.data, event.lastEventId));
     return () => source.close();
   },

@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { gatewayUrl, launch, newPage, until } from "./chromium.mjs";
+import { startSite } from "./site.mjs";
 
 const readme = readFileSync(new URL("../../README.md", import.meta.url), "utf8");
 const block = (language) => {
@@ -35,8 +36,26 @@ test("readme_module_example_shows_the_view_and_its_changes", async () => {
   await close();
 });
 
+const plain = `${block("js")}\nwindow.count = () => [...rows.values()].reduce((sum, copies) => sum + copies, 0);\nwindow.text = () => [...rows.keys()].sort().join();`;
+
+test("readme_plain_example_comes_back_from_a_proxys_502", async (t) => {
+  const site = await startSite(url, { pages: { "/plain": `<script>${plain}</script>` } });
+  t.after(() => site.close());
+  const { page, close } = await newPage(browser);
+  t.after(close);
+  await page.goto(`${site.url}/plain`);
+  await until("ten rows", () => page.evaluate(() => window.count()), (count) => count === 10);
+  site.setDown(true);
+  const asked = site.passed.length;
+  await until("it to be refused", async () => site.passed.length > asked);
+  const before = await page.evaluate(() => window.text());
+  site.setDown(false);
+  await until("a change", () => page.evaluate(() => window.text()), (text) => text !== before);
+  assert.equal(await page.evaluate(() => window.count()), 10);
+});
+
 test("readme_plain_example_keeps_the_rows", async () => {
-  const script = `${block("js")}\nwindow.count = () => [...rows.values()].reduce((sum, copies) => sum + copies, 0);\nwindow.text = () => [...rows.keys()].sort().join();`;
+  const script = plain;
   const { page, faults, close } = await open(`<!doctype html><link rel="icon" href="data:,"><script>${script}</script>`);
   await until("ten rows", () => page.evaluate(() => window.count()), (count) => count === 10);
   const first = await page.evaluate(() => window.text());

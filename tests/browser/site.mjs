@@ -13,9 +13,11 @@ const SERVED = { "viewcast.js": "viewcast.min.js" };
 /** Serves `pages` (path -> HTML text) and `folders` (path that ends with "/" -> folder), and counts what is passed on. */
 export async function startSite(gateway, { pages = {}, folders = {}, port = 0 } = {}) {
   const passed = [];
+  let isDown = false;
   const mounts = { "/assets/": WEB, ...folders };
   const pass = (incoming, response) => {
     passed.push(incoming.url);
+    if (isDown) return response.writeHead(502, { "content-type": "text/html" }).end("<h1>Bad Gateway");
     const outgoing = ask(gateway + incoming.url, { method: incoming.method, headers: { ...incoming.headers, host: new URL(gateway).host } }, (answer) => {
       response.writeHead(answer.statusCode, answer.headers);
       answer.pipe(response);
@@ -44,6 +46,11 @@ export async function startSite(gateway, { pages = {}, folders = {}, port = 0 } 
     passed,
     /** Ends all connections, as a proxy that restarts does. */
     cut: () => server.closeAllConnections(),
+    /** Ends them, and answers 502 from then on, as a proxy does whose gateway restarts; or no longer. */
+    setDown(down) {
+      isDown = down;
+      server.closeAllConnections();
+    },
     async close() {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
