@@ -6,9 +6,7 @@
 //! plain HTTP/1.1 socket is written to the socket itself: it needs no buffer of
 //! its own, and no event is copied.
 
-use std::fmt::Display;
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -102,75 +100,94 @@ where
         let (app, peer) = (Rc::clone(&self.app), socket.peer_addr().ok());
         let transport = Transport::new(socket, watch.clone());
         let Some(acceptor) = &self.acceptor else {
-            return Box::pin(async move {
-                serve(transport, peer, app, watch).await;
-                Ok(())
-            });
+            let plain = Http1::new(transport, peer);
+            let conversation = Box::pin(converse(plain, app, watch.clone()));
+            return Box::pin(Serving::new(conversation, watch));
         };
-        let accepting = acceptor.call(transport);
-        Box::pin(async move {
-            match Box::pin(accepting).await {
-                Ok(mut stream) => {
-                    // Bytes that the peer has no room for wait once, in the stream, and
-                    // not a second time in the TLS session's buffer.
-                    let session = stream.get_mut().1;
-                    session.set_buffer_limit(Some(TLS_UNSENT_BYTES_MAX));
-                    serve(stream, peer, app, watch).await;
-                }
-                Err(error) => say(&format_args!("{error:?}")),
-            }
-            Ok(())
-        })
+        let (accepting, watched) = (acceptor.call(transport), watch.clone());
+        let conversation = Box::pin(async move {
+            let mut stream = Box::pin(accepting).await.map_err(io::Error::other)?;
+            // Bytes that the peer has no room for wait once, in the stream, and
+            // not a second time in the TLS session's buffer.
+            let session = stream.get_mut().1;
+            session.set_buffer_limit(Some(TLS_UNSENT_BYTES_MAX));
+            converse(Http1::new(stream, peer), app, watched).await
+        });
+        Box::pin(Serving::new(conversation, watch))
     }
 }
 
-/// Logs why a connection ended. It is no error of ours: peers come and go.
-fn say(error: &impl Display) {
-    debug!("connection ended: {error}");
+/// A connection that is served until it ends, or its peer makes no progress any
+/// more. A stream may last for days, and there may be ten thousand: what is
+/// needed for requests alone is in a box of its own, and is dropped before the
+/// stream begins.
+struct Serving {
+    watch: Watch,
+    stage: Stage,
 }
 
-/// Serves a connection until it ends, or its peer makes no progress any more.
-async fn serve<IO, A, B>(io: IO, peer: Option<SocketAddr>, app: Rc<A>, watch: Watch)
-where
-    IO: Link,
-    A: Service<Request, Response = ServiceResponse<B>, Error = Error> + 'static,
-    B: MessageBody + 'static,
-{
-    // A stream may last for days, and there may be ten thousand: what is needed
-    // for requests alone is dropped before the stream is served.
-    let conversation = converse(Http1::new(io, peer), Rc::clone(&app));
-    match Box::pin(watch.during(conversation)).await {
-        None | Some(Ok(Outcome::End)) => {}
-        Some(Err(error)) => say(&error),
-        Some(Ok(Outcome::Http2(io))) => {
-            let served = http2::serve(io, peer, app, watch.clone());
-            Box::pin(watch.during(served)).await;
-        }
-        Some(Ok(Outcome::Stream(mut delivery))) => {
-            drop(app);
-            if watch.during(&mut delivery).await.is_none() {
-                forget_unsent(delivery.socket());
-            }
-        }
-    }
-}
-
-/// What comes of a connection.
-enum Outcome<IO> {
+/// What a connection is used for.
+enum Stage {
+    /// Requests over HTTP/1.
+    Conversation(LocalBoxFuture<io::Result<Outcome>>),
+    /// HTTP/2.
+    Http2(LocalBoxFuture<()>),
     /// A stream on its socket.
     Stream(Delivery),
-    /// HTTP/2.
-    Http2(Begun<IO>),
+}
+
+/// What comes of a conversation.
+enum Outcome {
+    /// The connection is used for something else.
+    Next(Stage),
     /// Nothing more.
     End,
 }
 
+impl Serving {
+    fn new(conversation: LocalBoxFuture<io::Result<Outcome>>, watch: Watch) -> Self {
+        Serving {
+            watch,
+            stage: Stage::Conversation(conversation),
+        }
+    }
+}
+
+impl Future for Serving {
+    type Output = Result<(), ()>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<(), ()>> {
+        if self.watch.has_stalled(context) {
+            if let Stage::Stream(delivery) = &self.stage {
+                forget_unsent(delivery.socket());
+            }
+            return Poll::Ready(Ok(()));
+        }
+        loop {
+            let outcome = match &mut self.stage {
+                Stage::Conversation(conversation) => ready!(conversation.as_mut().poll(context)),
+                Stage::Http2(served) => return served.as_mut().poll(context).map(Ok),
+                Stage::Stream(delivery) => return Pin::new(delivery).poll(context).map(Ok),
+            };
+            match outcome {
+                Ok(Outcome::Next(stage)) => self.stage = stage,
+                Ok(Outcome::End) => return Poll::Ready(Ok(())),
+                // It is no error of ours: peers come and go.
+                Err(error) => {
+                    debug!("connection ended: {error}");
+                    return Poll::Ready(Ok(()));
+                }
+            }
+        }
+    }
+}
+
 /// Answers one HTTP/1 request after the other, until the connection ends or is
 /// to be used for a stream or for HTTP/2.
-async fn converse<IO, A, B>(mut http: Http1<IO>, app: Rc<A>) -> io::Result<Outcome<IO>>
+async fn converse<IO, A, B>(mut http: Http1<IO>, app: Rc<A>, watch: Watch) -> io::Result<Outcome>
 where
-    IO: Link,
-    A: Service<Request, Response = ServiceResponse<B>, Error = Error>,
+    IO: Link + 'static,
+    A: Service<Request, Response = ServiceResponse<B>, Error = Error> + 'static,
     B: MessageBody + 'static,
 {
     let mut patience = REQUEST_HEAD_TIMEOUT;
@@ -178,7 +195,10 @@ where
         let asked = match http.next(patience).await {
             Next::Request(asked) => asked,
             Next::Http2 => {
-                return Ok(Outcome::Http2(Begun::new(http.io, http.heard)));
+                let peer = http.peer;
+                let begun = Begun::new(http.io, http.heard);
+                let served = http2::serve(begun, peer, app, watch);
+                return Ok(Outcome::Next(Stage::Http2(Box::pin(served))));
             }
             Next::End => {
                 http.close().await;
@@ -194,7 +214,8 @@ where
             After::Stream(head, subscriber) => {
                 let socket = http.io.into_socket();
                 let delivery = socket.map(|socket| Delivery::new(socket, head, *subscriber));
-                return Ok(delivery.map_or(Outcome::End, Outcome::Stream));
+                let stage = delivery.map(Stage::Stream);
+                return Ok(stage.map_or(Outcome::End, Outcome::Next));
             }
         }
     }

@@ -68,7 +68,7 @@ pub struct Http1<IO> {
     /// The connection.
     pub io: IO,
     /// Who is at its other end.
-    peer: Option<SocketAddr>,
+    pub peer: Option<SocketAddr>,
     /// Bytes that were read and are not yet part of a request.
     pub heard: Vec<u8>,
     is_first: bool,

@@ -8,11 +8,10 @@
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
-use std::future::poll_fn;
-use std::net::SocketAddr;
-use std::pin::pin;
-use std::rc::Rc;
-use std::task::{Poll, Waker};
+use std::net::{SocketAddr, SocketAddrV4};
+use std::num::NonZeroU32;
+use std::rc::{Rc, Weak};
+use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
 use actix_web::rt::net::TcpStream;
@@ -25,10 +24,13 @@ use crate::limits::{STALL_LOOKS, STALL_TICK_MAX, STALL_TICK_MIN};
 use super::kernel::Kernel;
 use super::patience::Ledger;
 
-/// One connection.
+/// A connection that is watched until this is dropped.
 struct Watched {
-    local: SocketAddr,
-    peer: SocketAddr,
+    sweep: Rc<Sweep>,
+    /// Its place in the sweep, from 1 on; `None` where the kernel tells nothing of
+    /// it.
+    place: Option<NonZeroU32>,
+    ends: Ends,
     ledger: Cell<Ledger>,
     is_stalled: Cell<bool>,
     /// The last write found no room.
@@ -36,11 +38,37 @@ struct Watched {
     task: Cell<Option<Waker>>,
 }
 
+/// The addresses of a connection's two ends. There may be ten thousand of them,
+/// most of them short.
+enum Ends {
+    V4(SocketAddrV4, SocketAddrV4),
+    Any(Box<(SocketAddr, SocketAddr)>),
+}
+
+impl Ends {
+    fn new(local: SocketAddr, peer: SocketAddr) -> Self {
+        match (local, peer) {
+            (SocketAddr::V4(local), SocketAddr::V4(peer)) => Ends::V4(local, peer),
+            _ => Ends::Any(Box::new((local, peer))),
+        }
+    }
+
+    fn addresses(&self) -> (SocketAddr, SocketAddr) {
+        match self {
+            Ends::V4(local, peer) => ((*local).into(), (*peer).into()),
+            Ends::Any(ends) => **ends,
+        }
+    }
+}
+
 /// The connections of one worker.
 pub struct Sweep {
     kernel: Option<Kernel>,
+    /// Whether the kernel told of the first connection over IPv4, and over IPv6:
+    /// it then tells of the others, too, and is not asked of each that begins.
+    tells: [Cell<Option<bool>>; 2],
     stall_timeout: Duration,
-    places: RefCell<Vec<Option<Rc<Watched>>>>,
+    places: RefCell<Vec<Weak<Watched>>>,
     free: RefCell<Vec<usize>>,
 }
 
@@ -49,6 +77,7 @@ impl Sweep {
     pub fn start(stall_timeout: Duration) -> Rc<Self> {
         let sweep = Rc::new(Sweep {
             kernel: Kernel::open().ok(),
+            tells: Default::default(),
             stall_timeout,
             places: RefCell::default(),
             free: RefCell::default(),
@@ -77,39 +106,42 @@ impl Sweep {
     /// nothing of the connection, it is never found to have stalled.
     pub fn watch(self: &Rc<Self>, stream: &TcpStream) -> Watch {
         let addresses = stream.local_addr().ok().zip(stream.peer_addr().ok());
-        let is_known = addresses.filter(|(local, peer)| {
-            let kernel = self.kernel.as_ref();
-            kernel.is_some_and(|kernel| kernel.ask(*local, *peer).is_some())
-        });
+        let is_known = addresses.filter(|(local, peer)| self.tells_of(*local, *peer));
         let unknown = SocketAddr::from(([0, 0, 0, 0], 0));
         let (local, peer) = addresses.unwrap_or((unknown, unknown));
-        let watched = Rc::new(Watched {
-            local,
-            peer,
+        Watch(Rc::new_cyclic(|watched| Watched {
+            sweep: Rc::clone(self),
+            place: is_known.and_then(|_| self.enter(Weak::clone(watched))),
+            ends: Ends::new(local, peer),
             ledger: Cell::default(),
             is_stalled: Cell::new(false),
             is_blocked: Cell::new(false),
             task: Cell::default(),
-        });
-        let place = is_known.map(|_| self.enter(&watched));
-        Watch(Rc::new(Place {
-            sweep: Rc::clone(self),
-            place,
-            watched,
         }))
     }
 
-    fn enter(&self, watched: &Rc<Watched>) -> usize {
+    /// Whether the kernel tells of connections like this one.
+    fn tells_of(&self, local: SocketAddr, peer: SocketAddr) -> bool {
+        let [v4, v6] = &self.tells;
+        let told = if local.is_ipv4() { v4 } else { v6 };
+        told.get().unwrap_or_else(|| {
+            let kernel = self.kernel.as_ref();
+            let is_told = kernel.is_some_and(|kernel| kernel.ask(local, peer).is_some());
+            told.set(Some(is_told));
+            is_told
+        })
+    }
+
+    fn enter(&self, watched: Weak<Watched>) -> Option<NonZeroU32> {
         let mut places = self.places.borrow_mut();
         let free = self.free.borrow_mut().pop();
-        let place = free.unwrap_or_else(|| {
-            places.push(None);
-            places.len() - 1
-        });
-        if let Some(entry) = places.get_mut(place) {
-            *entry = Some(Rc::clone(watched));
+        let place = free.unwrap_or(places.len());
+        let number = NonZeroU32::new(u32::try_from(place).ok()?.checked_add(1)?)?;
+        match places.get_mut(place) {
+            Some(entry) => *entry = watched,
+            None => places.push(watched),
         }
-        place
+        Some(number)
     }
 
     /// Looks at the next few connections: at each of them several times in a
@@ -124,7 +156,7 @@ impl Sweep {
         let share = count.div_ceil(usize::try_from(rounds).unwrap_or(1).max(1));
         for _ in 0..share {
             *at = if *at + 1 < count { *at + 1 } else { 0 };
-            let watched = self.places.borrow().get(*at).cloned().flatten();
+            let watched = self.places.borrow().get(*at).and_then(Weak::upgrade);
             if let Some(watched) = watched {
                 self.judge(&watched, kernel);
             }
@@ -132,7 +164,8 @@ impl Sweep {
     }
 
     fn judge(&self, watched: &Watched, kernel: &Kernel) {
-        let Some(standing) = kernel.ask(watched.local, watched.peer) else {
+        let (local, peer) = watched.ends.addresses();
+        let Some(standing) = kernel.ask(local, peer) else {
             return;
         };
         let mut ledger = watched.ledger.get();
@@ -141,7 +174,7 @@ impl Sweep {
         if is_stalled {
             watched.is_stalled.set(true);
             if let Some(task) = watched.task.take() {
-                debug!("{} takes nothing any more", watched.peer);
+                debug!("{peer} takes nothing any more");
                 task.wake();
             }
         }
@@ -156,13 +189,7 @@ impl fmt::Debug for Sweep {
 
 /// A connection that is watched; a clone watches the same.
 #[derive(Clone)]
-pub struct Watch(Rc<Place>);
-
-struct Place {
-    sweep: Rc<Sweep>,
-    place: Option<usize>,
-    watched: Rc<Watched>,
-}
+pub struct Watch(Rc<Watched>);
 
 impl Watch {
     /// Whether the kernel tells of the connection at all.
@@ -172,17 +199,17 @@ impl Watch {
 
     /// Whether the peer was found to have stalled.
     pub fn is_stalled(&self) -> bool {
-        self.0.watched.is_stalled.get()
+        self.0.is_stalled.get()
     }
 
     /// Whether bytes wait because the connection has no room for them.
     pub fn is_blocked(&self) -> bool {
-        self.0.watched.is_blocked.get()
+        self.0.is_blocked.get()
     }
 
     /// The last write found room, or did not.
     pub fn set_blocked(&self, is_blocked: bool) {
-        self.0.watched.is_blocked.set(is_blocked);
+        self.0.is_blocked.set(is_blocked);
     }
 
     /// Time without progress after which a peer is let go.
@@ -190,28 +217,25 @@ impl Watch {
         self.0.sweep.stall_timeout()
     }
 
-    /// Does this for as long as the peer makes progress; `None` where it does
-    /// not any more.
-    pub async fn during<F: Future>(&self, future: F) -> Option<F::Output> {
-        let mut future = pin!(future);
-        poll_fn(|context| {
-            if self.is_stalled() {
-                return Poll::Ready(None);
-            }
-            self.0.watched.task.set(Some(context.waker().clone()));
-            future.as_mut().poll(context).map(Some)
-        })
-        .await
+    /// Whether the peer was found to have stalled; else this task is woken when
+    /// it is.
+    pub fn has_stalled(&self, context: &Context<'_>) -> bool {
+        let known = self.0.task.take();
+        let woken = known.filter(|task| task.will_wake(context.waker()));
+        let woken = woken.unwrap_or_else(|| context.waker().clone());
+        self.0.task.set(Some(woken));
+        self.is_stalled()
     }
 }
 
-impl Drop for Place {
+impl Drop for Watched {
     fn drop(&mut self) {
-        let Some(place) = self.place else {
+        let Some(number) = self.place else {
             return;
         };
+        let place = usize::try_from(number.get() - 1).unwrap_or(usize::MAX);
         if let Some(entry) = self.sweep.places.borrow_mut().get_mut(place) {
-            *entry = None;
+            *entry = Weak::new();
         }
         self.sweep.free.borrow_mut().push(place);
     }

@@ -26,9 +26,13 @@ pub const PASS_REST_MAX: Duration = Duration::from_millis(5);
 /// Shortest such rest: the timer's step. A view with few streams has none.
 pub const PASS_REST_MIN: Duration = Duration::from_millis(1);
 
-/// Writes of one stream before others on its thread are let in, each of as
-/// much as the socket takes.
+/// Pieces that one stream writes before others on its thread are let in, each
+/// of as much as the socket takes.
 pub const OUTLET_WRITES_MAX: usize = 16;
+
+/// Slices of a long event that are written along with the one whose turn it is,
+/// in one call: as many as are in memory for others anyway.
+pub const OUTLET_GATHERED_MAX: usize = 7;
 
 /// Bytes that a client may say on a stream, its request's body perhaps, before
 /// it is taken for a fault and disconnected. They are passed over.
@@ -80,8 +84,8 @@ pub const LONG_EVENT_BYTES: usize = 64 * 1024;
 pub const BASE_SLICE_BYTES: usize = 32 * 1024;
 
 /// Slices of such an event that are kept while it is read, for those who read it
-/// at the same time: half a MiB.
-pub const SLICES_KEPT: usize = 16;
+/// at the same time: two MiB.
+pub const SLICES_KEPT: usize = 64;
 
 /// Bases of one view that others have taken the place of and that are still
 /// read, at the most; all but the last also have to share most of their memory

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
+use bytes::Bytes;
 use viewcast::relay::deliver::socket::{Broken, Socket, Tried};
 
 use crate::gateway::{Bell, Woken};
@@ -112,6 +113,10 @@ fn wake(waker: &RefCell<Option<Waker>>) {
 }
 
 impl Socket for End {
+    fn try_write_all(&self, first: &[u8], others: &[Bytes]) -> Tried {
+        self.try_write(&[first, &others.concat()].concat())
+    }
+
     fn try_write(&self, bytes: &[u8]) -> Tried {
         let room = self.0.room();
         match (self.0.is_broken.get(), room.min(bytes.len())) {

@@ -28,6 +28,8 @@ struct State {
     subscriber: Subscriber,
     /// The rest of what the socket had no room for; the task waits for some.
     unsent: Bytes,
+    /// The head of the response is in it.
+    is_new: bool,
     /// The end is in `unsent`, or out.
     is_over: bool,
     /// The socket is of no use any more.
@@ -37,6 +39,36 @@ struct State {
     /// The client has closed its side.
     is_deaf: bool,
     task: Waker,
+}
+
+impl State {
+    /// One write, and one packet, for the head and for what there is already.
+    fn begin(&mut self, now: Instant, waker: &Waker) {
+        if std::mem::take(&mut self.is_new)
+            && let Poll::Ready(Some(first)) = self.subscriber.poll_next(now, waker)
+        {
+            self.unsent = [&self.unsent[..], &first].concat().into();
+        }
+    }
+
+    /// So many bytes are out, of what waited and of what was written along with
+    /// it; false if the subscriber does not go on with the latter.
+    fn pass(&mut self, mut length: usize, now: Instant, waker: &Waker) -> bool {
+        while length >= self.unsent.len() {
+            length -= self.unsent.len();
+            // An empty rest would still hold the whole slice in memory.
+            self.unsent = Bytes::new();
+            if length == 0 {
+                return true;
+            }
+            let Poll::Ready(Some(next)) = self.subscriber.poll_next(now, waker) else {
+                return false;
+            };
+            self.unsent = next;
+        }
+        self.unsent.advance(length);
+        true
+    }
 }
 
 impl<S: Socket> WriteNews for Outlet<S> {
@@ -78,7 +110,9 @@ impl<S: Socket> Outlet<S> {
         if state.is_broken || self.has_left(state, context) {
             return Poll::Ready(());
         }
-        for _ in 0..OUTLET_WRITES_MAX {
+        state.begin(now, context.waker());
+        let mut pieces = 0;
+        while pieces < OUTLET_WRITES_MAX {
             if state.unsent.is_empty() {
                 if state.is_over {
                     return Poll::Ready(());
@@ -91,11 +125,16 @@ impl<S: Socket> Outlet<S> {
                     }
                 };
             }
+            let upcoming = state.subscriber.upcoming();
+            pieces += 1 + upcoming.slices.len();
             state.subscriber.count_write();
-            match self.socket.try_write(&state.unsent) {
-                // An empty rest would still hold the whole base in memory.
-                Tried::Done(length) if length == state.unsent.len() => state.unsent = Bytes::new(),
-                Tried::Done(length) => state.unsent.advance(length),
+            let tried = self.socket.try_write_all(&state.unsent, &upcoming.slices);
+            match tried {
+                Tried::Done(length) => {
+                    if !state.pass(length, now, context.waker()) {
+                        return Poll::Ready(());
+                    }
+                }
                 Tried::Later => {
                     if ready!(self.socket.poll_write_ready(context)).is_err() {
                         return Poll::Ready(());
@@ -151,6 +190,7 @@ impl<S: Socket> Served<S> {
             state: RefCell::new(State {
                 subscriber,
                 unsent: Bytes::new(),
+                is_new: true,
                 is_over: false,
                 is_broken: false,
                 heard: 0,

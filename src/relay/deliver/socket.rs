@@ -2,6 +2,8 @@
 
 use std::task::{Context, Poll};
 
+use bytes::Bytes;
+
 /// What became of an attempt to write or to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tried {
@@ -22,6 +24,13 @@ pub struct Broken;
 pub trait Socket: 'static {
     /// Writes as much as there is room for.
     fn try_write(&self, bytes: &[u8]) -> Tried;
+
+    /// Writes these, one behind the other, as far as there is room for; of all but
+    /// the first it may as well write nothing.
+    fn try_write_all(&self, first: &[u8], others: &[Bytes]) -> Tried {
+        let _ = others;
+        self.try_write(first)
+    }
 
     /// Reads what is there.
     fn try_read(&self, bytes: &mut [u8]) -> Tried;

@@ -8,6 +8,8 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
+use bytes::Bytes;
+
 use crate::limits::{BASE_SLICE_BYTES, LONG_PACK_BYTES, SLICES_KEPT};
 use crate::model::delta::Delta;
 use crate::model::frozen::Frozen;
@@ -28,7 +30,7 @@ pub struct LongEvent {
     packed: OnceLock<Box<[OnceLock<PackedSlice>]>>,
     /// The plain slices that were read last, each at its number modulo so many:
     /// those who begin together read the same ones. None while nobody reads.
-    recent: Mutex<[Option<PlainSlice>; SLICES_KEPT]>,
+    recent: Mutex<Vec<Option<PlainSlice>>>,
     /// Who reads it now.
     readers: AtomicUsize,
 }
@@ -87,10 +89,7 @@ impl LongEvent {
 
     /// The plain slice at this number, which begins at this place.
     fn plain(&self, number: usize, extent: Extent, place: Place) -> PlainSlice {
-        let at = number % SLICES_KEPT;
-        if let Some(Some(known)) = self.recent().get(at)
-            && (known.number, known.extent) == (number, extent)
-        {
+        if let Some(known) = known(&self.recent(), number, extent) {
             return known.clone();
         }
         let (mut end, mut out) = (place, Framed::buffer(BASE_SLICE_BYTES));
@@ -103,15 +102,19 @@ impl LongEvent {
             framed: Framed::finish(out),
             end,
         };
-        if let Some(kept) = self.recent().get_mut(at) {
+        let (mut recent, at) = (self.recent(), number % SLICES_KEPT);
+        let length = recent.len().max(at + 1);
+        recent.resize(length, None);
+        if let Some(kept) = recent.get_mut(at) {
             *kept = Some(slice.clone());
         }
+        drop(recent);
         slice
     }
 
     /// The slices are right between any two statements, so they still are where
     /// a thread panicked that held them.
-    fn recent(&self) -> MutexGuard<'_, [Option<PlainSlice>; SLICES_KEPT]> {
+    fn recent(&self) -> MutexGuard<'_, Vec<Option<PlainSlice>>> {
         self.recent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -134,6 +137,20 @@ impl LongEvent {
         });
         Some(slice)
     }
+}
+
+/// The slice at this number, if it is one of those that are kept.
+fn known(recent: &[Option<PlainSlice>], number: usize, extent: Extent) -> Option<&PlainSlice> {
+    let kept = recent.get(number % SLICES_KEPT)?.as_ref()?;
+    ((kept.number, kept.extent) == (number, extent)).then_some(kept)
+}
+
+/// Slices that come next. The event is not given up while they are held.
+#[derive(Debug, Default)]
+pub struct Upcoming {
+    /// Each as its reader takes it.
+    pub slices: Vec<Bytes>,
+    _long: Option<Arc<LongEvent>>,
 }
 
 /// Somebody in the middle of such an event. It does not keep it.
@@ -196,6 +213,30 @@ impl Reading {
         !self.place.is_over && self.long.strong_count() == 0
     }
 
+    /// The slices behind the last one, as far as they are kept for others; at most
+    /// so many. Each is still to be taken as the next.
+    pub fn upcoming(&self, form: Form, most: usize) -> Upcoming {
+        let kept = self.long.upgrade().filter(|_| !form.is_packed());
+        let Some(long) = kept else {
+            return Upcoming::default();
+        };
+        let (recent, mut slices) = (long.recent(), Vec::new());
+        let (mut number, mut is_over) = (self.slices, self.place.is_over);
+        while !is_over
+            && slices.len() < most
+            && let Some(known) = known(&recent, number, self.extent)
+            && known.framed.length() > 0
+        {
+            slices.push(known.framed.form(form));
+            (number, is_over) = (number.saturating_add(1), known.end.is_over);
+        }
+        drop(recent);
+        Upcoming {
+            slices,
+            _long: Some(long),
+        }
+    }
+
     /// The next slice; compressed for the first who wants it so, and shared
     /// with all who follow.
     pub fn next(&mut self, form: Form) -> Slice {
@@ -237,7 +278,7 @@ impl Drop for Reading {
         if let Some(long) = self.long.upgrade()
             && long.readers.fetch_sub(1, Ordering::AcqRel) == 1
         {
-            *long.recent() = Default::default();
+            *long.recent() = Vec::new();
         }
     }
 }

@@ -1,11 +1,13 @@
 //! A stream on the TCP socket of its connection.
 
-use std::io;
+use std::io::{self, IoSlice};
+use std::iter;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
 use actix_web::rt::net::TcpStream;
+use bytes::Bytes;
 
 use crate::relay::deliver::outlet::Served;
 use crate::relay::deliver::socket::{Broken, Socket, Tried};
@@ -15,6 +17,15 @@ use crate::relay::subscribe::subscriber::Subscriber;
 impl Socket for TcpStream {
     fn try_write(&self, bytes: &[u8]) -> Tried {
         tried(TcpStream::try_write(self, bytes))
+    }
+
+    fn try_write_all(&self, first: &[u8], others: &[Bytes]) -> Tried {
+        if others.is_empty() {
+            return Socket::try_write(self, first);
+        }
+        let others = others.iter().map(|bytes| IoSlice::new(bytes));
+        let all: Vec<_> = iter::once(IoSlice::new(first)).chain(others).collect();
+        tried(self.try_write_vectored(&all))
     }
 
     fn try_read(&self, bytes: &mut [u8]) -> Tried {

@@ -10,8 +10,12 @@ use crate::model::retention::{Cursor, Resume};
 use crate::relay::counters::{Outcome, StreamCounters};
 use crate::relay::thread::local_log::LocalLog;
 
-/// The positions that a client brought, none for a new one. They count once.
-pub struct Handshake {
+/// The positions that a client brought, none for a new one. They count once: of
+/// them nothing is held while the stream goes on.
+pub struct Handshake(Option<Box<Brought>>);
+
+/// What a client brought.
+struct Brought {
     positions: Vec<Position>,
     /// While the client is ahead of this gateway: until when the gateway may catch
     /// up before the client is sent a base.
@@ -32,21 +36,22 @@ pub enum Judged {
 impl Handshake {
     /// A handshake with these positions.
     pub fn new(positions: Vec<Position>) -> Self {
-        Handshake {
-            positions,
-            ahead_until: None,
-        }
+        let is_any = !positions.is_empty();
+        Handshake(is_any.then(|| {
+            Box::new(Brought {
+                positions,
+                ahead_until: None,
+            })
+        }))
     }
 
     /// Of several positions, the latest one of this incarnation counts. From an
     /// earlier one the client would be sent deltas that it has applied already.
     fn best(&self, incarnation: Incarnation) -> Option<Position> {
-        let ours = self
-            .positions
-            .iter()
-            .filter(|it| it.incarnation == incarnation);
+        let positions = &self.0.as_ref()?.positions;
+        let ours = positions.iter().filter(|it| it.incarnation == incarnation);
         let latest = ours.max_by_key(|position| position.timestamp);
-        latest.or(self.positions.first()).copied()
+        latest.or(positions.first()).copied()
     }
 
     /// Compares the positions, if there are any, with the log, for a stream of this
@@ -70,7 +75,7 @@ impl Handshake {
             Resume::Ahead => Outcome::Ahead,
             Resume::Base => Outcome::Base,
         });
-        *self = Handshake::new(Vec::new());
+        self.0 = None;
         match found.cursor() {
             Some(cursor) => Judged::Resumed(position, cursor),
             None => Judged::Base(Some(position)),
@@ -79,12 +84,14 @@ impl Handshake {
 
     /// Until when a client that is ahead waits; set at the first call.
     fn patience_until(&mut self, now: Instant) -> Instant {
-        *self.ahead_until.get_or_insert(now + AHEAD_WAIT)
+        let until = now + AHEAD_WAIT;
+        let brought = self.0.as_mut();
+        brought.map_or(until, |it| *it.ahead_until.get_or_insert(until))
     }
 
     /// When it is to be judged again, though there is no news.
     pub fn wake_at(&self) -> Option<Instant> {
-        self.ahead_until
+        self.0.as_ref()?.ahead_until
     }
 }
 

@@ -1,6 +1,7 @@
 //! The bytes of one stream: shared events in the form that its client takes, and
 //! the few lines that are made for this client alone (`retry:`, farewells).
 
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -24,10 +25,10 @@ pub(super) struct StreamEncoder {
     /// Whether nothing was sent yet: gzip needs a header first.
     is_first: bool,
     /// The reconnection time in milliseconds, until it was sent with an event.
-    retry_ms: Option<u64>,
+    retry_ms: Option<NonZeroU64>,
     /// The event that follows its `retry:` line, which was just handed out.
-    behind: Option<Piece>,
-    counters: Arc<StreamCounters>,
+    behind: Option<Box<Piece>>,
+    pub(super) counters: Arc<StreamCounters>,
     /// Spreads out when clients come back.
     rng: Rng,
 }
@@ -49,7 +50,7 @@ impl StreamEncoder {
     /// The first block of the stream, with the reconnection time.
     pub(super) fn open(&mut self) -> Piece {
         let retry_ms = self.retry_ms();
-        self.retry_ms = Some(retry_ms);
+        self.retry_ms = NonZeroU64::new(retry_ms);
         self.own(&retry(retry_ms))
     }
 
@@ -85,13 +86,18 @@ impl StreamEncoder {
         let Some(retry_ms) = self.retry_ms.take() else {
             return event;
         };
-        self.behind = Some(event);
-        self.own(&retry_line(retry_ms))
+        self.behind = Some(Box::new(event));
+        self.own(&retry_line(retry_ms.get()))
     }
 
     /// The event behind its `retry:` line: it comes before anything else.
     pub(super) fn behind(&mut self) -> Option<Piece> {
-        self.behind.take()
+        self.behind.take().map(|piece| *piece)
+    }
+
+    /// The same, which is still to be taken.
+    pub(super) fn peek_behind(&self) -> Option<&Piece> {
+        self.behind.as_deref()
     }
 
     /// Counts bytes that are about to be sent.

@@ -13,12 +13,13 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use fastrand::Rng;
 
+use crate::limits::OUTLET_GATHERED_MAX;
 use crate::model::position::{Position, Timestamp};
 use crate::model::retention::{Cursor, Resume};
-use crate::relay::counters::{End, StreamCounters};
+use crate::relay::counters::End;
 use crate::relay::event::frame::Frame;
 use crate::relay::event::gzip::Piece;
-use crate::relay::event::long_event::Reading;
+use crate::relay::event::long_event::{Reading, Upcoming};
 use crate::relay::event::notices::{REASON_CLOSING, REASON_HALF_CLOSED};
 use crate::relay::log::backlog::Waiting;
 use crate::relay::shared_view::{LOTS, SharedView};
@@ -44,8 +45,7 @@ enum Stage {
     /// Sends a large event, slice by slice.
     Long {
         log: Rc<RefCell<LocalLog>>,
-        reading: Reading,
-        then: Then,
+        long: Box<Long>,
     },
     /// Waits for what it lacks as one delta.
     Merging {
@@ -62,6 +62,13 @@ enum Stage {
     Ended,
     /// Has ended.
     Over,
+}
+
+/// A large event that is being sent. Most streams send none for most of their
+/// lives, so it is boxed.
+struct Long {
+    reading: Reading,
+    then: Then,
 }
 
 /// Where a stream goes on behind a large event.
@@ -98,7 +105,6 @@ pub struct Subscriber {
     silences: u64,
     /// Drawn at random: when it ends at a shutdown.
     lot: u16,
-    counters: Arc<StreamCounters>,
     /// It has just compressed a slice: other tasks of the thread come first.
     has_worked: bool,
     /// Why it ended, once it has.
@@ -130,13 +136,12 @@ impl Subscriber {
         Subscriber {
             waiter: Waiter::new(local),
             lot: rng.u16(LOTS),
-            encoder: StreamEncoder::new(Arc::clone(&counters), rng),
+            encoder: StreamEncoder::new(counters, rng),
             shared,
             stage: Stage::Opening,
             handshake: Handshake::new(resume),
             window: None,
             silences,
-            counters,
             has_worked: false,
             end: End::Left,
             is_last: false,
@@ -181,7 +186,7 @@ impl Subscriber {
                     None => log.borrow().is_forgotten(*cursor),
                 }
             }
-            Stage::Long { reading, .. } => reading.is_given_up(),
+            Stage::Long { long, .. } => long.reading.is_given_up(),
             Stage::Ended | Stage::Over => true,
             Stage::Opening | Stage::Joining => false,
         };
@@ -192,7 +197,8 @@ impl Subscriber {
     /// well end before that piece. A compressed stream may not: it needs a
     /// trailer at its end.
     pub fn is_at_event(&self) -> bool {
-        let is_inside = matches!(&self.stage, Stage::Long { reading, .. } if reading.slices() > 1);
+        let is_inside =
+            matches!(&self.stage, Stage::Long { long, .. } if long.reading.slices() > 1);
         !is_inside && !self.encoder.form.is_packed()
     }
 
@@ -225,7 +231,7 @@ impl Subscriber {
 
     /// Counts a write to the socket.
     pub fn count_write(&self) {
-        self.counters.count_write();
+        self.encoder.counters.count_write();
     }
 
     /// What the thread is to do when there is news.
@@ -243,11 +249,11 @@ impl Subscriber {
         let form = self.encoder.form;
         let taken = match &mut self.window {
             Some(window) if window.is_behind(*cursor) => return News::Task,
-            Some(window) => window.take(log, cursor, form, &self.counters),
+            Some(window) => window.take(log, cursor, form, &self.encoder.counters),
             None if log.borrow().is_far_behind(*cursor) => return News::Task,
             None => {
                 let next = log.borrow_mut().next(*cursor, form);
-                next.taken(cursor, &self.counters)
+                next.taken(cursor, &self.encoder.counters)
             }
         };
         match taken {
@@ -268,6 +274,23 @@ impl Subscriber {
             return Poll::Ready(None);
         };
         Poll::Ready(Some(self.encoder.said(piece)))
+    }
+
+    /// What may be written along with the bytes that were handed out last, since
+    /// it is in memory anyway. As long as it is held, `poll_next` hands it out
+    /// next, piece by piece.
+    pub fn upcoming(&self) -> Upcoming {
+        let mut upcoming = match &self.stage {
+            Stage::Long { long, .. } if long.reading.slices() > 0 => {
+                let form = self.encoder.form;
+                long.reading.upcoming(form, OUTLET_GATHERED_MAX)
+            }
+            _ => Upcoming::default(),
+        };
+        if let Some(behind) = self.encoder.peek_behind() {
+            upcoming.slices.insert(0, behind.bytes.clone());
+        }
+        upcoming
     }
 
     /// When it is to be polled again after this moment, though its task is not
@@ -348,6 +371,6 @@ impl Subscriber {
 impl Drop for Subscriber {
     fn drop(&mut self) {
         self.shared.unsubscribe();
-        self.counters.count_end(self.end);
+        self.encoder.counters.count_end(self.end);
     }
 }

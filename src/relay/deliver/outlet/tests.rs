@@ -118,10 +118,34 @@ impl Bottle {
 struct Scripted {
     rng: RefCell<Rng>,
     taken: RefCell<Vec<u8>>,
+    /// Bytes that were taken along with those whose turn it was.
+    along: Cell<usize>,
     is_broken: Cell<bool>,
 }
 
+impl Scripted {
+    fn new(rng: Rng) -> Self {
+        Scripted {
+            rng: RefCell::new(rng),
+            taken: RefCell::default(),
+            along: Cell::new(0),
+            is_broken: Cell::new(false),
+        }
+    }
+}
+
 impl Socket for Scripted {
+    fn try_write_all(&self, first: &[u8], others: &[Bytes]) -> Tried {
+        let tried = self.try_write(&[first, &others.concat()].concat());
+        let length = match tried {
+            Tried::Done(length) => length,
+            _ => 0,
+        };
+        self.along
+            .set(self.along.get() + length.saturating_sub(first.len()));
+        tried
+    }
+
     fn try_write(&self, bytes: &[u8]) -> Tried {
         let mut rng = self.rng.borrow_mut();
         match rng.u32(..3) {
@@ -167,6 +191,21 @@ fn body(mut chunks: &[u8]) -> String {
     String::from_utf8(body).unwrap()
 }
 
+/// The whole chunks that a socket has taken.
+fn body_so_far(served: &Served<Scripted>) -> String {
+    let taken = served.socket().taken.borrow();
+    let (mut rest, mut whole) = (&taken[..], 0);
+    while let Some(end) = rest.windows(2).position(|two| two == b"\r\n") {
+        let size = std::str::from_utf8(&rest[..end]).unwrap();
+        let length = end + usize::from_str_radix(size, 16).unwrap() + 4;
+        let Some(next) = rest.get(length..) else {
+            break;
+        };
+        (rest, whole) = (next, whole + length);
+    }
+    body(&taken[..whole])
+}
+
 #[test]
 fn outlet_says_the_same_whatever_its_socket_takes() {
     for seed in 0..200 {
@@ -175,11 +214,7 @@ fn outlet_says_the_same_whatever_its_socket_takes() {
         let mut plain = bottle.subscriber(Vec::new(), seed);
         let mut said = bottle.read(&mut plain).0;
         bottle.look();
-        let socket = Scripted {
-            rng: RefCell::new(rng.fork()),
-            taken: RefCell::default(),
-            is_broken: Cell::new(false),
-        };
+        let socket = Scripted::new(rng.fork());
         let served = Served::new(socket, Vec::new(), bottle.subscriber(Vec::new(), seed));
         let mut context = Context::from_waker(Waker::noop());
         said.push_str(&bottle.read(&mut plain).0);
@@ -204,13 +239,43 @@ fn outlet_says_the_same_whatever_its_socket_takes() {
 }
 
 #[test]
+fn outlets_of_a_large_base_write_slices_together_and_each_once() {
+    let mut bottle = Bottle::new();
+    for _ in 0..9 {
+        bottle.change(30_000);
+    }
+    let (mut along, mut rng) = (0, Rng::with_seed(7));
+    let mut context = Context::from_waker(Waker::noop());
+    for seed in 0..100 {
+        let mut plain = bottle.subscriber(Vec::new(), seed);
+        let mut said = bottle.read(&mut plain).0;
+        bottle.look();
+        let outlets = [(); 3].map(|()| {
+            let subscriber = bottle.subscriber(Vec::new(), seed);
+            Served::new(Scripted::new(rng.fork()), Vec::new(), subscriber)
+        });
+        said.push_str(&bottle.read(&mut plain).0);
+        // Each is let on at its own pace, so some read what others have read.
+        let mut turns = 0;
+        while outlets.iter().any(|it| body_so_far(it).len() < said.len()) {
+            let served = &outlets[rng.usize(..3)];
+            assert!(served.poll(bottle.now.instant, &mut context).is_pending());
+            turns += 1;
+            assert!(turns < 10_000, "seed {seed}");
+        }
+        for served in &outlets {
+            assert!(body_so_far(served) == said, "seed {seed}");
+            along += served.socket().along.get();
+        }
+    }
+    assert!(along > 1_000_000, "{along}");
+}
+
+#[test]
 fn outlet_with_a_broken_socket_ends_at_once_and_is_written_to_no_more() {
     let mut bottle = Bottle::new();
-    let socket = Scripted {
-        rng: RefCell::new(Rng::with_seed(7)),
-        taken: RefCell::default(),
-        is_broken: Cell::new(true),
-    };
+    let socket = Scripted::new(Rng::with_seed(7));
+    socket.is_broken.set(true);
     let served = Served::new(socket, Vec::new(), bottle.subscriber(Vec::new(), 7));
     let shared = Arc::clone(&bottle.thread.borrow().shared);
     assert_eq!(shared.subscriber_count(), 1);

@@ -171,3 +171,23 @@ fn slices_are_made_once_for_who_reads_at_the_same_time_and_kept_for_nobody() {
     drop((readers, reading));
     assert!(long.recent().iter().all(Option::is_none));
 }
+
+#[test]
+fn event_is_not_given_up_while_its_next_slices_are_being_written() {
+    let long = Arc::new(LongEvent::rows(view(2_000).freeze(), position()));
+    let [mut first, mut other] = [(); 2].map(|()| Reading::new(&long, Extent::Event));
+    for _ in 0..4 {
+        assert!(matches!(first.next(Form::Chunk), Slice::Bytes(_)));
+    }
+    let upcoming = other.upcoming(Form::Chunk, 9);
+    assert_eq!(upcoming.slices.len(), 4);
+    drop(long);
+    for expected in &upcoming.slices {
+        let Slice::Bytes(piece) = other.next(Form::Chunk) else {
+            panic!("a slice");
+        };
+        assert_eq!(piece.bytes, expected);
+    }
+    drop(upcoming);
+    assert!(matches!(other.next(Form::Chunk), Slice::GivenUp));
+}

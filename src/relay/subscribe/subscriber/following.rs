@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::task::{Poll, Waker};
 use std::time::Instant;
 
-use super::{Stage, Subscriber, Then};
+use super::{Long, Stage, Subscriber, Then};
 use crate::model::retention::Resume;
 use crate::relay::counters::End;
 use crate::relay::event::body::Extent;
@@ -33,10 +33,10 @@ impl Subscriber {
         // true reason, which comes first.
         let form = self.encoder.form;
         let taken = match &mut self.window {
-            Some(window) => window.take(log, cursor, form, &self.counters),
+            Some(window) => window.take(log, cursor, form, &self.encoder.counters),
             None => {
                 let next = log.borrow_mut().next(*cursor, form);
-                next.taken(cursor, &self.counters)
+                next.taken(cursor, &self.encoder.counters)
             }
         };
         match taken {
@@ -62,8 +62,8 @@ impl Subscriber {
                 };
             }
             Err(Next::Long(reading, cursor)) => {
-                let (log, then) = (Rc::clone(log), Then::GoOn(cursor));
-                self.stage = Stage::Long { log, reading, then };
+                let log = Rc::clone(log);
+                self.read(log, reading, Then::GoOn(cursor));
             }
             Err(Next::Forgotten) => self.finish(End::Slow),
             Err(_) => self.finish(End::Gone),
@@ -81,22 +81,28 @@ impl Subscriber {
             .map(|event| event.piece(self.encoder.form));
         let reading = match short {
             Some(_) => {
-                self.counters.count_frames(1);
+                self.encoder.counters.count_frames(1);
                 Reading::over()
             }
             None => base.read(Extent::Event),
         };
-        let then = Then::Begin(found, timestamp);
-        self.stage = Stage::Long { log, reading, then };
+        self.read(log, reading, Then::Begin(found, timestamp));
         short.map(|piece| self.encoder.event(piece))
+    }
+
+    /// Begins to send a long event.
+    fn read(&mut self, log: Rc<RefCell<LocalLog>>, reading: Reading, then: Then) {
+        let long = Box::new(Long { reading, then });
+        self.stage = Stage::Long { log, long };
     }
 
     /// Sends the next slice of a long event, or continues behind its end.
     /// `Ready(None)` where the stage has changed.
     pub(super) fn read_on(&mut self, now: Instant, waker: &Waker) -> Poll<Option<Piece>> {
-        let Stage::Long { log, reading, then } = &mut self.stage else {
+        let Stage::Long { log, long } = &mut self.stage else {
             return Poll::Ready(None);
         };
+        let Long { reading, then } = &mut **long;
         if std::mem::take(&mut self.has_worked) {
             waker.wake_by_ref();
             return Poll::Pending;
@@ -104,7 +110,7 @@ impl Subscriber {
         let is_first = reading.slices() == 0;
         match reading.next(self.encoder.form) {
             Slice::Bytes(piece) => {
-                self.counters.count_frames(u64::from(is_first));
+                self.encoder.counters.count_frames(u64::from(is_first));
                 self.has_worked = self.encoder.form.is_packed();
                 return Poll::Ready(Some(self.encoder.event(piece)));
             }
@@ -157,18 +163,17 @@ impl Subscriber {
         let (log, cursor, to) = (Rc::clone(log), *cursor, waiting.to());
         match merged {
             Merged::Short(event) => {
-                self.counters.count_frames(1);
-                self.counters.count_compacted();
+                self.encoder.counters.count_frames(1);
+                self.encoder.counters.count_compacted();
                 self.stage = Stage::Following { log, cursor: to };
                 let piece = event.piece(self.encoder.form);
                 return Poll::Ready(Some(self.encoder.event(piece)));
             }
             Merged::Long(long) => match long.upgrade() {
                 Some(long) => {
-                    self.counters.count_compacted();
+                    self.encoder.counters.count_compacted();
                     let reading = Reading::new(&long, Extent::Event);
-                    let then = Then::GoOn(to);
-                    self.stage = Stage::Long { log, reading, then };
+                    self.read(log, reading, Then::GoOn(to));
                 }
                 None => self.stage = Stage::Following { log, cursor },
             },
@@ -179,7 +184,7 @@ impl Subscriber {
             }
             Merged::Nothing => match log.borrow().single(cursor, self.encoder.form) {
                 Next::Bytes(piece, place) => {
-                    self.counters.count_frames(1);
+                    self.encoder.counters.count_frames(1);
                     let log = Rc::clone(&log);
                     self.stage = Stage::Following { log, cursor: place };
                     return Poll::Ready(Some(self.encoder.event(piece)));
