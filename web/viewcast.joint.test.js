@@ -53,6 +53,22 @@ test("views_change_together_and_only_when_they_are_consistent", () => {
   assert.deepEqual(stream.rows(), []);
 });
 
+test("several_views_are_ready_and_reach_a_position_together", async () => {
+  const { stream, a, b } = open();
+  const reached = [];
+  for (const [name, promise] of Object.entries({ stream: stream.ready, a: a.ready, b: b.ready, later: stream.until(at(3)) })) promise.then(() => reached.push(name));
+  latest().send("a.base", "", []);
+  latest().send("b.base", "", []);
+  await null;
+  assert.deepEqual(reached, [], "held back");
+  stand(1);
+  await Promise.all([stream.ready, a.ready, b.ready]);
+  assert.deepEqual(reached.sort(), ["a", "b", "stream"]);
+  stand(4);
+  assert.equal(await stream.until(3n), stream);
+  assert.ok(reached.includes("later"));
+});
+
 test("what_came_after_the_last_id_is_dropped_when_the_connection_breaks", () => {
   const { a, b, seen } = joined();
   latest().send("a.delta", at(1), [{ insert: { n: 2 } }]);

@@ -710,6 +710,7 @@ export class ViewStream extends EventTarget {
       if (feed.readyState === CLOSED) return this.#keepFor(part, base, deltas, ids[at]);
       feed.tell(base === null ? WIRE.delta : WIRE.base, { data: merge(base, deltas), lastEventId: ids[at] });
     });
+    this.#isLoaded = true;
     this.#stand({ id: lastEventId, timestamp });
     this.#fresh();
     this.#tell(WIRE.consistent, { position: lastEventId });

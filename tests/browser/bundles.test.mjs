@@ -1,6 +1,6 @@
 // VIEWCAST_URL=http://127.0.0.1:8080 node --test bundles.test.mjs
 // The npm package as its users have it: in a bundle by Vite, with React, Vue and TanStack DB, in a real Chromium, in
-// front of a running `viewcast demo` whose page_edits can be asked for by wiki.
+// front of a running `viewcast demo`.
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -118,6 +118,42 @@ test("seventh_stream_over_http_1_is_warned_of_once", async (t) => {
   assert.equal(faults.length, 1);
 });
 
+test("rows_that_are_kept_have_bounds_and_no_room_is_no_harm", async (t) => {
+  const { page, faults } = await open(t);
+  /** Keys in the database, with what is put there first. */
+  const keys = (records = []) => page.evaluate(async (records) => {
+    const answer = (request) => new Promise((resolve, reject) => Object.assign(request, { onsuccess: () => resolve(request.result), onerror: () => reject(request.error) }));
+    const database = await answer(indexedDB.open("viewcast"));
+    const table = database.transaction("views", "readwrite").objectStore("views");
+    for (const record of records) table.put(record);
+    const found = await answer(table.getAllKeys());
+    database.close();
+    return found.map((key) => key.replace(location.origin, ""));
+  }, records);
+  const keep = (path) => page.evaluate(async (path) => {
+    window.view = new ViewStream(path, { persist: "indexeddb" });
+    await window.view.ready;
+  }, path);
+  await keep("/counter/stream");
+  await until("the rows to be kept", keys, (found) => found.includes("/counter/stream"));
+  // The second oldest is one too many, and the oldest is too old anyway.
+  const record = (key, days, length) => ({ key, position: "1-a", rows: "[]", length, at: Date.now() - days * 24 * 3_600_000 });
+  await keys([record("new", 1, 25_000_000), record("large", 2, 25_000_000), record("old", 8, 1)]);
+  await keep("/top10/stream");
+  await until("the others to go", keys, (found) => found.sort().join() === "/counter/stream,/top10/stream,new");
+  assert.deepEqual(faults, []);
+
+  await page.evaluate(() => {
+    IDBObjectStore.prototype.put = () => { throw new DOMException("no room", "QuotaExceededError"); };
+  });
+  await keep("/page_edits/stream");
+  await until("the warning", () => faults.length);
+  assert.match(faults[0], /viewcast: the rows could not be kept: no room/);
+  const { position } = await page.evaluate(() => ({ position: window.view.position }));
+  await until("it to go on", () => page.evaluate(() => window.view.position), (next) => next !== position);
+  assert.equal(faults.length, 1, "said once");
+});
+
 test("page_that_reloads_shows_its_rows_at_once_and_goes_on_without_a_base", async (t) => {
   const { page, context, faults } = await newPage(browser);
   t.after(() => context.close());

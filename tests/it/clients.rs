@@ -111,9 +111,7 @@ fn chromium_knows_why_there_is_no_stream_and_goes_on_after_a_reload() {
 
 #[test]
 fn chromium_runs_bundles_of_the_npm_package_with_frameworks() {
-    let arguments = ["demo", "--tick", "250ms", "--rate", "100"];
-    let filter = ["--filter", "page_edits:wiki,user"];
-    let gateway = Gateway::start(&[&arguments[..], &filter[..]].concat());
+    let gateway = Gateway::start(&["demo", "--tick", "250ms", "--rate", "100"]);
     node("bundles.test.mjs", &gateway);
 }
 
