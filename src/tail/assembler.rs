@@ -260,6 +260,11 @@ impl Assembler {
         self.resumed.is_some()
     }
 
+    /// Whether it began so, and nothing later was told.
+    pub fn is_where_it_began(&self) -> bool {
+        self.is_resumed() && self.closed == self.resumed
+    }
+
     /// The last progress, if it is more than the time that was asked for: a
     /// server repeats that as its first word, also one that is still to come.
     pub fn promised(&self) -> Option<Timestamp> {

@@ -35,20 +35,25 @@ impl ViewTail {
                 diff,
                 row,
             } => {
-                if clock.is_news(timestamp) {
+                let event = assembler.update(timestamp, diff, row);
+                // What contradicts what came before tells no time.
+                if event.is_ok() && clock.is_news(timestamp) {
                     clock.pass(timestamp, now);
                 }
-                assembler.update(timestamp, diff, row)
+                event
             }
             Message::Progress(timestamp) => {
-                match assembler.promised() {
+                let promised = assembler.promised();
+                let is_first = assembler.awaits_snapshot();
+                let event = assembler.progress(timestamp);
+                match promised.filter(|_| event.is_ok()) {
                     // Nobody goes beyond what was promised before it has passed.
-                    Some(promised) => clock.pass(promised, now),
+                    Some(promised) if timestamp > promised => clock.pass(promised, now),
                     // A snapshot begins with the present.
-                    None if assembler.awaits_snapshot() => clock.set(timestamp, now),
-                    None => {}
+                    None if is_first && event.is_ok() => clock.set(timestamp, now),
+                    Some(_) | None => {}
                 }
-                assembler.progress(timestamp)
+                event
             }
         };
         let event = event.map_err(TailError::Assembler)?;
@@ -249,7 +254,8 @@ impl ViewTail {
     /// Counts a failure, logs it unless it is known, and tells it.
     pub(super) fn failed(&mut self, error: &TailError, now: Instant) {
         let assembler = self.held.assembler.as_ref();
-        let is_in_vain = assembler.is_some_and(Assembler::is_resumed) && !self.held.is_current;
+        let is_in_vain = assembler
+            .is_some_and(|it| it.is_where_it_began() || it.is_resumed() && !self.held.is_current);
         self.leave_stream();
         self.held.looked_constant = false;
         self.held.failures = self.held.failures.saturating_add(1);

@@ -11,6 +11,7 @@
 use std::time::Instant;
 
 use crate::model::position::Timestamp;
+use crate::model::reason::Cause;
 
 use crate::tail::assembler::{Assembler, Unclosed};
 use crate::tail::clock::Clock;
@@ -60,12 +61,10 @@ impl Ending {
                 true => Ok(is_final()),
                 false => Err(End::Failed(TailError::Ended)),
             },
-            // A server that refuses to count says nothing against it.
-            (Ending::Counting(_), Err(TailError::Query { failure, .. }))
-                if failure.answer.is_some() =>
-            {
-                Ok(is_final())
-            }
+            (Ending::Counting(_), Err(error)) => match says_nothing(&error) {
+                true => Ok(is_final()),
+                false => Err(error.into()),
+            },
             // A constant view without rows shows nothing; a SELECT of it is
             // valid to the end of time.
             (Ending::CountingNone, Ok(Answer::Count(0, Timestamp::MAX))) => {
@@ -131,6 +130,14 @@ fn looks_constant(held: &mut Held) -> Result<bool, End> {
     Ok(is_snapshot)
 }
 
+/// Whether a server that refuses to count says nothing of the view. One that
+/// fails for some row is not final: it may be mended, and what came of it may be
+/// a part.
+fn says_nothing(error: &TailError) -> bool {
+    let is_answered = matches!(error, TailError::Query { failure, .. } if failure.answer.is_some());
+    is_answered && error.reason().cause != Cause::Evaluation
+}
+
 /// The view is final; since when is told by the time there.
 fn is_final() -> (Ending, Question) {
     (Ending::Timing, Question::Now)
@@ -167,6 +174,7 @@ fn complete(tail: &mut ViewTail, time: Option<Timestamp>, now: Instant) -> End {
 mod tests {
     use super::*;
     use crate::model::event::TailEvent;
+    use crate::tail::failure::Failure;
     use crate::tail::settings::{TailSettings, TailView};
 
     /// The events that are told of a view that was told up to a time, when it
@@ -191,6 +199,25 @@ mod tests {
             other => format!("{other:?}"),
         });
         words.collect()
+    }
+
+    #[test]
+    fn ending_is_not_final_where_a_count_fails_for_some_row() {
+        let now = Instant::now();
+        let settings = TailSettings::new(TailView::default());
+        let mut tail = ViewTail::new(0, settings, fastrand::Rng::with_seed(1), now);
+        let answers = [
+            ("0A000", "counting is not supported", true),
+            ("XX000", "Evaluation error: division by zero", false),
+        ];
+        for (code, message, is_final) in answers {
+            let error = TailError::Query {
+                what: "the number of rows",
+                failure: Failure::answer(code, message),
+            };
+            let next = Ending::Counting(4).next(&mut tail, Err(error), now);
+            assert_eq!(next.is_ok(), is_final, "{message}");
+        }
     }
 
     #[test]

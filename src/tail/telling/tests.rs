@@ -113,6 +113,26 @@ fn telling_of_a_stream_that_is_resumed_ahead_of_time_does_not_take_its_beginning
 }
 
 #[test]
+fn telling_takes_no_time_from_what_contradicts_what_came_before() {
+    let now = Instant::now();
+    // Known an hour ahead, and then nonsense.
+    for nonsense in ["1000\tt\t\\N\t\\N", "1000\tf\t1\t7"] {
+        let mut tail = tail(now);
+        let start = Start::Snapshot {
+            floor: None,
+            reached: None,
+        };
+        tail.stream_begins(start);
+        let lines = ["5000\tt\t\\N\t\\N", "3605000\tt\t\\N\t\\N"];
+        stream(&mut tail, &lines, now);
+        let mut messages = Messages::keeping(&columns(), Kept::all(1));
+        let taken = tail.take(&mut messages, nonsense.as_bytes(), now);
+        assert!(taken.is_err(), "{nonsense}");
+        assert_eq!(tail.held.reach.clock.reached(), Some(at(5_000)));
+    }
+}
+
+#[test]
 fn telling_keeps_what_was_told_before_a_reader_was_replaced() {
     let now = Instant::now();
     let mut tail = tail(now);
@@ -178,6 +198,22 @@ fn telling_an_evaluation_error_again_after_a_resume_asks_for_a_snapshot() {
         tail.failed(&error, now);
         assert_eq!(tail.held.start(Dialect::Subscribe), expected);
     }
+}
+
+#[test]
+fn telling_an_evaluation_error_of_a_view_known_ahead_of_time_asks_for_a_snapshot() {
+    let now = Instant::now();
+    let mut tail = tail(now);
+    tail.tell(progress(900_000_000), now);
+    tail.held.reach.clock.set(at(5_000), now);
+    tail.stream_begins(tail.held.start(Dialect::Subscribe));
+    // A server repeats what was asked for, though it has not come yet.
+    stream(&mut tail, &["900000000\tt\t\\N\t\\N"], now);
+    assert_eq!(told(&mut tail).last(), Some(&progress(900_000_000)));
+    let failure = Failure::answer("XX000", "Evaluation error: division by zero");
+    tail.failed(&TailError::Stream(failure), now);
+    let start = tail.held.start(Dialect::Subscribe);
+    assert!(matches!(start, Start::Snapshot { .. }), "{start:?}");
 }
 
 #[test]

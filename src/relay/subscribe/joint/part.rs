@@ -287,7 +287,8 @@ impl Part {
         let head = log.frames.head();
         let reach = match log.ended {
             true => Reach::Ended(head),
-            false if is_constant => Reach::Constant(head),
+            // At the end of time nothing changes any more, also while it is lost.
+            false if is_constant || head == Timestamp::MAX => Reach::Constant(head),
             false => Reach::Closed(head),
         };
         if reach != self.reach {

@@ -6,7 +6,7 @@ use super::*;
 use crate::model::event::{Description, Kept, TailEvent};
 use crate::model::now::Now;
 use crate::model::position::Incarnation;
-use crate::model::reason::Why;
+use crate::model::reason::{Cause, Why};
 use crate::model::retention::RetentionLimits;
 use crate::model::view::ViewBuilder;
 use crate::relay::log::jobs::AtOnce;
@@ -18,6 +18,8 @@ struct Bottle {
     name: &'static str,
     publisher: Publisher,
     thread: Rc<RefCell<ThreadView>>,
+    /// Its upstream tells how far it is, though nothing changes.
+    is_steady: bool,
     now: Now,
 }
 
@@ -39,6 +41,7 @@ impl Bottle {
             name,
             publisher: Publisher::new(shared, settings, now),
             thread: Rc::new(RefCell::new(thread)),
+            is_steady: true,
             now,
         }
     }
@@ -59,7 +62,7 @@ impl Bottle {
             columns: Vec::new(),
             kept: Kept::all(0),
             incarnation: Incarnation::of([incarnation]),
-            is_steady: true,
+            is_steady: self.is_steady,
         }));
         let mut view = ViewBuilder::new();
         view.add(&format!("{{\"of\":\"{incarnation}\"}}"), 1);
@@ -121,4 +124,38 @@ fn joint_views_that_are_final_are_shown_at_a_time_that_others_had_before_them() 
     assert!(base < consistent, "{text}");
     let id = format!("id: 400-{}.150-", Incarnation::of(["another"]));
     assert!(text.contains(&id), "{text}");
+}
+
+/// An old server tells nothing of a view that is idle: it counts as unchanged up to
+/// where the others stand, but not up to the end of time.
+#[test]
+fn joint_view_that_is_final_and_lost_does_not_take_an_idle_one_to_the_end_of_time() {
+    let mut now = Now {
+        instant: Instant::now(),
+        wall_ms: 1_000_000,
+    };
+    let (mut v, mut w) = (Bottle::new("v", now), Bottle::new("w", now));
+    (v.is_steady, w.is_steady) = (false, false);
+    let end = u64::MAX;
+    v.begin("v", end, end);
+    v.tell(TailEvent::Complete);
+    w.begin("w", 150, 150);
+    let views = [v.chosen(), w.chosen()];
+    let heartbeat = Duration::from_secs(15);
+    let rng = Rng::with_seed(1);
+    let mut joint = Joint::new(&views, &[], heartbeat, now.instant, rng, ());
+    let text = said(&mut joint, [&mut v, &mut w]);
+    assert!(text.contains("{\"position\":150}"), "{text}");
+    v.tell(TailEvent::Failed(Cause::Broken.into()));
+    for _ in 0..3 {
+        now.instant += Duration::from_secs(5);
+        (v.now, w.now) = (now, now);
+        let text = said(&mut joint, [&mut v, &mut w]);
+        assert!(!text.contains(&end.to_string()), "{text}");
+    }
+    now.instant += heartbeat;
+    (v.now, w.now) = (now, now);
+    w.tell(TailEvent::Progress(Timestamp::new(400)));
+    let text = said(&mut joint, [&mut v, &mut w]);
+    assert!(text.contains("{\"position\":400}"), "{text}");
 }
