@@ -2,26 +2,31 @@
 //! left out.
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use viewcast::gateway::drain::Drain;
+use viewcast::http::limit::Limits;
 use viewcast::model::event::TailEvent;
+use viewcast::model::name::ViewName;
 use viewcast::model::now::Now;
+use viewcast::model::pattern::ViewPattern;
 use viewcast::model::retention::RetentionLimits;
 use viewcast::relay::log::jobs::{Job, Jobs};
 use viewcast::relay::publish::publisher::{Publisher, Settings};
 use viewcast::relay::shared_view::SharedView;
 use viewcast::relay::thread::thread_view::ThreadView;
-use viewcast::tail::catalog::{CatalogRules, CatalogWatch};
+use viewcast::tail::catalog::{CatalogRules, CatalogWatch, Listed, PatternViews};
 use viewcast::tail::inquiry::Inquiry;
+use viewcast::tail::past::Past;
 use viewcast::tail::settings::{TailSettings, TailView};
 use viewcast::tail::view_tail::ViewTail;
 
-use crate::dice::Dice;
+use crate::audit::Kept;
+use crate::places::Places;
 
 /// Events that wait for the publisher; few, so that readers often wait.
 pub const CHANNEL: usize = 6;
@@ -124,11 +129,53 @@ pub struct Setup {
     pub retention: RetentionLimits,
     pub view_bytes_max: u64,
     pub catalog_interval: Duration,
+    /// The views are named by the pattern `PATTERN`.
+    pub is_pattern: bool,
+    /// What clients may have compressed.
+    pub is_packing: bool,
+    pub limits: Limits,
 }
 
-/// A view of a gateway.
+impl Setup {
+    /// What the gateways call a view that has this name in the first schema.
+    pub fn name_of(&self, name: &str) -> String {
+        match self.is_pattern {
+            true => format!("public.{name}"),
+            false => name.to_owned(),
+        }
+    }
+
+    /// The same, part by part.
+    pub fn parts_of(&self, name: &str) -> Vec<String> {
+        match self.is_pattern {
+            true => vec!["public".to_owned(), name.to_owned()],
+            false => vec![name.to_owned()],
+        }
+    }
+}
+
+/// The pattern of gateways that have one.
+pub const PATTERN: &str = "public.*";
+
+/// Whether a view is served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    Served,
+    /// Nobody finds it any more; its streams are yet to be told.
+    Leaving,
+    /// Nothing of it runs any more.
+    Over,
+}
+
+/// A view of a gateway. It keeps its place, also when it is served no more.
 pub struct Slot {
     pub name: String,
+    pub parts: Vec<String>,
+    pub stage: Stage,
+    /// Its tail has ended for good, before the view was ever seen.
+    pub has_given_up: bool,
+    /// What is held against it when it says something.
+    pub kept: Kept,
     pub tail: ViewTail,
     pub channel: VecDeque<TailEvent>,
     pub publisher: Publisher,
@@ -146,50 +193,95 @@ pub struct Gateway {
     pub slots: Vec<Slot>,
     pub catalog: CatalogWatch,
     pub inquiries: Vec<Inquiry>,
+    pub patterns: PatternViews,
+    /// What the pattern names, unless it was looked at.
+    pub listed: Option<Listed>,
+    pub places: Places,
+    /// The names of what is served, as streams see it.
+    pub names: Rc<RefCell<Vec<String>>>,
+    /// How often time had gone back when it started.
+    pub begun_backs: usize,
+    /// What each view was, and how often time had gone back by then.
+    pub seen: BTreeMap<(String, String), usize>,
     /// No stream begins any more.
     pub drain: Option<Drain>,
     pub jobs: Arc<Waiting>,
 }
 
-/// The gateway's choice of a view by its bare name.
-pub fn view_of(name: &str) -> TailView {
+/// The gateway's choice of a view by its name.
+fn view_of(name: &str) -> TailView {
+    let name = ViewName::parse(name).unwrap();
     TailView {
-        name: name.to_owned(),
-        sql: format!("\"{name}\""),
-        parts: vec![name.to_owned()],
+        name: name.text().to_owned(),
+        sql: name.to_sql(),
+        parts: name.parts().to_vec(),
         ..TailView::default()
     }
 }
 
 impl Gateway {
-    pub fn new(
-        life: Life,
-        names: &[String],
-        setup: Setup,
-        bell: &Bell,
-        now: Now,
-        dice: &mut Dice,
-    ) -> Self {
-        let jobs = Arc::new(Waiting::default());
-        let slot = |(place, name): (usize, &String)| {
-            let rng = fastrand::Rng::with_seed(dice.next());
-            Slot::new(life, place, name, setup, bell, &jobs, now, rng)
-        };
-        let slots = names.iter().enumerate().map(slot).collect();
+    pub fn new(life: Life, setup: Setup, backs: usize, now: Now) -> Self {
+        let pattern = ViewPattern::parse(PATTERN).filter(|_| setup.is_pattern);
         let rules = CatalogRules {
-            patterns: Vec::new(),
+            patterns: pattern.into_iter().map(Result::unwrap).collect(),
             interval: setup.catalog_interval,
             upstream_timeout: setup.upstream_timeout,
             dialect: None,
         };
         Gateway {
             life,
-            slots,
+            slots: Vec::new(),
             catalog: CatalogWatch::new(rules, now.instant),
             inquiries: Vec::new(),
+            patterns: PatternViews::default(),
+            listed: None,
+            places: Places::new(setup.limits),
+            names: Rc::default(),
+            begun_backs: backs,
+            seen: BTreeMap::new(),
             drain: None,
-            jobs,
+            jobs: Arc::default(),
         }
+    }
+
+    /// One view more; its place.
+    pub fn add(
+        &mut self,
+        name: &str,
+        past: Past,
+        setup: Setup,
+        bell: &Bell,
+        now: Now,
+        rng: fastrand::Rng,
+    ) -> usize {
+        let place = self.slots.len();
+        let (life, jobs) = (self.life, &self.jobs);
+        let slot = Slot::new(life, place, name, past, setup, bell, jobs, now, rng);
+        self.slots.push(slot);
+        self.names.borrow_mut().push(name.to_owned());
+        place
+    }
+
+    /// A view is not found any more.
+    pub fn forget(&mut self, place: usize) {
+        let slot = &mut self.slots[place];
+        slot.stage = Stage::Leaving;
+        slot.tail.stop();
+        let (name, past) = (slot.name.clone(), slot.tail.past());
+        self.patterns.remember(name.clone(), past);
+        self.names.borrow_mut().retain(|it| *it != name);
+    }
+
+    /// The place of the view that is found by this name.
+    pub fn find(&self, name: &str) -> Option<usize> {
+        let is_it = |it: &Slot| it.stage == Stage::Served && it.name == name;
+        self.slots.iter().position(is_it)
+    }
+
+    /// The views that are served.
+    pub fn served(&self) -> impl Iterator<Item = (usize, &Slot)> {
+        let all = self.slots.iter().enumerate();
+        all.filter(|(_, slot)| slot.stage == Stage::Served)
     }
 }
 
@@ -199,6 +291,7 @@ impl Slot {
         life: Life,
         place: usize,
         name: &str,
+        past: Past,
         setup: Setup,
         bell: &Bell,
         jobs: &Arc<Waiting>,
@@ -234,11 +327,17 @@ impl Slot {
         let settings = TailSettings {
             upstream_timeout: setup.upstream_timeout,
             reconnect_max: setup.reconnect_max,
+            unclosed_bytes_max: setup.view_bytes_max,
+            past,
             ..TailSettings::new(view_of(name))
         };
         let key = u64::try_from(place).unwrap();
         Slot {
             name: name.to_owned(),
+            parts: settings.view.parts.clone(),
+            stage: Stage::Served,
+            has_given_up: false,
+            kept: Kept::default(),
             tail: ViewTail::new(key, settings, rng, now.instant),
             channel: VecDeque::new(),
             publisher,

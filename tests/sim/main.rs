@@ -15,16 +15,20 @@
     reason = "a test fails by panicking; clippy.toml spares test functions, not their helpers"
 )]
 
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 mod acts;
+mod audit;
 mod client;
 #[path = "../it/support/dice.rs"]
 mod dice;
+mod follow;
 mod gateway;
 mod minimise;
+mod places;
 mod rest;
 mod script;
 mod serve;
@@ -53,12 +57,15 @@ struct Played {
 
 fn play(script: &Script) -> Played {
     let mut world = World::new(script.clone());
-    world.come_to_rest();
+    let ended = panic::catch_unwind(AssertUnwindSafe(|| world.come_to_rest()));
     Played {
         comparisons: world.comparisons,
         rests: world.rests,
         virtual_us: world.now_us,
-        wrong: world.wrong.take(),
+        wrong: match ended {
+            Ok(()) => world.wrong.take(),
+            Err(_) => Some("PANIC".to_owned()),
+        },
     }
 }
 
@@ -75,6 +82,9 @@ fn play_seed(seed: u64) -> Played {
     let played = play(&script);
     if let Some(wrong) = &played.wrong {
         println!("seed {seed}: {wrong}");
+        if setting("SIM_BRIEF").is_some() {
+            return played;
+        }
         let (script, played) = minimise::minimise(&script, Duration::from_secs(20));
         let trace = whole_trace(&script);
         let text = String::from_utf8_lossy(&trace);
@@ -214,6 +224,21 @@ fn sim_soak() {
     play_all(
         "new seeds",
         (from..).take_while(move |_| Instant::now() < end),
+    );
+}
+
+/// Seeds from the first on, for as long as asked: how soon a fault is found.
+///
+///     SIM_BRIEF=1 SIM_HUNT=300 cargo test --release --test sim -- sim_hunt --nocapture
+#[test]
+fn sim_hunt() {
+    let Some(seconds) = setting("SIM_HUNT") else {
+        return;
+    };
+    let end = Instant::now() + Duration::from_secs(seconds);
+    play_all(
+        "first seeds",
+        (1..).take_while(move |_| Instant::now() < end),
     );
 }
 

@@ -1,5 +1,6 @@
 //! What the shells of a gateway's actors and sockets do.
 
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
@@ -10,9 +11,33 @@ use viewcast::relay::publish::publisher::Again;
 use viewcast::relay::thread::round::Step;
 
 use crate::client::Served;
-use crate::gateway::{Bell, Life, Woken};
+use crate::gateway::{Bell, Life, Stage, Woken};
 use crate::socket::Pipe;
 use crate::world::{Task, World, micros};
+
+/// A connection, as the gateway has it. It stays until the gateway finds that
+/// the client has left.
+pub struct Stream {
+    pub life: Life,
+    /// The views that it is of.
+    pub slots: Vec<usize>,
+    pub address: IpAddr,
+    pub pipe: Rc<Pipe>,
+    pub served: Served,
+    pub wake_us: Option<u64>,
+    /// When its client has left.
+    pub left_us: Option<u64>,
+}
+
+/// So long a client may have left before its stream is over.
+const LEFT_US: u64 = 500_000;
+
+impl Stream {
+    /// Whether it is kept though its client has left.
+    pub fn is_left(&self, now_us: u64) -> bool {
+        self.left_us.is_some_and(|left| now_us > left + LEFT_US)
+    }
+}
 
 /// Wakes the task of a stream.
 struct StreamWaker {
@@ -57,6 +82,9 @@ impl World {
                 return;
             };
             let it = &mut gateway.slots[slot];
+            if it.stage == Stage::Over {
+                return;
+            }
             let Some(event) = it.channel.pop_front() else {
                 break;
             };
@@ -66,6 +94,7 @@ impl World {
                 Some(Again::TooLarge) => it.tail.too_large(),
                 None => {}
             }
+            self.note_state(life, slot);
             self.heed(life, slot, None);
             handled += 1;
             if handled >= PUBLISH_RUN_EVENTS {
@@ -80,7 +109,6 @@ impl World {
         let it = &mut gateway.slots[slot];
         it.publisher.look(now);
         let deadline = it.publisher.wake_at();
-        let upstream = it.shared.upstream();
         let known = it.deadline_us.filter(|known| *known > now_us);
         if let Some(deadline) = deadline {
             let at = self.moment(deadline).max(self.now_us + 1);
@@ -91,7 +119,7 @@ impl World {
                 self.at(at, Task::Deadline { life, slot });
             }
         }
-        self.note(format_args!("{life} v{slot} {:?}", upstream.state()));
+        self.note_state(life, slot);
     }
 
     /// A thread of the HTTP server looks at news.
@@ -137,22 +165,17 @@ impl World {
         let bell = self.bell.clone();
         let waker = Waker::from(Arc::new(StreamWaker { bell, woken }));
         self.note(format_args!("client {client} stream {epoch} is polled"));
-        let it = &mut self.clients[client];
-        let Some(link) = it.link.as_mut().filter(|link| link.epoch == epoch) else {
+        let now_us = self.now_us;
+        let Some(stream) = self.streams.get_mut(&(client, epoch)) else {
             return;
         };
-        let pipe = Rc::clone(&link.pipe);
-        let Some(served) = &mut link.served else {
-            return;
-        };
-        if pipe.is_broken() {
-            link.served = None;
-            return;
-        }
-        let is_over = match served {
+        let pipe = Rc::clone(&stream.pipe);
+        let is_over = match &mut stream.served {
+            // It finds out by its socket.
             Served::Outlet(outlet) => outlet
                 .poll(now, &mut Context::from_waker(&waker))
                 .is_ready(),
+            _ if pipe.is_broken() => true,
             Served::Body(body) => {
                 fill(&pipe, &waker, || body.poll_next(now, &waker))
                     || pipe.room() == 0 && cut_if(&pipe, body.is_due(now))
@@ -161,33 +184,51 @@ impl World {
                 fill(&pipe, &waker, || body.poll_next(now, &waker))
                     || pipe.room() == 0 && cut_if(&pipe, body.is_due(now))
             }
-        };
-        let wake_at = match &link.served {
-            Some(Served::Outlet(outlet)) => outlet.wake_at(now),
-            Some(Served::Body(body)) => body.wake_at(now),
-            Some(Served::Joint(body)) => body.wake_at(now),
-            None => None,
+            Served::Short(short) => {
+                if let Some(words) = short.words.take() {
+                    pipe.push(&words);
+                }
+                short.ends_us <= now_us
+            }
         };
         if is_over {
-            link.served = None;
+            self.streams.remove(&(client, epoch));
             pipe.end();
             self.note(format_args!("client {client} stream {epoch} is over"));
             return;
         }
-        if let Some(deadline) = wake_at {
-            let at = self.moment(deadline);
-            // Later ones come again with the next look.
-            let it = self.clients[client].link.as_mut();
-            if let Some(link) = it
-                && link
-                    .wake_us
-                    .is_none_or(|known| at < known || known <= self.now_us)
-            {
-                link.wake_us = Some(at);
-                self.at(at, Task::Run(woken));
-            }
+        let at = match &stream.served {
+            Served::Outlet(outlet) => outlet.wake_at(now),
+            Served::Body(body) => body.wake_at(now),
+            Served::Joint(body) => body.wake_at(now),
+            Served::Short(_) => None,
+        };
+        let at = match &stream.served {
+            Served::Short(short) => Some(short.ends_us),
+            _ => at.map(|at| self.moment(at)),
+        };
+        // Later ones come again with the next look.
+        let stream = self.streams.get_mut(&(client, epoch));
+        if let (Some(at), Some(stream)) = (at, stream)
+            && stream
+                .wake_us
+                .is_none_or(|known| at < known || known <= now_us)
+        {
+            stream.wake_us = Some(at);
+            self.at(at, Task::Run(woken));
         }
         self.run_jobs_soon();
+    }
+
+    /// The client has reset its connection: who serves a body is told so.
+    pub fn notice_reset(&mut self, client: usize, epoch: u64) {
+        let Some(stream) = self.streams.get_mut(&(client, epoch)) else {
+            return;
+        };
+        stream.left_us = Some(self.now_us);
+        if !matches!(stream.served, Served::Outlet(_)) {
+            self.bell.ring(Woken::Stream { client, epoch });
+        }
     }
 
     /// Jobs that were handed in are run some time.

@@ -57,29 +57,28 @@ impl Table {
         truth: &Truth,
     ) -> Result<(), String> {
         let (_, incarnation) = &position;
-        let Some(object) = truth.object_of(incarnation) else {
+        let objects = truth.objects_of(incarnation);
+        let Some(object) = objects.last() else {
             return Err(format!(
                 "an incarnation that nobody described: {incarnation}"
             ));
         };
-        let found = truth.matching(object, time, self.sum);
-        self.candidates = match is_new {
-            true => found,
-            false => {
-                let was = std::mem::take(&mut self.candidates);
-                let is_still = |one: &usize| found.contains(one);
-                was.into_iter().filter(is_still).collect()
-            }
-        };
+        let found = truth.matching(objects, time, self.sum);
+        let was = std::mem::take(&mut self.candidates);
+        // Where only its columns tell a view from others, it may be another now.
+        let is_any = is_new || objects.len() > 1;
+        let is_still = |one: &&usize| is_any || was.contains(*one);
+        self.candidates = found.iter().filter(is_still).copied().collect();
         self.position = Some(position);
         if !self.candidates.is_empty() {
             return Ok(());
         }
-        let history = truth.objects[object].history;
+        let history = truth.objects[*object].history;
         let expected = truth.histories[history].rows_at(time);
         Err(format!(
-            "WRONG ROWS of {} at {time}: {} rows shown, {:?} expected",
-            truth.objects[object].id,
+            "WRONG ROWS of {} at {time}: {} rows shown, {:?} expected; in histories {was:?}, then \
+             {found:?}, now {history}",
+            truth.objects[*object].id,
             self.rows.values().sum::<i64>(),
             expected.iter().take(20).collect::<Vec<_>>(),
         ))

@@ -181,7 +181,11 @@ impl World {
         let Some(gateway) = self.gateway(life) else {
             return;
         };
-        let tail = &mut gateway.slots[slot].tail;
+        let of = &mut gateway.slots[slot];
+        if let (true, Told::Answered(Ok(Answer::Found(found)))) = (is_reader, &told) {
+            of.kept.note_found(found);
+        }
+        let tail = &mut of.tail;
         let reply = match &told {
             Told::Connected(result) => Reply::Connected(result.clone()),
             Told::Answered(answer) => Reply::Answered(answer.clone()),
@@ -272,16 +276,29 @@ impl World {
 
     fn effect(&mut self, life: Life, slot: usize, effect: Effect) {
         self.note(format_args!("{life} v{slot} wants {}", Words(&effect)));
+        let is_first = matches!(effect, Effect::StartReader { generation: 0, .. });
+        let is_thread = !matches!(effect, Effect::Inquire(_));
+        if self.has_no_threads && is_thread && !is_first {
+            let now = self.now().instant;
+            let reason = "resource temporarily unavailable".to_owned();
+            if let Some(gateway) = self.gateway(life) {
+                let tail = &mut gateway.slots[slot].tail;
+                tail.not_started(&effect, &TailError::Thread { reason }, now);
+            }
+            return;
+        }
         match effect {
             Effect::StartReader { generation, cause } => {
                 let now = self.now().instant;
                 let before: Vec<u64> = self.talks_of(life, slot).collect();
                 for id in before {
                     let talk = &self.talks[&id];
+                    let soon = self.dice.between(1_000, 50_000);
                     if let (Who::Reader { .. }, Some(session)) = (&talk.who, talk.session) {
-                        let soon = self.dice.between(1_000, 50_000);
                         self.after(soon, Task::Cancel { session });
                     }
+                    let later = soon + self.dice.between(1_000, 50_000);
+                    self.after(later, Task::HangUp { talk: id });
                 }
                 let reader = Box::new(Reader::new(generation, cause, now));
                 self.talk(life, Who::Reader { slot, reader });
@@ -296,6 +313,18 @@ impl World {
                 }
                 self.wake_catalog(life);
             }
+        }
+    }
+
+    /// Nothing of a view's conversations is waited for any more.
+    pub fn hang_up(&mut self, life: Life, slot: usize) {
+        let of_slot: Vec<u64> = self.talks_of(life, slot).collect();
+        for id in of_slot {
+            let talk = self.talks.remove(&id);
+            self.leave(talk.and_then(|talk| talk.session));
+        }
+        if let Some(gateway) = self.gateway(life) {
+            gateway.slots[slot].channel.clear();
         }
     }
 
@@ -318,13 +347,19 @@ impl World {
             let Some(effect) = gateway.catalog.take_effect() else {
                 return;
             };
-            let CatalogEffect::Verdict {
-                tail,
-                stream,
-                verdict,
-            } = effect
-            else {
-                continue;
+            let (tail, stream, verdict) = match effect {
+                CatalogEffect::Verdict {
+                    tail,
+                    stream,
+                    verdict,
+                } => (tail, stream, verdict),
+                CatalogEffect::Listed(listed) => {
+                    gateway.listed = Some(listed);
+                    let soon = self.dice.between(10, 50_000);
+                    self.after(soon, Task::Follow(life));
+                    continue;
+                }
+                CatalogEffect::Unlisted(_) => continue,
             };
             let slot = usize::try_from(tail).unwrap();
             gateway.slots[slot].tail.take_verdict(stream, verdict);

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 
 use viewcast::model::row::Column;
 
-use crate::dice::Dice;
+mod chance;
+
+pub use chance::{changes, rewriting};
 
 /// A row of any view here: a number, and a text where the view has that column.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -15,6 +17,9 @@ pub struct Row {
 
 /// Rows from this number on make a view too large.
 pub const LARGE_FROM: i64 = 1_000;
+
+/// So long before it comes a time may be told.
+const SLACK_MS: u64 = 2_000;
 
 /// The hash of a row. The hash of a table is the sum over its copies of rows:
 /// equal sums are equal tables but for a collision of 128 bits.
@@ -47,6 +52,10 @@ pub struct History {
     sums: Vec<(u64, u128)>,
     /// What changed at each of these times.
     pub log: Vec<(u64, Changes)>,
+    /// How often time had gone back when it began.
+    pub backs: usize,
+    /// What it holds at its end may be shown at any time.
+    is_blurred: bool,
     /// From here on this history is not true any more: time went back to
     /// before it, or the rows were lost.
     pub until: Option<u64>,
@@ -60,6 +69,12 @@ impl History {
         }
         let known = self.sums.partition_point(|(at, _)| *at <= time);
         Some(known.checked_sub(1).map_or(0, |last| self.sums[last].1))
+    }
+
+    /// Whether this may be the hash at this time.
+    fn has(&self, time: u64, sum: u128) -> bool {
+        let last = self.sums.last().map_or(0, |(_, last)| *last);
+        self.sum_at(time) == Some(sum) || self.is_blurred && last == sum
     }
 
     /// The rows at this time.
@@ -101,8 +116,18 @@ pub struct Object {
     staged: Vec<(u64, Changes)>,
     /// The role may not read it.
     pub is_denied: bool,
-    /// Why it cannot be read at all, e.g. a division by zero.
-    pub error: Option<String>,
+    /// Why it cannot be read at all, e.g. a division by zero, and since when.
+    pub error: Option<(String, u64)>,
+    /// When it could not be read before: from one time to another.
+    pub errors: Vec<(u64, u64)>,
+    /// Its cluster has no replica.
+    pub has_no_replica: bool,
+    /// What reads it waits, or breaks its connection.
+    pub hangs: bool,
+    pub breaks: bool,
+    /// Since when it is denied or not.
+    pub denied_us: u64,
+    text_bytes: usize,
     /// What it holds now.
     pub rows: BTreeMap<Row, i64>,
     sum: u128,
@@ -133,8 +158,15 @@ impl Object {
 pub struct Truth {
     pub objects: Vec<Object>,
     pub histories: Vec<History>,
-    /// What each incarnation that was described is.
-    incarnations: HashMap<String, usize>,
+    /// What each incarnation that was described is. Several, where the catalog
+    /// has refused to say which.
+    incarnations: HashMap<String, Vec<usize>>,
+    /// Rows have texts of up to so many bytes.
+    pub text_bytes: usize,
+    /// How often time went back.
+    pub backs: usize,
+    /// What time it is.
+    pub now: u64,
 }
 
 impl Truth {
@@ -166,6 +198,12 @@ impl Truth {
             staged: Vec::new(),
             is_denied: false,
             error: None,
+            errors: Vec::new(),
+            has_no_replica: false,
+            hangs: false,
+            breaks: false,
+            denied_us: 0,
+            text_bytes: self.text_bytes,
             rows: BTreeMap::new(),
             sum: 0,
             history: self.histories.len(),
@@ -182,6 +220,8 @@ impl Truth {
             from,
             sums: Vec::new(),
             log: Vec::new(),
+            backs: self.backs,
+            is_blurred: false,
             until: None,
         });
     }
@@ -236,13 +276,18 @@ impl Truth {
         history.log.push((at, changes));
     }
 
+    /// When an object has become what it is now is not told.
+    pub fn blur(&mut self, object: usize) {
+        self.histories[self.objects[object].history].is_blurred = true;
+    }
+
     /// The rows are lost, as those of an old server's tables at a restart.
     pub fn lose(&mut self, object: usize, at: u64) {
         let it = &mut self.objects[object];
         it.staged.clear();
         let gone = it.rows.iter().map(|(row, copies)| (row.clone(), -copies));
         let gone: Changes = gone.collect();
-        if gone.is_empty() || it.flow == Flow::Constant {
+        if gone.is_empty() || it.flow == Flow::Constant || it.ended.is_some() {
             return;
         }
         // The same history goes on: they went at the restart.
@@ -278,19 +323,43 @@ impl Truth {
     }
 
     /// The object that the incarnation was computed for.
-    pub fn describe(&mut self, incarnation: String, object: usize) {
-        self.incarnations.insert(incarnation, object);
+    pub fn describe(&mut self, incarnation: String, object: usize, is_coarse: bool) {
+        let known = self.incarnations.entry(incarnation).or_default();
+        if !is_coarse {
+            known.clear();
+        }
+        if !known.contains(&object) {
+            known.push(object);
+        }
     }
 
-    /// What object an incarnation is.
-    pub fn object_of(&self, incarnation: &str) -> Option<usize> {
-        self.incarnations.get(incarnation).copied()
+    /// What objects an incarnation may be.
+    pub fn objects_of(&self, incarnation: &str) -> &[usize] {
+        let known = self.incarnations.get(incarnation);
+        known.map_or(&[], Vec::as_slice)
     }
 
-    /// The histories of an object that had this hash at this time.
-    pub fn matching(&self, object: usize, time: u64, sum: u128) -> Vec<usize> {
+    /// Whether time went back for what an incarnation is.
+    pub fn has_gone_back(&self, incarnation: &str) -> bool {
+        let objects = self.objects_of(incarnation);
+        let histories = self.histories.iter();
+        histories.filter(|it| objects.contains(&it.object)).count() > objects.len()
+    }
+
+    /// How often time had gone back when the latest of these histories began.
+    pub fn backs_of(&self, histories: &[usize]) -> usize {
+        let backs = histories.iter().map(|it| self.histories[*it].backs);
+        backs.max().unwrap_or(0)
+    }
+
+    /// The histories of these objects that had this hash at this time.
+    pub fn matching(&self, objects: &[usize], time: u64, sum: u128) -> Vec<usize> {
         let all = self.histories.iter().enumerate();
-        all.filter(|(_, it)| it.object == object && it.sum_at(time) == Some(sum))
+        let is_known = |it: &History| {
+            let known = self.objects[it.object].frontier(self.now);
+            it.until.is_some() || time <= known.saturating_add(SLACK_MS)
+        };
+        all.filter(|(_, it)| objects.contains(&it.object) && is_known(it) && it.has(time, sum))
             .map(|(at, _)| at)
             .collect()
     }
@@ -299,54 +368,4 @@ impl Truth {
     pub fn sum(&self, object: usize) -> u128 {
         self.objects[object].sum
     }
-}
-
-/// Changes that can be made to an object with these rows.
-pub fn changes(object: &Object, dice: &mut Dice) -> Changes {
-    let count = match dice.below(20) {
-        0 => dice.below(40),
-        _ => dice.below(5) + 1,
-    };
-    let mut rows = object.rows.clone();
-    for (row, diff) in object.staged.iter().flat_map(|it| &it.1) {
-        *rows.entry(row.clone()).or_insert(0) += diff;
-    }
-    let mut changes: Changes = Vec::new();
-    for _ in 0..count {
-        let n = i64::try_from(dice.below(12)).unwrap_or_default();
-        let s = object.has_text().then(|| text(dice));
-        let row = Row { n, s };
-        let here = rows.get(&row).copied().unwrap_or(0);
-        let present: Vec<_> = rows.iter().filter(|(_, copies)| **copies > 0).collect();
-        let (row, diff) = match dice.below(10) {
-            0..4 => (row, 1),
-            4..8 if !present.is_empty() => {
-                let (row, copies) = dice.pick(&present);
-                let all = dice.percent(30);
-                ((*row).clone(), if all { -**copies } else { -1 })
-            }
-            8 => (row, 3),
-            _ if here > 0 => (row, -here),
-            _ => (row, 1),
-        };
-        *rows.entry(row.clone()).or_insert(0) += diff;
-        changes.push((row, diff));
-    }
-    changes
-}
-
-/// Texts with what COPY, JSON and SSE treat in their own ways.
-fn text(dice: &mut Dice) -> String {
-    let texts = [
-        "a",
-        "",
-        "\\",
-        "\t\n",
-        "\r",
-        "\"x\"",
-        "data: x\n\n",
-        "é\u{2028}",
-        "id: 1-1",
-    ];
-    (*dice.pick(&texts)).to_owned()
 }

@@ -17,7 +17,7 @@ use crate::truth::{Changes, Flow, LARGE_FROM, Row, Truth};
 mod answers;
 mod streams;
 
-pub use streams::{Break, Stream};
+pub use streams::{Break, EVALUATION, Stream};
 
 /// Generations of servers that differ in what a gateway has to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +39,9 @@ impl Generation {
         self != Generation::Silent
     }
 }
+
+/// How long before the beginning the first views were created.
+const AGE_MS: u64 = 500_000;
 
 /// Schemas in which a bare name is looked for, in order.
 pub const PATH: [&str; 2] = ["early", "public"];
@@ -86,12 +89,18 @@ pub struct Upstream {
     pub streams_hang: bool,
     /// Questions of the catalog for what names mean are not answered.
     pub names_hang: bool,
+    /// Questions for what one of these means are not answered.
+    pub hung_names: Vec<String>,
+    /// The catalog refuses to say what objects there are.
+    pub refuses_catalog: bool,
     /// New snapshots are of so long ago.
     pub lag_ms: u64,
     /// The next COPYs are refused.
     pub copy_errors: Vec<Failure>,
     /// The next COPYs break after so many lines.
     pub breaks: Vec<(usize, Break)>,
+    /// How many have broken so.
+    pub broken: u64,
     pub sessions: BTreeMap<u64, Session>,
     dice: Dice,
 }
@@ -111,9 +120,12 @@ impl Upstream {
             hangs: false,
             streams_hang: false,
             names_hang: false,
+            hung_names: Vec::new(),
+            refuses_catalog: false,
             lag_ms: 0,
             copy_errors: Vec::new(),
             breaks: Vec::new(),
+            broken: 0,
             sessions: BTreeMap::new(),
             dice,
         }
@@ -123,6 +135,12 @@ impl Upstream {
     pub fn time(&self, now_us: u64) -> u64 {
         let time = self.begin_ms + now_us / 1_000 - self.back_ms;
         time.max(self.told + 1)
+    }
+
+    /// What there is was there long before anything happens, so that time can go
+    /// back.
+    pub fn age(&mut self) {
+        self.begin_ms += AGE_MS;
     }
 
     /// A session begins, or is refused.
@@ -165,7 +183,7 @@ impl Upstream {
     }
 
     /// What a bare name means.
-    pub fn meaning(&self, name: &str) -> Option<usize> {
+    fn meaning(&self, name: &str) -> Option<usize> {
         let at = |schema: &str| {
             let mut objects = self.truth.objects.iter();
             objects.position(|it| {
@@ -237,9 +255,13 @@ impl Upstream {
     }
 
     /// A view begins to fail, or does not any more.
-    pub fn set_error(&mut self, object: usize, error: Option<String>) {
+    pub fn set_error(&mut self, object: usize, error: Option<String>, now_us: u64) {
         let failure = error.as_deref().map(|text| Failure::answer("XX000", text));
-        self.truth.objects[object].error = error;
+        let now = self.time(now_us);
+        let it = &mut self.truth.objects[object];
+        let before = it.error.take().map(|(_, since)| since);
+        it.errors.extend(before.map(|since| (since, now)));
+        it.error = error.map(|text| (text, before.unwrap_or(now)));
         if let Some(failure) = failure
             && !self.generation.is_old()
         {
@@ -251,14 +273,17 @@ impl Upstream {
     pub fn end_source(&mut self, object: usize, now_us: u64) {
         let at = self.time(now_us);
         let it = &mut self.truth.objects[object];
-        // What an old server's view held between its last word and its end is
-        // not known: a gap that docs/ARCHITECTURE.md names.
         let is_large = it.rows.keys().any(|row| row.n >= LARGE_FROM);
         let is_over = it.flow != Flow::Steady || it.ended.is_some();
-        if is_over || is_large || self.generation.is_old() {
+        if is_over || is_large {
             return;
         }
         it.ended = Some(at);
+        if self.generation.is_old() {
+            // What it held between its last word and its end is not known: a gap
+            // that docs/ARCHITECTURE.md names.
+            self.truth.blur(object);
+        }
         self.told = at;
         self.end_streams(object, Ok(()));
     }
@@ -289,11 +314,17 @@ impl Upstream {
             return;
         }
         self.sessions.clear();
+        self.truth.backs += 1;
         self.back_ms += now - to;
         self.told = to;
         self.since = self.since.min(to);
         for object in 0..self.truth.objects.len() {
             self.truth.go_back(object, to);
+            let it = &mut self.truth.objects[object];
+            it.errors.retain(|(since, _)| *since < to);
+            if let Some((_, since)) = &mut it.error {
+                *since = to.min(*since);
+            }
         }
     }
 

@@ -4,6 +4,10 @@ use serde::Deserialize;
 
 use crate::truth::hash;
 
+mod gunzip;
+
+use gunzip::Gunzip;
+
 /// An event of a stream.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Event {
@@ -19,6 +23,8 @@ pub struct Parser {
     is_chunked: bool,
     has_head: bool,
     raw: Vec<u8>,
+    /// What unpacks the stream, if it is compressed.
+    packed: Option<Gunzip>,
     text: Vec<u8>,
     event: Event,
     /// The chunk that ends all has come.
@@ -26,11 +32,13 @@ pub struct Parser {
 }
 
 impl Parser {
-    /// Of a stream with a head and chunks, or of an event stream alone.
-    pub fn new(is_chunked: bool) -> Self {
+    /// Of a stream with a head and chunks, or of an event stream alone; either
+    /// of them may be compressed.
+    pub fn new(is_chunked: bool, is_packed: bool) -> Self {
         Parser {
             is_chunked,
             has_head: !is_chunked,
+            packed: is_packed.then(Gunzip::default),
             ..Parser::default()
         }
     }
@@ -39,7 +47,7 @@ impl Parser {
     pub fn take(&mut self, bytes: &[u8]) -> Result<Vec<Event>, String> {
         match self.is_chunked {
             true => self.raw.extend_from_slice(bytes),
-            false => self.text.extend_from_slice(bytes),
+            false => self.say(bytes)?,
         }
         self.unwrap()?;
         let mut events = Vec::new();
@@ -56,6 +64,29 @@ impl Parser {
     /// Whether it is in the middle of an event.
     pub fn is_within(&self) -> bool {
         self.event != Event::default() || !self.text.is_empty()
+    }
+
+    /// How a stream that has ended should not have.
+    pub fn ended(&self) -> Option<&'static str> {
+        if self.is_within() {
+            return Some("within an event");
+        }
+        let is_whole = self.packed.as_ref().is_none_or(Gunzip::is_whole);
+        (!is_whole).then_some("without the end of what is compressed")
+    }
+
+    /// The id of an event whose data are still to come.
+    pub fn early_id(&self) -> Option<&str> {
+        let id = self.event.id.as_deref();
+        id.filter(|_| self.event.data.is_none())
+    }
+
+    fn say(&mut self, bytes: &[u8]) -> Result<(), String> {
+        match &mut self.packed {
+            Some(packed) => packed.take(bytes, &mut self.text)?,
+            None => self.text.extend_from_slice(bytes),
+        }
+        Ok(())
     }
 
     fn unwrap(&mut self) -> Result<(), String> {
@@ -81,9 +112,8 @@ impl Parser {
                 return Err("bytes behind the last chunk".to_owned());
             }
             self.is_over = size == 0;
-            self.text
-                .extend_from_slice(&self.raw[end + 2..end + 2 + size]);
-            self.raw.drain(..whole);
+            let chunk: Vec<u8> = self.raw.drain(..whole).skip(end + 2).take(size).collect();
+            self.say(&chunk)?;
         }
         Ok(())
     }

@@ -6,14 +6,18 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::{Duration, Instant};
 
+use viewcast::http::limit::Limits;
 use viewcast::limits::WATCH_TICK;
 use viewcast::model::now::Now;
 use viewcast::model::retention::RetentionLimits;
+use viewcast::tail::past::Past;
 
+use crate::acts::healing::Heal;
 use crate::client::Client;
 use crate::dice::Dice;
 use crate::gateway::{Bell, Gateway, Life, Setup, Woken};
 use crate::script::Script;
+use crate::serve::Stream;
 use crate::talk::{Talk, Told};
 use crate::trace::Trace;
 use crate::truth::Flow;
@@ -37,6 +41,8 @@ pub enum Task {
     Tell { talk: u64, turn: u64, told: Told },
     /// A connection is found to be gone.
     Notice { talk: u64, session: Option<u64> },
+    /// A connection that was left is hung up.
+    HangUp { talk: u64 },
     /// The query of a session is cancelled.
     Cancel { session: u64 },
     /// Somebody who was woken runs.
@@ -55,28 +61,20 @@ pub enum Task {
     Job(Life),
     /// A drain goes on.
     Drain(Life),
+    /// What follows the catalog looks.
+    Follow(Life),
 }
 
-/// A trouble that ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Heal {
-    Create { view: usize, seed: u64 },
-    Unshadow { object: usize },
-    Name { object: usize, view: usize },
-    Grant { object: usize },
-    Mend { object: usize },
-    Shrink { object: usize },
-    Lag,
-    Refuse,
-    Login,
-    Room,
-    Hang,
-    Streams,
-    Names,
-    Jobs,
-    Start { gateway: usize },
-    Rested,
-}
+const NO_LIMITS: Limits = Limits {
+    connections: 1_000,
+    per_address: None,
+    per_view: None,
+    windows_per_address: None,
+    windows_per_view: None,
+};
+
+/// More than this cannot be to do in a second.
+const TASKS_MAX: u64 = 500_000;
 
 pub struct World {
     pub script: Script,
@@ -94,16 +92,35 @@ pub struct World {
     pub talks: BTreeMap<u64, Talk>,
     pub next: u64,
     pub clients: Vec<Client>,
+    /// What the gateways serve, by client and connection.
+    pub streams: BTreeMap<(usize, u64), Stream>,
     pub bell: Bell,
     pub trace: Trace,
     /// What was compared with the truth.
     pub comparisons: u64,
     /// Jobs are run no sooner than this.
     pub jobs_held_until: u64,
+    /// The gateways' system gives no threads.
+    pub has_no_threads: bool,
+    /// Since when names hang, and until when they rest that have hung.
+    pub names_hang_since: u64,
+    pub names_rest_until: u64,
+    /// When the server's time has come as far again as before it went back.
+    pub caught_up_us: u64,
+    /// When the last of the troubles ends that keep views from being read.
+    pub unread_until: u64,
     /// Troubles that have not ended.
     pub troubles: usize,
+    /// When somebody did something last that is no commit.
+    pub quiet_since_us: u64,
+    /// Streams that had broken by then.
+    pub broken: u64,
+    /// What each view means, and how often that has changed.
+    pub meanings: Vec<(Option<usize>, usize)>,
     /// When streams were ended last as if they were finished.
     pub done_us: Option<u64>,
+    /// What was done in this second.
+    busy: (u64, u64),
     /// How often everybody was found at rest.
     pub rests: u64,
     pub rest_looks: usize,
@@ -115,6 +132,13 @@ impl World {
     pub fn new(script: Script) -> World {
         let mut dice = Dice::new(script.chance);
         let seconds = |dice: &mut Dice, low, high| Duration::from_secs(dice.between(low, high));
+        let shape = script.shape;
+        let limits = |dice: &mut Dice| Limits {
+            connections: dice.below(10) + 2,
+            per_address: dice.percent(50).then(|| dice.below(4) + 1),
+            per_view: dice.percent(50).then(|| dice.below(6) + 1),
+            ..NO_LIMITS
+        };
         let setup = Setup {
             upstream_timeout: seconds(&mut dice, 2, 6),
             reconnect_max: seconds(&mut dice, 1, 4),
@@ -127,23 +151,38 @@ impl World {
                 bytes_max: dice.between(2_000, 200_000),
                 age_ms_max: dice.between(5_000, 300_000),
             },
-            view_bytes_max: 20_000,
+            view_bytes_max: if shape.is_wide { 1_000_000 } else { 20_000 },
             catalog_interval: Duration::from_secs(2),
+            is_pattern: shape.is_pattern,
+            is_packing: dice.percent(25),
+            limits: match shape.is_limited {
+                true => limits(&mut dice),
+                false => NO_LIMITS,
+            },
         };
         let mut upstream = Upstream::new(script.generation, Dice::new(dice.next()));
+        upstream.truth.text_bytes = match shape.is_wide {
+            true => usize::try_from(dice.between(500, 4_000)).unwrap_or(500),
+            false => 0,
+        };
         let names: Vec<String> = (0..script.views).map(|view| format!("v{view}")).collect();
         for name in &names {
             let flow = match dice.below(12) {
+                _ if shape.is_crowd => Flow::Steady,
                 0 => Flow::Constant,
                 1 | 2 if !script.generation.is_old() => {
-                    Flow::Refreshed(dice.between(3, 60) * 1_000)
+                    let seconds = [(3, 60), (3, 60), (60, 600)];
+                    let (least, most) = *dice.pick(&seconds);
+                    Flow::Refreshed(dice.between(least, most) * 1_000)
                 }
                 _ => Flow::Steady,
             };
-            let object = upstream.create(("public", name), dice.percent(50), flow, 0);
+            let has_text = dice.percent(50) || shape.is_crowd;
+            let object = upstream.create(("public", name), has_text, flow, 0);
             let changes = crate::truth::changes(&upstream.truth.objects[object], &mut dice);
             upstream.change(object, changes, 0);
         }
+        upstream.age();
         let clients = (0..script.clients + script.joint).map(|place| {
             let is_joint = place >= script.clients;
             Client::new(place, is_joint, names.len(), Dice::new(dice.next()))
@@ -165,12 +204,22 @@ impl World {
             talks: BTreeMap::new(),
             next: 0,
             clients,
+            streams: BTreeMap::new(),
             bell: Bell::default(),
             trace: Trace::default(),
             comparisons: 0,
             jobs_held_until: 0,
+            has_no_threads: false,
+            names_hang_since: 0,
+            names_rest_until: 0,
+            caught_up_us: 0,
+            unread_until: 0,
+            quiet_since_us: 0,
+            broken: 0,
+            meanings: Vec::new(),
             troubles: 0,
             done_us: None,
+            busy: (0, 0),
             rests: 0,
             rest_looks: 0,
             wrong: None,
@@ -180,6 +229,8 @@ impl World {
     }
 
     fn begin(&mut self) {
+        self.meanings = vec![(None, 0); self.names.len()];
+        self.note_meanings();
         self.at(1_000, Task::Tick);
         for gateway in 0..self.gateways.len() {
             self.start(gateway);
@@ -189,7 +240,11 @@ impl World {
             self.at(at, Task::Step(place));
         }
         for client in 0..self.clients.len() {
-            let soon = self.dice.between(1_000, 5_000_000);
+            let soon = match self.script.shape.is_crowd {
+                // One after the other.
+                true => u64::try_from(client).unwrap_or(0) * 300_000 + 1_000,
+                false => self.dice.between(1_000, 5_000_000),
+            };
             self.after(soon, Task::Client { client, epoch: 0 });
         }
     }
@@ -201,21 +256,14 @@ impl World {
             gateway,
             life: self.lives,
         };
-        let now = self.now();
-        let it = Gateway::new(
-            life,
-            &self.names,
-            self.setup,
-            &self.bell,
-            now,
-            &mut self.dice,
-        );
-        let slots = it.slots.len();
+        let it = Gateway::new(life, self.setup, self.upstream.truth.backs, self.now());
         self.gateways[gateway] = Some(it);
         self.note(format_args!("{life} starts"));
         self.begin_catalog(life);
-        for slot in 0..slots {
-            self.heed(life, slot, None);
+        if !self.setup.is_pattern {
+            for name in self.names.clone() {
+                self.add_view(life, &name, Past::default());
+            }
         }
         self.after(micros(WATCH_TICK), Task::Watch(life));
     }
@@ -267,6 +315,7 @@ impl World {
             && entry.key().0 <= until_us
         {
             let ((at, _, _), task) = entry.remove_entry();
+            self.count_task(at);
             self.now_us = at;
             self.perform(task);
             self.pump();
@@ -283,6 +332,18 @@ impl World {
         }
     }
 
+    /// Whoever is never at rest, though time does not go on, is busy for ever.
+    fn count_task(&mut self, at: u64) {
+        let second = at / 1_000_000;
+        if self.busy.0 != second {
+            self.busy = (second, 0);
+        }
+        self.busy.1 += 1;
+        if self.busy.1 > TASKS_MAX {
+            self.fail(format!("NOT AT REST: busy for ever at {second} s"));
+        }
+    }
+
     fn perform(&mut self, task: Task) {
         match task {
             Task::Step(place) => self.step(place),
@@ -291,6 +352,7 @@ impl World {
                 if !self.upstream.hangs {
                     self.upstream.tick(self.now_us);
                 }
+                self.audit();
                 let next = 1_000_000 + self.dice.between(0, 30_000);
                 self.after(next, Task::Tick);
             }
@@ -299,6 +361,7 @@ impl World {
             Task::Answer { talk, turn } => self.answer(talk, turn),
             Task::Tell { talk, turn, told } => self.tell(talk, turn, told),
             Task::Notice { talk, session } => self.notice(talk, session),
+            Task::HangUp { talk } => self.hung_up(talk),
             Task::Cancel { session } => self.cancel(session),
             Task::Run(Woken::Publisher { life, slot }) => self.publish(life, slot),
             Task::Run(Woken::Relay { life, slot, worker }) => self.relay(life, slot, worker),
@@ -309,6 +372,7 @@ impl World {
             Task::Client { client, epoch } => self.client(client, epoch),
             Task::Job(life) => self.job(life),
             Task::Drain(life) => self.go_on_draining(life),
+            Task::Follow(life) => self.follow(life),
         }
     }
 }

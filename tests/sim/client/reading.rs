@@ -1,7 +1,13 @@
 //! What a client makes of the events that it reads.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use viewcast::relay::log::shared_log::Log;
+
 use super::Kept;
 use crate::table::{Table, position};
+use crate::truth::Truth;
 use crate::wire::Event;
 use crate::world::World;
 
@@ -34,14 +40,27 @@ impl World {
         if data.is_empty() {
             return Err("an event without data".to_owned());
         }
+        // Some clients heed it only there.
+        if !std::mem::replace(&mut link.has_data, true) && event.retry.is_none() {
+            return Err("no time to come back in the first event with data".to_owned());
+        }
         match kind {
             "base" => {
+                let of = event.id.as_deref().and_then(|id| position(id).ok());
+                if let Some((log, at)) = link.goes_on.take()
+                    && of.is_some_and(|(_, of)| of == log.incarnation.to_string())
+                    && log.lock().retention.start().get() <= at
+                {
+                    return Err(format!("a base, though the log goes on from {at}"));
+                }
                 let bases = link.bases.entry(view).or_insert(0);
                 *bases += 1;
                 if *bases > 1 {
                     return Err("a second base".to_owned());
                 }
                 it.tables.insert(view, Table::base(data)?);
+                // It is back; that it is lost was told before.
+                it.words.retain(|of, word| *of != view || word != "gone");
                 if !it.is_joint {
                     self.stand(client, view, event, true)?;
                 }
@@ -75,7 +94,7 @@ impl World {
                 link.word.remove(&view);
                 link.is_over = !it.is_joint;
             }
-            "abandoned" => link.is_over = true,
+            "abandoned" | "full" => link.is_over = true,
             "consistent" => self.stand_together(client, event)?,
             other => return Err(format!("an event called {other:?}")),
         }
@@ -100,8 +119,19 @@ impl World {
             return Err(format!("{id} behind {before:?}"));
         }
         table.check(at.0, at, is_base, &self.upstream.truth)?;
+        let link = it.link.as_ref();
+        let gateway = link.and_then(|it| self.gateways[it.life.gateway].as_ref());
+        let name = self.setup.name_of(&self.names[view]);
+        let slot = gateway.and_then(|it| Some(&it.slots[it.find(&name)?]));
+        let log = slot.and_then(|it| it.shared.log());
+        let incarnation = it.tables.get(&view).and_then(|it| it.position.as_ref());
+        let is_its =
+            |log: &Arc<Log>| incarnation.is_some_and(|(_, of)| *of == log.incarnation.to_string());
+        let log = log.filter(is_its);
+        it.given = log.map(|log| (Arc::downgrade(&log), id.clone()));
         it.kept = Kept {
             id: Some(id),
+            backs: backs_of(&it.tables, &self.upstream.truth),
             tables: it.tables.clone(),
         };
         Ok(())
@@ -143,13 +173,28 @@ impl World {
                     _ => return Err(format!("v{view} has a position in {id}, but no rows")),
                 }
             };
+            let at = position(part)?;
+            if self.upstream.generation.is_old() {
+                // Such a server does not say how far an idle view is: it may yet
+                // tell of a time at which it was taken to stand.
+                table.position = Some(at);
+                continue;
+            }
             self.comparisons += 1;
             let is_new = table.candidates.is_empty();
-            let at = position(part)?;
             let checked = table.check(time, at, is_new, &self.upstream.truth);
             checked.map_err(|text| format!("v{view}: {text}"))?;
+        }
+        if event.id.is_some() {
+            it.kept.backs = backs_of(&it.tables, &self.upstream.truth);
         }
         it.kept.tables = it.tables.clone();
         Ok(())
     }
+}
+
+/// How often time had gone back when what these tables show was so.
+fn backs_of(tables: &BTreeMap<usize, Table>, truth: &Truth) -> usize {
+    let backs = tables.values().map(|it| truth.backs_of(&it.candidates));
+    backs.min().unwrap_or(truth.backs)
 }

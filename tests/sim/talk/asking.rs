@@ -6,9 +6,10 @@ use viewcast::limits::WATCH_TICK;
 use viewcast::tail::catalog::CatalogRequest;
 use viewcast::tail::conversation::{Over, Request};
 
-use super::{Asked, Told, Waits};
+use super::{Asked, Told, Waits, Who};
+use crate::acts::healing::Heal;
 use crate::gateway::Life;
-use crate::world::{Heal, Task, World, micros};
+use crate::world::{Task, World, micros};
 
 impl World {
     /// Sends what a conversation asks for on its way.
@@ -40,9 +41,17 @@ impl World {
                     _ => None,
                 };
                 let (life, session) = (talk.life, talk.session);
+                let slot = match talk.who {
+                    Who::Reader { slot, .. } if self.setup.is_pattern => Some(slot),
+                    _ => None,
+                };
                 self.talks.remove(&id);
                 self.leave(session);
-                if let Some(error) = fatal {
+                if let (Some(_), Some(slot)) = (&fatal, slot) {
+                    if let Some(gateway) = self.gateway(life) {
+                        gateway.slots[slot].has_given_up = true;
+                    }
+                } else if let Some(error) = fatal {
                     self.note(format_args!("{life} exits: {error}"));
                     self.stop(life.gateway, 1_000_000);
                 }

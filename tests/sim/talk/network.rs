@@ -5,7 +5,7 @@ use viewcast::tail::conversation::{Question, Request};
 use viewcast::tail::error::TailError;
 use viewcast::tail::failure::{ConnectFailure, Failure};
 
-use super::{Asked, Told, Waits, Who};
+use super::{Asked, Talk, Told, Waits, Who};
 use crate::upstream::{Generation, Said, Upstream};
 use crate::world::{Task, World, micros};
 
@@ -29,8 +29,8 @@ impl World {
             return self.after(250_000, Task::Serve { talk: id, turn });
         }
         let question = talk.question().cloned();
-        let is_of_names = matches!(question, Some(Question::Names(_) | Question::Name(_)));
-        if is_of_names && self.upstream.names_hang {
+        let waits = |question: &Question| self.upstream.waits(question);
+        if question.as_ref().is_some_and(waits) {
             return self.after(250_000, Task::Serve { talk: id, turn });
         }
         let is_catalog = matches!(talk.who, Who::Catalog);
@@ -59,6 +59,10 @@ impl World {
             return self.tell_broken(id, turn, question.is_some());
         };
         if let Some(question) = question {
+            if self.upstream.breaks(&question) {
+                self.leave(Some(session));
+                return self.tell_broken(id, turn, true);
+            }
             if Upstream::takes_two_looks(&question) {
                 self.upstream.look(session, &question);
                 let between = self.dice.between(100, 60_000);
@@ -189,19 +193,32 @@ impl World {
 
     /// The kernel finds that the other end of a connection is gone.
     pub fn notice(&mut self, id: u64, session: Option<u64>) {
-        if let Some(talk) = self.talks.get_mut(&id)
-            && talk.session == session
-        {
-            talk.is_half_open = false;
-            let is_asked = match &talk.asked {
-                Some(Asked::Tail(Request::Ask(_) | Request::Copy(_))) => true,
-                // What the catalog is asked has a limit of its own.
-                _ => false,
-            };
-            if is_asked && matches!(talk.waits, Waits::Server) {
-                let (turn, is_question) = (talk.turn, talk.question().is_some());
-                self.tell_broken(id, turn, is_question);
-            }
+        let talk = self.talks.get(&id);
+        if talk.is_some_and(|talk| talk.session == session) {
+            self.find_broken(id);
+        }
+    }
+
+    /// Whoever waits on a connection that was hung up is told so.
+    pub fn hung_up(&mut self, id: u64) {
+        let session = self.talks.get_mut(&id).and_then(Talk::take_session);
+        self.leave(session);
+        self.find_broken(id);
+    }
+
+    fn find_broken(&mut self, id: u64) {
+        let Some(talk) = self.talks.get_mut(&id) else {
+            return;
+        };
+        talk.is_half_open = false;
+        // What the catalog is asked has a limit of its own.
+        let is_asked = matches!(
+            &talk.asked,
+            Some(Asked::Tail(Request::Ask(_) | Request::Copy(_)))
+        );
+        if is_asked && matches!(talk.waits, Waits::Server) {
+            let (turn, is_question) = (talk.turn, talk.question().is_some());
+            self.tell_broken(id, turn, is_question);
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use viewcast::model::name::ViewName;
+use viewcast::model::pattern::ViewPattern;
 use viewcast::model::position::Timestamp;
 use viewcast::tail::conversation::{Answer, Question};
 use viewcast::tail::dialect::Dialect;
@@ -24,6 +26,38 @@ impl Upstream {
         matches!(question, Question::Describe(_) | Question::Object(_))
     }
 
+    /// The object that a question reads.
+    fn read_by(&self, question: &Question) -> Option<usize> {
+        match question {
+            Question::Describe(view) | Question::Object(view) => self.named(&view.parts),
+            Question::Readable(name) => self.named(name.parts()),
+            Question::Count { relation, .. } => self.relation(relation).ok(),
+            _ => None,
+        }
+    }
+
+    /// Whether a question breaks its connection.
+    pub fn breaks(&self, question: &Question) -> bool {
+        let object = self.read_by(question);
+        object.is_some_and(|it| self.truth.objects[it].breaks)
+    }
+
+    /// Whether a question is not answered for now.
+    pub fn waits(&self, question: &Question) -> bool {
+        let is_hung = |parts: &[String]| {
+            let name = parts.last();
+            name.is_some_and(|name| self.hung_names.contains(name))
+        };
+        match question {
+            Question::Names(names) => self.names_hang || names.iter().any(|it| is_hung(it)),
+            Question::Name(name) => self.names_hang || is_hung(name),
+            other => {
+                let object = self.read_by(other);
+                object.is_some_and(|it| self.truth.objects[it].hangs)
+            }
+        }
+    }
+
     /// The first of two looks: what the name means.
     pub fn look(&mut self, session: u64, question: &Question) {
         if let Question::Describe(view) | Question::Object(view) = question {
@@ -34,7 +68,8 @@ impl Upstream {
         }
     }
 
-    fn named(&self, parts: &[String]) -> Option<usize> {
+    /// What a name means.
+    pub fn named(&self, parts: &[String]) -> Option<usize> {
         match parts {
             [name] => self.meaning(name),
             [.., schema, name] => {
@@ -60,24 +95,66 @@ impl Upstream {
             }),
             Question::Describe(view) => Answer::Found(Box::new(self.describe(session, view)?)),
             Question::Object(view) => Answer::Object(self.object(session, view)?.1),
+            Question::StillExists(_) if self.refuses_catalog => Answer::Exists(None),
             Question::StillExists(id) => Answer::Exists(Some(self.by_id(id).is_some())),
             Question::Now => Answer::Now(match self.generation.is_old() {
                 true => None,
                 false => Some(Timestamp::new(self.time(now_us))),
             }),
             Question::Count { relation, as_of } => self.count(relation, *as_of, now_us)?,
+            Question::Names(_) if self.refuses_catalog => Answer::Names(None),
             Question::Names(names) => Answer::Names(Some(self.facts(names))),
             Question::Name(name) => Answer::Name(self.facts(std::slice::from_ref(name))),
-            Question::Relations { .. } => Answer::Relations(Vec::new()),
-            Question::Readable(_) => Answer::Readable,
+            Question::Relations { .. } if self.refuses_catalog => {
+                let failure = Failure::answer("42501", "permission denied for mz_objects");
+                let what = "its relations";
+                return Err(TailError::Query { what, failure });
+            }
+            Question::Relations { pattern, .. } => Answer::Relations(self.relations(pattern)),
+            Question::Readable(name) => {
+                let asked = self
+                    .relation(&name.to_sql())
+                    .and_then(|it| self.may_read(it));
+                let what = "whether a view may be read";
+                asked.map_err(|failure| TailError::Query { what, failure })?;
+                Answer::Readable
+            }
         })
+    }
+
+    /// What a schema has, in the order of the names.
+    fn relations(&self, pattern: &ViewPattern) -> Vec<ViewName> {
+        let (_, schema) = pattern.schema();
+        let places = self.truth.objects.iter().filter_map(|it| it.place.as_ref());
+        let names = places.filter(|place| place.0 == schema);
+        let mut names: Vec<&String> = names.map(|place| &place.1).collect();
+        names.sort();
+        names
+            .into_iter()
+            .map(|name| pattern.relation(name))
+            .collect()
+    }
+
+    /// Why a query of an object is refused, if it is.
+    pub(super) fn may_read(&self, object: usize) -> Result<(), Failure> {
+        let it = &self.truth.objects[object];
+        if it.is_denied {
+            let message = "permission denied for MATERIALIZED VIEW";
+            return Err(Failure::answer("42501", message));
+        }
+        if it.has_no_replica {
+            let message = "CLUSTER \"c\" has no replicas available to service request";
+            return Err(Failure::answer("0A000", message));
+        }
+        Ok(())
     }
 
     fn describe(&mut self, session: u64, view: &Arc<TailView>) -> Result<Found, TailError> {
         let (object, described) = self.object(session, view)?;
+        let is_coarse = described.meaning.is_none();
         let found = Found::new(view, described, ENVIRONMENT)?;
         let incarnation = found.description.incarnation.to_string();
-        self.truth.describe(incarnation, object);
+        self.truth.describe(incarnation, object, is_coarse);
         Ok(found)
     }
 
@@ -100,6 +177,9 @@ impl Upstream {
             None => self.named(&view.parts),
         };
         let columns_of = columns_of.ok_or_else(unknown)?;
+        let what = "the view's columns";
+        let asked = self.may_read(columns_of);
+        asked.map_err(|failure| TailError::Query { what, failure })?;
         let described = Object {
             meaning,
             columns: self.truth.objects[columns_of].columns.clone(),
@@ -111,6 +191,9 @@ impl Upstream {
 
     fn facts(&self, names: &[Vec<String>]) -> Facts {
         let mut facts = self.facts_of(&[], None);
+        if self.refuses_catalog {
+            return facts;
+        }
         let is_asked = |name: &String| names.iter().any(|parts| parts.last() == Some(name));
         for object in 0..self.truth.objects.len() {
             let place = &self.truth.objects[object].place;
@@ -134,6 +217,9 @@ impl Upstream {
 
     /// What the catalog says of one object, by the name that it was found by.
     fn facts_of(&self, parts: &[String], object: Option<usize>) -> Facts {
+        if self.refuses_catalog {
+            return Facts::default();
+        }
         let mut items = Vec::new();
         if let Some(object) = object {
             let mut item = self.item(object);
@@ -185,14 +271,13 @@ impl Upstream {
         let object = self.relation(relation).map_err(failed)?;
         self.refresh_all(now_us);
         let it = &self.truth.objects[object];
-        if let Some(error) = &it.error {
+        if let Some((error, _)) = &it.error {
             return Err(failed(Failure::answer("XX000", error)));
         }
-        if it.is_denied {
-            return Err(failed(Failure::answer("42501", "permission denied")));
-        }
+        self.may_read(object).map_err(failed)?;
         // A question for what never changes is good to the end of time.
-        let is_constant = it.flow == Flow::Constant;
+        let is_old = self.generation.is_old();
+        let is_constant = it.flow == Flow::Constant || is_old && it.ended.is_some();
         let at = match as_of {
             Some(time) => time.get(),
             None if is_constant => u64::MAX,

@@ -7,6 +7,9 @@ use viewcast::tail::failure::Failure;
 use super::{PATH, Said, Upstream, line};
 use crate::truth::{Flow, Row};
 
+/// What a server says of a view that fails.
+pub const EVALUATION: &str = "Evaluation error: division by zero";
+
 /// How long a stream hangs.
 const HUNG_TICKS: usize = 25;
 
@@ -47,13 +50,8 @@ impl Upstream {
             return Err(Failure::answer("XX000", "unknown catalog item"));
         }
         self.refresh_all(now_us);
+        self.may_read(object)?;
         let it = &self.truth.objects[object];
-        if it.is_denied {
-            return Err(Failure::answer(
-                "42501",
-                "permission denied for MATERIALIZED VIEW",
-            ));
-        }
         let (history, flow, has_text) = (it.history, it.flow, it.has_text());
         let present = self.time(now_us).max(it.last);
         let begin = self.truth.histories[history].from;
@@ -86,7 +84,13 @@ impl Upstream {
             hangs: false,
             hung: 0,
         };
-        let error = it.error.clone();
+        // Resumed before a fault, a stream shows it, though it is mended since.
+        let was_wrong = match copy.from {
+            From::After(time) => it.errors.iter().any(|(_, until)| *until > time.get()),
+            From::Snapshot => false,
+        };
+        let error = it.error.as_ref().map(|(text, _)| text.clone());
+        let error = error.or_else(|| was_wrong.then(|| EVALUATION.to_owned()));
         let is_modern = !self.generation.is_old();
         // An old server's rows that are final stand at the end of time; so do
         // those of constants on a new one.
@@ -197,7 +201,8 @@ impl Upstream {
         for id in all {
             let stream = self.sessions.get_mut(&id).and_then(|it| it.stream.take());
             let Some(mut stream) = stream else { continue };
-            if stream.object == object && !stream.hangs {
+            let is_paused = self.truth.objects[object].has_no_replica;
+            if stream.object == object && !stream.hangs && !is_paused {
                 act(self, id, &mut stream);
             }
             if let Some(session) = self.sessions.get_mut(&id)
@@ -273,6 +278,7 @@ impl Upstream {
                     let how = *how;
                     stream.left = None;
                     stream.hangs = true;
+                    self.broken += 1;
                     match how {
                         Break::Hang => {}
                         Break::Done => self.say(session, Said::End(Ok(()))),
