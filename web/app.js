@@ -8,7 +8,7 @@ import { placeIn } from "./routes.js";
 import { Streams } from "./streams.js";
 import { Timeline } from "./timeline.js";
 import { Treemap } from "./treemap.js";
-import { decimal, milliseconds, number, timestampOf, toInstant } from "./values.js";
+import { decimal, milliseconds, number, toInstant } from "./values.js";
 import { ViewPage } from "./viewpage.js";
 
 /** How often the list of views is asked for, in ms. */
@@ -17,8 +17,8 @@ const VIEWS_MS = 3_000;
 const ANSWER_MS = 10_000;
 /** Rates are means over this time, in seconds. */
 const RATE_SECONDS = 5;
-/** A lag beyond a day is a clock of another kind, not a delay, in ms. */
-const LAG_MS_MAX = 86_400_000;
+/** A latency beyond a day is a clock of another kind, not a delay, in ms. */
+const LATENCY_MS_MAX = 86_400_000;
 /** The gateway says its time in whole seconds: a difference below this tells nothing, in ms. */
 const SKEW_MS_MIN = 1_500;
 
@@ -42,15 +42,13 @@ const charts = new Map();
 /** The page of one view, while it is open. */
 let viewPage = null;
 let views = [];
-/** The views as the list has them, as if each had a panel. */
-let listed = [];
 /** Whether the gateway answered last time, and whether it did so by asking for a token. */
 let answers = false;
 let refused = false;
 /** [ms, row changes] of each event heard lately. */
 let heard = [];
-/** Panel -> ms between its last delta's timestamp and the arrival. */
-const lags = new Map();
+/** Panel -> ms between its last delta's timestamp in Materialize and its arrival here. */
+const latencies = new Map();
 /** The gateway's clock minus ours, in ms. */
 let skew = 0;
 let scrolled = 0;
@@ -60,17 +58,17 @@ const now = () => Date.now() + skew;
 /** The panels that the reader has before him. */
 const shown = () => (viewPage !== null ? [viewPage] : [...charts.values()]);
 
-function lagOf({ stream }) {
+function latencyOf({ stream }) {
   const instant = toInstant(stream?.timestamp ?? null);
-  const lag = instant === null ? LAG_MS_MAX : now() - instant;
-  return lag < LAG_MS_MAX ? Math.max(0, lag) : null;
+  const latency = instant === null ? LATENCY_MS_MAX : now() - instant;
+  return latency < LATENCY_MS_MAX ? Math.max(0, latency) : null;
 }
 
 function onActivity(panel, changes) {
   if (changes !== null) {
     heard.push([Date.now(), changes]);
-    const isFirst = !lags.has(panel);
-    lags.set(panel, lagOf(panel));
+    const isFirst = !latencies.has(panel);
+    latencies.set(panel, latencyOf(panel));
     if (isFirst) showNumbers();
   }
   showConnection();
@@ -97,7 +95,7 @@ function route({ byReader = true } = {}) {
   if (routed && (viewPage?.view.name ?? null) === (view?.name ?? null)) return viewPage?.show(query);
   routed = true;
   if (viewPage === null) scrolled = scrollY;
-  if (viewPage !== null) lags.delete(viewPage);
+  if (viewPage !== null) latencies.delete(viewPage);
   viewPage?.close();
   viewPage = view === undefined ? null : new ViewPage(view, { query, onActivity });
   byId("home").hidden = viewPage !== null;
@@ -125,15 +123,15 @@ function showNotice() {
 
 async function askViews() {
   try {
-    const response = await fetch("/views", { headers: { accept: "application/json" }, signal: AbortSignal.timeout(ANSWER_MS) });
+    const response = await fetch("views", { headers: { accept: "application/json" }, signal: AbortSignal.timeout(ANSWER_MS) });
     refused = response.status === 401 || response.status === 403;
     if (!response.ok) throw new Error(`status ${response.status}`);
     const answer = await response.json();
     const difference = Date.parse(response.headers.get("date") ?? "") + 500 - Date.now();
     skew = Math.abs(difference) > SKEW_MS_MIN ? difference : 0;
-    views = answer.views.map((view) => ({ stream: `/${encodeURIComponent(view.name)}/stream`, ...view, columns: view.columns ?? [] }));
+    // Below wherever the page is: a proxy may have put a path before it.
+    views = answer.views.map((view) => ({ ...view, stream: `.${view.stream ?? `/${encodeURIComponent(view.name)}/stream`}`, columns: view.columns ?? [] }));
     answers = true;
-    listed = views.map(({ position }) => ({ stream: { status: "listed", position, timestamp: timestampOf(position) } }));
     addCharts();
     catalog.draw(views, now());
   } catch {
@@ -176,15 +174,9 @@ function showNumbers() {
   const rate = (sum) => decimal(sum / RATE_SECONDS);
   setText(byId("events-per-second"), rate(heard.length));
   setText(byId("changes-per-second"), rate(heard.reduce((sum, [, changes]) => sum + changes, 0)));
-  // Without a chart, what is shown is the list.
-  const all = shown().length > 0 ? shown() : listed;
-  const panels = all.filter((panel) => panel.stream?.timestamp != null);
-  // While nothing comes, the lag is what has passed since.
-  const sorted = panels.map((panel) => (panel.stream.status === "live" ? lags.get(panel) : lagOf(panel))).filter((lag) => lag != null).sort((a, b) => a - b);
-  setText(byId("lag"), sorted.length === 0 ? "–" : milliseconds(sorted[sorted.length >> 1]));
-  const last = panels.reduce((best, { stream }) => (best === null || stream.timestamp > best.timestamp ? stream : best), null);
-  setText(byId("position"), last === null ? "–" : String(last.timestamp));
-  byId("position").title = last?.position ?? "";
+  // Of what is old it says nothing.
+  const sorted = shown().filter(({ stream }) => stream?.status === "live").map((panel) => latencies.get(panel)).filter((latency) => latency != null).sort((a, b) => a - b);
+  setText(byId("latency"), sorted.length === 0 ? "–" : milliseconds(sorted[sorted.length >> 1]));
   showConnection();
 }
 

@@ -64,6 +64,11 @@ export class Counter {
     this.#sample(toInstant(stream.timestamp) ?? Date.now(), toNumber(row.edits));
   }
 
+  /** What is old has no pace. */
+  setOld(isOld) {
+    if (isOld) setText(this.#rate, "");
+  }
+
   #total(name, value) {
     let node = this.#others.querySelector(`[data-name="${name}"]`);
     if (value === undefined || value === null) return node?.remove();
@@ -83,8 +88,12 @@ export class Counter {
     const seconds = new Array(PACE_SECONDS).fill(0);
     this.#samples.forEach((sample, index) => {
       const before = this.#samples[index - 1];
-      const slot = PACE_SECONDS - 1 - Math.round((at - sample.at) / 1000);
-      if (before && slot >= 0) seconds[slot] += Math.max(0, sample.value - before.value);
+      if (!before) return;
+      // What came at once after a silence is of all its seconds, not of the last one.
+      const slotOf = (time) => PACE_SECONDS - 1 - Math.round((at - time) / 1000);
+      const [first, last] = [Math.min(slotOf(before.at) + 1, slotOf(sample.at)), slotOf(sample.at)];
+      const each = Math.max(0, sample.value - before.value) / (last - first + 1);
+      for (let slot = Math.max(0, first); slot <= last; slot += 1) seconds[slot] += each;
     });
     const most = Math.max(1, ...seconds);
     seconds.forEach((count, index) => {

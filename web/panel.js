@@ -1,7 +1,7 @@
 // A view's panel on the dashboard: heading, where it stands, and its drawing.
 import { el } from "./dom.js";
 import { pathOf } from "./routes.js";
-import { StatusLine } from "./status.js";
+import { StatusLine, isOld } from "./status.js";
 import { Viewer } from "./viewer.js";
 
 let ids = 0;
@@ -49,5 +49,6 @@ export class Panel extends Viewer {
   showStatus() {
     super.showStatus();
     this.#parts.resume.hidden = this.stream?.reason !== "paused";
+    this.#chart.setOld?.(isOld(this.stream));
   }
 }

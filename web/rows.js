@@ -138,15 +138,42 @@ export class Rows {
   }
 }
 
+/** A text that a spreadsheet would take for a formula and run; a number is none. */
+const FORMULA = /^[=+\-@\t\r](?!\d*\.?\d+$)/;
+
 /** The rows as CSV (RFC 4180), in order, each as often as it stands in the view. */
 export function toCsv(columns, rows) {
   const quote = (text) => (/[",\r\n]|^\s|\s$/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
   const lines = [columns.map(({ name }) => quote(name)).join(",")];
   for (let index = 0; index < rows.length; index += 1) {
     const { row, count } = rows.at(index);
-    // NULL is nothing, the empty string is "".
-    const line = columns.map(({ name }) => (row[name] === "" ? '""' : quote(plain(row[name])))).join(",");
+    // NULL is nothing, the empty string is "". A formula becomes a text, by the sign that spreadsheets have for that.
+    const line = columns.map(({ name }) => (row[name] === "" ? '""' : quote(plain(row[name]).replace(FORMULA, "'$&")))).join(",");
     for (let copy = 0; copy < count; copy += 1) lines.push(line);
   }
   return `${lines.join("\r\n")}\r\n`;
+}
+
+/** Longer data is not parsed a second time for who looks on, in characters. */
+const PARSED_MAX = 200_000;
+/** What stays of a row while its numbers change. */
+const sameAs = (row) => JSON.stringify(Object.entries(row).filter(([, value]) => typeof value !== "number"));
+
+function textOf(row, before = row) {
+  const shown = (value) => plain(value) || "∅";
+  return Object.entries(row).map(([name, value]) => (shown(before[name]) === shown(value) ? shown(value) : `${shown(before[name])} → ${shown(value)}`)).join(" · ");
+}
+
+/** The rows of an event as [sign, text]: "+" for one that came, "-" for one that went, "~" for one whose numbers changed. */
+export function changesOf(type, data) {
+  if (data.length > PARSED_MAX || !/^(base|delta)$/.test(type)) return [];
+  const rows = JSON.parse(data);
+  if (type === "base") return rows.map((row) => ["+", textOf(row)]);
+  const gone = new Map();
+  for (const { delete: row } of rows) if (row !== undefined) gone.set(sameAs(row), [...(gone.get(sameAs(row)) ?? []), row]);
+  const come = rows.filter(({ insert }) => insert !== undefined).map(({ insert: row }) => {
+    const before = gone.get(sameAs(row))?.shift();
+    return before === undefined ? ["+", textOf(row)] : ["~", textOf(row, before)];
+  });
+  return [...[...gone.values()].flat().map((row) => ["-", textOf(row)]), ...come];
 }

@@ -2,7 +2,7 @@
 // The rows behind a table against a plain list that is sorted and filtered anew each time.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Rows, toCsv } from "./rows.js";
+import { Rows, toCsv, changesOf } from "./rows.js";
 
 const COLUMNS = [{ name: "id", type: "bigint" }, { name: "name", type: "text" }, { name: "score", type: "numeric" }];
 
@@ -96,4 +96,24 @@ test("csv_is_exact_and_quoted_where_it_must_be", () => {
     ',," "',
     "",
   ].join("\r\n"));
+});
+
+test("csv_gives_a_spreadsheet_nothing_to_run", () => {
+  const columns = [{ name: "t", type: "text" }];
+  const rows = new Rows(columns);
+  const texts = ["=1+1", "+SUM(A1)", "-2+3", "@x", "\t=1", "-1", "+1.5", "-.5", "a=b", "=HYPERLINK(\"x\")"];
+  rows.reset(texts.map((t) => [{ t }, 1]));
+  const lines = toCsv(columns, rows).trimEnd().split("\r\n").slice(1).sort();
+  assert.deepEqual(lines, ["'=1+1", "'+SUM(A1)", "'-2+3", "'@x", "'\t=1", "-1", "+1.5", "-.5", "a=b", '"\'=HYPERLINK(""x"")"'].sort());
+});
+
+test("changes_are_told_apart_by_a_sign", () => {
+  const data = [
+    { delete: { user: "x", n: 1 } }, { delete: { user: "y", n: 1 } }, { delete: { user: null, n: 2 } },
+    { insert: { user: "x", n: 2 } }, { insert: { user: "z", n: 1 } },
+  ];
+  assert.deepEqual(changesOf("delta", JSON.stringify(data)), [["-", "y · 1"], ["-", "∅ · 2"], ["~", "x · 1 → 2"], ["+", "z · 1"]]);
+  assert.deepEqual(changesOf("delta", '[{"delete":{"n":7}},{"insert":{"n":8}}]'), [["~", "7 → 8"]]);
+  assert.deepEqual(changesOf("base", '[{"a":"","b":{"c":1}}]'), [["+", '∅ · {"c":1}']]);
+  for (const [type, text] of [["upstream", '"lost"'], ["gone", '{"reason":"x"}'], ["base", `["${"x".repeat(300_000)}"]`]]) assert.deepEqual(changesOf(type, text), []);
 });

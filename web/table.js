@@ -81,7 +81,7 @@ export class Table {
       this.element.scrollTop = 0;
       this.#soon();
     } }, column.name);
-    return el("th", { scope: "col", class: isNumeric(column) ? "number" : null, title: column.type }, button);
+    return el("th", { scope: "col", class: isNumeric(column) ? "number" : null, title: column.type }, button, el("small", {}, ` ${column.type}`));
   }
 
   #count() {
@@ -102,7 +102,7 @@ export class Table {
     const limit = matchMedia("(max-width: 600px)").matches ? CHARACTERS.maxOnPhone : CHARACTERS.max;
     let sum = 6;
     this.#columns.forEach((column, at) => {
-      let most = column.name.length + 3;
+      let most = column.name.length + column.type.length + 4;
       for (let index = 0; index < Math.min(SAMPLE, this.#rows.length); index += 1) most = Math.max(most, cell(this.#rows.at(index).row[column.name], column).length);
       const characters = Math.min(limit, Math.max(CHARACTERS.min, most)) + 2;
       widths[at].style.width = `${characters}ch`;

@@ -28,7 +28,9 @@ export class Timeline {
   #head = svg("circle", { class: "head", r: 4 });
   #rule = svg("line", { class: "rule", visibility: "hidden" });
   #hint = el("p", { class: "hint", hidden: true });
-  #svg = svg("svg", { role: "img", onpointermove: (event) => this.#point(event), onpointerleave: () => this.#unpoint() },
+  /** Where the reader points, in px of the window, or null. */
+  #pointed = null;
+  #svg = svg("svg", { role: "img", onpointermove: ({ clientX }) => this.#point(clientX), onpointerleave: () => this.#unpoint(), onpointercancel: () => this.#unpoint() },
     this.#grid, this.#axis, this.#area, this.#line, this.#running, this.#rule, this.#head);
   #observer = new ResizeObserver(([{ contentRect: { width, height } }]) => {
     this.#size = { width, height };
@@ -79,15 +81,16 @@ export class Timeline {
     this.#svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
     const path = (points) => points.map(({ at, count }, n) => `${n ? "L" : "M"}${x(at).toFixed(1)} ${y(count).toFixed(1)}`).join("");
     const last = this.#points.at(-1);
-    // The last minute is not over: its part of the line is drawn as unfinished.
+    // The last minute is not over, and is no fall: it stands by itself, as high as it has come.
     const done = this.#points.length > 1 ? this.#points.slice(0, -1) : this.#points;
     const bottom = y(0).toFixed(1);
     this.#area.setAttribute("d", `${path(done)}L${x(done.at(-1).at).toFixed(1)} ${bottom}L${x(done[0].at).toFixed(1)} ${bottom}Z`);
     this.#line.setAttribute("d", path(done));
-    this.#running.setAttribute("d", path([done.at(-1), last]));
+    this.#running.setAttribute("d", `M${x(last.at).toFixed(1)} ${bottom}V${y(last.count).toFixed(1)}`);
     this.#head.setAttribute("cx", x(last.at));
     this.#head.setAttribute("cy", y(last.count));
     this.#renderAxes(scales);
+    if (this.#pointed !== null) this.#point(this.#pointed);
     const peak = this.#points.reduce((best, point) => (point.count > best.count ? point : best));
     this.#svg.setAttribute("aria-label",
       `Edits per minute from ${minute(this.#points[0].at)} to ${minute(last.at)}: ` +
@@ -115,22 +118,24 @@ export class Timeline {
     this.#axis.replaceChildren(...ticks);
   }
 
-  #point(event) {
+  #point(clientX) {
+    this.#pointed = clientX;
     if (this.#points.length === 0 || this.#size.width < 80) return;
     const { x, y, first } = this.#scales();
     const box = this.#svg.getBoundingClientRect();
     const scale = (x(first + STEP_MS) - x(first)) || 1;
-    const index = Math.round((event.clientX - box.left - MARGIN.left) / scale);
+    const index = Math.round((clientX - box.left - MARGIN.left) / scale);
     const point = this.#points[Math.min(this.#points.length - 1, Math.max(0, index))];
     const at = x(point.at);
     for (const [name, value] of Object.entries({ x1: at, x2: at, y1: MARGIN.top, y2: y(0), visibility: "visible" })) this.#rule.setAttribute(name, value);
     this.#hint.hidden = false;
-    setText(this.#hint, `${minute(point.at)} · ${number(point.count)} edits`);
+    setText(this.#hint, `${minute(point.at)} · ${number(point.count)} edits${point === this.#points.at(-1) ? " so far" : ""}`);
     const shift = Math.min(Math.max(at, 60), this.#size.width - 60);
     this.#hint.style.transform = `translateX(calc(${shift}px - 50%))`;
   }
 
   #unpoint() {
+    this.#pointed = null;
     this.#rule.setAttribute("visibility", "hidden");
     this.#hint.hidden = true;
   }

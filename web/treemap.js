@@ -2,8 +2,11 @@
 import { arrange, el, setText } from "./dom.js";
 import { bytes, compact, number, toNumber } from "./values.js";
 
-/** Colours in style.css, .hue-0 to .hue-9; the last one is for all further groups. */
-const HUES = 10;
+/** Families with a colour of their own, .hue-0 to .hue-8 in style.css; all others have .hue-9. */
+const FAMILIES = ["Germanic", "Austroasiatic", "Romance", "Slavic", "Sinitic", "Koreanic", "Japonic", "Semitic", "Uralic"];
+const hueOf = (family) => (FAMILIES.includes(family) ? FAMILIES.indexOf(family) : FAMILIES.length);
+/** A member with less than this share of all has no tile of its own. */
+const SHARE_MIN = 0.004;
 
 /** How far from square the worst tile of a row is; 1 is square. */
 function worst(row, side, sum) {
@@ -41,7 +44,6 @@ function squarify(items, { x, y, width, height }) {
 
 export class Treemap {
   #tiles = new Map();
-  #hues = new Map();
   #map = el("ul", { class: "treemap" });
   #legend = el("ul", { class: "legend", "aria-hidden": "true" });
   #stream = null;
@@ -77,12 +79,15 @@ export class Treemap {
     this.#showLegend(groups);
   }
 
-  /** Families of languages, largest first, each with its languages, largest first. */
+  /** Families of languages, largest first, each with its languages, largest first; what is too small to see as one. */
   #groups() {
     const groups = new Map();
-    for (const row of this.#stream.rows()) {
+    const rows = this.#stream.rows().filter((row) => toNumber(row.edits) > 0);
+    const least = SHARE_MIN * rows.reduce((sum, row) => sum + toNumber(row.edits), 0);
+    const small = rows.filter((row) => toNumber(row.edits) < least);
+    const merged = small.length < 2 ? [] : [{ language: `${number(small.length)} others`, family: "other", edits: small.reduce((sum, row) => sum + toNumber(row.edits), 0) }];
+    for (const row of [...rows.filter((each) => merged.length === 0 || !small.includes(each)), ...merged]) {
       const weight = toNumber(row.edits);
-      if (weight <= 0) continue;
       const family = String(row.family ?? "other");
       const group = groups.get(family) ?? { name: family, weight: 0, members: [] };
       group.weight += weight;
@@ -91,10 +96,7 @@ export class Treemap {
     }
     const byWeight = (a, b) => b.weight - a.weight || (a.name < b.name ? -1 : 1);
     for (const group of groups.values()) group.members.sort(byWeight);
-    const sorted = [...groups.values()].sort(byWeight);
-    // A family keeps the colour it came with, whatever its rank becomes.
-    for (const { name } of sorted) if (!this.#hues.has(name)) this.#hues.set(name, Math.min(this.#hues.size, HUES - 1));
-    return sorted;
+    return [...groups.values()].sort(byWeight);
   }
 
   #tile() {
@@ -112,15 +114,15 @@ export class Treemap {
     setText(more, ` ${number(row.edits)} edits, ${row.family}${size}`);
     node.title = `${language} (${row.family}): ${number(row.edits)} edits${size}`;
     const room = width < 40 || height < 20 ? "none" : height < 40 ? "label" : width > 120 && height > 80 ? "large" : "both";
-    node.className = `hue-${this.#hues.get(String(row.family ?? "other"))} room-${room}`;
+    node.className = `hue-${hueOf(String(row.family ?? "other"))} room-${room}`;
     node.style.transform = `translate(${x.toFixed(1)}px, ${y.toFixed(1)}px)`;
     node.style.width = `${Math.max(0, width - 2).toFixed(1)}px`;
     node.style.height = `${Math.max(0, height - 2).toFixed(1)}px`;
   }
 
   #showLegend(groups) {
-    const own = groups.map(({ name }) => [name, this.#hues.get(name)]).filter(([, hue]) => hue < HUES - 1);
-    const entries = own.length < groups.length ? [...own, ["other", HUES - 1]] : own;
+    const own = groups.map(({ name }) => [name, hueOf(name)]).filter(([, hue]) => hue < FAMILIES.length);
+    const entries = own.length < groups.length ? [...own, ["other", FAMILIES.length]] : own;
     if (this.#legend.dataset.entries === entries.join()) return;
     this.#legend.dataset.entries = entries.join();
     this.#legend.replaceChildren(...entries.map(([name, hue]) => el("li", { class: `hue-${hue}` }, name)));

@@ -109,6 +109,8 @@ export class ViewPage extends Viewer {
     const { element } = this.#wire;
     element.hidden = !element.hidden;
     this.#parts.toggle.setAttribute("aria-expanded", String(!element.hidden));
+    // On a phone it is below the table.
+    if (!element.hidden) element.scrollIntoView({ block: "nearest" });
   }
 
   /** A base: the same table again, or another one if the view has other columns now. */

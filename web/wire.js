@@ -1,11 +1,14 @@
-// A stream as it comes over the wire, and how to read it elsewhere.
+// A stream as it comes: its rows with what happens to them, or the wire's own text, and how to read it elsewhere.
 import { copyButton, el, setText } from "./dom.js";
+import { changesOf } from "./rows.js";
 import { number } from "./values.js";
 
 /** Events kept in the document. */
 const EVENTS_MAX = 60;
 /** Characters of an event's data shown; a base may have millions. */
 const DATA_MAX = 600;
+/** Rows shown of an event. */
+const ROWS_MAX = 12;
 /** New events shown per frame; nobody reads more, and the page stays smooth. */
 const PER_FRAME_MAX = 8;
 /** So near its end a list counts as scrolled to the end, in px. */
@@ -18,17 +21,22 @@ export class Wire {
   #missed = 0;
   #asked = 0;
   #held = false;
+  #isRaw = false;
   #command = el("code");
   element;
 
   constructor() {
+    const raw = el("button", { type: "button", class: "quiet", "aria-pressed": "false", onclick: () => {
+      this.#isRaw = !this.#isRaw;
+      raw.setAttribute("aria-pressed", String(this.#isRaw));
+    } }, "Raw");
     const hold = el("button", { type: "button", class: "quiet", "aria-pressed": "false", onclick: () => {
       this.#held = !this.#held;
       hold.setAttribute("aria-pressed", String(this.#held));
     } }, "Hold");
     this.element = el("aside", { class: "wire", id: "wire", "aria-label": "The stream as it comes" },
       el("div", { class: "curl-line" }, this.#command, copyButton("Copy the curl command", () => this.#command.textContent)),
-      el("div", { class: "wire-tools" }, el("h3", {}, "Events as they come"), hold),
+      el("div", { class: "wire-tools" }, el("h3", {}, "Events as they come"), raw, hold),
       this.#scroll);
   }
 
@@ -62,7 +70,20 @@ export class Wire {
     if (follows) this.#scroll.scrollTop = this.#scroll.scrollHeight;
   }
 
-  #item({ type, data, lastEventId }) {
+  #item(event) {
+    if (this.#isRaw) return this.#rawItem(event);
+    const { type, data, lastEventId } = event;
+    const changes = changesOf(type, data);
+    const rest = changes.length - ROWS_MAX;
+    const kinds = { "+": "insert", "-": "delete", "~": "update" };
+    const words = changes.length > 0 ? `${number(changes.length)} ${changes.length === 1 ? "row" : "rows"}` : data === "[]" ? "nothing changed" : `${number(data.length)} characters`;
+    return el("li", { title: lastEventId },
+      el("b", {}, type), el("span", { class: "field" }, ` ${words}`),
+      ...changes.slice(0, ROWS_MAX).map(([sign, text]) => el("div", { class: kinds[sign] }, `${sign} ${text.slice(0, DATA_MAX)}`)),
+      ...(rest > 0 ? [el("div", { class: "field" }, `and ${number(rest)} more`)] : []));
+  }
+
+  #rawItem({ type, data, lastEventId }) {
     const rest = data.length - DATA_MAX;
     const shown = rest > 0 ? data.slice(0, DATA_MAX) : data;
     return el("li", {},

@@ -10,8 +10,11 @@ const TYPES = { ".html": "text/html", ".js": "text/javascript", ".css": "text/cs
 /** As src/http/page.rs has it. */
 const SERVED = { "viewcast.js": "viewcast.min.js" };
 
-/** Serves `pages` (path -> HTML text) and `folders` (path that ends with "/" -> folder), and counts what is passed on. */
-export async function startSite(gateway, { pages = {}, folders = {}, port = 0 } = {}) {
+/**
+ * Serves `pages` (path -> HTML text) and `folders` (path that ends with "/" -> folder), and counts what is passed on;
+ * all of it below `prefix`.
+ */
+export async function startSite(gateway, { pages = {}, folders = {}, port = 0, prefix = "" } = {}) {
   const passed = [];
   let isDown = false;
   const mounts = { "/assets/": WEB, ...folders };
@@ -27,9 +30,11 @@ export async function startSite(gateway, { pages = {}, folders = {}, port = 0 } 
     incoming.pipe(outgoing);
   };
   const server = createServer(async (incoming, response) => {
+    if (!incoming.url.startsWith(prefix)) return response.writeHead(404).end();
+    incoming.url = incoming.url.slice(prefix.length);
     const { pathname } = new URL(incoming.url, "http://site");
     if (Object.hasOwn(pages, pathname)) return response.writeHead(200, { "content-type": "text/html" }).end(`<!doctype html><link rel="icon" href="data:,">${pages[pathname]}`);
-    const mount = Object.keys(mounts).find((path) => pathname.startsWith(path));
+    const mount = pathname === "/" ? "/assets/" : Object.keys(mounts).find((path) => pathname.startsWith(path));
     if (mount === undefined) return pass(incoming, response);
     const name = pathname.slice(mount.length) || "index.html";
     try {
@@ -41,7 +46,7 @@ export async function startSite(gateway, { pages = {}, folders = {}, port = 0 } 
   });
   await new Promise((resolve) => server.listen(port, "127.0.0.1", resolve));
   return {
-    url: `http://127.0.0.1:${server.address().port}`,
+    url: `http://127.0.0.1:${server.address().port}${prefix}`,
     /** The paths that the gateway was asked for. */
     passed,
     /** Ends all connections, as a proxy that restarts does. */
