@@ -46,6 +46,15 @@ impl Access {
         }
     }
 
+    /// How rows that it was shown may be cached (RFC 9111): asked for anew each
+    /// time, and what a token's bearer sees, by nobody else.
+    pub fn caching(&self) -> &'static str {
+        match &self.0 {
+            Scope::Everything | Scope::NoView => "no-cache",
+            Scope::Granted(_) => "private, no-cache",
+        }
+    }
+
     /// What it sees of a view that has these rules, there or not.
     pub fn sees(&self, view: &str, rules: &[RowRule]) -> Result<Sees, HttpError> {
         if !self.may_see(view) {

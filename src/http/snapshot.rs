@@ -11,7 +11,9 @@ use std::time::Instant;
 
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::http::Method;
-use actix_web::http::header::{CACHE_CONTROL, ContentType, ETAG, EntityTag, Header, IfNoneMatch};
+use actix_web::http::header::{
+    CACHE_CONTROL, ContentType, ETAG, EntityTag, Header, HeaderValue, IfNoneMatch,
+};
 use actix_web::rt::time::timeout;
 use actix_web::web::{Bytes, Data};
 use actix_web::{HttpRequest, HttpResponse};
@@ -47,10 +49,13 @@ pub async fn snapshot(
 ) -> Result<HttpResponse, Refused> {
     let opened = open(&request, views.find(&name, &access)?)?;
     let local = opened.local;
-    match opened.choose {
-        None => Ok(whole(&request, &local, &gateway).await?),
-        Some(choose) => Ok(window(&request, &local, choose, &gateway).await?),
-    }
+    let mut response = match opened.choose {
+        None => whole(&request, &local, &gateway).await?,
+        Some(choose) => window(&request, &local, choose, &gateway).await?,
+    };
+    let caching = HeaderValue::from_static(access.caching());
+    response.headers_mut().insert(CACHE_CONTROL, caching);
+    Ok(response)
 }
 
 /// All rows.
@@ -126,7 +131,6 @@ async fn window(
 fn not_modified(position: Position) -> HttpResponse {
     HttpResponse::NotModified()
         .insert_header((ETAG, entity_tag(position)))
-        .insert_header((CACHE_CONTROL, "no-cache"))
         .finish()
 }
 
@@ -134,7 +138,6 @@ fn respond(position: Position, rows: impl MessageBody + 'static) -> HttpResponse
     HttpResponse::Ok()
         .insert_header(ContentType::json())
         .insert_header((ETAG, entity_tag(position)))
-        .insert_header((CACHE_CONTROL, "no-cache"))
         .body(rows)
 }
 

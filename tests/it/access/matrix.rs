@@ -95,7 +95,12 @@ fn check_way(gateway: &Gateway, way: Way, url: bool, key: (Algorithm, &str, &str
     let heard = way != Way::Query || url;
     let sees = |token: &str, view: &str| {
         let [rows, stream] = paths(view);
-        let rows = ask(gateway, &rows, way, token).status;
+        let rows = ask(gateway, &rows, way, token);
+        if rows.status == 200 {
+            let caching = rows.header("cache-control");
+            assert_eq!(caching.as_deref(), Some("private, no-cache"), "{told}");
+        }
+        let rows = rows.status;
         let stream = ask(gateway, &stream, way, token).status;
         // A name that ends like the default view's is answered alike.
         assert_eq!(rows == 200, stream == 200, "{told} {view}");
