@@ -164,7 +164,7 @@ impl Probe {
             }
             tail.held.reach.clock.set(time, now);
         }
-        tail.silence.found_well = tail.silence.found_well.saturating_add(1);
+        tail.silence.unexplained = tail.silence.unexplained.saturating_add(1);
         let is_settled = self.dialect != Some(Dialect::Tail) || tail.phase() != Phase::Streaming;
         if is_settled || tail.held.streams != self.stream {
             return None;

@@ -19,8 +19,9 @@ pub(super) struct Silence {
     pub asked: Instant,
     /// A probe is under way.
     pub is_probing: bool,
-    /// So many probes in a row found all well since the last byte.
-    pub found_well: u32,
+    /// So many probes in a row did not explain the silence since the last byte: they
+    /// found all well, or could not even begin.
+    pub unexplained: u32,
 }
 
 impl Silence {
@@ -34,7 +35,7 @@ impl Silence {
             due_since: now,
             asked: now,
             is_probing: false,
-            found_well: 0,
+            unexplained: 0,
         }
     }
 
@@ -58,7 +59,7 @@ impl Silence {
         if self.has_new_phase || self.has_received || is_backed_up {
             self.silent_since = now;
             self.due_since = now;
-            self.found_well = 0;
+            self.unexplained = 0;
         }
         self.has_new_phase = false;
         self.has_received = false;

@@ -267,7 +267,10 @@ impl ViewTail {
                 self.failed(error, now);
                 self.set_phase(Phase::Unstarted);
             }
-            Effect::StartProbe { .. } => self.probe_ended(),
+            Effect::StartProbe { .. } => {
+                self.silence.unexplained = self.silence.unexplained.saturating_add(1);
+                self.probe_ended();
+            }
             _ => {}
         }
     }

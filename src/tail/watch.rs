@@ -80,12 +80,12 @@ impl ViewTail {
             // What is asked meanwhile says nothing about the stream: only
             // whether the server lives, and the view.
             self.silence.due_since = now;
-            self.silence.found_well = 0;
+            self.silence.unexplained = 0;
         }
         let overdue = since(self.silence.due_since);
         let is_late = !streamed.is_old
             && !streamed.awaits_snapshot
-            && self.silence.found_well >= SILENT_PROBES_MAX;
+            && self.silence.unexplained >= SILENT_PROBES_MAX;
         if (is_late || streamed.is_old && streamed.has_unclosed_changes) && overdue >= timeout {
             // A snapshot may take long to compute; the changes after it may
             // not, since progress comes without them. An old server is silent

@@ -78,7 +78,7 @@ fn watch_gives_a_stream_up_that_is_silent_though_all_else_is_well() {
     for well in 1..=SILENT_PROBES_MAX {
         let effects = watch(&mut tail, &mut now, Duration::from_millis(10_200));
         assert!(!is_given_up(&effects), "{well} {effects:?}");
-        tail.silence.found_well = well;
+        tail.silence.unexplained = well;
         tail.probe_ended();
     }
     assert!(is_given_up(&watch(&mut tail, &mut now, WATCH_TICK)));
@@ -133,6 +133,30 @@ fn watch_starts_a_reader_again_that_no_thread_could_be_had_for() {
     // One outage, and one error of it in the log.
     let outage = tail.held.outage.as_ref();
     assert_eq!(outage.map(|it| it.report(now).attempts), Some(3));
+}
+
+#[test]
+fn watch_gives_a_silent_stream_up_that_no_probe_could_be_started_for() {
+    let mut now = Instant::now();
+    let error = TailError::Thread {
+        reason: "too many".to_owned(),
+    };
+    for (dialect, gives_up) in [(Dialect::Subscribe, true), (Dialect::Tail, false)] {
+        let mut tail = streaming(dialect, now);
+        let mut assembler = tail.held.assembler.take().unwrap();
+        for at in [5, 9] {
+            assembler.progress(Timestamp::new(at)).unwrap();
+        }
+        tail.held.assembler = Some(assembler);
+        let mut is_over = false;
+        for _ in 0..=SILENT_PROBES_MAX {
+            let effects = watch(&mut tail, &mut now, Duration::from_millis(10_200));
+            is_over |= is_given_up(&effects);
+            tail.not_started(&probe(), &error, now);
+        }
+        // An old server that is idle says nothing: that is no reason.
+        assert_eq!(is_over, gives_up, "{dialect:?}");
+    }
 }
 
 #[test]
