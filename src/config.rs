@@ -82,6 +82,8 @@ pub struct Config {
     pub catalog_interval: Duration,
     /// How to ask the upstream for a view's changes.
     pub dialect: Dialect,
+    /// What is shown, for people; the demo says so.
+    pub about: Option<String>,
 }
 
 /// What a demo runs with.
@@ -110,12 +112,12 @@ pub struct DemoConfig {
 
 impl DemoConfig {
     /// The configuration of the demo's gateway, once it is known where its
-    /// upstream is.
-    pub fn gateway(&self, upstream: Upstream) -> Config {
-        let gateway = self.gateway.clone();
+    /// upstream is and what it shows.
+    pub fn gateway(&self, upstream: Upstream, about: String) -> Config {
         Config {
             upstream,
-            ..gateway
+            about: Some(about),
+            ..self.gateway.clone()
         }
     }
 }
@@ -279,6 +281,7 @@ fn merge_common(
         reconnect_max: times?.reconnect_max,
         catalog_interval: times?.catalog_interval,
         dialect: dialect?,
+        about: None,
     })
 }
 

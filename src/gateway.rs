@@ -90,6 +90,7 @@ async fn serve(config: &Config) -> Result<(), GatewayError> {
         )),
         policy: Arc::clone(&policy),
         compress: config.compress,
+        about: config.about.as_deref().map(Arc::from),
         heartbeat: config.heartbeat,
     };
     let certificate = doors::certificate(config)?;

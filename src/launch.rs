@@ -92,7 +92,12 @@ mod with_demo {
         if config.only_upstream {
             return Ok(gateway::until_signal()?);
         }
-        let gateway = config.gateway(Upstream::at(stand_in.address()));
+        let about = format!(
+            "{} Look behind it: psql {}",
+            shown(config),
+            stand_in.upstream_url()
+        );
+        let gateway = config.gateway(Upstream::at(stand_in.address()), about);
         let outcome = gateway::run(&gateway);
         stand_in.stop();
         Ok(outcome?)
@@ -104,7 +109,7 @@ mod with_demo {
         // The views must be there before they are tailed: one that is not at
         // the first connection is an error that ends the program.
         let stop = Arc::new(AtomicBool::new(false));
-        let gateway = config.gateway(upstream.clone());
+        let gateway = config.gateway(upstream.clone(), shown(config));
         let connector = upstream.connector(gateway.session.clone());
         let connect = move || connector.connect().map_err(|error| error.report());
         demo::prepare(&connect, &stop)?;
@@ -120,6 +125,17 @@ mod with_demo {
         let outcome = gateway::run(&gateway);
         stop.store(true, Ordering::Relaxed);
         Ok(outcome?)
+    }
+
+    /// What there is to see, in words for the page.
+    fn shown(config: &DemoConfig) -> String {
+        match &config.live {
+            Some(url) => format!("Edits of Wikipedias, as they happen: {url}."),
+            None => format!(
+                "A recording of Wikipedia's edits of 12 September 2015, replayed at {} a second.",
+                config.rate
+            ),
+        }
     }
 
     fn options(config: &DemoConfig) -> Options {

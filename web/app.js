@@ -121,6 +121,11 @@ function showNotice() {
   byId("notice").hidden = text === "";
 }
 
+/** What this is, for who has found it. */
+function showAbout({ version, about }) {
+  setText(byId("about"), [about, version && `viewcast ${version}.`].filter(Boolean).join(" "));
+}
+
 async function askViews() {
   try {
     const response = await fetch("views", { headers: { accept: "application/json" }, signal: AbortSignal.timeout(ANSWER_MS) });
@@ -132,6 +137,7 @@ async function askViews() {
     // Below wherever the page is: a proxy may have put a path before it.
     views = answer.views.map((view) => ({ ...view, stream: `.${view.stream ?? `/${encodeURIComponent(view.name)}/stream`}`, columns: view.columns ?? [] }));
     answers = true;
+    showAbout(answer.gateway ?? {});
     addCharts();
     catalog.draw(views, now());
   } catch {

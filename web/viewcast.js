@@ -36,7 +36,7 @@ const REORDER_AFTER = 500;
 const CLOSED = 2;
 /** The option by which one view of several is fed: its source, and whom to tell that somebody reads it. */
 const FEED = Symbol();
-const PAGE_EVENTS = ["pagehide", "pageshow"];
+const PAGE_EVENTS = ["pagehide", "pageshow", "online"];
 /** Columns that need a prefix. */
 const PREFIXED = /^(last.?event.?id|access_token|view|select)$|\./i;
 
@@ -381,8 +381,8 @@ export class ViewStream extends EventTarget {
   /** A status that heartbeats do not end. */
   #held = null;
   #staleTimer; #reopenTimer; #lingerTimer; #failures = 0; #paused = false;
-  /** Whether the connection was made; how often one was made or let go of. */
-  #isOpen = false;
+  /** Whether the connection is made; what tries again once its time has come. */
+  #isOpen = false; #retry = null;
   /** No worker can be had; EventSource has failed, and fetch is to find out why. */
   #alone = false; #byFetch = false;
   /** Several views, in the order of the ids. */
@@ -636,6 +636,8 @@ export class ViewStream extends EventTarget {
     if (!globalThis.document || this.#page) return;
     let left = false;
     this.#page = ({ type }) => {
+      // A machine that wakes need not wait out what it waited for while it slept.
+      if (type === "online") return this.#retry?.();
       if (type === "pageshow" && left) this.resume();
       left = type === "pagehide" && !this.#paused;
       if (left) this.pause();
@@ -719,6 +721,7 @@ export class ViewStream extends EventTarget {
   #drop() {
     clearTimeout(this.#staleTimer);
     clearTimeout(this.#reopenTimer);
+    this.#retry = null;
     this.#source?.close();
     connections.delete(this.#source);
     this.#source = null;
@@ -805,7 +808,8 @@ export class ViewStream extends EventTarget {
     this.#drop();
     const ceiling = slowly ? REOPEN_MS_MAX : Math.min(REOPEN_MS_MAX, REOPEN_MS_MIN * 2 ** Math.min(this.#failures, 10));
     this.#failures += 1;
-    this.#reopenTimer = setTimeout(() => this.#open(resume), Math.max(wished, ceiling * (0.5 + Math.random() / 2)));
+    this.#retry = () => this.#open(resume);
+    this.#reopenTimer = setTimeout(this.#retry, Math.max(wished, ceiling * (0.5 + Math.random() / 2)));
     this.#holdProgram();
   }
 

@@ -212,6 +212,44 @@ test("until_is_a_timestamp_that_the_rows_have_reached", async () => {
   view.close();
 });
 
+test("page_that_is_online_again_tries_at_once_and_a_hidden_one_pauses", () => {
+  const page = new EventTarget();
+  const names = ["addEventListener", "removeEventListener"];
+  for (const name of names) globalThis[name] = page[name].bind(page);
+  globalThis.document = { baseURI: "http://gateway/somewhere/" };
+  try {
+    const view = new ViewStream("../v/stream", { EventSource: FakeEventSource });
+    assert.equal(latest().url, "http://gateway/v/stream");
+    latest().fail(true);
+    assert.equal(open(), 0);
+    page.dispatchEvent(new Event("online"));
+    assert.equal(open(), 1);
+    page.dispatchEvent(new Event("online"));
+    assert.equal(FakeEventSource.opened.length, 2, "one that is being made is left alone");
+    page.dispatchEvent(new Event("pagehide"));
+    assert.deepEqual([open(), view.reason], [0, "paused"]);
+    page.dispatchEvent(new Event("online"));
+    assert.equal(open(), 0);
+    page.dispatchEvent(new Event("pageshow"));
+    assert.equal(open(), 1);
+    view.close();
+    page.dispatchEvent(new Event("pageshow"));
+    assert.equal(open(), 0);
+    // An idle stream leaves nothing on the page.
+    const added = mock.method(globalThis, "addEventListener");
+    const removed = mock.method(globalThis, "removeEventListener");
+    const idle = lazy();
+    assert.equal(added.mock.callCount(), 0);
+    idle.subscribe(() => {})();
+    mock.timers.tick(LINGER_MS);
+    assert.equal(idle.status, "idle");
+    assert.deepEqual(removed.mock.calls.slice(-added.mock.callCount()).map(({ arguments: [type] }) => type), added.mock.calls.map(({ arguments: [type] }) => type));
+    assert.ok(added.mock.callCount() > 0);
+  } finally {
+    for (const name of [...names, "document"]) delete globalThis[name];
+  }
+});
+
 test("relative_address_without_a_document_throws", () => {
   assert.throws(() => new ViewStream("/v/stream", { EventSource: FakeEventSource }), TypeError);
   const view = new ViewStream("/v/stream", { EventSource: FakeEventSource, connect: "lazy" });

@@ -29,6 +29,8 @@ pub struct Gateway {
     pub proxies: Arc<TrustedProxies>,
     /// Whether streams are compressed for who accepts it.
     pub compress: bool,
+    /// What is shown, for people who do not know it.
+    pub about: Option<Arc<str>>,
     /// Silence after which a stream of several views says that nothing changed.
     pub heartbeat: Duration,
 }

@@ -1,4 +1,5 @@
-//! `GET /views`: what is known of each view, for who looks for one.
+//! `GET /views`: what is known of each view, for who looks for one, and of the
+//! gateway itself.
 
 use actix_web::HttpResponse;
 use actix_web::http::header::CACHE_CONTROL;
@@ -31,7 +32,11 @@ pub async fn views(gateway: Data<Gateway>, access: Access) -> HttpResponse {
         .collect();
     HttpResponse::Ok()
         .insert_header((CACHE_CONTROL, "no-store"))
-        .json(json!({ "views": views }))
+        .json(json!({ "views": views, "gateway": about(&gateway) }))
+}
+
+fn about(gateway: &Gateway) -> Value {
+    json!({ "version": env!("CARGO_PKG_VERSION"), "about": gateway.about.as_deref() })
 }
 
 fn describe(source: &Source, sees: &Sees, now_ms: u64) -> Value {
