@@ -123,7 +123,7 @@ function showNotice() {
 
 /** What this is, for who has found it. */
 function showAbout({ version, about }) {
-  setText(byId("about"), [about, version && `viewcast ${version}.`].filter(Boolean).join(" "));
+  setText(byId("about"), [about, version && `viewcast ${version}`].filter(Boolean).join(" · "));
 }
 
 async function askViews() {
@@ -163,14 +163,14 @@ function showConnection() {
   const status = worst();
   if (node.dataset.status === status) return;
   node.dataset.status = status;
-  setText(node, status === "failed" ? "no connection" : status);
-  announce({ live: "live", stale: "stale: the data is old", gone: "a view is gone", failed: "no connection: the data is old", connecting: "connecting" }[status]);
+  setText(node, status === "failed" ? "offline" : status);
+  announce({ live: "live", stale: "stale: the data is old", gone: "a view is gone", failed: "offline: the data is old", connecting: "connecting" }[status]);
   showTitle();
 }
 
 function showTitle() {
   const { status } = byId("connection").dataset;
-  const mark = { stale: "(stale) ", gone: "(gone) ", failed: "(no connection) " }[status] ?? "";
+  const mark = { stale: "(stale) ", gone: "(gone) ", failed: "(offline) " }[status] ?? "";
   document.title = `${mark}${viewPage === null ? "" : `${viewPage.view.name} · `}viewcast`;
 }
 

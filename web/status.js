@@ -29,7 +29,7 @@ export class StatusLine {
     const paused = reason === "paused";
     this.element.dataset.status = status;
     frame.classList.toggle("is-old", old && status !== "connecting");
-    const words = { connecting: old ? "reconnecting" : "connecting", failed: "no connection", stale: paused ? "paused" : "stale" };
+    const words = { connecting: old ? "reconnecting" : "connecting", failed: "offline", stale: paused ? "paused" : "stale" };
     setText(this.#state, word ?? words[status] ?? status);
     const time = position === null ? "" : `${old ? "as of " : ""}${clock(timestamp)}`;
     setText(this.#where, [time, (old || time === "") && reason && !paused ? reason : ""].filter(Boolean).join(" · "));

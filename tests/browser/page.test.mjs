@@ -43,7 +43,7 @@ test("charts_show_data_and_change", async () => {
   for (const view of CHARTS) await assertChanges(page, view);
   assert.match(await page.locator("#connection").innerText(), /live/);
   await until("events to be counted", () => page.locator("#events-per-second").innerText(), (text) => Number(text) > 0);
-  await until("what is shown to be said", () => page.locator("#about").innerText(), (text) => /^A recording of Wikipedia's edits of 12 September 2015, replayed at [\d.]+ a second\. Look behind it: psql postgres:\/\/\S+ viewcast \d+\.\d+\.\d+\.$/.test(text));
+  await until("what is shown to be said", () => page.locator("#about").innerText(), (text) => /^A recording of Wikipedia's edits of 12 September 2015, replayed at [\d.]+ a second\. Look behind it: psql postgres:\/\/\S+ · viewcast \d+\.\d+\.\d+$/.test(text));
   await until("the latency to be known", () => page.locator("#latency").innerText(), (text) => /^\d+ ms$|^\d+\.\d s$/.test(text));
   assert.deepEqual(faults, []);
   await close();

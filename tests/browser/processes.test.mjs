@@ -93,7 +93,7 @@ test("gateway_and_upstream_are_killed_and_come_back", async (t) => {
   await assertLives(page);
 
   await gateway.kill();
-  await says(page, "counter", /reconnecting\s*as of .*\d/);
+  await says(page, "counter", /(reconnecting|offline)\s*as of .*\d/);
   gateway = await startGateway(door, new URL(gateway.url).host);
   await assertLives(page);
 

@@ -65,7 +65,7 @@ test("gateway_killed_and_back_is_live_again_by_itself", async (t) => {
   await page.goto(gateway.url);
   await untilLive(page, "counter");
   await gateway.close();
-  await untilSays(page, "counter", /no connection\s*as of .*\d.* · no answer/);
+  await untilSays(page, "counter", /offline\s*as of .*\d.* · no answer/);
   gateway = await play(t, { tickMs: 200, port });
   await untilLive(page, "counter");
   await untilLive(page, "top10");
