@@ -53,6 +53,9 @@ async function assertRows(page, name, what = "view") {
 
 test("stream_that_cannot_be_had_says_why_within_a_second", async (t) => {
   const { page } = await open(t);
+  // Nobody listens there any more.
+  const closed = await startSite(gateway);
+  await closed.close();
   const errors = await page.evaluate(async (dead) => {
     const failure = (url, options) => new Promise((resolve) => {
       const view = new ViewStream(url, options);
@@ -65,7 +68,7 @@ test("stream_that_cannot_be_had_says_why_within_a_second", async (t) => {
       failure(dead),
       failure("/top10/stream", { token: () => { throw new Error("logged out"); } }),
     ]);
-  }, `http://127.0.0.1:9/top10/stream`);
+  }, `${closed.url}/top10/stream`);
   assert.deepEqual(errors.map(({ status, permanent }) => [status, permanent]), [[404, true], [200, true], [400, true], [0, false], [0, false]]);
   assert.match(errors[0].hint, /\S/, JSON.stringify(errors[0]));
   assert.match(errors[1].message, /text\/html/);

@@ -508,7 +508,7 @@ fn config_of_the_demo_needs_nothing() {
     assert!(demo.replay_into.is_none());
     assert_eq!(demo.tick, Duration::from_secs(1));
     let address = "127.0.0.1:5000".parse().expect("address");
-    let gateway = demo.gateway(config::upstream::Upstream::at(address));
+    let gateway = demo.gateway(config::upstream::Upstream::at(address), String::new());
     assert_eq!(
         gateway.upstream.to_string(),
         "postgres://materialize@127.0.0.1:5000/materialize"
