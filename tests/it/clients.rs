@@ -199,6 +199,16 @@ fn python_httpx_sse_agrees_with_the_snapshot() {
     }
 }
 
+/// The Python of docs/CLIENTS.md, as it stands there.
+#[test]
+fn python_follows_a_view_through_kills() {
+    let python = std::env::var_os("VIEWCAST_TEST_PYTHON")
+        .map_or_else(|| project("target/venv/bin/python"), PathBuf::from);
+    run(Command::new(&python)
+        .arg(project("tests/py/follow_view.py"))
+        .env("VIEWCAST_BIN", env!("CARGO_BIN_EXE_viewcast")));
+}
+
 /// The commands of the README, as they stand there.
 #[test]
 fn curl_prints_base_then_deltas() {
