@@ -8,6 +8,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::cli::settings::Setting;
 use crate::cli::settings::{demo, serve};
 use crate::cli::{Flags, StandIn, StandInDialect};
 use crate::connection::Session;
@@ -159,7 +160,7 @@ pub fn load_demo(
     environment: &dyn Environment,
 ) -> Result<DemoConfig, ConfigErrors> {
     let mut merge = Merge::new(flags, environment);
-    let replay_into = merge.upstream(serve::upstream, serve::password_file);
+    let replay_into = merge.upstream(serve::upstream, PASSWORD_SETTINGS);
     // Replaced by `DemoConfig::gateway`, the only way to this configuration.
     let upstream = Upstream::at(SocketAddr::from((
         [127, 0, 0, 1],
@@ -211,8 +212,11 @@ pub fn check(flags: &Flags, environment: &dyn Environment) -> Result<String, Con
     Ok(report::render(&entries))
 }
 
+/// What gives the upstream's password.
+const PASSWORD_SETTINGS: [Setting; 2] = [serve::password_file, serve::password_command];
+
 fn merge_serve(merge: &mut Merge<'_>) -> Option<Config> {
-    let upstream = merge.upstream(serve::upstream, serve::password_file);
+    let upstream = merge.upstream(serve::upstream, PASSWORD_SETTINGS);
     if let Some(None) = upstream {
         merge.missing(
             "upstream",

@@ -5,21 +5,30 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use postgres::config::{Host, LoadBalanceHosts, SslMode as Negotiated, SslNegotiation};
+use postgres::config::{
+    ChannelBinding, Host, LoadBalanceHosts, SslMode as Negotiated, SslNegotiation,
+};
 use postgres::{CancelToken, Client, Config, NoTls};
 
 use crate::limits::{CONNECT_TIMEOUT, KEEPALIVE_INTERVAL, KEEPALIVE_RETRIES};
 
 mod credentials;
+mod dial;
 mod error;
 mod line;
+mod login;
+mod scram;
 mod session;
 pub mod tls;
+mod wire;
 
-pub use credentials::{Credentials, Current};
+pub use credentials::{Credentials, Current, Passwords, ReadPasswords};
+use dial::Dialer;
 pub use error::{ConnectError, chain};
 pub use line::Line;
-use line::{Dialer, Way};
+use line::Way;
+use login::Login;
+use scram::SaltedPasswords;
 pub use session::Session;
 use tls::Tls;
 
@@ -31,7 +40,10 @@ pub struct Connector {
     hosts: Arc<[Config]>,
     shuffled: bool,
     credentials: Current,
+    /// What the passwords are read by before each connection.
+    reader: Option<Arc<dyn ReadPasswords>>,
     session: Session,
+    salted: Arc<SaltedPasswords>,
     /// Whether going on without TLS was said already.
     fell_back: Arc<AtomicBool>,
 }
@@ -45,9 +57,16 @@ impl Connector {
             hosts: (0..count).map(|at| of_host(config, at)).collect(),
             shuffled: config.get_load_balance_hosts() == LoadBalanceHosts::Random,
             credentials,
+            reader: None,
             session,
+            salted: Arc::default(),
             fell_back: Arc::default(),
         }
+    }
+
+    /// The connector with passwords that are read before each connection.
+    pub fn reading(self, reader: Option<Arc<dyn ReadPasswords>>) -> Self {
+        Connector { reader, ..self }
     }
 
     /// The connector with what its configuration leaves open filled in:
@@ -74,7 +93,13 @@ impl Connector {
 
     /// The same; it ends when the line is hung up.
     pub fn connect_on(&self, line: &Line) -> Result<Client, ConnectError> {
-        let credentials = self.credentials.get();
+        let credentials = match &self.reader {
+            Some(reader) => {
+                let read = self.credentials.read_by(reader.as_ref());
+                read.map_err(ConnectError::Password)?
+            }
+            None => self.credentials.get(),
+        };
         let mut order: Vec<(usize, &Config)> = self.hosts.iter().enumerate().collect();
         if self.shuffled {
             fastrand::shuffle(&mut order);
@@ -103,7 +128,7 @@ impl Connector {
     }
 
     fn connect_to(&self, host: &Config, tls: &Tls, line: &Line) -> Result<Client, postgres::Error> {
-        match dial(host, tls, line) {
+        match self.dial(host, tls, line) {
             Err(error) if tls.falls_back() && error::is_of_tls(&error) => {
                 let first = !self.fell_back.swap(true, Ordering::Relaxed);
                 let level = if first {
@@ -117,18 +142,51 @@ impl Connector {
                     place(host),
                     error::chain(&error)
                 );
-                dial(host.clone().ssl_mode(Negotiated::Disable), tls, line)
+                self.dial(host.clone().ssl_mode(Negotiated::Disable), tls, line)
             }
             outcome => outcome,
         }
     }
 
+    /// Connects to a host in a way that the line can end. The library lets nobody
+    /// near the socket where a host has no name: a local one, or one that is given
+    /// by its address alone. What hangs there hangs until the socket ends, and the
+    /// library logs in by itself.
+    fn dial(&self, host: &Config, tls: &Tls, line: &Line) -> Result<Client, postgres::Error> {
+        if !matches!(host.get_hosts().first(), Some(Host::Tcp(_))) {
+            line.set_way(None);
+            return match tls.maker() {
+                Some(maker) => host.connect(maker),
+                None => host.connect(NoTls),
+            };
+        }
+        let way = Way {
+            mode: host.get_ssl_mode(),
+            asks: host.get_ssl_negotiation() == SslNegotiation::Postgres,
+        };
+        line.set_way(Some(way));
+        let dialer = Dialer {
+            line: line.clone(),
+            tls: tls.connector(),
+            way,
+            login: Some(Login::of(host, &self.salted)),
+            limit: None,
+        };
+        // The library leaves the negotiation to the dialer by this alone, and
+        // the login has seen to its being bound.
+        let mut host = host.clone();
+        host.ssl_mode(Negotiated::Require)
+            .ssl_negotiation(SslNegotiation::Direct)
+            .channel_binding(ChannelBinding::Prefer)
+            .connect(dialer)
+    }
+
     /// Asks the server to end what a line's connection is doing. Says nothing about
     /// the outcome, since the server does not either.
     pub fn cancel(&self, token: &CancelToken, line: &Line) {
-        let maker = self.credentials.get().tls.maker();
-        let sent = match (line.dialer(), maker) {
-            (Some(dialer), tls) => token.cancel_query(Dialer { tls, ..dialer }),
+        let tls = self.credentials.get().tls.clone();
+        let sent = match (Dialer::beside(line, tls.connector()), tls.maker()) {
+            (Some(dialer), _) => token.cancel_query(dialer),
             // The token knows whether its connection is encrypted.
             (None, Some(maker)) => token.cancel_query(maker),
             (None, None) => token.cancel_query(NoTls),
@@ -137,35 +195,6 @@ impl Connector {
             log::debug!("cancelling a query failed: {}", error::chain(&error));
         }
     }
-}
-
-/// Connects to a host in a way that the line can end. The library lets nobody
-/// near the socket where a host has no name: a local one, or one that is given
-/// by its address alone. What hangs there hangs until the socket ends.
-fn dial(host: &Config, tls: &Tls, line: &Line) -> Result<Client, postgres::Error> {
-    if !matches!(host.get_hosts().first(), Some(Host::Tcp(_))) {
-        line.set_way(None);
-        return match tls.maker() {
-            Some(maker) => host.connect(maker),
-            None => host.connect(NoTls),
-        };
-    }
-    let way = Way {
-        mode: host.get_ssl_mode(),
-        asks: host.get_ssl_negotiation() == SslNegotiation::Postgres,
-    };
-    line.set_way(Some(way));
-    let dialer = Dialer {
-        line: line.clone(),
-        tls: tls.maker(),
-        way,
-        limit: None,
-    };
-    // The library leaves the negotiation to the dialer by this alone.
-    let mut host = host.clone();
-    host.ssl_mode(Negotiated::Require)
-        .ssl_negotiation(SslNegotiation::Direct)
-        .connect(dialer)
 }
 
 /// A connector without TLS or session settings.

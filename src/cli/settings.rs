@@ -97,9 +97,19 @@ settings! {
         /// upstream's address, this file, the variable PGPASSWORD, the password
         /// file that PGPASSFILE names (as libpq has it: host:port:database:
         /// user:password, read by its owner only), ~/.pgpass. Files are read
-        /// anew at SIGHUP, for the connections to come.
+        /// anew before each connection; what cannot be read leaves the last
+        /// password in force.
         /// Example: /run/secrets/materialize
         password_file: Option<String>, "FILE", DefaultValue::None;
+
+        /// Have this command print the upstream's password
+        ///
+        /// In place of password_file, for tokens that last an hour: it is run by
+        /// /bin/sh before connecting, and prints the password as one line of
+        /// text within 10 s. What it says on stderr when it fails is logged,
+        /// what it prints is not.
+        /// Example: vault read -field=token materialize/creds/viewcast
+        password_command: Option<String>, "COMMAND", DefaultValue::None;
 
         /// Compute what is streamed on this cluster
         ///

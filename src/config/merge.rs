@@ -131,7 +131,7 @@ impl<'e> Merge<'e> {
     pub fn upstream(
         &mut self,
         setting: Setting,
-        password_file: Setting,
+        [password_file, password_command]: [Setting; 2],
     ) -> Option<Option<Upstream>> {
         let given = match self.find(setting) {
             Found::Given(given) => given,
@@ -139,26 +139,40 @@ impl<'e> Merge<'e> {
             Found::Nothing => {
                 self.entry(setting, None, Place::Default(None), "");
                 self.optional(password_file, value::text())?;
+                self.optional(password_command, value::text())?;
                 return Some(None);
             }
         };
         let text = self.single(&given)?;
-        let file = self.given(password_file);
+        let (file, command) = (self.given(password_file), self.given(password_command));
+        if file.is_some() && command.is_some() {
+            self.together(
+                "password_file",
+                "password_command",
+                "One of them gives the password: leave the other out.",
+            );
+            return None;
+        }
         let upstream = Upstream::parse(&text, &given.place, self.environment)
-            .and_then(|upstream| password::complete(upstream, file, self.environment));
+            .and_then(|upstream| password::complete(upstream, file, command, self.environment));
         match upstream {
             Err(error) => {
                 self.errors.push(error);
                 None
             }
-            Ok(_) if matches!(self.find(password_file), Found::Spoilt) => None,
+            Ok(_) if self.is_spoilt(password_file) || self.is_spoilt(password_command) => None,
             Ok((upstream, note)) => {
                 let shown = value::toml_text(&upstream.to_string());
                 self.entry(setting, Some(shown), given.place, note);
                 self.optional(password_file, value::text());
+                self.optional(password_command, value::text());
                 Some(Some(upstream))
             }
         }
+    }
+
+    fn is_spoilt(&self, setting: Setting) -> bool {
+        matches!(self.find(setting), Found::Spoilt)
     }
 
     /// A setting of one value that may be left out: `Some(None)` if no layer

@@ -13,11 +13,13 @@ use super::upstream::{PasswordSource, Upstream};
 const MASKED: &str = ", its password is masked and nothing else gives one";
 
 /// The upstream with a password from the first place that gives one: the
-/// address, the file that `--password-file` gives, PGPASSWORD, the password file
-/// of libpq. Also what `check-config` notes about it.
+/// address, the file that `--password-file` gives or what `--password-command`
+/// prints, PGPASSWORD, the password file of libpq. Also what `check-config`
+/// notes about it.
 pub fn complete(
     mut upstream: Upstream,
     password_file: Option<Given>,
+    password_command: Option<Given>,
     environment: &dyn Environment,
 ) -> Result<(Upstream, &'static str), ConfigError> {
     if let Some(given) = password_file {
@@ -32,6 +34,11 @@ pub fn complete(
     }
     if upstream.has_password() {
         return Ok((upstream, ""));
+    }
+    if let Some(line) = password_command.and_then(|given| given.values.into_iter().next()) {
+        // It is not run before there is something to connect to.
+        upstream.set_password_command(&line);
+        return Ok((upstream, ", password from password_command"));
     }
     if let Some(password) = variable(environment, "PGPASSWORD") {
         let place = || Place::Environment("PGPASSWORD".into());

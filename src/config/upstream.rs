@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use postgres::config::{Host, SslNegotiation};
 
@@ -10,15 +11,17 @@ use super::environment::{Environment, variable};
 use super::error::ConfigError;
 use super::place::Place;
 use crate::connection::tls::Tls;
-use crate::connection::{Connector, Credentials, Current, Session};
+use crate::connection::{Connector, Credentials, Current, Passwords, ReadPasswords, Session};
 use crate::limits;
 
+mod command;
 pub mod files;
 mod parameters;
 mod renewal;
 mod shown;
 mod tls;
 
+use command::PasswordCommand;
 use parameters::value_of;
 
 /// What stands for a password wherever an address is shown. Read back, it is no
@@ -57,6 +60,8 @@ pub enum PasswordSource {
     File(PathBuf),
     /// A password file as libpq has it.
     Passfile(PathBuf),
+    /// A command that prints it.
+    Command(Arc<PasswordCommand>),
 }
 
 impl Upstream {
@@ -128,7 +133,11 @@ impl Upstream {
 
     /// What connects, with TLS and a session's settings.
     pub fn connector(&self, session: Session) -> Connector {
-        Connector::new(&self.config, self.credentials.clone(), session)
+        let reader: Option<Arc<dyn ReadPasswords>> = match self.source {
+            PasswordSource::Fixed => None,
+            _ => Some(Arc::new(self.passwords())),
+        };
+        Connector::new(&self.config, self.credentials.clone(), session).reading(reader)
     }
 
     /// Whether there is a password for every host.
@@ -149,6 +158,12 @@ impl Upstream {
         self.source = source;
     }
 
+    /// Takes the password of every host from what this command prints, each time
+    /// that one is needed.
+    pub fn set_password_command(&mut self, line: &str) {
+        self.source = PasswordSource::Command(Arc::new(PasswordCommand::new(line)));
+    }
+
     /// The password file that the address names, if it does.
     pub fn passfile(&self) -> Option<PathBuf> {
         self.parameter("passfile").map(PathBuf::from)
@@ -157,41 +172,40 @@ impl Upstream {
     /// Takes each host's password from the text of a password file; whether
     /// there was any.
     pub fn take_passwords(&mut self, text: &str, passfile: PathBuf) -> bool {
-        let passwords = self.passwords_in(text);
+        let passwords = passwords_in(&self.config, text);
         let found = passwords.iter().any(Option::is_some);
         self.put(passwords);
         self.source = PasswordSource::Passfile(passfile);
         found
     }
 
-    /// What a password file has for each host.
-    fn passwords_in(&self, passfile: &str) -> Vec<Option<Vec<u8>>> {
-        let user = self.config.get_user().unwrap_or_default();
-        let database = self.config.get_dbname().unwrap_or_default();
-        let ports = self.config.get_ports();
-        let hosts = self.config.get_hosts().iter().enumerate();
-        let found = hosts.map(|(at, host)| {
-            let host = match host {
-                Host::Tcp(host) => host.as_str(),
-                #[cfg(unix)]
-                Host::Unix(_) => "localhost",
-            };
-            let port = ports.get(at).or(ports.first()).copied();
-            let port = port.unwrap_or(limits::UPSTREAM_PORT_DEFAULT).to_string();
-            files::find(passfile, [host, &port, database, user]).map(String::into_bytes)
-        });
-        found.collect()
-    }
-
-    fn put(&self, passwords: Vec<Option<Vec<u8>>>) {
-        let tls = self.credentials.get().tls.clone();
-        self.credentials.replace(Credentials { passwords, tls });
+    fn put(&self, passwords: Passwords) {
+        self.credentials.replace_passwords(passwords);
     }
 
     /// The value of a parameter that the crate does not know.
     fn parameter(&self, key: &str) -> Option<&str> {
         value_of(&self.ours, key)
     }
+}
+
+/// What a password file has for each host.
+fn passwords_in(config: &postgres::Config, passfile: &str) -> Passwords {
+    let user = config.get_user().unwrap_or_default();
+    let database = config.get_dbname().unwrap_or_default();
+    let ports = config.get_ports();
+    let hosts = config.get_hosts().iter().enumerate();
+    let found = hosts.map(|(at, host)| {
+        let host = match host {
+            Host::Tcp(host) => host.as_str(),
+            #[cfg(unix)]
+            Host::Unix(_) => "localhost",
+        };
+        let port = ports.get(at).or(ports.first()).copied();
+        let port = port.unwrap_or(limits::UPSTREAM_PORT_DEFAULT).to_string();
+        files::find(passfile, [host, &port, database, user]).map(String::into_bytes)
+    });
+    found.collect()
 }
 
 /// The parameters as they are in force: of each the value that was given last,

@@ -7,12 +7,17 @@ use std::io;
 use postgres::error::SqlState;
 use rustls::{AlertDescription, CertificateError};
 
+use super::scram::ScramError;
+
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
     /// The address names no host.
     #[error("the upstream's address names no host")]
     NoHost,
+    /// Where the password comes from, it cannot be read.
+    #[error("the upstream's password cannot be read: {0}")]
+    Password(String),
     /// No connection to the only host.
     #[error("connecting to Materialize failed")]
     One(#[source] postgres::Error),
@@ -47,7 +52,7 @@ impl ConnectError {
 
     fn cause(&self) -> Option<&postgres::Error> {
         match self {
-            ConnectError::NoHost => None,
+            ConnectError::NoHost | ConnectError::Password(_) => None,
             ConnectError::One(source)
             | ConnectError::OfSeveral { source, .. }
             | ConnectError::Session { source, .. } => Some(source),
@@ -60,10 +65,20 @@ impl ConnectError {
         self.cause().is_some_and(is_refused_login)
     }
 
+    /// Whether there is no password to log in with.
+    pub fn is_without_password(&self) -> bool {
+        matches!(self, ConnectError::Password(_))
+    }
+
     /// Whether a server that is well has no room for one more connection.
     pub fn is_no_room(&self) -> bool {
         let code = self.cause().and_then(postgres::Error::code);
-        code == Some(&SqlState::TOO_MANY_CONNECTIONS)
+        // A Materialize says the second, what is in front of it the first.
+        let full = [
+            SqlState::TOO_MANY_CONNECTIONS,
+            SqlState::INSUFFICIENT_RESOURCES,
+        ];
+        code.is_some_and(|code| full.contains(code))
     }
 
     /// The error and its causes on one line, with what can be done about it.
@@ -73,6 +88,9 @@ impl ConnectError {
 
     /// What the operator can do.
     pub fn hint(&self) -> &'static str {
+        if let ConnectError::Password(_) = self {
+            return "Try what gives it as the gateway's user.";
+        }
         let Some(cause) = self.cause() else {
             return "Name at least one host.";
         };
@@ -81,25 +99,43 @@ impl ConnectError {
                 Materialize 0.27, and before it the search path is fixed.";
         }
         if is_password_missing(cause) {
-            return "The server asks for a password: give one by --password-file, PGPASSWORD or \
-                PGPASSFILE.";
+            return "The server asks for a password: give one by --password-file, \
+                --password-command, PGPASSWORD or PGPASSFILE.";
         }
         if is_refused_login(cause) {
             return "Check the user and the password; it is taken from the address, \
-                --password-file, PGPASSWORD or the password file of PGPASSFILE, the first that \
-                gives one.";
+                --password-file or --password-command, PGPASSWORD or the password file of \
+                PGPASSFILE, the first that gives one.";
         }
         if self.is_no_room() {
-            return "The server has as many connections as it allows: raise its max_connections, \
-                or let others go.";
+            return "The server has as many connections as it allows: raise its max_connections \
+                (ALTER SYSTEM SET max_connections), or let others go.";
         }
         if says(cause, "server does not support TLS") {
             return "The server has no TLS: sslmode=prefer goes on without, sslmode=disable does \
                 not ask.";
         }
-        match rustls_error(cause) {
+        if let Some(error) = cause_of::<ScramError>(cause) {
+            return hint_of_scram(error);
+        }
+        match cause_of(cause) {
             Some(error) => hint_of_tls(error),
             None => "Check the upstream's address and that it is up.",
+        }
+    }
+}
+
+fn hint_of_scram(error: &ScramError) -> &'static str {
+    match error {
+        ScramError::NoMechanism => "Here, SCRAM-SHA-256 is known, and passwords in the clear.",
+        ScramError::NoBinding => {
+            "Leave channel_binding=require out of the address, or use TLS and a server that binds."
+        }
+        ScramError::Iterations(_) => {
+            "Lower scram_iterations on the server, and set the role's password anew."
+        }
+        ScramError::Malformed | ScramError::Unproven | ScramError::Refused(_) => {
+            "Check that the address is that of the server you mean."
         }
     }
 }
@@ -164,11 +200,11 @@ fn says(error: &postgres::Error, text: &str) -> bool {
 
 /// Whether TLS is what failed.
 pub(super) fn is_of_tls(error: &postgres::Error) -> bool {
-    rustls_error(error).is_some() || error.to_string().contains("TLS handshake")
+    cause_of::<rustls::Error>(error).is_some() || error.to_string().contains("TLS handshake")
 }
 
-/// The error of TLS among the causes of an error.
-fn rustls_error(error: &postgres::Error) -> Option<&rustls::Error> {
+/// The error of a kind among the causes of an error.
+fn cause_of<E: Error + 'static>(error: &postgres::Error) -> Option<&E> {
     let mut cause = error.source();
     while let Some(error) = cause {
         if let Some(found) = error.downcast_ref() {

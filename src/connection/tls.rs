@@ -12,6 +12,7 @@ use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
 };
 use tokio_postgres_rustls::MakeRustlsConnect;
+use tokio_rustls::TlsConnector;
 
 /// How much TLS is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,7 +73,7 @@ pub enum TlsError {
 #[derive(Clone)]
 pub struct Tls {
     mode: SslMode,
-    maker: Option<MakeRustlsConnect>,
+    config: Option<Arc<ClientConfig>>,
 }
 
 impl fmt::Debug for Tls {
@@ -86,7 +87,7 @@ impl Tls {
     pub fn off() -> Self {
         Tls {
             mode: SslMode::Disable,
-            maker: None,
+            config: None,
         }
     }
 
@@ -121,8 +122,8 @@ impl Tls {
         if direct {
             config.alpn_protocols = vec![b"postgresql".to_vec()];
         }
-        let maker = Some(MakeRustlsConnect::new(config));
-        Ok(Tls { mode, maker })
+        let config = Some(Arc::new(config));
+        Ok(Tls { mode, config })
     }
 
     /// What is asked of the server.
@@ -134,9 +135,15 @@ impl Tls {
         }
     }
 
-    /// What makes the connections; `None` without TLS.
+    /// What makes the library's own connections; `None` without TLS.
     pub(super) fn maker(&self) -> Option<MakeRustlsConnect> {
-        self.maker.clone()
+        let config = self.config.as_ref()?;
+        Some(MakeRustlsConnect::new(ClientConfig::clone(config)))
+    }
+
+    /// What makes ours; `None` without TLS.
+    pub(super) fn connector(&self) -> Option<TlsConnector> {
+        self.config.clone().map(TlsConnector::from)
     }
 
     /// Whether a connection without TLS will do where it fails.

@@ -6,6 +6,31 @@ use std::time::Duration;
 /// machine trusts take some 200 KiB.
 pub const SECRET_FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
+/// How long the command that prints the upstream's password may take: one that
+/// asks another service for a token takes a second.
+pub const PASSWORD_COMMAND_MAX: Duration = Duration::from_secs(10);
+
+/// How long what it printed is used for further connections: many that are made
+/// at once run it once.
+pub const PASSWORD_COMMAND_FRESH: Duration = Duration::from_secs(1);
+
+/// How often it is looked whether it has ended.
+pub const PASSWORD_COMMAND_LOOK_EVERY: Duration = Duration::from_millis(10);
+
+/// Characters of what it said about its failure that are told, from the end.
+pub const PASSWORD_COMMAND_WORDS_MAX: usize = 400;
+
+/// Iterations of SCRAM-SHA-256 that a server may ask for: a Materialize asks for
+/// 600,000 unless told otherwise. So many take about a second, and a server that
+/// asks for more wants nothing but that.
+pub const SCRAM_ITERATIONS_MAX: u32 = 2_000_000;
+
+/// Salted passwords that are kept: one for each host, and those of before.
+pub const SALTED_PASSWORDS_MAX: usize = 8;
+
+/// Bytes of one message of a server before a session has begun.
+pub const LOGIN_MESSAGE_BYTES_MAX: usize = 64 * 1024;
+
 /// Schemas of a search path: nobody looks through more by name.
 pub const SCHEMAS_MAX: usize = 64;
 

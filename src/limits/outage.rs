@@ -14,8 +14,13 @@ pub const OUTAGE_LOG_MAX: Duration = Duration::from_secs(3_600);
 pub const OUTAGE_ERRORS_MAX: usize = 16;
 
 /// How many times the longest wait between two attempts a view that is too
-/// large waits: each attempt reads as much of it as the gateway may hold.
+/// large for the gateway or for its server waits: each attempt reads as much of
+/// it as either may hold.
 pub const TOO_LARGE_WAITS: u32 = 10;
+
+/// The same for a view that cannot be computed, or may not be read: each attempt
+/// computes it anew, and people mend it, who may wait for half a minute.
+pub const AT_FAULT_WAITS: u32 = 3;
 
 /// Milliseconds ahead of the upstream's time at which a resumed view is known
 /// to be what it was; steady progress is about a second from it.

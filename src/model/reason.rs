@@ -10,6 +10,8 @@ pub enum Cause {
     Unreachable,
     /// Connected, and not let in.
     LoginRefused,
+    /// The gateway has no password: what gives it has failed.
+    NoPassword,
     /// As many connections as it allows, or out of memory or disk.
     NoRoom,
     /// The role lacks a privilege.
@@ -44,9 +46,10 @@ pub enum Cause {
 
 impl Cause {
     /// All of them.
-    pub const ALL: [Cause; 17] = [
+    pub const ALL: [Cause; 18] = [
         Cause::Unreachable,
         Cause::LoginRefused,
+        Cause::NoPassword,
         Cause::NoRoom,
         Cause::Denied,
         Cause::Evaluation,
@@ -69,6 +72,7 @@ impl Cause {
         match self {
             Cause::Unreachable => "unreachable",
             Cause::LoginRefused => "login_refused",
+            Cause::NoPassword => "no_password",
             Cause::NoRoom => "no_room",
             Cause::Denied => "denied",
             Cause::Evaluation => "evaluation_error",
@@ -92,6 +96,7 @@ impl Cause {
         match self {
             Cause::Unreachable => "the upstream cannot be reached",
             Cause::LoginRefused => "the upstream refuses the login of the gateway's role",
+            Cause::NoPassword => "the gateway's password for the upstream cannot be read",
             Cause::NoRoom => "the upstream has no room for another connection or query",
             Cause::Denied => {
                 "permission denied: the gateway's role lacks a privilege on the view, its schema \

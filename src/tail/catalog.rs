@@ -9,6 +9,7 @@ mod exchange;
 mod patience;
 mod pattern_views;
 mod readable;
+mod result_limit;
 mod round;
 mod watch;
 

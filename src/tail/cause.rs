@@ -43,6 +43,9 @@ fn of_connecting(error: &ConnectFailure) -> Reason {
     if error.is_refused_login {
         return with_code(Cause::LoginRefused, said);
     }
+    if error.is_without_password {
+        return Cause::NoPassword.into();
+    }
     match said {
         Some(_) if error.is_no_room => with_code(Cause::NoRoom, said),
         Some(answer) => of_answer(&error.failure, answer),

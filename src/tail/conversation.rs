@@ -116,6 +116,8 @@ pub enum Question {
     },
     /// Whether the role may read a relation.
     Readable(ViewName),
+    /// How large a result may be there.
+    ResultLimit,
 }
 
 /// The answer to a question.
@@ -141,6 +143,9 @@ pub enum Answer {
     Relations(Vec<ViewName>),
     /// To `Question::Readable`: it may.
     Readable,
+    /// To `Question::ResultLimit`: its setting, in its words; `None` if it has
+    /// none.
+    ResultLimit(Option<String>),
 }
 
 /// The error of an answer that answers something else.

@@ -12,31 +12,34 @@ pub(super) enum End {
     Complete,
     /// The view looks constant; a second look decides.
     LooksConstant,
-    /// The view's history is not readable yet, or the view may be gone: the
+    /// The view's history is not readable yet, or the view may be another: the
     /// next connection tells, and until then there is nothing to be told.
     NotReadable(TailError),
+    /// The server has said why, and it may be that the view is not there any
+    /// more: only the catalog tells.
+    Unexplained(TailError),
     /// All else.
     Failed(TailError),
 }
 
 impl End {
     /// What it means that a snapshot was refused.
-    pub fn refused(failure: Failure, is_by_id: bool) -> Self {
-        if is_by_id && failure.says_no_id() {
-            // Dropped since it was asked for.
-            return End::NotReadable(TailError::Replaced);
+    pub fn refused(failure: Failure) -> Self {
+        if failure.says_not_readable() {
+            return End::NotReadable(TailError::Refused(failure));
         }
-        match failure.says_not_readable() {
-            true => End::NotReadable(TailError::Refused(failure)),
-            false => End::Failed(TailError::Refused(failure)),
-        }
+        Self::by_the_server(failure.may_be_of_the_view(), TailError::Refused(failure))
     }
 
     /// What it means that a COPY broke.
     pub fn broke(failure: Failure) -> Self {
-        match failure.says_dropped() {
-            true => End::NotReadable(TailError::Stream(failure)),
-            false => End::Failed(TailError::Stream(failure)),
+        Self::by_the_server(failure.may_be_of_the_view(), TailError::Stream(failure))
+    }
+
+    fn by_the_server(may_be_of_the_view: bool, error: TailError) -> Self {
+        match may_be_of_the_view {
+            true => End::Unexplained(error),
+            false => End::Failed(error),
         }
     }
 }

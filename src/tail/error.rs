@@ -4,6 +4,7 @@ use std::error::Error as _;
 use std::fmt::Write as _;
 
 use crate::model::position::Timestamp;
+use crate::model::reason::Cause;
 
 use super::assembler::AssemblerError;
 use super::dialect::DialectError;
@@ -154,6 +155,11 @@ impl TailError {
             ),
             error if error.is_denied() => Some(
                 "Grant the role SELECT on it, and USAGE on its schema and on the cluster."
+                    .to_string(),
+            ),
+            error if error.reason().cause == Cause::ResultTooLarge => Some(
+                "Raise max_result_size there (ALTER SYSTEM SET max_result_size), or stream a \
+                smaller view."
                     .to_string(),
             ),
             TailError::Refused(failure) if failure.says_replica() => {

@@ -7,6 +7,10 @@ use std::fmt;
 pub(super) const INSUFFICIENT_PRIVILEGE: &str = "42501";
 /// SQLSTATE of a statement that the server cannot parse.
 const SYNTAX_ERROR: &str = "42601";
+/// SQLSTATE of an object that is not there (any more).
+const UNDEFINED_OBJECT: &str = "42704";
+/// SQLSTATE class of values that cannot be computed with.
+const DATA_EXCEPTION: &str = "22";
 /// SQLSTATE classes of failures that have nothing to do with what was asked:
 /// connections, resources, operators, the system.
 const NOT_ITS_FAULT: [&str; 4] = ["08", "53", "57", "58"];
@@ -107,18 +111,18 @@ impl Failure {
         message.contains("requested as_of") && message.contains("not >= since")
     }
 
-    /// Whether the server ended the stream of a view because that was dropped,
-    /// or what it is made of.
-    pub fn says_dropped(&self) -> bool {
-        let message = self.message();
-        // The words of 26.17, and those of 26.35.
-        message.starts_with("subscribe has been terminated because")
-            || message.starts_with("relation ") && message.ends_with(" was dropped")
+    /// Whether the reason may be that the view is not there any more: it was
+    /// sent by the server, and its code does not exclude that. Dropped is told
+    /// by a code of its own in some versions and by the one of nearly every
+    /// error in others.
+    pub fn may_be_of_the_view(&self) -> bool {
+        let class = self.code().get(..2).unwrap_or_default();
+        self.answer.is_some() && class != DATA_EXCEPTION && !NOT_ITS_FAULT.contains(&class)
     }
 
-    /// Whether the server knows no object of the id that was asked for.
-    pub fn says_no_id(&self) -> bool {
-        self.message().starts_with("invalid id")
+    /// Whether the server says that some object is not there any more.
+    pub fn is_undefined_object(&self) -> bool {
+        self.code() == UNDEFINED_OBJECT
     }
 
     /// Whether the server wants to know which replica is meant: each has its
@@ -147,6 +151,8 @@ pub struct ConnectFailure {
     pub is_refused_login: bool,
     /// A server that is well has no room for one more connection.
     pub is_no_room: bool,
+    /// There is no password to log in with: what gives it has failed.
+    pub is_without_password: bool,
 }
 
 impl fmt::Display for ConnectFailure {

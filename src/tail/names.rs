@@ -28,6 +28,13 @@ pub struct Item {
     pub schema_id: String,
     /// Empty if the catalog does not say.
     pub kind: String,
+    /// Its first id: a view whose definition was replaced (`APPLY REPLACEMENT`)
+    /// has the other one's id from then on, and is the same view. Empty if the
+    /// catalog does not say.
+    pub first_id: String,
+    /// Names and types of its columns, in order. Empty if the catalog does not
+    /// say.
+    pub columns: Vec<(String, String)>,
 }
 
 /// A schema of the catalog.
@@ -65,20 +72,46 @@ pub struct Meaning {
     pub ids: Vec<String>,
     /// The parts of the one object's full name, where the catalog tells them.
     pub place: Option<Vec<String>>,
+    /// The first id of the one object, where the catalog tells.
+    pub first_id: Option<String>,
+    /// Names and types of the one object's columns, where the catalog tells.
+    pub columns: Option<Vec<(String, String)>>,
 }
 
 impl Meaning {
-    /// Whether both stand for the same object, or leave the same open.
+    /// Whether both stand for the same object with the same columns, or leave the
+    /// same open.
     pub fn is_same(&self, other: &Meaning) -> bool {
-        self.ids == other.ids && self.place.is_some() == other.place.is_some()
+        let has_same_columns = match (&self.columns, &other.columns) {
+            (Some(one), Some(other)) => one == other,
+            // A catalog that does not tell this time says nothing against it.
+            _ => true,
+        };
+        let has_place = self.place.is_some() == other.place.is_some();
+        self.ids == other.ids && has_place && has_same_columns
+    }
+
+    /// The id of the one object.
+    pub fn id(&self) -> Option<&str> {
+        match self.ids.as_slice() {
+            [id] => Some(id),
+            _ => None,
+        }
+    }
+
+    /// What tells the view from others, equal in every gateway: an id, or a
+    /// fingerprint of several.
+    pub fn lineage(&self) -> String {
+        match &self.first_id {
+            Some(first) => first.clone(),
+            None => self.ids.join(","),
+        }
     }
 
     /// The object by its id, as newer servers take it; `given` are the parts of
     /// the name that it was found by. None unless it is one object.
     pub fn by_id(&self, given: &[String]) -> Option<String> {
-        let [id] = self.ids.as_slice() else {
-            return None;
-        };
+        let id = self.id()?;
         let is_plain = |c: char| c.is_ascii_alphanumeric();
         if id.is_empty() || !id.chars().all(is_plain) {
             return None;
@@ -107,12 +140,17 @@ impl Facts {
             return Some(Meaning {
                 ids: vec![item.id.clone()],
                 place: Some(self.place(item, schema)),
+                first_id: Some(item.first_id.clone()).filter(|id| !id.is_empty()),
+                columns: Some(item.columns.clone()).filter(|columns| !columns.is_empty()),
             });
         }
         let left = found.map_or(candidates, |(_, items)| items);
         let mut ids: Vec<_> = left.into_iter().map(|item| item.id.clone()).collect();
         ids.sort();
-        Some(Meaning { ids, place: None })
+        Some(Meaning {
+            ids,
+            ..Meaning::default()
+        })
     }
 
     /// The first schema that the name is looked for in and that has some of the

@@ -52,7 +52,7 @@ impl Found {
     pub fn new(view: &TailView, object: Object, environment: &str) -> Result<Self, TailError> {
         let what = match (&view.query, &object.meaning) {
             (Some(query), _) => query.clone(),
-            (None, Some(meaning)) => meaning.ids.join(","),
+            (None, Some(meaning)) => meaning.lineage(),
             // Only the columns tell incarnations apart then.
             (None, None) => String::new(),
         };

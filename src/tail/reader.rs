@@ -8,10 +8,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::limits::{
-    BACKOFF_RESET_AFTER, NOT_READABLE_RETRIES_MAX, NOT_READABLE_WAIT, TOO_LARGE_WAITS,
+    AT_FAULT_WAITS, BACKOFF_RESET_AFTER, NOT_READABLE_RETRIES_MAX, NOT_READABLE_WAIT,
+    TOO_LARGE_WAITS,
 };
 
-use crate::model::reason::Why;
+use crate::model::reason::{Cause, Why};
 
 use super::backoff;
 use super::conversation::{Answer, Over, Question, Reply, Request, mismatch};
@@ -62,6 +63,9 @@ enum State {
     Streaming(Box<Streaming>),
     /// For what tells why the COPY has ended.
     Ending(Ending),
+    /// For what the view is, since the server has ended or refused the COPY
+    /// with an error that may be about the view.
+    Broken(TailError),
     /// For the time of the next connection.
     Pausing(Instant),
     /// For nothing.
@@ -99,6 +103,11 @@ impl Reader {
         let state = mem::replace(&mut self.state, State::Over);
         match self.step(tail, state, reply, now) {
             Ok((state, request)) => {
+                self.state = state;
+                request
+            }
+            Err(End::Unexplained(error)) => {
+                let (state, request) = look_into(tail, error, now);
                 self.state = state;
                 request
             }
@@ -159,6 +168,10 @@ impl Reader {
                 let request = Request::Ask(Question::Describe(view));
                 Ok((State::Ending(ending), request))
             }
+            (State::Broken(error), Reply::Answered(answer)) => match answer {
+                Err(TailError::UnknownView { name, near }) => self.missing(tail, name, near, now),
+                answer => Err(ending::explained(tail, error, answer)),
+            },
             (State::Ending(ending), Reply::Answered(answer)) => {
                 let (ending, question) = ending.next(tail, answer, now)?;
                 Ok((State::Ending(ending), Request::Ask(question)))
@@ -216,6 +229,12 @@ impl Reader {
         now: Instant,
     ) -> (State, Request) {
         let meaning = found.object.meaning.clone();
+        let id = meaning.as_ref().and_then(Meaning::id);
+        if id.is_some() && tail.known.object().is_some_and(|known| id != Some(known)) {
+            // The same view by another definition: at the time that was told
+            // last, this object may show what nobody was told.
+            tail.held.must_snapshot = true;
+        }
         tail.known.set(self.generation, meaning, now);
         started(Starting::begin(tail, dialect, found, became, now))
     }
@@ -236,7 +255,7 @@ impl Reader {
                 return request;
             }
             End::NotReadable(error) => (error, self.not_readable < NOT_READABLE_RETRIES_MAX),
-            End::Failed(error) => (error, false),
+            End::Failed(error) | End::Unexplained(error) => (error, false),
         };
         tail.set_phase(Phase::Waiting);
         let wait = if is_early {
@@ -282,6 +301,13 @@ impl Reader {
             return None;
         }
         let failures = tail.held.failures;
+        // What comes of the view itself is mended by people, if at all.
+        let waits = match error.reason().cause {
+            Cause::ResultTooLarge => TOO_LARGE_WAITS,
+            Cause::Evaluation | Cause::Denied => AT_FAULT_WAITS,
+            _ => 1,
+        };
+        let longest = longest.saturating_mul(waits);
         Some(backoff::wait(failures, longest, tail.chance()))
     }
 }
@@ -294,6 +320,16 @@ fn started(started: Started) -> (State, Request) {
         }
         Started::Streaming(streaming) => (State::Streaming(streaming), Request::Read),
     }
+}
+
+/// The server has ended or refused the COPY: whether the view is still there,
+/// only the catalog tells; codes and words differ between versions.
+fn look_into(tail: &mut ViewTail, error: TailError, now: Instant) -> (State, Request) {
+    if tail.held.is_current && tail.held.assembler.is_some() {
+        tail.interrupted(now);
+    }
+    let question = Question::Describe(Arc::clone(tail.view()));
+    (State::Broken(error), Request::Ask(question))
 }
 
 /// Asks what the view is, if a server of this dialect can stream it.

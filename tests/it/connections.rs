@@ -6,6 +6,9 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
 use crate::support::gateway::{Gateway, PATIENCE, Process};
@@ -238,9 +241,8 @@ fn guarded(auth: Auth) -> Materialize {
 
 /// Runs a gateway with every log line there is until it is ready, or has told
 /// that it is not let in; its log.
-fn log_in(server: &Materialize, variables: &[(&str, &str)], extra: &[&str]) -> (bool, String) {
-    let url = server.url();
-    let mut arguments = vec!["--upstream", &url, "--view", "v", "--listen", "127.0.0.1:0"];
+fn log_in(url: &str, variables: &[(&str, &str)], extra: &[&str]) -> (bool, String) {
+    let mut arguments = vec!["--upstream", url, "--view", "v", "--listen", "127.0.0.1:0"];
     arguments.extend(extra);
     let mut all = vec![("RUST_LOG", "trace")];
     all.extend(variables);
@@ -263,19 +265,97 @@ fn log_in(server: &Materialize, variables: &[(&str, &str)], extra: &[&str]) -> (
 fn password_of_each_kind_lets_in_only_if_it_is_right_and_is_never_logged() {
     for auth in [Auth::Cleartext, Auth::Md5, Auth::Scram] {
         let server = guarded(auth);
-        let (is_in, log) = log_in(&server, &[("PGPASSWORD", PASSWORD)], &[]);
+        let (is_in, log) = log_in(&server.url(), &[("PGPASSWORD", PASSWORD)], &[]);
         assert!(is_in, "{auth:?}: {log}");
         assert!(!log.contains("hunter2"), "{auth:?}: {log}");
-        let (is_in, log) = log_in(&server, &[("PGPASSWORD", "wrong-swordfish")], &[]);
+        let (is_in, log) = log_in(&server.url(), &[("PGPASSWORD", "wrong-swordfish")], &[]);
         assert!(!is_in, "{auth:?}");
         assert!(log.contains("password authentication failed"), "{log}");
         assert!(log.contains("Check the user and the password"), "{log}");
         assert!(!log.contains("swordfish"), "{auth:?}: {log}");
-        let (is_in, log) = log_in(&server, &[], &[]);
+        let (is_in, log) = log_in(&server.url(), &[], &[]);
         assert!(
             !is_in && log.contains("The server asks for a password"),
             "{log}"
         );
+    }
+}
+
+/// A Materialize asks for 600,000 unless told otherwise; what a hostile server
+/// asks for is not computed.
+#[test]
+fn scram_of_as_many_iterations_as_a_server_means_is_answered() {
+    let right = [("PGPASSWORD", PASSWORD)];
+    let server = guarded(Auth::ScramOf(600_000));
+    let (is_in, log) = log_in(&server.url(), &right, &[]);
+    assert!(is_in, "{log}");
+    assert!(!log.contains("hunter2"), "{log}");
+    let (is_in, log) = log_in(&server.url(), &[("PGPASSWORD", "wrong")], &[]);
+    assert!(
+        !is_in && log.contains("password authentication failed"),
+        "{log}"
+    );
+    let server = guarded(Auth::ScramOf(2_000_001));
+    let (is_in, log) = log_in(&server.url(), &right, &[]);
+    assert!(
+        !is_in && log.contains("asks for 2000001 iterations"),
+        "{log}"
+    );
+    assert!(log.contains("Lower scram_iterations"), "{log}");
+}
+
+/// With TLS the login is bound to the server's certificate: who sits in between
+/// with another one is not let through.
+#[test]
+fn scram_is_bound_to_the_servers_certificate() {
+    let ca = Authority::new("one");
+    let signed = ca.sign(&["localhost", "127.0.0.1"], false);
+    let der = CertificateDer::from_pem_slice(signed.pem.as_bytes()).expect("PEM");
+    let hash: [u8; 32] = Sha256::digest(&der).into();
+    let mut other = hash;
+    other[7] ^= 1;
+    let right = [("PGPASSWORD", PASSWORD)];
+    for (auth, parameters, is_let_in, words) in [
+        (Auth::ScramBound(hash), "sslmode=require", true, ""),
+        (
+            Auth::ScramBound(other),
+            "sslmode=require",
+            false,
+            "authentication failed",
+        ),
+        // Without it nothing is bound.
+        (Auth::ScramBound(hash), "sslmode=disable", true, ""),
+        (
+            Auth::ScramBound(other),
+            "sslmode=require&channel_binding=disable",
+            true,
+            "",
+        ),
+        (
+            Auth::ScramBound(hash),
+            "sslmode=require&channel_binding=require",
+            true,
+            "",
+        ),
+        (
+            Auth::Scram,
+            "sslmode=require&channel_binding=require",
+            false,
+            "does not bind the login",
+        ),
+        // The password itself is not sent either.
+        (
+            Auth::Cleartext,
+            "sslmode=require&channel_binding=require",
+            false,
+            "does not bind the login",
+        ),
+    ] {
+        let server = guarded(auth);
+        let front = Front::start(server.address(), Some(server_config(&signed, None)));
+        let (is_in, log) = log_in(&front.url(parameters), &right, &[]);
+        assert_eq!(is_in, is_let_in, "{auth:?} {parameters}: {log}");
+        assert!(log.contains(words), "{auth:?} {parameters}: {log}");
     }
 }
 
@@ -327,7 +407,7 @@ fn password_comes_from_the_first_place_that_gives_one() {
             true,
         ),
     ] {
-        let (is_in, log) = log_in(&server, &variables, &extra);
+        let (is_in, log) = log_in(&server.url(), &variables, &extra);
         assert_eq!(is_in, expected, "{variables:?} {extra:?}: {log}");
         assert!(!log.contains("hunter2"), "{log}");
     }

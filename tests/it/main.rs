@@ -45,6 +45,7 @@ mod joint;
 mod limits;
 mod metrics;
 mod moved;
+mod operators;
 mod oracle;
 mod outlet;
 mod packed;

@@ -2,12 +2,14 @@
 //! has certificate, keys and passwords read anew.
 
 use std::path::Path;
+use std::time::Instant;
 
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 use serde_json::json;
 
-use crate::support::gateway::{Gateway, Process};
+use crate::support::follower::Follower;
+use crate::support::gateway::{Gateway, PATIENCE, Process};
 use crate::support::http::request;
 use crate::support::materialize::{Auth, Generation, Materialize, row};
 use crate::support::sse::Stream;
@@ -141,6 +143,105 @@ fn sighup_reads_the_password_anew_for_the_next_connection() {
         let log = gateway.process.log().join("\n");
         assert!(!log.contains("first") && !log.contains("second"), "{log}");
     }
+}
+
+/// A server that asks for a password, with a view of a row.
+fn guarded(password: &str) -> Materialize {
+    let server = Materialize::start(Generation::Modern);
+    server.create_view("v", &[("n", "integer")]);
+    server.commit("v", vec![(row(["0"]), 1)]);
+    server.require_password(Auth::Cleartext, password);
+    server
+}
+
+/// What `/readyz` says of the view.
+fn reason(gateway: &Gateway, list: &str) -> String {
+    let body = request(gateway.address, "GET", "/readyz", &[]).json();
+    body[list][0]["reason"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned()
+}
+
+/// A token that lasts an hour: what is held is not lost by a login that is
+/// refused, and the next one that is given is taken without a signal.
+#[test]
+fn password_that_changes_is_taken_for_the_next_connection() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = write_secret(&folder, "token", "hush-one")
+        .display()
+        .to_string();
+    let printed = format!("cat '{file}'");
+    for given in [["--password-file", &file], ["--password-command", &printed]] {
+        write_secret(&folder, "token", "hush-one");
+        let server = guarded("hush-one");
+        let url = server.url();
+        let arguments = [
+            "--upstream",
+            &url,
+            "--view",
+            "v",
+            "--reconnect-max",
+            "100ms",
+        ];
+        let gateway = Gateway::start(&[&arguments[..], &given].concat());
+        let mut client = Follower::join(&server, &gateway, "v");
+        // The old one counts no more.
+        server.require_password(Auth::Cleartext, "hush-two");
+        server.cut_all();
+        client.until_upstream("lost");
+        let deadline = Instant::now() + PATIENCE;
+        while !reason(&gateway, "impaired").contains("refuses the login") {
+            assert!(Instant::now() < deadline, "not told");
+        }
+        let line = gateway.process.await_log("password authentication failed");
+        assert!(line.contains("Check the user and the password"), "{line}");
+        let at = server.commit("v", vec![(row(["1"]), 1)]);
+        write_secret(&folder, "token", "hush-two");
+        client.until_upstream("live");
+        client.reach(at);
+        assert_eq!(client.table.bases, 1, "{given:?}");
+        // What cannot be had leaves what was good in force.
+        std::fs::remove_file(&file).expect("removed");
+        server.cut_all();
+        let at = server.commit("v", vec![(row(["2"]), 1)]);
+        client.reach(at);
+        let line = gateway
+            .process
+            .await_log("the upstream's password stays as it was");
+        assert!(line.contains("No such file"), "{line}");
+        let log = gateway.process.log().join("\n");
+        assert!(!log.contains("hush"), "{log}");
+    }
+}
+
+#[test]
+fn password_command_that_fails_is_told_with_its_words() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("token").display().to_string();
+    let command = format!("echo hush; test -e '{file}' || {{ echo no token yet >&2; exit 3; }}");
+    let server = guarded("hush");
+    let url = server.url();
+    let arguments = [
+        "--upstream",
+        &url,
+        "--view",
+        "v",
+        "--reconnect-max",
+        "100ms",
+    ];
+    let more = ["--password-command", &command];
+    let gateway = Gateway::start(&[&arguments[..], &more].concat());
+    let line = gateway
+        .process
+        .await_log("the upstream's password cannot be read");
+    let words = "the password command failed, exit status: 3: no token yet";
+    assert!(line.contains(words), "{line}");
+    assert!(reason(&gateway, "waiting").contains("password"));
+    std::fs::write(&file, "").expect("written");
+    gateway.await_ready();
+    let log = gateway.process.log().join("\n");
+    assert!(!log.contains("hush"), "{log}");
 }
 
 /// A token signed with a secret.

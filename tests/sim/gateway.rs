@@ -226,7 +226,7 @@ impl Gateway {
             patterns: pattern.into_iter().map(Result::unwrap).collect(),
             interval: setup.catalog_interval,
             upstream_timeout: setup.upstream_timeout,
-            dialect: None,
+            ..CatalogRules::default()
         };
         Gateway {
             life,

@@ -151,6 +151,7 @@ impl Upstream {
                 hint: String::new(),
                 is_refused_login,
                 is_no_room,
+                is_without_password: false,
             }))
         };
         if self.refuses {

@@ -118,7 +118,18 @@ pub fn key(path: &Path) -> Result<PrivateKeyDer<'static>, FileProblem> {
 
 /// The password in a file that holds nothing else.
 pub fn password(path: &Path) -> Result<String, FileProblem> {
-    let text = String::from_utf8(read(path)?).map_err(|_| FileProblem::NotText)?;
+    password_of(read(path)?)
+}
+
+/// Whether it can be read again: a pipe holds nothing more, or is waited for.
+pub fn is_lasting(path: &Path) -> bool {
+    // One that is not there is missed when it is read.
+    path.metadata().map_or(true, |about| about.is_file())
+}
+
+/// The password that these bytes are.
+pub fn password_of(bytes: Vec<u8>) -> Result<String, FileProblem> {
+    let text = String::from_utf8(bytes).map_err(|_| FileProblem::NotText)?;
     let line = text.strip_suffix('\n').unwrap_or(&text);
     let line = line.strip_suffix('\r').unwrap_or(line);
     match line {

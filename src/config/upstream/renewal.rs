@@ -4,12 +4,9 @@
 use postgres::config::SslNegotiation;
 
 use super::files::{self, FileProblem};
-use super::{PasswordSource, Upstream, tls};
+use super::{PasswordSource, Upstream, passwords_in, tls};
 use crate::config::error::ConfigError;
-use crate::connection::Credentials;
-
-/// The password of each host.
-type Passwords = Vec<Option<Vec<u8>>>;
+use crate::connection::{Credentials, Passwords, ReadPasswords};
 
 /// What could not be read, or says nothing for this upstream.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +21,12 @@ pub enum RenewalError {
         path: std::path::PathBuf,
         /// What is wrong with it.
         problem: FileProblem,
+    },
+    /// The command that prints the password.
+    #[error("the password command {problem}")]
+    Command {
+        /// What came of it.
+        problem: String,
     },
     /// No line of the password file is for this upstream.
     #[error("file {} has no password for the upstream any more", path.display())]
@@ -47,7 +50,7 @@ impl Upstream {
         let mut errors = Vec::new();
         let known = self.credentials.get();
         let had_any = known.passwords.iter().any(Option::is_some);
-        let passwords = match self.read_passwords(had_any) {
+        let passwords = match self.passwords().read_files(had_any) {
             Ok(Some(passwords)) => passwords,
             Ok(None) => known.passwords.clone(),
             Err(error) => {
@@ -70,7 +73,39 @@ impl Upstream {
         errors
     }
 
-    fn read_passwords(&self, had_any: bool) -> Result<Option<Passwords>, RenewalError> {
+    /// Where the passwords are read anew.
+    pub(super) fn passwords(&self) -> PasswordPlace {
+        PasswordPlace {
+            source: self.source.clone(),
+            config: self.config.clone(),
+        }
+    }
+}
+
+/// Where the passwords of an upstream are read.
+pub(super) struct PasswordPlace {
+    source: PasswordSource,
+    /// Names the hosts, the database and the user.
+    config: postgres::Config,
+}
+
+impl ReadPasswords for PasswordPlace {
+    fn read(&self, known: &Passwords) -> Result<Option<Passwords>, String> {
+        let is_lasting = match &self.source {
+            PasswordSource::File(path) | PasswordSource::Passfile(path) => files::is_lasting(path),
+            PasswordSource::Fixed | PasswordSource::Command(_) => true,
+        };
+        match is_lasting {
+            true => self
+                .read_files(known.iter().any(Option::is_some))
+                .map_err(|error| error.to_string()),
+            false => Ok(None),
+        }
+    }
+}
+
+impl PasswordPlace {
+    fn read_files(&self, had_any: bool) -> Result<Option<Passwords>, RenewalError> {
         match &self.source {
             PasswordSource::Fixed => Ok(None),
             PasswordSource::File(path) => {
@@ -78,8 +113,12 @@ impl Upstream {
                     let path = path.clone();
                     RenewalError::Password { path, problem }
                 })?;
-                let password = Some(password.into_bytes());
-                Ok(Some(vec![password; self.config.get_hosts().len()]))
+                Ok(Some(self.of_all_hosts(password)))
+            }
+            PasswordSource::Command(command) => {
+                let password = command.password();
+                let password = password.map_err(|problem| RenewalError::Command { problem })?;
+                Ok(Some(self.of_all_hosts(password)))
             }
             PasswordSource::Passfile(path) => {
                 let text = match files::passfile(path) {
@@ -91,7 +130,7 @@ impl Upstream {
                         return Err(RenewalError::Password { path, problem });
                     }
                 };
-                let passwords = self.passwords_in(&text);
+                let passwords = passwords_in(&self.config, &text);
                 match (passwords.iter().any(Option::is_some), had_any) {
                     (true, _) => Ok(Some(passwords)),
                     (false, false) => Ok(None),
@@ -99,5 +138,8 @@ impl Upstream {
                 }
             }
         }
+    }
+    fn of_all_hosts(&self, password: String) -> Passwords {
+        vec![Some(password.into_bytes()); self.config.get_hosts().len()]
     }
 }

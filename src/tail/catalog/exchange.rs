@@ -23,6 +23,9 @@ pub struct CatalogRules {
     pub upstream_timeout: Duration,
     /// `None` asks the server.
     pub dialect: Option<Dialect>,
+    /// How large a view may be here: a server whose own limit is lower is
+    /// warned of. `None` does not ask for that.
+    pub view_bytes_max: Option<u64>,
 }
 
 impl Default for CatalogRules {
@@ -32,6 +35,7 @@ impl Default for CatalogRules {
             interval: CATALOG_INTERVAL_DEFAULT,
             upstream_timeout: UPSTREAM_TIMEOUT_DEFAULT,
             dialect: None,
+            view_bytes_max: None,
         }
     }
 }

@@ -31,6 +31,8 @@ pub(super) enum Task {
     Readable(ViewName),
     /// To say which may be.
     Publish(Vec<ViewName>),
+    /// To ask for the server's own limit on what it sends.
+    ResultLimit,
 }
 
 /// A round that is under way.
@@ -81,6 +83,11 @@ impl Round {
             names: Ok(()),
             patterns: Ok(()),
         }
+    }
+
+    /// This is the last step.
+    pub fn put_last(&mut self, task: Task) {
+        self.tasks.push_back(task);
     }
 
     /// The next step.

@@ -17,6 +17,7 @@ use crate::tail::names::Facts;
 use super::exchange::{CatalogEffect, CatalogReply, CatalogRequest, CatalogRules, Listed};
 use super::patience::{Patience, Rests};
 use super::readable::Readable;
+use super::result_limit;
 use super::round::{Round, Task, of_inquiry};
 
 /// The watch over a catalog.
@@ -32,6 +33,8 @@ pub struct CatalogWatch {
     /// When the next round is due; `None` until somebody has asked, where
     /// there are no patterns.
     due: Option<Instant>,
+    /// The server is still to be asked for its limit on a result.
+    asks_limit: bool,
     /// The next question is to have a connection of its own.
     anew: bool,
     round: Option<Round>,
@@ -57,6 +60,7 @@ impl CatalogWatch {
             readable: Readable::default(),
             logged: String::new(),
             due: (!rules.patterns.is_empty()).then_some(now),
+            asks_limit: rules.view_bytes_max.is_some(),
             anew: false,
             round: None,
             asked: None,
@@ -80,7 +84,11 @@ impl CatalogWatch {
                 if is_due {
                     self.due = Some(now + self.rules.interval);
                 }
-                self.round = Some(Round::new(inquiries, watched, is_due));
+                let mut round = Round::new(inquiries, watched, is_due);
+                if is_due && self.asks_limit {
+                    round.put_last(Task::ResultLimit);
+                }
+                self.round = Some(round);
             }
             CatalogReply::Answered(answer) => self.answered(answer, now),
             CatalogReply::Silent => self.silent(now),
@@ -124,6 +132,7 @@ impl CatalogWatch {
                 dialect: self.rules.dialect,
             },
             Task::Readable(relation) => Question::Readable(relation.clone()),
+            Task::ResultLimit => Question::ResultLimit,
             Task::NamesDone | Task::Patterns | Task::Listing | Task::Publish(_) => {
                 self.go_through(task, now);
                 return None;
@@ -229,6 +238,15 @@ impl CatalogWatch {
             (Task::Readable(relation), answer) => {
                 if !self.readable.take(&relation, &answer.map(drop), now) {
                     round.leave_readable();
+                }
+            }
+            // Without a connection there is no answer yet.
+            (Task::ResultLimit, Err(TailError::Connect(_))) => {}
+            (Task::ResultLimit, answer) => {
+                self.asks_limit = false;
+                let limits = answer.ok().zip(self.rules.view_bytes_max);
+                if let Some((Answer::ResultLimit(Some(there)), here)) = limits {
+                    result_limit::compare(&there, here);
                 }
             }
             (Task::NamesDone | Task::Patterns | Task::Listing | Task::Publish(_), _) => {}

@@ -7,6 +7,7 @@ fn item(name: &str, id: &str, schema_id: &str, kind: &str) -> Item {
         id,
         schema_id,
         kind,
+        ..Item::default()
     }
 }
 
@@ -100,6 +101,7 @@ fn names_that_mean_the_same_are_told_from_others() {
     let of = |ids: &[&str], place: Option<&str>| Meaning {
         ids: ids.iter().map(|id| (*id).to_string()).collect(),
         place: place.map(parts),
+        ..Meaning::default()
     };
     let here = of(&["u1"], Some("materialize.public.v"));
     // A schema was renamed above it.
@@ -108,6 +110,38 @@ fn names_that_mean_the_same_are_told_from_others() {
     // Another name has it now.
     assert!(!here.is_same(&of(&["u1"], None)));
     assert!(!here.is_same(&of(&[], None)));
+    // With another column it is to be read anew; who does not tell its columns
+    // says nothing against it.
+    let with = |names: &[&str]| Meaning {
+        columns: Some(
+            names
+                .iter()
+                .map(|it| ((*it).to_owned(), String::new()))
+                .collect(),
+        ),
+        ..here.clone()
+    };
+    assert!(with(&["a"]).is_same(&with(&["a"])));
+    assert!(!with(&["a"]).is_same(&with(&["a", "b"])));
+    assert!(here.is_same(&with(&["a"])) && with(&["a"]).is_same(&here));
+}
+
+#[test]
+fn names_of_a_view_with_another_definition_are_of_the_same_lineage() {
+    let replaced = Item {
+        id: "u10".to_owned(),
+        first_id: "u9".to_owned(),
+        ..item("v", "u10", "u1", "view")
+    };
+    let before = facts(vec![item("v", "u9", "u1", "view")])
+        .meaning(&parts("public.v"))
+        .unwrap();
+    let after = facts(vec![replaced]).meaning(&parts("public.v")).unwrap();
+    assert_eq!(before.lineage(), after.lineage());
+    assert_eq!((before.id(), after.id()), (Some("u9"), Some("u10")));
+    // What is asked for is the object that there is.
+    assert!(!before.is_same(&after));
+    assert!(after.by_id(&parts("v")).unwrap().starts_with("[u10 AS "));
 }
 
 #[test]
@@ -115,6 +149,7 @@ fn names_by_id_are_quoted_and_only_of_one_object() {
     let of = |ids: &[&str], place: Option<&str>| Meaning {
         ids: ids.iter().map(|id| (*id).to_string()).collect(),
         place: place.map(parts),
+        ..Meaning::default()
     };
     let given = parts("say \"hi\".v");
     let by_id = |meaning: Meaning| meaning.by_id(&given);

@@ -67,6 +67,7 @@ fn probe_gives_the_stream_up_by_what_it_finds() {
             hint: String::new(),
             is_refused_login: false,
             is_no_room,
+            is_without_password: false,
         })
     };
     let time = |at| answer(Answer::Now(Some(Timestamp::new(at))));
@@ -126,7 +127,7 @@ fn probe_takes_no_refusal_of_the_catalog_for_another_view() {
         let mut tail = streaming(dialect, now);
         let known = Meaning {
             ids: vec!["u1".to_owned()],
-            place: None,
+            ..Meaning::default()
         };
         tail.known.set(0, Some(known), now);
         let time = answer(Answer::Now(Some(Timestamp::new(900_000_001))));

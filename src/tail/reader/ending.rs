@@ -78,6 +78,35 @@ impl Ending {
     }
 }
 
+/// What a COPY's end by an error means, by what the catalog says of the view
+/// behind it.
+pub(super) fn explained(
+    tail: &ViewTail,
+    error: TailError,
+    answer: Result<Answer, TailError>,
+) -> End {
+    let Ok(Answer::Found(found)) = answer else {
+        return End::Failed(error);
+    };
+    if tail.known.is_refused(found.object.meaning.as_ref()) {
+        return End::Failed(error);
+    }
+    let known = tail.held.description.as_ref();
+    if known.map(|known| known.incarnation) != Some(found.description.incarnation) {
+        return End::NotReadable(TailError::Replaced);
+    }
+    match &error {
+        // What the stream was read through is gone, an index for one, and the
+        // view is there: another stream of it is to be had.
+        TailError::Stream(failure)
+            if failure.is_undefined_object() && !failure.says_no_cluster() =>
+        {
+            End::NotReadable(error)
+        }
+        _ => End::Failed(error),
+    }
+}
+
 /// What is to be asked of a view that is the same as before, if anything can
 /// tell whether it is final.
 fn described(tail: &mut ViewTail, dialect: Dialect, found: &Found, now: Instant) -> Next {

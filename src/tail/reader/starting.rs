@@ -119,7 +119,7 @@ impl Starting {
             Start::Snapshot { .. } if self.object.is_by_id && failure.is_syntax_error() => {
                 Ok(self.by_name(tail))
             }
-            Start::Snapshot { .. } => Err(End::refused(failure, self.object.is_by_id)),
+            Start::Snapshot { .. } => Err(End::refused(failure)),
         }
     }
 

@@ -37,5 +37,6 @@ pub fn of_connecting(error: &ConnectError) -> ConnectFailure {
         hint: error.hint().to_owned(),
         is_refused_login: error.is_refused_login(),
         is_no_room: error.is_no_room(),
+        is_without_password: error.is_without_password(),
     }
 }

@@ -40,5 +40,6 @@ pub fn answer(
             relations::readable(client, relation)?;
             Answer::Readable
         }
+        Question::ResultLimit => Answer::ResultLimit(session::result_limit(client)?),
     })
 }

@@ -65,6 +65,8 @@ enum Step {
 #[derive(Clone, Debug)]
 struct View {
     id: String,
+    /// The ids that it had before its definition was replaced.
+    former: Vec<String>,
     /// Its name in the catalog, which may not be the one that the test has.
     name: String,
     schema: String,
@@ -83,6 +85,9 @@ struct View {
     /// It changes only at whole multiples of this, as one with `REFRESH EVERY`:
     /// what is said of its progress is when it may change next.
     refresh: Option<u64>,
+    /// Before this time, who asks for the past is shown these rows: those that
+    /// a definition that was put in place then makes of it.
+    past: Option<(u64, Vec<(Values, i64)>)>,
 }
 
 impl View {
@@ -380,7 +385,8 @@ impl State {
 
     fn by_id(&self, id: &str) -> Option<&View> {
         let mut views = self.views.iter();
-        views.find(|(_, view)| view.id == id).map(|(_, view)| view)
+        let is_it = |view: &View| view.id == id || view.former.iter().any(|one| one == id);
+        views.find(|(_, view)| is_it(view)).map(|(_, view)| view)
     }
 
     fn cut_all(&mut self) {

@@ -229,5 +229,6 @@ fn broken_connect(words: &str) -> TailError {
         hint: String::new(),
         is_refused_login: false,
         is_no_room: false,
+        is_without_password: false,
     })
 }

@@ -119,6 +119,7 @@ impl Upstream {
                 asked.map_err(|failure| TailError::Query { what, failure })?;
                 Answer::Readable
             }
+            Question::ResultLimit => Answer::ResultLimit(None),
         })
     }
 
@@ -212,6 +213,7 @@ impl Upstream {
             id: it.id.clone(),
             schema_id: format!("s-{schema}"),
             kind: "materialized-view".to_owned(),
+            ..Item::default()
         }
     }
 

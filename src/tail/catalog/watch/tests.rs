@@ -290,6 +290,7 @@ fn watch_without_a_connection_asks_nothing_more_in_that_round() {
         hint: String::new(),
         is_refused_login: false,
         is_no_room: false,
+        is_without_password: false,
     });
     script.expect_rest(failed(unreachable.clone()));
     let unanswered = verdict(Verdict::unanswered(&unreachable));

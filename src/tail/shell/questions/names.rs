@@ -1,6 +1,6 @@
 //! The questions for what names mean.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use postgres::Client;
 
@@ -61,6 +61,7 @@ fn with_places(
     if facts.schemas.is_none() {
         return Ok(facts);
     }
+    complete(client, session, facts.items.iter_mut().flatten())?;
     facts.databases = databases(client)?;
     if names.iter().any(|parts| parts.as_ref().len() < 3) {
         facts.database = session.database(client)?;
@@ -69,6 +70,48 @@ fn with_places(
         facts.path = session.path(client)?;
     }
     Ok(facts)
+}
+
+/// Asks for the columns of objects and for the ids that they had before, as far
+/// as the server tells.
+fn complete<'a>(
+    client: &mut Client,
+    session: &mut Session,
+    items: impl Iterator<Item = &'a mut Item>,
+) -> Result<(), TailError> {
+    let mut items: BTreeMap<String, &mut Item> =
+        items.map(|item| (item.id.clone(), item)).collect();
+    let listed: Vec<String> = items.keys().map(|id| literal(id)).collect();
+    let listed = listed.join(", ");
+    let columns = format!(
+        "SELECT id, name, type FROM mz_catalog.mz_columns WHERE id IN ({listed}) \
+         ORDER BY id, position"
+    );
+    for row in session.unless_refused(client, &columns, "the views' columns")? {
+        if let [Some(id), Some(name), kind] = row.as_slice()
+            && let Some(item) = items.get_mut(id)
+        {
+            let kind = kind.clone().unwrap_or_default();
+            item.columns.push((name.clone(), kind));
+        }
+    }
+    let ids = format!(
+        "SELECT id, global_id FROM mz_internal.mz_object_global_ids WHERE id IN ({listed})"
+    );
+    for row in session.unless_refused(client, &ids, "the views' former ids")? {
+        if let [Some(id), Some(former)] = row.as_slice()
+            && let Some(item) = items.get_mut(id)
+            && (item.first_id.is_empty() || age(former) < age(&item.first_id))
+        {
+            item.first_id.clone_from(former);
+        }
+    }
+    Ok(())
+}
+
+/// In which order ids are given: a letter, and a number that grows.
+fn age(id: &str) -> (usize, &str) {
+    (id.len(), id)
 }
 
 /// What the catalog says of schemas, for patterns.
@@ -95,6 +138,7 @@ fn items(client: &mut Client, name: &str) -> Result<Option<Vec<Item>>, TailError
             id: id.clone(),
             schema_id: schema_id.clone().unwrap_or_default(),
             kind: kind.clone().unwrap_or_default(),
+            ..Item::default()
         }),
         _ => None,
     };
@@ -115,6 +159,7 @@ fn listed(client: &mut Client, names: &BTreeSet<&str>) -> Result<Option<Vec<Item
             id: id.clone(),
             schema_id: schema_id.clone().unwrap_or_default(),
             kind: kind.clone().unwrap_or_default(),
+            ..Item::default()
         }),
         _ => None,
     };

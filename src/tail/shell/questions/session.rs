@@ -1,11 +1,13 @@
 //! What is known of a connection's session.
 
+use std::collections::BTreeSet;
+
 use postgres::Client;
 
 use crate::tail::TailError;
 use crate::tail::dialect::Dialect;
 
-use super::text::{dialect, first, tolerant};
+use super::text::{TextRow, dialect, first, tolerant};
 
 /// What is known of a connection's session, which does not change.
 #[derive(Debug, Default)]
@@ -18,6 +20,8 @@ pub struct Session {
     dialect: Option<Dialect>,
     /// The server does not answer for many names at once.
     pub refuses_lists: bool,
+    /// What else it has refused to tell of views.
+    refused: BTreeSet<&'static str>,
 }
 
 impl Session {
@@ -29,6 +33,24 @@ impl Session {
         let found = dialect(client)?;
         self.dialect = Some(found);
         Ok(found)
+    }
+
+    /// The answer to a question that not every version knows; nothing where it
+    /// was refused once.
+    pub fn unless_refused(
+        &mut self,
+        client: &mut Client,
+        sql: &str,
+        what: &'static str,
+    ) -> Result<Vec<TextRow>, TailError> {
+        if self.refused.contains(what) {
+            return Ok(Vec::new());
+        }
+        let rows = tolerant(client, sql, what)?;
+        if rows.is_none() {
+            self.refused.insert(what);
+        }
+        Ok(rows.unwrap_or_default())
     }
 
     /// Its database.
@@ -53,6 +75,11 @@ impl Session {
         self.path = Some(path.clone());
         Ok(path)
     }
+}
+
+/// How large a result may be, in the server's words.
+pub fn result_limit(client: &mut Client) -> Result<Option<String>, TailError> {
+    setting(client, "SHOW max_result_size")
 }
 
 fn setting(client: &mut Client, sql: &str) -> Result<Option<String>, TailError> {

@@ -161,6 +161,9 @@ pub(super) fn answer(state: &mut State, sql: &str) -> Vec<u8> {
             .collect();
         return pgwire::rows(&["name"], &found);
     }
+    if let Some(found) = details(state, sql) {
+        return found;
+    }
     if let Some(path) = between(sql, "SELECT * FROM ", " LIMIT 0") {
         let view = match state.meant(path) {
             Ok((_, view)) => view,
@@ -193,6 +196,39 @@ pub(super) fn answer(state: &mut State, sql: &str) -> Vec<u8> {
         return pgwire::rows(&["name", "nullable", "type"], &rows);
     }
     count(state, sql).unwrap_or_else(|| pgwire::error("42601", "the script has no answer to this"))
+}
+
+/// What newer servers tell of objects beside their names: columns and ids.
+fn details(state: &State, sql: &str) -> Option<Vec<u8>> {
+    let columns = "SELECT id, name, type FROM mz_catalog.mz_columns WHERE id IN (";
+    let ids = "SELECT id, global_id FROM mz_internal.mz_object_global_ids WHERE id IN (";
+    let is_of_columns = sql.starts_with(columns);
+    let listed = sql
+        .strip_prefix(columns)
+        .or_else(|| sql.strip_prefix(ids))?;
+    if state.is_old() && !is_of_columns {
+        return None;
+    }
+    let listed = listed.split(')').next().unwrap_or_default();
+    let wanted: Vec<_> = listed.split(", ").map(|id| id.trim_matches('\'')).collect();
+    let views = state.views.iter().map(|(_, view)| view);
+    let views = views.filter(|view| view.exists && wanted.contains(&&*view.id));
+    Some(match is_of_columns {
+        true => {
+            let rows = views.flat_map(|view| {
+                let columns = view.columns.iter();
+                columns.map(|(name, kind)| [&view.id, name, kind].map(|it| some(it)).to_vec())
+            });
+            pgwire::rows(&["id", "name", "type"], &rows.collect::<Vec<_>>())
+        }
+        false => {
+            let rows = views.flat_map(|view| {
+                let ids = view.former.iter().chain([&view.id]);
+                ids.map(|id| [&view.id, id].map(|it| some(it)).to_vec())
+            });
+            pgwire::rows(&["id", "global_id"], &rows.collect::<Vec<_>>())
+        }
+    })
 }
 
 fn count(state: &mut State, sql: &str) -> Option<Vec<u8>> {

@@ -12,7 +12,10 @@ use super::Io;
 /// The user of every URL of the tests.
 const USER: &str = "materialize";
 const SALT: [u8; 4] = [7, 1, 250, 3];
+/// What PostgreSQL asks for.
 const ITERATIONS: u32 = 4096;
+const PLAIN: &str = "SCRAM-SHA-256";
+const BOUND: &str = "SCRAM-SHA-256-PLUS";
 
 /// The way in which a password is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +23,11 @@ pub enum Auth {
     Cleartext,
     Md5,
     Scram,
+    /// The same with so many iterations.
+    ScramOf(u32),
+    /// The same, bound to the TLS connection by this hash of its certificate;
+    /// who has no TLS need not.
+    ScramBound([u8; 32]),
 }
 
 /// Asks for the password; whether it was right.
@@ -40,7 +48,9 @@ pub(super) fn demand(socket: &mut TcpStream, auth: Auth, password: &str) -> Io<b
             );
             given == [hash.as_bytes(), b"\0"].concat()
         }
-        Auth::Scram => scram(socket, password)?,
+        Auth::Scram => scram(socket, password, ITERATIONS, None)?,
+        Auth::ScramOf(iterations) => scram(socket, password, iterations, None)?,
+        Auth::ScramBound(hash) => scram(socket, password, ITERATIONS, Some(hash))?,
     };
     if !right {
         let text = format!("password authentication failed for user \"{USER}\"");
@@ -60,24 +70,40 @@ fn answer(socket: &mut TcpStream) -> Io<Vec<u8>> {
     }
 }
 
-fn scram(socket: &mut TcpStream, password: &str) -> Io<bool> {
-    socket.write_all(&request(10, b"SCRAM-SHA-256\0\0"))?;
+fn scram(
+    socket: &mut TcpStream,
+    password: &str,
+    iterations: u32,
+    hash: Option<[u8; 32]>,
+) -> Io<bool> {
+    let offered = match hash {
+        Some(_) => format!("{BOUND}\0{PLAIN}\0\0"),
+        None => format!("{PLAIN}\0\0"),
+    };
+    socket.write_all(&request(10, offered.as_bytes()))?;
     let first = answer(socket)?;
-    // The mechanism's name and the length of what follows it.
-    let first = String::from_utf8_lossy(&first["SCRAM-SHA-256\0".len() + 4..]).into_owned();
+    let end = first.iter().position(|byte| *byte == 0);
+    let end = end.ok_or(std::io::ErrorKind::InvalidData)?;
+    let mechanism = String::from_utf8_lossy(&first[..end]).into_owned();
+    // The mechanism's name, and the length of what follows it.
+    let first = String::from_utf8_lossy(&first[end + 5..]).into_owned();
     let (header, bare) = first.split_at(first.match_indices(',').nth(1).expect("a header").0 + 1);
     let (_, client_nonce) = bare.split_once("r=").expect("a nonce");
     let nonce = format!("{client_nonce}of-the-server");
-    let ours = format!("r={nonce},s={},i={ITERATIONS}", base64(&SALT));
+    let ours = format!("r={nonce},s={},i={iterations}", base64(&SALT));
     socket.write_all(&request(11, ours.as_bytes()))?;
     let last = String::from_utf8_lossy(&answer(socket)?).into_owned();
     let (without_proof, proof) = last.split_once(",p=").expect("a proof");
-    assert_eq!(
-        without_proof,
-        format!("c={},r={nonce}", base64(header.as_bytes()))
-    );
+    let mut bound = header.as_bytes().to_vec();
+    if mechanism == BOUND {
+        assert_eq!(header, "p=tls-server-end-point,,");
+        bound.extend(hash.expect("it was offered"));
+    }
+    if without_proof != format!("c={},r={nonce}", base64(&bound)) {
+        return Ok(false);
+    }
     let exchanged = format!("{bare},{ours},{without_proof}");
-    let salted = salted(password.as_bytes());
+    let salted = salted(password.as_bytes(), iterations);
     let client_key = hmac(&salted, b"Client Key");
     let signature = hmac(&Sha256::digest(client_key), exchanged.as_bytes());
     let expected: Vec<u8> = client_key
@@ -94,11 +120,23 @@ fn scram(socket: &mut TcpStream, password: &str) -> Io<bool> {
     Ok(true)
 }
 
-/// PBKDF2 of one block.
-fn salted(password: &[u8]) -> [u8; 32] {
+/// PBKDF2 of one block; of many iterations by the library, which has the time.
+fn salted(password: &[u8], iterations: u32) -> [u8; 32] {
+    if iterations > ITERATIONS {
+        let mut salted = [0; 32];
+        let count = std::num::NonZeroU32::new(iterations).expect("some");
+        ring::pbkdf2::derive(
+            ring::pbkdf2::PBKDF2_HMAC_SHA256,
+            count,
+            &SALT,
+            password,
+            &mut salted,
+        );
+        return salted;
+    }
     let mut last = hmac(password, &[&SALT[..], &[0, 0, 0, 1]].concat());
     let mut sum = last;
-    for _ in 1..ITERATIONS {
+    for _ in 1..iterations {
         last = hmac(password, &last);
         sum.iter_mut()
             .zip(last)

@@ -93,6 +93,15 @@ impl Materialize {
         self.shared.with(|state| state.drop_view(name));
     }
 
+    /// The same with an error of these words.
+    pub fn drop_view_saying(&self, name: &str, code: &str, message: &str) {
+        self.shared.with(|state| {
+            let view = state.view(name);
+            view.exists = false;
+            view.push(Step::Error(code.to_string(), message.to_string()));
+        });
+    }
+
     /// Drops the view with what it reads: an old server ends its streams as if
     /// they were finished.
     pub fn drop_cascade(&self, name: &str) {
@@ -120,6 +129,14 @@ impl Materialize {
         self.shared.with(|state| {
             let error = (code.to_string(), message.to_string());
             state.copy_errors.push(error);
+        });
+    }
+
+    /// Gives its own answers again.
+    pub fn forget_answers(&self) {
+        self.shared.with(|state| {
+            state.answers.clear();
+            state.copy_errors.clear();
         });
     }
 

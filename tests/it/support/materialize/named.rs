@@ -1,5 +1,7 @@
 //! What names mean to the scripted server, and what becomes of them.
 
+use std::sync::Arc;
+
 use super::super::pgwire;
 use super::answers::view_name;
 use super::chaos::Changes;
@@ -34,6 +36,46 @@ impl Materialize {
             let name = state.view(one).name.clone();
             let name = std::mem::replace(&mut state.view(other).name, name);
             state.view(one).name = name;
+        });
+    }
+
+    /// Replaces a view's definition, so that it has these rows: streams that run
+    /// show the difference, and go on. Whoever asks by its new id for the past
+    /// is shown what the new definition makes of it.
+    pub fn replace(&self, name: &str, rows: Changes) {
+        self.shared.with(|state| {
+            let id = format!("u{}", state.next_id);
+            state.next_id += 1;
+            state.now += 1000;
+            let now = state.now;
+            let view = state.view(name);
+            let mut changes = rows.clone();
+            for (row, copies) in view.contents_at(now) {
+                changes.push((row, -copies));
+            }
+            view.former.push(std::mem::replace(&mut view.id, id));
+            view.push(Step::Commit(now, changes));
+            view.past = Some((now, rows));
+        });
+    }
+
+    /// Adds a column, which is NULL in all rows: streams that run go on without
+    /// it.
+    pub fn add_column(&self, name: &str, column: (&str, &str)) {
+        self.shared.with(|state| {
+            let view = state.view(name);
+            view.columns
+                .push((column.0.to_string(), column.1.to_string()));
+            let width = view.columns.len();
+            for step in &mut view.steps {
+                if let Step::Commit(at, changes) = step.as_ref() {
+                    let mut changes = changes.clone();
+                    changes
+                        .iter_mut()
+                        .for_each(|(row, _)| row.resize(width, None));
+                    *step = Arc::new(Step::Commit(*at, changes));
+                }
+            }
         });
     }
 
@@ -103,6 +145,7 @@ impl State {
         let owned = |(name, kind): &(&str, &str)| (name.to_string(), kind.to_string());
         let view = View {
             id,
+            former: Vec::new(),
             name: name.to_string(),
             schema: "public".to_string(),
             columns: columns.iter().map(owned).collect(),
@@ -113,6 +156,7 @@ impl State {
             exists: true,
             constant: false,
             refresh: None,
+            past: None,
         };
         // A dropped one stays for the streams that still read it, under a name
         // that no test has: what is committed is not its any more.

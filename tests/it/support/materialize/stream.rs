@@ -197,6 +197,8 @@ impl Stream<'_> {
             let live = next >= began;
             next += 1;
             match step.as_ref() {
+                // By the definition that it has now, nothing was changed then.
+                Step::Commit(at, _) if view.past.as_ref().is_some_and(|(till, _)| at <= till) => {}
                 Step::Commit(at, changes) if *at > as_of => {
                     for (row, diff) in changes {
                         self.update(*at, *diff, row)?;
@@ -244,7 +246,9 @@ impl Stream<'_> {
     }
 
     fn update(&mut self, at: u64, diff: i64, row: &Values) -> Io<()> {
-        let line = format!("{at}\tf\t{diff}\t{}\n", encode_row(row));
+        // A column that was added later is not streamed.
+        let row = row.get(..self.width).unwrap_or(row).to_vec();
+        let line = format!("{at}\tf\t{diff}\t{}\n", encode_row(&row));
         self.data(line.as_bytes())
     }
 
