@@ -464,6 +464,10 @@ fn side(truth: &Truth, min_interval: u64, jobs: &Arc<Later>, rng: &mut Rng, now:
     }
 }
 
+/// Seeds that failed before: an event of a stream of several views was given up
+/// before any of its data was said, and was left without (1221).
+const KNOWN_SEEDS: [u64; 1] = [1221];
+
 /// Plays histories; what was seen in them.
 fn play(seeds: std::ops::Range<u64>) -> Seen {
     let mut all = Seen::default();
@@ -486,10 +490,16 @@ fn play(seeds: std::ops::Range<u64>) -> Seen {
 
 #[test]
 fn oracle_windows_are_exact_at_every_id_through_every_failure() {
-    // More of them: VIEWCAST_WINDOW_SEEDS=1000.
-    let seeds = std::env::var_os("VIEWCAST_WINDOW_SEEDS");
-    let seeds = seeds.map_or(40, |count| count.to_string_lossy().parse().unwrap());
-    let seen = play(0..seeds);
+    // More of them: VIEWCAST_WINDOW_SEEDS=1000, from VIEWCAST_WINDOW_FROM=40 on.
+    let setting = |name, default| match std::env::var(name) {
+        Ok(value) => value.parse().expect("a number"),
+        Err(_) => default,
+    };
+    let first = setting("VIEWCAST_WINDOW_FROM", 0);
+    let mut seen = play(first..first + setting("VIEWCAST_WINDOW_SEEDS", 40));
+    for seed in KNOWN_SEEDS {
+        seen.add(&play(seed..seed + 1));
+    }
     println!("{seen:?}");
     let all = [
         seen.compared,

@@ -284,10 +284,11 @@ impl Drop for Reading {
 }
 
 /// What ends an event that was given up: it becomes one that clients ignore.
-/// Its name is said again, and the last one counts; the line of data ends at
-/// the line break before it.
-pub fn abandoned() -> String {
-    format!("\nevent: {EVENT_ABANDONED}\n\n")
+/// Its name is said again, and the last one counts. The line of data, if it has
+/// begun, ends at the line break before the name; an event never lacks data.
+pub fn abandoned(has_data: bool) -> String {
+    let data = if has_data { "" } else { "data: []" };
+    format!("{data}\nevent: {EVENT_ABANDONED}\n\n")
 }
 
 #[cfg(test)]

@@ -161,8 +161,8 @@ impl Joint {
         }
         let mut taken = self.out.take();
         if taken == Taken::GivenUp {
-            self.out.abandon();
-            self.own(abandoned().as_bytes());
+            let has_data = self.out.abandon();
+            self.own(abandoned(has_data).as_bytes());
             self.say_farewell(REASON_SLOW);
             (self.is_over, self.end) = (true, End::Slow);
             taken = self.out.take();

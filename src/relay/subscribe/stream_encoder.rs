@@ -63,7 +63,7 @@ impl StreamEncoder {
     /// The same in the middle of a long event, which clients then ignore.
     pub(super) fn abandon(&mut self, reason: &str) -> Piece {
         let farewell = farewell(self.retry_ms(), reason);
-        self.own(&[abandoned().as_bytes(), &farewell].concat())
+        self.own(&[abandoned(true).as_bytes(), &farewell].concat())
     }
 
     /// A random reconnection time.

@@ -334,8 +334,8 @@ impl Client {
                 self.at.clear();
             }
             "delta" => {
-                let changes: Vec<BTreeMap<String, Box<RawValue>>> =
-                    serde_json::from_str(data).unwrap();
+                let changes: Vec<BTreeMap<String, Box<RawValue>>> = serde_json::from_str(data)
+                    .unwrap_or_else(|error| panic!("{error}: {:?}", self.told));
                 let is_beat = changes.is_empty();
                 assert!(!is_beat || view.is_empty(), "an empty delta beside others");
                 assert!(

@@ -76,10 +76,12 @@ impl Out {
         is_large || self.small.len() >= JOINT_GATHER_BYTES
     }
 
-    /// Leaves out the rest of an event that is being read.
-    pub(super) fn abandon(&mut self) {
-        self.long = None;
+    /// Leaves out the rest of an event that is being read; whether any of its data
+    /// was said.
+    pub(super) fn abandon(&mut self) -> bool {
         self.behind.clear();
+        let read = self.long.take();
+        read.is_some_and(|(reading, _)| reading.slices() > 0)
     }
 
     /// The next piece, if there is one.

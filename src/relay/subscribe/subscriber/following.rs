@@ -118,6 +118,10 @@ impl Subscriber {
                 waker.wake_by_ref();
                 return Poll::Pending;
             }
+            Slice::GivenUp if is_first => {
+                self.finish(End::Slow);
+                return Poll::Ready(Some(self.encoder.farewell(REASON_SLOW)));
+            }
             Slice::GivenUp => return Poll::Ready(Some(self.abandon())),
             Slice::End => {}
         }
