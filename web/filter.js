@@ -4,8 +4,6 @@ import { parameterOf } from "./viewcast.js";
 
 /** A text that begins so is a condition as the query spells it; any other is a value to compare with. */
 const CONDITION = /^(not\.)?(eq|in|is)\./;
-/** How long an answer may take, in ms. */
-const ANSWER_MS = 10_000;
 
 const decode = (text) => {
   try {
@@ -20,19 +18,6 @@ const partsOf = (query) => query.split("&").filter(Boolean).map((part) => {
   const [name, ...rest] = part.split("=");
   return { part, name: decode(name), value: decode(rest.join("=")) };
 });
-
-/** Why the gateway does not take an address, in its words; "" if it does, or says something else. */
-export async function refusalOf(address) {
-  const ask = (method) => fetch(address, { method, signal: AbortSignal.timeout(ANSWER_MS) });
-  try {
-    // What there is to read is left for the stream.
-    if ((await ask("HEAD")).status !== 400) return "";
-    const { error, hint } = await (await ask("GET")).json();
-    return `The gateway does not take this filter: ${error}. ${hint ?? ""}`.trim();
-  } catch {
-    return "";
-  }
-}
 
 export class FilterBox {
   #fields;

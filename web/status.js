@@ -5,8 +5,7 @@ import { clock, number } from "./values.js";
 /** What is said of a stream that has no connection because others have them all. */
 const NOT_STARTED = { status: "stale", reason: "paused", position: null };
 
-/** Of one that waits for the gateway's word on its filter, and of one that it does not take. */
-export const ASKED = { status: "connecting", reason: "", position: null };
+/** Of one whose filter the gateway does not take. */
 export const REFUSED = { status: "gone", word: "refused", reason: "", position: null };
 
 /** Whether the rows held may no longer be those of the view. */

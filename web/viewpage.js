@@ -1,8 +1,8 @@
 // One view on a page of its own: its rows as a table, all or those that a filter asks for, and its stream beside it.
 import { announce, copyButton, el, setText } from "./dom.js";
-import { FilterBox, refusalOf } from "./filter.js";
+import { FilterBox } from "./filter.js";
 import { pathOf } from "./routes.js";
-import { ASKED, REFUSED, StatusLine } from "./status.js";
+import { REFUSED, StatusLine } from "./status.js";
 import { Table } from "./table.js";
 import { typeOf } from "./values.js";
 import { Viewer } from "./viewer.js";
@@ -45,7 +45,7 @@ export class ViewPage extends Viewer {
   }
 
   /** Shows all rows, or those that a query asks for if the gateway takes it. */
-  async show(query) {
+  show(query) {
     if (query === this.#query) return;
     [this.#query, this.isRefused] = [query, false];
     const { stream } = this.view;
@@ -54,19 +54,16 @@ export class ViewPage extends Viewer {
     this.#wire.show(new URL(address, location.href).href);
     this.#parts.json.setAttribute("href", snapshot);
     this.#empty("Waiting for the first rows…");
-    if (query !== "") {
-      this.follow(null, ASKED);
-      const words = await refusalOf(snapshot);
-      // The reader may have gone on meanwhile.
-      if (query !== this.#query) return;
-      this.isRefused = words !== "";
-      if (this.isRefused) {
-        this.#box?.say(words);
-        this.#empty(this.#box === null ? words : "No rows without a filter that the gateway takes.");
-        return this.follow(null, REFUSED);
-      }
-    }
     this.follow(address);
+  }
+
+  /** What the gateway does not take is not asked for again. */
+  #refuse({ message, hint }) {
+    this.isRefused = true;
+    const words = `The gateway does not take this filter: ${message}. ${hint}`;
+    this.#box?.say(words);
+    this.#empty(this.#box === null ? words : "No rows without a filter that the gateway takes.");
+    this.follow(null, REFUSED);
   }
 
   focus() {
@@ -75,6 +72,7 @@ export class ViewPage extends Viewer {
 
   listen(stream) {
     stream.addEventListener("wire", ({ detail }) => this.#wire.add(detail));
+    stream.addEventListener("status", ({ detail: { error } }) => { if (error?.status === 400) this.#refuse(error); });
     stream.addEventListener("base", () => {
       this.#reset();
       this.heard(0);
