@@ -41,7 +41,7 @@ after(() => rmSync(project, { recursive: true }));
 test("package_has_what_it_needs_and_nothing_else", () => {
   assert.deepEqual(packed.files.map(({ path }) => path).sort(), [
     "LICENSE-APACHE", "LICENSE-MIT", "README.md", "package.json",
-    ...["", ".persist", ".react", ".tanstack-db", ".vue", ".worker"].flatMap((entry) => [`viewcast${entry}.d.ts`, `viewcast${entry}.js`]),
+    "viewcast.core.js", ...["", ".persist", ".react", ".tanstack-db", ".vue", ".worker"].flatMap((entry) => [`viewcast${entry}.d.ts`, `viewcast${entry}.js`]),
   ].sort());
   const manifest = JSON.parse(readFileSync(join(WEB, "package.json"), "utf8"));
   assert.equal(manifest.dependencies, undefined);
@@ -67,14 +67,21 @@ test("publint_and_are_the_types_wrong_find_nothing", () => {
 });
 
 test("file_to_copy_is_made_of_the_module_and_small", async () => {
-  const { minified, BUILT } = await import("./build.mjs");
-  const text = readFileSync(BUILT, "utf8");
-  assert.equal(text, await minified(), "made anew by node web/build.mjs");
-  const size = gzipSync(text, { level: 9 }).length;
+  const { NAMES, builtOf, minified } = await import("./build.mjs");
+  for (const name of NAMES) assert.equal(readFileSync(builtOf(name), "utf8"), await minified(name), "made anew by node web/build.mjs");
+  const size = gzipSync(readFileSync(builtOf("viewcast")), { level: 9 }).length;
   console.log(`${size} bytes gzipped, of ${SIZE_MAX}`);
   assert.ok(size < SIZE_MAX, `${size} bytes gzipped`);
-  const [own, copied] = await Promise.all([import("./viewcast.js"), import(BUILT)]);
+  const [own, copied] = await Promise.all([import("./viewcast.js"), import(builtOf("viewcast"))]);
   assert.deepEqual(Object.keys(copied), Object.keys(own));
+});
+
+test("worker_loads_nothing_more_and_does_not_have_itself_inside", () => {
+  // Vite 7 makes no bundle of a page whose worker does.
+  const texts = [readFileSync(join(WEB, "viewcast.worker.js"), "utf8")];
+  for (const text of texts) for (const [, file] of text.matchAll(/from "\.\/(.*)"/g)) texts.push(readFileSync(join(WEB, file), "utf8"));
+  assert.equal(texts.length, 2, "the core alone");
+  for (const text of texts) assert.doesNotMatch(text, /\bimport\(|new SharedWorker|import\.meta/);
 });
 
 test("types_need_no_library_of_the_dom", () => {

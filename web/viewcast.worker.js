@@ -4,7 +4,7 @@
  * A tab says what it asks for ({url, withCredentials, token, kept}), answers "token" with a new one, and says null
  * when it leaves. It is told "here" at once, what came over the wire as it came, and in "held" where the stream stands.
  */
-import { ViewStream, WIRE, eventOf } from "./viewcast.js";
+import { ViewStream, WIRE, eventOf } from "./viewcast.core.js";
 
 class Hub {
   static all = new Map();
@@ -33,7 +33,7 @@ class Hub {
       this.#toAll("token");
     });
     // It goes on from the rows that the first tab has kept.
-    const persist = kept && { get: () => kept, set() {} };
+    const persist = kept && { keep: async () => kept };
     this.#view = new ViewStream(url, { withCredentials, token: token && ask, persist });
     this.#view.addEventListener("wire", ({ detail: { type, ...fields } }) => {
       this.#post(this.#served, type, fields);

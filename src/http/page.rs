@@ -15,11 +15,14 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
 /// One embedded file: its name, its type, its text.
 type Asset = (&'static str, &'static str, &'static str);
 
-/// The text of a file of web/. Of the client module, what `web/build.mjs` made
-/// of it: pages load it, and its comments are for who reads the source.
+/// The text of a file of web/. Of the client module and its worker, what
+/// `web/build.mjs` made of them: one file each, without the comments.
 macro_rules! text {
     ("viewcast.js") => {
         include_str!("../../web/viewcast.min.js")
+    };
+    ("viewcast.worker.js") => {
+        include_str!("../../web/viewcast.worker.min.js")
     };
     ($name:literal) => {
         include_str!(concat!("../../web/", $name))

@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 const WEB = fileURLToPath(new URL("../../web/", import.meta.url));
 const TYPES = { ".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml" };
 /** As src/http/page.rs has it. */
-const SERVED = { "viewcast.js": "viewcast.min.js" };
+const SERVED = { "viewcast.js": "viewcast.min.js", "viewcast.worker.js": "viewcast.worker.min.js" };
 
 /**
  * Serves `pages` (path -> HTML text) and `folders` (path that ends with "/" -> folder), and counts what is passed on;

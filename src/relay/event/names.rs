@@ -1,7 +1,7 @@
 //! What events are made of on the wire: their names, the keys of their data,
 //! and the lines that end them.
 //!
-//! All names of events and keys stand here, and once more in web/viewcast.js; a
+//! All names of events and keys stand here, and once more in web/viewcast.core.js; a
 //! test compares the two.
 
 use std::io::Write as _;
