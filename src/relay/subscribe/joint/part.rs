@@ -343,7 +343,11 @@ impl Part {
         let log = log.borrow();
         // A view that is known ahead of time was the same long before.
         let since = self.unchanged_since(&log, *cursor);
-        let at = since.or(self.at.map(|at| at.timestamp))?;
+        // A window may go on where the log has forgotten changes of other rows, or
+        // some of its own that came to nothing: within those no time is whole.
+        let whole_from = self.seat().map(|_| log.frames.start());
+        let stands = || Some(self.at?.timestamp).max(whole_from);
+        let at = since.or_else(stands)?;
         match self.reach {
             Reach::Constant(_) => Some(at).filter(|_| !log.began_final()),
             _ => Some(at.max(self.seen)),
