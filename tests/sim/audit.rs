@@ -9,14 +9,15 @@ use viewcast::model::upstream::{State, Word};
 use viewcast::relay::log::shared_log::Log;
 use viewcast::tail::object::Found;
 
-use crate::client::{Client, Served};
-use crate::gateway::{Gateway, Life, Slot, WORKERS};
+use crate::gateway::{Gateway, Life, Slot, Stage, WORKERS};
 use crate::script::Op;
 use crate::upstream::Generation;
-use crate::world::World;
+use crate::world::{World, micros};
 
-/// So long a word has to stand until everybody who reads on was told it.
-const TOLD_US: u64 = 15_000_000;
+mod clients;
+
+/// So much longer than the timeout may a view be in doubt.
+const DOUBT_US: u64 = 5_000_000;
 
 /// So long after the last thing that anybody did nothing is lost any more.
 const QUIET_US: u64 = 60_000_000;
@@ -28,6 +29,8 @@ pub struct Kept {
     /// Since when, and as it says itself.
     since_us: u64,
     since_ms: u64,
+    /// Since when it is in doubt.
+    doubted_us: Option<u64>,
     /// How often it was told to be gone, since it is not what it was.
     other: usize,
     /// The same, since time went back.
@@ -173,8 +176,10 @@ impl World {
                 continue;
             };
             let bytes_max = self.setup.retention.bytes_max;
+            let doubt_us = micros(self.setup.upstream_timeout) + DOUBT_US;
             for slot in &mut it.slots {
                 wrong = wrong.or_else(|| too_much(slot, bytes_max));
+                wrong = wrong.or_else(|| in_doubt(slot, doubt_us, self.now_us));
             }
             let it = self.gateways[gateway].as_ref();
             wrong = wrong.or_else(|| it.and_then(|it| self.not_true(it)));
@@ -183,7 +188,10 @@ impl World {
         let kept = kept.map(|((client, _), _)| format!("client {client} has left, and is served"));
         wrong = wrong.or(kept);
         let mut clients = 0..self.clients.len();
-        let untold = clients.find_map(|it| self.untold(it).or_else(|| self.held_up(it)));
+        let untold = clients.find_map(|it| {
+            let untold = self.untold(it).or_else(|| self.held_up(it));
+            untold.or_else(|| self.unheard(it))
+        });
         if let Some(text) = wrong.or(untold) {
             self.fail(text);
         }
@@ -236,108 +244,19 @@ impl World {
         }
         None
     }
+}
 
-    /// Whether a client of several views has stood at a time that is known ahead,
-    /// or had not come so long ago: it waits until that has come, a gap that
-    /// docs/ARCHITECTURE.md names.
-    pub fn is_ahead(&self, client: &Client, since_ms: u64) -> bool {
-        let now = self.upstream.time(self.now_us);
-        let id = client.kept.id.as_deref().unwrap_or_default();
-        let mut known = id.split(['.', '-']).step_by(2);
-        known.any(|time| time.parse().is_ok_and(|time: u64| time + since_ms > now))
-    }
-
-    /// A client of several views that stand at a time of long ago, though each of
-    /// them goes on.
-    fn held_up(&self, client: usize) -> Option<String> {
-        let it = &self.clients[client];
-        let link = it.link.as_ref().filter(|_| it.is_joint)?;
-        let gateway = self.gateways[link.life.gateway].as_ref()?;
-        let longest_ms = self.longest_silence_ms();
-        let long_ago = self.now_us.checked_sub(longest_ms * 1_000)?;
-        let is_slow = link.is_reading() || it.stalled_until > long_ago || link.is_refused;
-        let is_held = self.jobs_held_until > long_ago || gateway.drain.is_some();
-        let is_told = self.upstream.generation == Generation::Modern;
-        if is_slow || is_held || !is_told || link.since_us > long_ago {
-            return None;
-        }
-        let mut is_any_live = false;
-        for view in &it.views {
-            let place = gateway.find(&self.setup.name_of(&self.names[*view]))?;
-            let kept = &gateway.slots[place].kept;
-            let is_well = matches!(kept.word, Some(Word::Live | Word::Complete | Word::Gone));
-            if !is_well || kept.since_us > long_ago {
-                return None;
-            }
-            is_any_live |= kept.word == Some(Word::Live);
-        }
-        let now = self.upstream.time(self.now_us);
-        let is_old = it.time.is_none_or(|time| time + longest_ms < now);
-        let is_held_up = is_any_live && is_old && !self.is_ahead(it, longest_ms);
-        let life = gateway.life;
-        is_held_up.then(|| {
-            format!(
-                "client {client} of {life} is held up at {:?}, long before {now}",
-                it.time
-            )
-        })
-    }
-
-    /// A client that was not told what has been so for long.
-    fn untold(&self, client: usize) -> Option<String> {
-        let it = &self.clients[client];
-        let link = it.link.as_ref()?;
-        let stream = self.streams.get(&(client, link.epoch))?;
-        let gateway = self.gateways[link.life.gateway].as_ref()?;
-        let long_ago = self.now_us.checked_sub(TOLD_US)?;
-        let is_slow = link.is_reading() || it.stalled_until > long_ago;
-        let is_held = self.jobs_held_until > long_ago || gateway.drain.is_some();
-        let is_short = matches!(stream.served, Served::Short(_));
-        if is_slow || is_held || is_short || link.since_us > long_ago {
-            return None;
-        }
-        let slot = |view: &usize| {
-            let place = gateway.find(&self.setup.name_of(&self.names[*view]));
-            let place = place.filter(|it| stream.slots.contains(it));
-            place.map(|it| &gateway.slots[it])
-        };
-        for view in &it.views {
-            let Some(of) = slot(view) else {
-                continue;
-            };
-            // What is told of a view stands behind its changes, and these are held
-            // back until the others have come as far.
-            let is_well = |other: &usize| {
-                let kept = slot(other).map(|it| &it.kept);
-                let well = [Word::Live, Word::Complete, Word::Gone].map(Some);
-                let is_any = |it: &Kept| well.contains(&it.word);
-                kept.is_none_or(|it| is_any(it) && it.since_us + TOLD_US < of.kept.since_us)
-            };
-            let mut others = it.views.iter().filter(|other| *other != view);
-            let at = of.shared.status().position.map(|at| at.timestamp.get());
-            let is_elsewhere = it.is_joint && at.is_some_and(|at| it.time != Some(at));
-            if !others.all(is_well) || is_elsewhere {
-                continue;
-            }
-            let (kept, name) = (&of.kept, &of.name);
-            let told = it.words.get(view).map(String::as_str);
-            let has_rows = it.tables.contains_key(view);
-            let is_right = match kept.word.filter(|_| kept.since_us < long_ago) {
-                // Whoever has no rows has none that may be stale.
-                Some(Word::Lost) => told == Some("lost") || !has_rows && !it.is_joint,
-                Some(Word::Live | Word::Complete) => told != Some("lost"),
-                Some(Word::Gone) if it.is_joint => told == Some("gone") && !has_rows,
-                _ => true,
-            };
-            if !is_right {
-                let (life, word) = (gateway.life, kept.word);
-                return Some(format!(
-                    "client {client} of {life}: {name} is {word:?}, and the client was told {told:?}"
-                ));
-            }
-        }
-        None
-    }
+/// A view that is called fresh though its stream was interrupted long ago.
+fn in_doubt(slot: &mut Slot, longest_us: u64, now_us: u64) -> Option<String> {
+    let upstream = slot.shared.upstream();
+    let State::Doubted(reason) = upstream.state() else {
+        slot.kept.doubted_us = None;
+        return None;
+    };
+    let since = *slot.kept.doubted_us.get_or_insert(now_us);
+    let name = &slot.name;
+    let is_long = now_us > since + longest_us && slot.stage != Stage::Over;
+    is_long.then(|| format!("{name} is in doubt for long: {reason:?}"))
 }
 
 /// What a view holds beyond what it may.

@@ -16,6 +16,7 @@ use crate::gateway::{Life, Woken};
 use crate::places::Short;
 use crate::socket::{End, Pipe};
 use crate::table::Table;
+use crate::windows::{Kind, WHOLE};
 use crate::wire::Parser;
 use crate::world::{Task, World, micros};
 
@@ -38,6 +39,8 @@ pub struct Link {
     pub epoch: u64,
     pub life: Life,
     pub since_us: u64,
+    /// When bytes came last.
+    pub heard_us: u64,
     pub pipe: Rc<Pipe>,
     parser: Parser,
     /// It takes so many bytes, each so many microseconds.
@@ -75,6 +78,10 @@ pub struct Client {
     pub is_joint: bool,
     /// Views, by their names' order.
     pub views: Vec<usize>,
+    /// The window that is asked for of each.
+    pub kinds: BTreeMap<usize, Kind>,
+    /// What decides about windows, if it asks for any.
+    pub windows: Option<Dice>,
     pub dice: Dice,
     pub address: IpAddr,
     /// It takes an id as soon as it has read its line.
@@ -102,7 +109,13 @@ pub struct Client {
 }
 
 impl Client {
-    pub fn new(place: usize, is_joint: bool, views: usize, mut dice: Dice) -> Self {
+    pub fn new(
+        place: usize,
+        is_joint: bool,
+        views: usize,
+        mut windows: Option<Dice>,
+        mut dice: Dice,
+    ) -> Self {
         let mut chosen: Vec<usize> = (0..views).collect();
         while chosen.len() > 1 && (!is_joint || chosen.len() > 2) {
             chosen.remove(dice.below(chosen.len()));
@@ -110,11 +123,21 @@ impl Client {
                 break;
             }
         }
+        let kind = |view: &usize| {
+            let kind = windows.as_mut().map(|dice| match dice.percent(80) {
+                true => Kind::throw(dice),
+                false => WHOLE,
+            });
+            (*view, kind.unwrap_or(WHOLE))
+        };
+        let kinds = chosen.iter().map(kind).collect();
         let host = u8::try_from(dice.below(3) + 1).unwrap_or(1);
         Client {
             place,
             is_joint,
             views: chosen,
+            kinds,
+            windows,
             address: IpAddr::from([192, 0, 2, host]),
             is_early: dice.percent(40),
             is_hasty: dice.percent(15),
@@ -132,6 +155,24 @@ impl Client {
             away_until: 0,
             lost_us: 0,
         }
+    }
+
+    /// Its token was renewed, perhaps, or it asks for something else: of one view
+    /// for another window, though it comes with what it has.
+    fn turn(&mut self) {
+        if let Some(dice) = &mut self.windows
+            && dice.percent(8)
+        {
+            let view = *dice.pick(&self.views);
+            self.kinds.insert(view, Kind::throw(dice));
+        }
+    }
+
+    /// What it has of a view, if it is of the window that it asks for.
+    pub fn table(&mut self, view: usize) -> Option<&mut Table> {
+        let kind = self.kinds[&view];
+        let table = self.tables.get_mut(&view);
+        table.filter(|table| table.kind == kind)
     }
 
     /// It does not come back.
@@ -196,6 +237,9 @@ impl World {
         link.is_taking = false;
         let bytes = link.pipe.take(link.pace.0);
         let epoch = link.epoch;
+        if !bytes.is_empty() {
+            link.heard_us = self.now_us;
+        }
         let events = match link.parser.take(&bytes) {
             Ok(events) => events,
             Err(text) => return self.fail(format!("client {client}: {text}")),

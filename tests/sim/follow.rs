@@ -21,6 +21,12 @@ impl World {
             self.note(format_args!("{life} v{slot} is {name}"));
             self.note_state(life, slot);
             self.heed(life, slot, None);
+            // Its first timer, for who waits while nothing is known of it.
+            let gateway = self.gateway(life);
+            let beat = gateway.and_then(|it| it.slots[slot].publisher.wake_at());
+            if let Some(beat) = beat {
+                self.at_first(self.moment(beat), Task::Deadline { life, slot });
+            }
         }
     }
 

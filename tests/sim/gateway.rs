@@ -185,6 +185,8 @@ pub struct Slot {
     pub is_watched: bool,
     /// When the publisher's timer goes off.
     pub deadline_us: Option<u64>,
+    /// When each thread's timer for windows' heartbeats does.
+    pub beats: [Option<u64>; WORKERS],
 }
 
 /// One process.
@@ -345,6 +347,7 @@ impl Slot {
             shared,
             is_watched: true,
             deadline_us: None,
+            beats: [None; WORKERS],
         }
     }
 }

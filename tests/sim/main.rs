@@ -38,6 +38,7 @@ mod talk;
 mod trace;
 mod truth;
 mod upstream;
+mod windows;
 mod wire;
 mod world;
 

@@ -2,7 +2,7 @@
 //! that are held since their clients never wait.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
@@ -14,9 +14,19 @@ use viewcast::limits::{HASTY_TIMES, HELD_MAX, HOLD_TIME};
 use viewcast::relay::event::notices::full;
 
 use crate::client::Served;
-use crate::gateway::Life;
+use crate::gateway::{Gateway, Life};
 use crate::serve::Stream;
+use crate::windows::{Kind, WHOLE};
 use crate::world::{World, micros};
+
+/// Everybody is let in.
+pub const NO_LIMITS: Limits = Limits {
+    connections: 1_000,
+    per_address: None,
+    per_view: None,
+    windows_per_address: None,
+    windows_per_view: None,
+};
 
 /// The places of a gateway.
 pub struct Places {
@@ -80,12 +90,17 @@ impl Places {
 
 impl World {
     /// Lets a stream of these views in, or says which limit it is over.
-    pub fn admit(&mut self, life: Life, address: IpAddr, slots: &[usize]) -> Result<Permit, Limit> {
+    pub fn admit(
+        &mut self,
+        life: Life,
+        address: IpAddr,
+        slots: &[(usize, Kind)],
+    ) -> Result<Permit, Limit> {
         let expected = self.limit_exceeded(life, address, slots);
         let gateway = self.gateway(life).expect("it is up");
-        let asked = slots.iter().map(|slot| Asked {
+        let asked = slots.iter().map(|(slot, kind)| Asked {
             view: gateway.slots[*slot].name.as_str(),
-            window: None,
+            window: kind.key(),
         });
         let asked: Vec<Asked<'_>> = asked.collect();
         let admission = Rc::clone(&gateway.places.admission);
@@ -101,7 +116,12 @@ impl World {
     }
 
     /// The first limit that one more stream is over, by the streams there are.
-    fn limit_exceeded(&self, life: Life, address: IpAddr, slots: &[usize]) -> Option<Limit> {
+    fn limit_exceeded(
+        &self,
+        life: Life,
+        address: IpAddr,
+        slots: &[(usize, Kind)],
+    ) -> Option<Limit> {
         let gateway = self.gateways[life.gateway].as_ref()?;
         let limits = gateway.places.limits;
         let name = |slot: &usize| &gateway.slots[*slot].name;
@@ -110,8 +130,11 @@ impl World {
         let served: Vec<&Stream> = served.collect();
         let count = |is_of_it: &dyn Fn(&&&Stream) -> bool| served.iter().filter(is_of_it).count();
         let of_client = count(&|it| client(it.address) == client(address));
-        let is_of = |it: &Stream, slot: &usize| it.slots.iter().any(|one| name(one) == name(slot));
-        let is_view_full = |slot| {
+        let is_of = |it: &Stream, slot: &usize| {
+            let mut all = it.slots.iter();
+            all.any(|(one, _)| name(one) == name(slot))
+        };
+        let is_view_full = |(slot, _): &(usize, Kind)| {
             let of_view = count(&|it| is_of(it, slot));
             limits.per_view.is_some_and(|limit| of_view >= limit)
         };
@@ -120,8 +143,42 @@ impl World {
         } else if limits.per_address.is_some_and(|limit| of_client >= limit) {
             Some(Limit::Address)
         } else {
-            slots.iter().any(is_view_full).then_some(Limit::View)
+            let is_full = slots.iter().any(is_view_full);
+            let is_over = || self.windows_exceeded(gateway, address, slots);
+            is_full.then_some(Limit::View).or_else(is_over)
         }
+    }
+
+    /// The first limit of windows that these are over, by the streams there are.
+    fn windows_exceeded(
+        &self,
+        gateway: &Gateway,
+        address: IpAddr,
+        slots: &[(usize, Kind)],
+    ) -> Option<Limit> {
+        let limits = gateway.places.limits;
+        let window = |(slot, kind): &(usize, Kind)| {
+            let name = gateway.slots[*slot].name.clone();
+            kind.key().map(|key| (name, key))
+        };
+        let served = self.streams.values().filter(|it| it.life == gateway.life);
+        let windows = served.flat_map(|it| it.slots.iter().map(move |slot| (it.address, slot)));
+        let (mut all, mut of_client) = (BTreeSet::new(), BTreeSet::new());
+        for (of, slot) in windows {
+            all.extend(window(slot));
+            of_client.extend(window(slot).filter(|_| client(of) == client(address)));
+        }
+        of_client.extend(slots.iter().filter_map(window));
+        let is_over = |limit: Option<usize>, count| limit.is_some_and(|limit| count > limit);
+        if is_over(limits.windows_per_address, of_client.len()) {
+            return Some(Limit::AddressWindows);
+        }
+        let mut new = slots.iter().filter_map(window);
+        let is_one_too_many = |of: (String, u64)| {
+            let open = all.iter().filter(|it| it.0 == of.0).count();
+            !all.contains(&of) && is_over(limits.windows_per_view, open + 1)
+        };
+        new.any(is_one_too_many).then_some(Limit::ViewWindows)
     }
 
     /// The stream of a client that is over a limit.
@@ -155,7 +212,17 @@ impl World {
             let life = gateway.life;
             let of_it = || self.streams.values().filter(|it| it.life == life);
             for (place, slot) in gateway.slots.iter().enumerate() {
-                let served = of_it().filter(|it| it.slots.contains(&place)).count();
+                let slots = of_it().flat_map(|it| &it.slots);
+                let of_view = slots.filter(|(slot, _)| *slot == place);
+                let windows = of_view.clone().filter(|(_, kind)| *kind != WHOLE).count();
+                let served = of_view.count();
+                let open = slot.shared.windows_open();
+                if open > windows {
+                    let name = &slot.name;
+                    return Some(format!(
+                        "{life} {name} has {open} windows open, not {windows}"
+                    ));
+                }
                 let counted = slot.shared.subscriber_count();
                 if served != counted {
                     let name = &slot.name;

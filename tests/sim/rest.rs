@@ -283,6 +283,15 @@ impl World {
                 let slot = slot(view).map(|it| &gateway.slots[it]);
                 slot.is_none_or(|it| !matches!(self.expected(it), Expected::Gone(_)))
             });
+            let kind = client.kinds[view];
+            let has_text = object.map(|it| self.upstream.truth.objects[it].has_text());
+            if has_text.is_some_and(|has_text| !kind.is_of(has_text)) {
+                // The view has no such window.
+                match table.is_some() && client.is_joint {
+                    true => return wrong("has rows of no window"),
+                    false => continue,
+                }
+            }
             match (object, table) {
                 (None, None) if client.is_joint && word != Some("gone") => {
                     return wrong("is gone, and it was not told");
@@ -294,7 +303,7 @@ impl World {
                 (None, Some(_)) => return wrong("has rows, and is gone"),
                 (Some(_), None) => return wrong("has no rows"),
                 (Some(object), Some(table)) => {
-                    if table.sum != self.upstream.truth.sum(object) {
+                    if table.kind != kind || table.sum != self.upstream.truth.sum(object, kind) {
                         return wrong("has not the rows of now");
                     }
                     if word == Some("lost") {

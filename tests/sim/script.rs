@@ -12,6 +12,9 @@ pub use op::Op;
 /// Clients of a crowd: more than the bases that may be held.
 const CROWD: usize = 90;
 
+/// What the dice of windows begin with.
+pub const WINDOWS: u64 = 0x3117_d035;
+
 /// What is done at a moment, by dice of its own: it is the same whether or not
 /// others are left out.
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +33,8 @@ pub struct Shape {
     pub is_limited: bool,
     /// Rows are long, so that bases and deltas are sent in slices.
     pub is_wide: bool,
+    /// Clients ask for windows of the views.
+    pub is_windowed: bool,
     /// Very many clients, each of which comes for another base and hardly reads.
     pub is_crowd: bool,
 }
@@ -60,6 +65,8 @@ impl Script {
             is_pattern: dice.percent(20),
             is_limited: dice.percent(15),
             is_wide: dice.percent(8),
+            // By dice of its own, like all that has to do with windows.
+            is_windowed: Dice::new(seed ^ WINDOWS).percent(35),
             is_crowd: false,
         };
         let generation = match dice.below(10) {

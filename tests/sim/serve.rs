@@ -13,14 +13,15 @@ use viewcast::relay::thread::round::Step;
 use crate::client::Served;
 use crate::gateway::{Bell, Life, Stage, Woken};
 use crate::socket::Pipe;
+use crate::windows::Kind;
 use crate::world::{Task, World, micros};
 
 /// A connection, as the gateway has it. It stays until the gateway finds that
 /// the client has left.
 pub struct Stream {
     pub life: Life,
-    /// The views that it is of.
-    pub slots: Vec<usize>,
+    /// The views that it is of, and which window of each.
+    pub slots: Vec<(usize, Kind)>,
     pub address: IpAddr,
     pub pipe: Rc<Pipe>,
     pub served: Served,
@@ -131,6 +132,45 @@ impl World {
         let thread = Rc::clone(&gateway.slots[slot].threads[worker]);
         let step = thread.borrow_mut().news(now);
         self.follow_step(step, life, slot, worker);
+        self.set_beat(life, slot, worker);
+    }
+
+    /// It sends the heartbeats of windows that are due.
+    pub fn beat(&mut self, life: Life, slot: usize, worker: usize) {
+        let (now, now_us) = (self.now().instant, self.now_us);
+        let Some(gateway) = self.gateway(life) else {
+            return;
+        };
+        let it = &mut gateway.slots[slot];
+        if it.beats[worker] != Some(now_us) {
+            // Another time was set since.
+            return;
+        }
+        it.beats[worker] = None;
+        let thread = Rc::clone(&it.threads[worker]);
+        let step = thread.borrow_mut().beat(now);
+        self.follow_step(step, life, slot, worker);
+        self.set_beat(life, slot, worker);
+    }
+
+    /// Sees to it that windows' heartbeats are sent when they are due.
+    fn set_beat(&mut self, life: Life, slot: usize, worker: usize) {
+        let Some(gateway) = self.gateway(life) else {
+            return;
+        };
+        let due = gateway.slots[slot].threads[worker].borrow().wake_at();
+        let Some(due) = due.map(|due| self.moment(due).max(self.now_us + 1)) else {
+            return;
+        };
+        let Some(gateway) = self.gateway(life) else {
+            return;
+        };
+        let known = &mut gateway.slots[slot].beats[worker];
+        if known.is_some_and(|at| at <= due) {
+            return;
+        }
+        *known = Some(due);
+        self.at(due, Task::Beat { life, slot, worker });
     }
 
     /// It writes to the next sockets.

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use crate::truth::{Truth, copies_of};
+use crate::windows::Kind;
 use crate::wire::{changes_of, rows_of};
 
 /// The rows of one view.
@@ -10,6 +11,8 @@ use crate::wire::{changes_of, rows_of};
 pub struct Table {
     rows: HashMap<u128, i64>,
     pub sum: u128,
+    /// The window that it is.
+    pub kind: Kind,
     /// Where it stands, and of which incarnation it is.
     pub position: Option<(u64, String)>,
     /// The histories that it may be in.
@@ -18,8 +21,11 @@ pub struct Table {
 
 impl Table {
     /// A table with these rows.
-    pub fn base(data: &str) -> Result<Table, String> {
-        let mut table = Table::default();
+    pub fn base(data: &str, kind: Kind) -> Result<Table, String> {
+        let mut table = Table {
+            kind,
+            ..Table::default()
+        };
         for row in rows_of(data)? {
             table.add(row, 1)?;
         }
@@ -54,16 +60,17 @@ impl Table {
         time: u64,
         position: (u64, String),
         is_new: bool,
-        truth: &Truth,
+        truth: &mut Truth,
     ) -> Result<(), String> {
         let (_, incarnation) = &position;
-        let objects = truth.objects_of(incarnation);
+        let of = truth.view_of(self.kind, incarnation).unwrap_or_default();
+        let objects = truth.objects_of(&of).to_vec();
         let Some(object) = objects.last() else {
             return Err(format!(
                 "an incarnation that nobody described: {incarnation}"
             ));
         };
-        let found = truth.matching(objects, time, self.sum);
+        let found = truth.matching(&objects, time, self.sum, self.kind);
         let was = std::mem::take(&mut self.candidates);
         // Where only its columns tell a view from others, it may be another now.
         let is_any = is_new || objects.len() > 1;
@@ -80,7 +87,11 @@ impl Table {
              {found:?}, now {history}",
             truth.objects[*object].id,
             self.rows.values().sum::<i64>(),
-            expected.iter().take(20).collect::<Vec<_>>(),
+            expected
+                .iter()
+                .filter(|(row, _)| self.kind.shown(row).is_some())
+                .take(20)
+                .collect::<Vec<_>>(),
         ))
     }
 }

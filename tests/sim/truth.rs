@@ -2,11 +2,16 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use viewcast::model::event::Description;
 use viewcast::model::row::Column;
 
+use crate::windows::{Kind, WHOLE};
+
 mod chance;
+mod history;
 
 pub use chance::{changes, rewriting};
+pub use history::History;
 
 /// A row of any view here: a number, and a text where the view has that column.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,12 +26,12 @@ pub const LARGE_FROM: i64 = 1_000;
 /// So long before it comes a time may be told.
 const SLACK_MS: u64 = 2_000;
 
-/// The hash of a row. The hash of a table is the sum over its copies of rows:
-/// equal sums are equal tables but for a collision of 128 bits.
-pub fn hash(n: i64, s: Option<&str>) -> u128 {
+/// The hash of a row, or of a part of it. The hash of a table is the sum over its
+/// copies of rows: equal sums are equal tables but for a collision of 128 bits.
+pub fn hash(n: Option<i64>, s: Option<&str>) -> u128 {
     let mut hash: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
     let prime: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
-    let bytes = n.to_le_bytes();
+    let bytes = n.unwrap_or(i64::MIN).to_le_bytes();
     for byte in bytes.iter().chain(s.unwrap_or("\u{0}").as_bytes()) {
         hash = (hash ^ u128::from(*byte)).wrapping_mul(prime);
     }
@@ -41,54 +46,6 @@ pub fn copies_of(row: u128, copies: i64) -> u128 {
 }
 
 pub type Changes = Vec<(Row, i64)>;
-
-/// What an object held over a stretch in which its time only went forward.
-#[derive(Debug)]
-pub struct History {
-    pub object: usize,
-    /// Nothing is known of it before.
-    pub from: u64,
-    /// From each of these times on, the hash of what it held.
-    sums: Vec<(u64, u128)>,
-    /// What changed at each of these times.
-    pub log: Vec<(u64, Changes)>,
-    /// How often time had gone back when it began.
-    pub backs: usize,
-    /// What it holds at its end may be shown at any time.
-    is_blurred: bool,
-    /// From here on this history is not true any more: time went back to
-    /// before it, or the rows were lost.
-    pub until: Option<u64>,
-}
-
-impl History {
-    /// The hash of the contents at this time; `None` before it begins.
-    pub fn sum_at(&self, time: u64) -> Option<u128> {
-        if time < self.from {
-            return None;
-        }
-        let known = self.sums.partition_point(|(at, _)| *at <= time);
-        Some(known.checked_sub(1).map_or(0, |last| self.sums[last].1))
-    }
-
-    /// Whether this may be the hash at this time.
-    fn has(&self, time: u64, sum: u128) -> bool {
-        let last = self.sums.last().map_or(0, |(_, last)| *last);
-        self.sum_at(time) == Some(sum) || self.is_blurred && last == sum
-    }
-
-    /// The rows at this time.
-    pub fn rows_at(&self, time: u64) -> BTreeMap<Row, i64> {
-        let mut rows = BTreeMap::new();
-        for (_, changes) in self.log.iter().take_while(|(at, _)| *at <= time) {
-            for (row, diff) in changes {
-                *rows.entry(row.clone()).or_insert(0) += diff;
-            }
-        }
-        rows.retain(|_, copies| *copies != 0);
-        rows
-    }
-}
 
 /// How an object's time goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,6 +85,7 @@ pub struct Object {
     /// Since when it is denied or not.
     pub denied_us: u64,
     text_bytes: usize,
+    has_nulls: bool,
     /// What it holds now.
     pub rows: BTreeMap<Row, i64>,
     sum: u128,
@@ -161,6 +119,12 @@ pub struct Truth {
     /// What each incarnation that was described is. Several, where the catalog
     /// has refused to say which.
     incarnations: HashMap<String, Vec<usize>>,
+    /// The columns that each was described with.
+    described: BTreeMap<String, Vec<Column>>,
+    /// Of what views windows are, by their own incarnations.
+    of_windows: HashMap<(Kind, String), String>,
+    /// Texts may be NULL.
+    pub has_nulls: bool,
     /// Rows have texts of up to so many bytes.
     pub text_bytes: usize,
     /// How often time went back.
@@ -204,6 +168,7 @@ impl Truth {
             breaks: false,
             denied_us: 0,
             text_bytes: self.text_bytes,
+            has_nulls: self.has_nulls,
             rows: BTreeMap::new(),
             sum: 0,
             history: self.histories.len(),
@@ -221,6 +186,7 @@ impl Truth {
             sums: Vec::new(),
             log: Vec::new(),
             backs: self.backs,
+            windows: BTreeMap::new(),
             is_blurred: false,
             until: None,
         });
@@ -265,7 +231,7 @@ impl Truth {
             let copies = it.rows.entry(row.clone()).or_insert(0);
             *copies += diff;
             assert!(*copies >= 0, "the model takes away what is not there");
-            let hash = hash(row.n, row.s.as_deref());
+            let hash = hash(Some(row.n), row.s.as_deref());
             it.sum = it.sum.wrapping_add(copies_of(hash, *diff));
         }
         it.rows.retain(|_, copies| *copies != 0);
@@ -323,7 +289,10 @@ impl Truth {
     }
 
     /// The object that the incarnation was computed for.
-    pub fn describe(&mut self, incarnation: String, object: usize, is_coarse: bool) {
+    pub fn describe(&mut self, found: &Description, object: usize, is_coarse: bool) {
+        let incarnation = found.incarnation.to_string();
+        let columns = found.columns.clone();
+        self.described.insert(incarnation.clone(), columns);
         let known = self.incarnations.entry(incarnation).or_default();
         if !is_coarse {
             known.clear();
@@ -331,6 +300,24 @@ impl Truth {
         if !known.contains(&object) {
             known.push(object);
         }
+    }
+
+    /// The incarnation of the view, given that of a window of it.
+    pub fn view_of(&mut self, kind: Kind, incarnation: &str) -> Option<String> {
+        if kind == WHOLE {
+            return Some(incarnation.to_owned());
+        }
+        let key = (kind, incarnation.to_owned());
+        if let Some(known) = self.of_windows.get(&key) {
+            return Some(known.clone());
+        }
+        let mut views = self.described.iter();
+        let is_it = |(of, columns): &(&String, &Vec<Column>)| {
+            kind.incarnation(of, columns).as_deref() == Some(incarnation)
+        };
+        let (of, _) = views.find(is_it)?;
+        self.of_windows.insert(key, of.clone());
+        Some(of.clone())
     }
 
     /// What objects an incarnation may be.
@@ -353,19 +340,27 @@ impl Truth {
     }
 
     /// The histories of these objects that had this hash at this time.
-    pub fn matching(&self, objects: &[usize], time: u64, sum: u128) -> Vec<usize> {
-        let all = self.histories.iter().enumerate();
+    pub fn matching(&mut self, objects: &[usize], time: u64, sum: u128, kind: Kind) -> Vec<usize> {
+        let (all, now) = (&self.objects, self.now);
         let is_known = |it: &History| {
-            let known = self.objects[it.object].frontier(self.now);
+            let known = all[it.object].frontier(now);
             it.until.is_some() || time <= known.saturating_add(SLACK_MS)
         };
-        all.filter(|(_, it)| objects.contains(&it.object) && is_known(it) && it.has(time, sum))
-            .map(|(at, _)| at)
-            .collect()
+        let mut found = Vec::new();
+        for (at, it) in self.histories.iter_mut().enumerate() {
+            if objects.contains(&it.object) && is_known(it) && it.has(time, sum, kind) {
+                found.push(at);
+            }
+        }
+        found
     }
 
-    /// The contents now, as a hash.
-    pub fn sum(&self, object: usize) -> u128 {
-        self.objects[object].sum
+    /// The contents of a window now, as a hash.
+    pub fn sum(&self, object: usize, kind: Kind) -> u128 {
+        let rows = self.objects[object].rows.iter();
+        rows.fold(0, |sum, (row, copies)| match kind.shown(row) {
+            Some(hash) => sum.wrapping_add(copies_of(hash, *copies)),
+            None => sum,
+        })
     }
 }

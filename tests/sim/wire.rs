@@ -140,8 +140,9 @@ impl Parser {
 
 #[derive(Deserialize)]
 struct Shown {
+    // Of a window perhaps only one of them.
     // Numbers that JavaScript does not hold come as strings; ours are small.
-    n: i64,
+    n: Option<i64>,
     s: Option<String>,
 }
 

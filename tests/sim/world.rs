@@ -16,7 +16,8 @@ use crate::acts::healing::Heal;
 use crate::client::Client;
 use crate::dice::Dice;
 use crate::gateway::{Bell, Gateway, Life, Setup, Woken};
-use crate::script::Script;
+use crate::places::NO_LIMITS;
+use crate::script::{Script, WINDOWS};
 use crate::serve::Stream;
 use crate::talk::{Talk, Told};
 use crate::trace::Trace;
@@ -53,6 +54,12 @@ pub enum Task {
         slot: usize,
         worker: usize,
     },
+    /// The timer of windows' heartbeats on a thread.
+    Beat {
+        life: Life,
+        slot: usize,
+        worker: usize,
+    },
     /// A publisher's deadline.
     Deadline { life: Life, slot: usize },
     /// A client does what comes next.
@@ -64,14 +71,6 @@ pub enum Task {
     /// What follows the catalog looks.
     Follow(Life),
 }
-
-const NO_LIMITS: Limits = Limits {
-    connections: 1_000,
-    per_address: None,
-    per_view: None,
-    windows_per_address: None,
-    windows_per_view: None,
-};
 
 /// More than this cannot be to do in a second.
 const TASKS_MAX: u64 = 500_000;
@@ -165,6 +164,7 @@ impl World {
             true => usize::try_from(dice.between(500, 4_000)).unwrap_or(500),
             false => 0,
         };
+        upstream.truth.has_nulls = shape.is_windowed;
         let names: Vec<String> = (0..script.views).map(|view| format!("v{view}")).collect();
         for name in &names {
             let flow = match dice.below(12) {
@@ -185,7 +185,15 @@ impl World {
         upstream.age();
         let clients = (0..script.clients + script.joint).map(|place| {
             let is_joint = place >= script.clients;
-            Client::new(place, is_joint, names.len(), Dice::new(dice.next()))
+            let seed = script.seed ^ WINDOWS ^ u64::try_from(place + 1).unwrap_or(0) << 40;
+            let windows = shape.is_windowed.then(|| Dice::new(seed));
+            Client::new(
+                place,
+                is_joint,
+                names.len(),
+                windows,
+                Dice::new(dice.next()),
+            )
         });
         let clients = clients.collect();
         let gateways = (0..script.gateways).map(|_| None).collect();
@@ -304,6 +312,12 @@ impl World {
             .insert((at_us.max(self.now_us), tie, self.serial), task);
     }
 
+    /// The same before all else of that moment, which no die decides.
+    pub fn at_first(&mut self, at_us: u64, task: Task) {
+        self.serial += 1;
+        self.queue.insert((at_us, 0, self.serial), task);
+    }
+
     pub fn after(&mut self, delay_us: u64, task: Task) {
         self.at(self.now_us + delay_us, task);
     }
@@ -368,6 +382,7 @@ impl World {
             Task::Run(Woken::Stream { client, epoch }) => self.poll_stream(client, epoch),
             Task::Run(Woken::Bytes { client, epoch }) => self.bytes(client, epoch),
             Task::Write { life, slot, worker } => self.write(life, slot, worker),
+            Task::Beat { life, slot, worker } => self.beat(life, slot, worker),
             Task::Deadline { life, slot } => self.publish(life, slot),
             Task::Client { client, epoch } => self.client(client, epoch),
             Task::Job(life) => self.job(life),

@@ -21,6 +21,7 @@ use crate::gateway::{Life, WORKERS, Woken};
 use crate::places::Permit;
 use crate::serve::Stream;
 use crate::socket::{End, Pipe};
+use crate::windows::{Kind, WHOLE};
 use crate::wire::Parser;
 use crate::world::{Task, World};
 
@@ -66,6 +67,7 @@ impl World {
         }
         let life = *self.dice.pick(&up);
         self.bring_along(client);
+        self.clients[client].turn();
         self.forget_what_is_believed(client, life);
         let coming = self.coming(client, life);
         let slots = self.slots(client, life);
@@ -126,7 +128,11 @@ impl World {
     fn enter(&mut self, coming: Coming, slots: &[Option<usize>]) {
         let Coming { client, life, .. } = coming;
         let address = self.clients[client].address;
-        let found: Vec<usize> = slots.iter().flatten().copied().collect();
+        let it = &self.clients[client];
+        let found = slots.iter().zip(&it.views);
+        let found: Vec<(usize, Kind)> = found
+            .filter_map(|(slot, view)| Some(((*slot)?, it.kinds[view])))
+            .collect();
         let permit = self.admit(life, address, &found);
         let is_in = permit.is_ok();
         let it = &mut self.clients[client];
@@ -166,6 +172,7 @@ impl World {
             epoch,
             life,
             since_us: self.now_us,
+            heard_us: self.now_us,
             pipe,
             parser,
             pace,
@@ -203,7 +210,7 @@ impl World {
                     }
                 },
                 name: self.names[*view].clone(),
-                window: None,
+                window: it.kinds[view].choose(),
             });
             let chosen: Vec<Chosen> = chosen.collect();
             let ids: Vec<String> = id.into_iter().collect();
@@ -217,7 +224,12 @@ impl World {
         }
         let resume: Vec<Position> = id.iter().filter_map(|id| id.parse().ok()).collect();
         let slot = slots.iter().flatten().next().copied().unwrap_or_default();
-        let mut subscriber = Subscriber::new(&thread(slot), resume, coming.rng, permit);
+        let mut subscriber = match it.kinds[&it.views[0]].choose() {
+            Some(choose) => {
+                Subscriber::of_window(&thread(slot), choose, resume, coming.rng, permit)
+            }
+            None => Subscriber::new(&thread(slot), resume, coming.rng, permit),
+        };
         if let Some(time) = coming.ends_after {
             subscriber.end_after(time, now.instant);
         }
@@ -236,15 +248,21 @@ impl World {
     /// The log that has given out the client's position, if it is that of the
     /// view still and no time went back since: it has to go on from there.
     fn goes_on(
-        &self,
+        &mut self,
         client: usize,
         life: Life,
         slots: &[Option<usize>],
     ) -> Option<(Arc<Log>, u64)> {
         let it = &self.clients[client];
+        let view = it.views.first()?;
+        let kind = it.kept.tables.get(view)?.kind;
+        if it.kinds[view] != kind {
+            return None;
+        }
         let [Some(slot)] = slots else { return None };
         let id = it.kept.id.as_ref().filter(|_| !it.is_joint)?;
         let (time, incarnation) = crate::table::position(id).ok()?;
+        let incarnation = self.upstream.truth.view_of(kind, &incarnation)?;
         let log = self.gateways[life.gateway].as_ref()?.slots[*slot]
             .shared
             .log()?;
@@ -270,7 +288,9 @@ impl World {
         views.sort_unstable();
         let incarnations = id.split(['.', '-']).skip(1).step_by(2);
         let mut since = views.iter().zip(incarnations).map(|(view, of)| {
-            let of = (self.setup.name_of(&self.names[*view]), of.to_owned());
+            let kind = it.kept.tables.get(view).map_or(WHOLE, |table| table.kind);
+            let of = self.upstream.truth.view_of(kind, of).unwrap_or_default();
+            let of = (self.setup.name_of(&self.names[*view]), of);
             gateway.seen.get(&of).copied().unwrap_or(backs)
         });
         if since.any(|since| it.kept.backs < since) {

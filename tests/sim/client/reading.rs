@@ -47,8 +47,10 @@ impl World {
         match kind {
             "base" => {
                 let of = event.id.as_deref().and_then(|id| position(id).ok());
+                let kind = it.kinds[&view];
+                let of = of.and_then(|(_, of)| self.upstream.truth.view_of(kind, &of));
                 if let Some((log, at)) = link.goes_on.take()
-                    && of.is_some_and(|(_, of)| of == log.incarnation.to_string())
+                    && of.is_some_and(|of| of == log.incarnation.to_string())
                     && log.lock().retention.start().get() <= at
                 {
                     return Err(format!("a base, though the log goes on from {at}"));
@@ -58,7 +60,7 @@ impl World {
                 if *bases > 1 {
                     return Err("a second base".to_owned());
                 }
-                it.tables.insert(view, Table::base(data)?);
+                it.tables.insert(view, Table::base(data, kind)?);
                 // It is back; that it is lost was told before.
                 it.words.retain(|of, word| *of != view || word != "gone");
                 if !it.is_joint {
@@ -66,7 +68,7 @@ impl World {
                 }
             }
             "delta" => {
-                let Some(table) = it.tables.get_mut(&view) else {
+                let Some(table) = it.table(view) else {
                     return match data {
                         "[]" => Ok(()),
                         _ => Err("a delta before a base".to_owned()),
@@ -112,21 +114,22 @@ impl World {
         let it = &mut self.clients[client];
         let id = event.id.clone().ok_or("no id")?;
         let at = position(&id)?;
-        let table = it.tables.get_mut(&view).ok_or("no table")?;
+        let table = it.table(view).ok_or("no table of this window")?;
         if let Some(before) = table.position.as_ref().filter(|_| !is_base)
             && (before.1 != at.1 || before.0 >= at.0)
         {
             return Err(format!("{id} behind {before:?}"));
         }
-        table.check(at.0, at, is_base, &self.upstream.truth)?;
+        table.check(at.0, at, is_base, &mut self.upstream.truth)?;
         let link = it.link.as_ref();
         let gateway = link.and_then(|it| self.gateways[it.life.gateway].as_ref());
         let name = self.setup.name_of(&self.names[view]);
         let slot = gateway.and_then(|it| Some(&it.slots[it.find(&name)?]));
         let log = slot.and_then(|it| it.shared.log());
-        let incarnation = it.tables.get(&view).and_then(|it| it.position.as_ref());
-        let is_its =
-            |log: &Arc<Log>| incarnation.is_some_and(|(_, of)| *of == log.incarnation.to_string());
+        let of = it.tables.get(&view).and_then(|it| it.position.as_ref());
+        let kind = it.kinds[&view];
+        let of = of.and_then(|(_, of)| self.upstream.truth.view_of(kind, of));
+        let is_its = |log: &Arc<Log>| of == Some(log.incarnation.to_string());
         let log = log.filter(is_its);
         it.given = log.map(|log| (Arc::downgrade(&log), id.clone()));
         it.kept = Kept {
@@ -167,7 +170,7 @@ impl World {
             return Err(format!("{id} is not of {} views", views.len()));
         }
         for (view, part) in views.iter().zip(parts) {
-            let Some(table) = it.tables.get_mut(view) else {
+            let Some(table) = it.table(*view) else {
                 match part {
                     "-" => continue,
                     _ => return Err(format!("v{view} has a position in {id}, but no rows")),
@@ -182,7 +185,7 @@ impl World {
             }
             self.comparisons += 1;
             let is_new = table.candidates.is_empty();
-            let checked = table.check(time, at, is_new, &self.upstream.truth);
+            let checked = table.check(time, at, is_new, &mut self.upstream.truth);
             checked.map_err(|text| format!("v{view}: {text}"))?;
         }
         if event.id.is_some() {

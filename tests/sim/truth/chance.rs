@@ -23,6 +23,7 @@ pub fn changes(object: &Object, dice: &mut Dice) -> Changes {
             0 => text(dice),
             bytes => "wide ".repeat(dice.below(bytes / 5)),
         });
+        let s = s.filter(|s| !object.has_nulls || s != "\r");
         let row = Row { n, s };
         let here = rows.get(&row).copied().unwrap_or(0);
         let present: Vec<_> = rows.iter().filter(|(_, copies)| **copies > 0).collect();

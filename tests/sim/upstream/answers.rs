@@ -154,8 +154,7 @@ impl Upstream {
         let (object, described) = self.object(session, view)?;
         let is_coarse = described.meaning.is_none();
         let found = Found::new(view, described, ENVIRONMENT)?;
-        let incarnation = found.description.incarnation.to_string();
-        self.truth.describe(incarnation, object, is_coarse);
+        self.truth.describe(&found.description, object, is_coarse);
         Ok(found)
     }
 

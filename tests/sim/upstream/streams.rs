@@ -11,7 +11,7 @@ use crate::truth::{Flow, Row};
 pub const EVALUATION: &str = "Evaluation error: division by zero";
 
 /// How long a stream hangs.
-const HUNG_TICKS: usize = 25;
+const HUNG_TICKS: usize = 60;
 
 /// How a COPY breaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -223,6 +223,7 @@ impl Upstream {
             stream.hung += 1;
             if stream.hung > HUNG_TICKS {
                 session.stream = None;
+                self.broken += 1;
                 let failure = Failure::answer("XX000", "internal error");
                 session.sent.push_back(Said::End(Err(failure)));
             }
