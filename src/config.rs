@@ -1,14 +1,12 @@
 //! The configuration: flags, environment and file merged once, validated
 //! before any port opens, and never changed afterwards.
 //!
-//! Flags win over the environment, the environment over the file, the file over
-//! the default. Every layer stays text until it has won, and the default is read
-//! by the same parser as the others, so a default can neither win nor be wrong.
+//! Flags win over the environment, that over the file, and the file over the
+//! default. Each stays text until it has won, and all are read by one parser.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::cli::settings::Setting;
 use crate::cli::settings::{demo, serve};
 use crate::cli::{Flags, StandIn, StandInDialect};
 use crate::connection::Session;
@@ -67,6 +65,8 @@ pub struct Config {
     pub heartbeat: Duration,
     /// The shortest time between two deltas with changes.
     pub min_interval: Duration,
+    /// Whether a view that the role may not read any more is gone.
+    pub is_gone_when_revoked: bool,
     /// Whether streams are compressed for who accepts it.
     pub compress: bool,
     /// Bytes of deltas kept per view for resume.
@@ -160,7 +160,7 @@ pub fn load_demo(
     environment: &dyn Environment,
 ) -> Result<DemoConfig, ConfigErrors> {
     let mut merge = Merge::new(flags, environment);
-    let replay_into = merge.upstream(serve::upstream, PASSWORD_SETTINGS);
+    let replay_into = merge.upstream(serve::upstream, password::SETTINGS);
     // Replaced by `DemoConfig::gateway`, the only way to this configuration.
     let upstream = Upstream::at(SocketAddr::from((
         [127, 0, 0, 1],
@@ -212,11 +212,8 @@ pub fn check(flags: &Flags, environment: &dyn Environment) -> Result<String, Con
     Ok(report::render(&entries))
 }
 
-/// What gives the upstream's password.
-const PASSWORD_SETTINGS: [Setting; 2] = [serve::password_file, serve::password_command];
-
 fn merge_serve(merge: &mut Merge<'_>) -> Option<Config> {
-    let upstream = merge.upstream(serve::upstream, PASSWORD_SETTINGS);
+    let upstream = merge.upstream(serve::upstream, password::SETTINGS);
     if let Some(None) = upstream {
         merge.missing(
             "upstream",
@@ -254,6 +251,7 @@ fn merge_common(
         serve::min_interval,
         value::duration(Duration::ZERO, limits::MIN_INTERVAL_MAX, "100ms"),
     );
+    let is_gone_when_revoked = merge.one(serve::revoked, value::revoked());
     let compress = merge.one(serve::compress, value::compress());
     let retention = merge_retention(merge);
     let max_view_bytes = merge.one(
@@ -277,6 +275,7 @@ fn merge_common(
         patience: patience?,
         heartbeat: heartbeat?,
         min_interval: min_interval?,
+        is_gone_when_revoked: is_gone_when_revoked?,
         compress: compress?,
         retention_bytes: retention?.0,
         retention_age: retention?.1,

@@ -7,38 +7,12 @@ use clap::Args;
 use crate::limits;
 
 pub use defaults::{DefaultValue, size_text};
+pub use setting::{ENVIRONMENT_PREFIX, Setting};
+
 use defaults::{duration, one_per_core, share_of_files, text};
 
 mod defaults;
-
-/// What all environment variables begin with.
-pub const ENVIRONMENT_PREFIX: &str = "VIEWCAST_";
-
-/// One setting: a key, and what it is when nobody gives it.
-#[derive(Clone, Copy, Debug)]
-pub struct Setting {
-    /// Key in the configuration file, in snake case.
-    pub key: &'static str,
-    /// What holds when no layer gives a value.
-    pub default: fn() -> DefaultValue,
-}
-
-impl Setting {
-    /// The flag without its dashes.
-    pub fn flag(&self) -> String {
-        self.key.replace('_', "-")
-    }
-
-    /// The environment variable.
-    pub fn variable(&self) -> String {
-        format!("{ENVIRONMENT_PREFIX}{}", self.key.to_uppercase())
-    }
-
-    /// Whether it is on or off, and its flag alone means on.
-    pub fn is_switch(&self) -> bool {
-        matches!((self.default)(), DefaultValue::Text(text) if text == "false" || text == "true")
-    }
-}
+mod setting;
 
 /// Declares a group of settings: the clap arguments of its flags, and the table
 /// that the other layers, the help and the configuration's merge go by.
@@ -312,6 +286,14 @@ settings! {
         /// repeat themselves within a base or a delta; a delta of one short row
         /// becomes no smaller. Example: auto
         compress: Option<String>, "WHEN", text("off");
+
+        /// What becomes of a view that the role may not read any more: gone or lost
+        ///
+        /// A server looks at privileges when a stream begins. gone: they are
+        /// asked for every 20 s, and what was revoked ends its streams. lost: a
+        /// stream goes on after a REVOKE until something cuts it, and what is
+        /// held then stays, marked as lost. Example: lost
+        revoked: Option<String>, "WHAT", text("gone");
 
         /// Keep at most this many bytes of deltas per view for resume, 1KiB to 64GiB
         ///

@@ -2,12 +2,17 @@
 
 use std::path::PathBuf;
 
+use crate::cli::settings::{Setting, serve};
+
 use super::environment::{Environment, variable};
 use super::error::ConfigError;
 use super::layer::Given;
 use super::place::Place;
 use super::upstream::files::{self, FileProblem};
 use super::upstream::{PasswordSource, Upstream};
+
+/// What gives an upstream's password beside its address.
+pub const SETTINGS: [Setting; 2] = [serve::password_file, serve::password_command];
 
 /// What is said of an address whose password is only the mask of one.
 const MASKED: &str = ", its password is masked and nothing else gives one";

@@ -176,6 +176,19 @@ pub fn compress() -> Kind<bool> {
     }
 }
 
+/// Whether a view is gone that may not be read any more.
+pub fn revoked() -> Kind<bool> {
+    Kind {
+        accepts: "gone or lost".into(),
+        parse: Box::new(|given| match given.trim() {
+            "gone" => Some(true),
+            "lost" => Some(false),
+            _ => None,
+        }),
+        show: |is_gone| toml_text(if *is_gone { "gone" } else { "lost" }),
+    }
+}
+
 /// The statement that asks for a view's changes.
 pub fn dialect() -> Kind<Dialect> {
     Kind {

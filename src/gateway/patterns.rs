@@ -62,6 +62,7 @@ pub fn catalog(config: &Config) -> Result<Catalog, GatewayError> {
     settings.rules.interval = config.catalog_interval;
     settings.rules.upstream_timeout = config.upstream_timeout;
     settings.rules.dialect = dialect(config);
+    settings.rules.asks_for_privileges = config.is_gone_when_revoked;
     settings.rules.view_bytes_max = Some(config.max_view_bytes);
     Ok(Catalog::start(settings)?)
 }

@@ -73,6 +73,14 @@ pub const PROOF_WAIT_BY_ID: Duration = Duration::from_secs(2);
 /// again: soon enough for whoever has just granted it.
 pub const CATALOG_GRANT_EVERY: Duration = Duration::from_secs(10);
 
+/// How often it is asked whether the role may still read each view: what was
+/// revoked is noticed within half a minute.
+pub const CATALOG_REVOKED_EVERY: Duration = Duration::from_secs(20);
+
+/// Views that are asked for in one round of questions: what the names mean is
+/// asked in time, also where each of them takes a moment.
+pub const CATALOG_REVOKED_PER_ROUND: usize = 32;
+
 /// How often what was found is looked for: less than a person notices.
 pub const CATALOG_LOOK_EVERY: Duration = Duration::from_millis(50);
 

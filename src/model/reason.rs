@@ -174,6 +174,8 @@ pub enum Why {
     Moved,
     /// It has another name now.
     Renamed,
+    /// The gateway's role may not read it any more.
+    Revoked,
     /// It has other columns.
     ColumnsChanged,
     /// The upstream's time went back.
@@ -188,11 +190,12 @@ pub enum Why {
 
 impl Why {
     /// All of them.
-    pub const ALL: [Why; 9] = [
+    pub const ALL: [Why; 10] = [
         Why::Dropped,
         Why::Recreated,
         Why::Moved,
         Why::Renamed,
+        Why::Revoked,
         Why::ColumnsChanged,
         Why::TimeWentBack,
         Why::FinalChanged,
@@ -207,6 +210,7 @@ impl Why {
             Why::Recreated => "recreated",
             Why::Moved => "moved",
             Why::Renamed => "renamed",
+            Why::Revoked => "revoked",
             Why::ColumnsChanged => "columns_changed",
             Why::TimeWentBack => "time_went_back",
             Why::FinalChanged => "final_changed",
@@ -222,6 +226,7 @@ impl Why {
             Why::Recreated => "the view was dropped and created anew",
             Why::Moved => "the view's name was given to another one",
             Why::Renamed => "the view was renamed",
+            Why::Revoked => "the gateway's role may not read the view any more",
             Why::ColumnsChanged => "the view's columns have changed",
             Why::TimeWentBack => "the upstream's time went back",
             Why::FinalChanged => "the upstream's contents changed without its time",

@@ -8,6 +8,7 @@
 mod exchange;
 mod patience;
 mod pattern_views;
+mod privileges;
 mod readable;
 mod result_limit;
 mod round;

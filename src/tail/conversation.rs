@@ -116,6 +116,8 @@ pub enum Question {
     },
     /// Whether the role may read a relation.
     Readable(ViewName),
+    /// Whether the role may read what a name means, given by its parts.
+    Granted(Vec<String>),
     /// How large a result may be there.
     ResultLimit,
 }
@@ -141,7 +143,7 @@ pub enum Answer {
     Name(Facts),
     /// To `Question::Relations`, in the order of their names.
     Relations(Vec<ViewName>),
-    /// To `Question::Readable`: it may.
+    /// To `Question::Readable` and `Question::Granted`: it may.
     Readable,
     /// To `Question::ResultLimit`: its setting, in its words; `None` if it has
     /// none.

@@ -43,6 +43,11 @@ impl Known {
         });
     }
 
+    /// Since when it is known.
+    pub fn since(&self) -> Option<Instant> {
+        self.0.as_ref().map(|entry| entry.since)
+    }
+
     /// What was found last.
     pub fn meaning(&self) -> Option<&Meaning> {
         self.0.as_ref().map(|entry| &entry.meaning)

@@ -293,7 +293,11 @@ impl Reader {
         if now.saturating_duration_since(self.began) >= BACKOFF_RESET_AFTER {
             tail.held.failures = 0;
         }
-        if !error.is_of_the_choice() {
+        // Rows were told that may be read no more.
+        let is_revoked = error.is_denied() && tail.held.closed.is_some();
+        if is_revoked && tail.settings().is_gone_when_revoked {
+            tail.vanished(error, now);
+        } else if !error.is_of_the_choice() {
             tail.failed(error, now);
         } else if tail.held.was_found {
             tail.vanished(error, now);

@@ -56,6 +56,9 @@ pub struct TailSettings {
     pub reconnect_max: Duration,
     /// Bytes of rows held before their timestamp is closed.
     pub unclosed_bytes_max: u64,
+    /// Whether a view that the role may not read any more is gone; else what is
+    /// streamed goes on, and is lost at the next connection.
+    pub is_gone_when_revoked: bool,
     /// What is remembered of the view by a tail that it had before.
     pub past: Past,
 }
@@ -69,6 +72,7 @@ impl TailSettings {
             upstream_timeout: UPSTREAM_TIMEOUT_DEFAULT,
             reconnect_max: RECONNECT_MAX_DEFAULT,
             unclosed_bytes_max: UNCLOSED_BYTES_DEFAULT,
+            is_gone_when_revoked: true,
             past: Past::default(),
         }
     }

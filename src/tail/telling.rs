@@ -222,11 +222,17 @@ impl ViewTail {
         let why = match error {
             TailError::UnknownColumn { .. } => Why::ColumnsChanged,
             TailError::Renamed { .. } => Why::Renamed,
+            error if error.is_denied() => Why::Revoked,
             _ => Why::Dropped,
         };
         self.gone(why, now);
         self.held.failures = self.held.failures.saturating_add(1);
-        self.note(error, log::Level::Info, now);
+        let level = match why {
+            // Somebody may have to grant it.
+            Why::Revoked => log::Level::Warn,
+            _ => log::Level::Info,
+        };
+        self.note(error, level, now);
     }
 
     /// Tells that the view is larger than it may be; how often in a row.

@@ -298,6 +298,15 @@ impl ViewTail {
         true
     }
 
+    /// The role may not read the view any more, by the answer to a question that
+    /// began at `asked`; what is streamed goes on all the same.
+    pub fn revoked(&mut self, error: &TailError, asked: Instant) {
+        let is_newer = self.known.since().is_some_and(|since| since < asked);
+        if self.settings.is_gone_when_revoked && is_newer {
+            self.replace(self.generation, error.clone());
+        }
+    }
+
     /// The catalog's answer to an inquiry about a stream.
     pub fn take_verdict(&mut self, stream: u64, verdict: Verdict) {
         if self.held.streams == stream {

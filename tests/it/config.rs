@@ -250,6 +250,11 @@ fn samples(key: &str) -> [(&'static str, &'static str); 3] {
             ("1MB", "\"1000000B\""),
             ("3 GiB", "\"3GiB\""),
         ],
+        "revoked" => [
+            ("lost", "\"lost\""),
+            ("gone", "\"gone\""),
+            ("lost", "\"lost\""),
+        ],
         "compress" => [
             ("auto", "\"auto\""),
             ("off", "\"off\""),

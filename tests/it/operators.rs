@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::support::follower::Follower;
 use crate::support::gateway::{Gateway, PATIENCE};
 use crate::support::http::get;
-use crate::support::materialize::{Generation, Materialize, row};
+use crate::support::materialize::{Failure, Generation, Materialize, row};
 use crate::support::pgwire;
 use crate::support::sse::{Event, Stream};
 
@@ -31,11 +31,20 @@ fn gateway(server: &Materialize, more: &[&str]) -> Gateway {
 
 /// The reason that a list of `/readyz` has for `v`, once it is accepted.
 fn await_reason(gateway: &Gateway, list: &str, accept: impl Fn(&str) -> bool) -> String {
+    await_reason_of(gateway, "v", list, accept)
+}
+
+fn await_reason_of(
+    gateway: &Gateway,
+    name: &str,
+    list: &str,
+    accept: impl Fn(&str) -> bool,
+) -> String {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let body = get(gateway.address, "/readyz").json();
         let views = body[list].as_array().cloned().unwrap_or_default();
-        let of_v = views.iter().find(|view| view["view"] == "v");
+        let of_v = views.iter().find(|view| view["view"] == name);
         let reason = of_v.and_then(|view| view["reason"].as_str());
         if let Some(reason) = reason.filter(|reason| accept(reason)) {
             return reason.to_owned();
@@ -231,6 +240,43 @@ fn operators_replacement_during_an_outage_is_one_delta() {
     client.reach(at);
 }
 
+/// The stream goes on after it, and only a question tells.
+#[test]
+fn operators_revoke_is_noticed_while_the_stream_goes_on() {
+    let server = server();
+    // Each has its own way with it. No probe of a silent stream is to notice first.
+    let times = ["--heartbeat", "500ms", "--upstream-timeout", "1h"];
+    let gone_then = gateway(&server, &times);
+    let lost_then = gateway(&server, &[&times[..], &["--revoked", "lost"]].concat());
+    let mut ending = Stream::open(gone_then.address, "/v/stream");
+    ending.expect("base");
+    let mut going_on = Follower::join(&server, &lost_then, "v");
+    let begin = Instant::now();
+    server.deny("v", true);
+    let reason = gone(&mut ending);
+    assert!(begin.elapsed() < Duration::from_secs(30));
+    assert!(
+        reason.contains("may not read the view any more"),
+        "{reason}"
+    );
+    let line = gone_then.process.await_log("permission denied");
+    assert!(line.contains("Grant the role SELECT"), "{line}");
+    let mut waiting = Stream::open(gone_then.address, "/v/stream");
+    let at = server.commit("v", vec![(row(["2"]), 1)]);
+    going_on.reach(at);
+    server.cut_all();
+    going_on.until_upstream("lost");
+    await_reason(&lost_then, "impaired", |reason| {
+        reason.starts_with("permission denied")
+    });
+    // Granted again, it is served: anew, or on from where it was.
+    server.deny("v", false);
+    let at = server.commit("v", vec![(row(["3"]), 1)]);
+    going_on.until_upstream("live");
+    going_on.reach(at);
+    while waiting.next().expect("it waits").name != "base" {}
+}
+
 /// `ALTER TABLE ... ADD COLUMN`: noticed though the stream goes on without it.
 #[test]
 fn operators_column_that_is_added_is_noticed_where_it_is_shown() {
@@ -275,4 +321,63 @@ fn operators_column_that_is_added_is_noticed_where_it_is_shown() {
 fn incarnation(event: &Event) -> String {
     let id = event.id.as_deref().expect("an id");
     id.rsplit_once('-').expect("its two parts").1.to_owned()
+}
+
+/// Waits until this is answered with a status.
+fn await_status(gateway: &Gateway, path: &str, status: u16) {
+    let deadline = Instant::now() + PATIENCE;
+    while get(gateway.address, path).status != status {
+        assert!(Instant::now() < deadline, "never {status}: {path}");
+        std::thread::park_timeout(Duration::from_millis(10));
+    }
+}
+
+fn of_pattern(server: &Materialize) -> Gateway {
+    let url = server.url();
+    let arguments = ["--upstream", &url, "--view", "public.*"];
+    let times = ["--catalog-interval", "200ms", "--upstream-timeout", "500ms"];
+    Gateway::start(&[&arguments[..], &times].concat())
+}
+
+/// A source that has no data yet does not answer, maybe for ever.
+#[test]
+fn operators_source_without_data_keeps_no_other_of_its_pattern_waiting() {
+    let server = server();
+    server.create_view("empty", &[("n", "integer")]);
+    let by_id = server.by_id("empty");
+    for relation in [by_id.as_str(), "\"public\".\"empty\""] {
+        let sql = format!("SELECT * FROM {relation} LIMIT 0");
+        for _ in 0..500 {
+            server.fail_next_query(&sql, Failure::Silence);
+        }
+    }
+    let gateway = of_pattern(&server);
+    await_status(&gateway, "/public.v", 200);
+    await_reason_of(&gateway, "public.empty", "waiting", |it| {
+        it.contains("silent")
+    });
+    server.create_view("later", &[("n", "integer")]);
+    server.commit("later", vec![(row(["1"]), 1)]);
+    await_status(&gateway, "/public.later", 200);
+    // It has some.
+    server.forget_answers();
+    server.commit("empty", vec![(row(["1"]), 1)]);
+    await_status(&gateway, "/public.empty", 200);
+    gateway.await_ready();
+}
+
+#[test]
+fn operators_rename_within_a_pattern_ends_streams_and_serves_the_new_name() {
+    let server = server();
+    let gateway = of_pattern(&server);
+    gateway.await_ready();
+    let mut stream = Stream::open(gateway.address, "/public.v/stream");
+    stream.expect("base");
+    server.rename("v", "other");
+    let reason = gone(&mut stream);
+    assert!(reason.contains("was renamed"), "{reason}");
+    await_status(&gateway, "/public.other", 200);
+    let mut stream = Stream::open(gateway.address, "/public.other/stream");
+    assert_eq!(stream.expect("base").data, "[{\"n\":1}]");
+    await_status(&gateway, "/public.v", 404);
 }

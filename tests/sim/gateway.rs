@@ -228,6 +228,7 @@ impl Gateway {
             patterns: pattern.into_iter().map(Result::unwrap).collect(),
             interval: setup.catalog_interval,
             upstream_timeout: setup.upstream_timeout,
+            asks_for_privileges: true,
             ..CatalogRules::default()
         };
         Gateway {

@@ -359,6 +359,18 @@ impl World {
                     self.after(soon, Task::Follow(life));
                     continue;
                 }
+                CatalogEffect::Denied { name, error, asked } => {
+                    let slots = gateway.slots.iter_mut().enumerate();
+                    let of_name = slots.filter(|(_, slot)| slot.parts == name);
+                    let of_name = of_name.map(|(at, slot)| {
+                        slot.tail.revoked(&error, asked);
+                        at
+                    });
+                    for slot in of_name.collect::<Vec<_>>() {
+                        self.heed(life, slot, None);
+                    }
+                    continue;
+                }
                 CatalogEffect::Unlisted(_) => continue,
             };
             let slot = usize::try_from(tail).unwrap();

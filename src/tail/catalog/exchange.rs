@@ -23,6 +23,8 @@ pub struct CatalogRules {
     pub upstream_timeout: Duration,
     /// `None` asks the server.
     pub dialect: Option<Dialect>,
+    /// Whether it is asked if the role may still read what is streamed.
+    pub asks_for_privileges: bool,
     /// How large a view may be here: a server whose own limit is lower is
     /// warned of. `None` does not ask for that.
     pub view_bytes_max: Option<u64>,
@@ -35,6 +37,7 @@ impl Default for CatalogRules {
             interval: CATALOG_INTERVAL_DEFAULT,
             upstream_timeout: UPSTREAM_TIMEOUT_DEFAULT,
             dialect: None,
+            asks_for_privileges: false,
             view_bytes_max: None,
         }
     }
@@ -112,6 +115,15 @@ pub enum CatalogEffect {
         stream: u64,
         /// The answer.
         verdict: Verdict,
+    },
+    /// The role may not read what this name means any more.
+    Denied {
+        /// By its parts.
+        name: Vec<String>,
+        /// What the server says.
+        error: TailError,
+        /// When the question began.
+        asked: Instant,
     },
     /// What the patterns name.
     Listed(Listed),

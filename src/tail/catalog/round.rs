@@ -31,6 +31,8 @@ pub(super) enum Task {
     Readable(ViewName),
     /// To say which may be.
     Publish(Vec<ViewName>),
+    /// To ask whether what a name means may still be read.
+    Granted(Vec<String>),
     /// To ask for the server's own limit on what it sends.
     ResultLimit,
 }

@@ -16,6 +16,7 @@ use crate::tail::names::Facts;
 
 use super::exchange::{CatalogEffect, CatalogReply, CatalogRequest, CatalogRules, Listed};
 use super::patience::{Patience, Rests};
+use super::privileges::Privileges;
 use super::readable::Readable;
 use super::result_limit;
 use super::round::{Round, Task, of_inquiry};
@@ -28,6 +29,7 @@ pub struct CatalogWatch {
     /// What each pattern was last found to name; `None` before the first answer.
     listed: Vec<Option<Vec<ViewName>>>,
     readable: Readable,
+    privileges: Privileges,
     /// The last failure in the log, not to log it again and again.
     logged: String,
     /// When the next round is due; `None` until somebody has asked, where
@@ -58,6 +60,7 @@ impl CatalogWatch {
             patience: Patience::new(rules.upstream_timeout),
             listed: vec![None; rules.patterns.len()],
             readable: Readable::default(),
+            privileges: Privileges::default(),
             logged: String::new(),
             due: (!rules.patterns.is_empty()).then_some(now),
             asks_limit: rules.view_bytes_max.is_some(),
@@ -84,7 +87,15 @@ impl CatalogWatch {
                 if is_due {
                     self.due = Some(now + self.rules.interval);
                 }
+                let asks = is_due && self.rules.asks_for_privileges;
+                let granted = match asks {
+                    true => self.privileges.due(&watched, now),
+                    false => Vec::new(),
+                };
                 let mut round = Round::new(inquiries, watched, is_due);
+                for name in granted {
+                    round.put_last(Task::Granted(name));
+                }
                 if is_due && self.asks_limit {
                     round.put_last(Task::ResultLimit);
                 }
@@ -132,6 +143,7 @@ impl CatalogWatch {
                 dialect: self.rules.dialect,
             },
             Task::Readable(relation) => Question::Readable(relation.clone()),
+            Task::Granted(name) => Question::Granted(name.clone()),
             Task::ResultLimit => Question::ResultLimit,
             Task::NamesDone | Task::Patterns | Task::Listing | Task::Publish(_) => {
                 self.go_through(task, now);
@@ -170,6 +182,7 @@ impl CatalogWatch {
             Task::OneName(parts) => Some(parts.join(".")),
             Task::Columns(inquiry) => Some(format!("columns of {}", inquiry.view.name)),
             Task::Pattern(at) => self.rules.patterns.get(*at).map(ViewPattern::text),
+            Task::Granted(name) => Some(format!("privileges of {}", name.join("."))),
             _ => None,
         }
     }
@@ -240,6 +253,12 @@ impl CatalogWatch {
                     round.leave_readable();
                 }
             }
+            (Task::Granted(name), Err(error)) if error.is_denied() => {
+                self.effects
+                    .push_back(CatalogEffect::Denied { name, error, asked });
+            }
+            // What else it is refused for, its tail meets.
+            (Task::Granted(_), _) => {}
             // Without a connection there is no answer yet.
             (Task::ResultLimit, Err(TailError::Connect(_))) => {}
             (Task::ResultLimit, answer) => {

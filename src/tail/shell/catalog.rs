@@ -193,6 +193,16 @@ impl Inner {
 
     fn tell(&self, effect: CatalogEffect) {
         match effect {
+            CatalogEffect::Denied { name, error, asked } => {
+                for threads in self.tails() {
+                    let mut tail = threads.tail();
+                    if tail.settings().view.parts == name {
+                        tail.revoked(&error, asked);
+                    }
+                    drop(tail);
+                    threads.do_effects();
+                }
+            }
             CatalogEffect::Listed(listed) => *lock(&self.listed) = Some(listed),
             CatalogEffect::Unlisted(reason) => *lock(&self.unlisted) = Some(reason),
             CatalogEffect::Verdict {

@@ -40,6 +40,10 @@ pub fn answer(
             relations::readable(client, relation)?;
             Answer::Readable
         }
+        Question::Granted(parts) => {
+            relations::granted(client, session, parts)?;
+            Answer::Readable
+        }
         Question::ResultLimit => Answer::ResultLimit(session::result_limit(client)?),
     })
 }

@@ -53,7 +53,7 @@ fn standing_reasons_are_words_of_our_own_with_the_code() {
         ("58000", "something else", "refused", "refused"),
     ] {
         let server = server(Generation::Modern);
-        let gateway = gateway(&server, &[]);
+        let gateway = gateway(&server, &["--revoked", "lost"]);
         gateway.await_ready();
         let message = format!("{message}: \"{SECRET}\"");
         for _ in 0..50 {

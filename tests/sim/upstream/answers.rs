@@ -119,6 +119,14 @@ impl Upstream {
                 asked.map_err(|failure| TailError::Query { what, failure })?;
                 Answer::Readable
             }
+            Question::Granted(parts) => {
+                let quoted: Vec<_> = parts.iter().map(|part| format!("\"{part}\"")).collect();
+                let asked = self.relation(&quoted.join("."));
+                let asked = asked.and_then(|it| self.may_read(it));
+                let what = "whether a view may be read";
+                asked.map_err(|failure| TailError::Query { what, failure })?;
+                Answer::Readable
+            }
             Question::ResultLimit => Answer::ResultLimit(None),
         })
     }

@@ -150,6 +150,7 @@ fn publisher_counts_each_failure_that_the_tail_counts_once() {
         (snapshot(10, 2), 7),
         (TailEvent::Gone(Why::TimeWentBack), 7),
         (TailEvent::Gone(Why::Moved), 7),
+        (TailEvent::Gone(Why::Revoked), 8),
     ] {
         let shown = format!("{event:?}");
         let _ = publisher.handle(event, now);

@@ -44,7 +44,7 @@ impl Publisher {
             TailEvent::Failed(_) => true,
             // What is begun anew at once has not failed.
             TailEvent::Interrupted(reason) => reason.cause != Cause::Changing,
-            TailEvent::Gone(Why::Dropped | Why::Renamed | Why::TooLarge) => true,
+            TailEvent::Gone(Why::Dropped | Why::Renamed | Why::Revoked | Why::TooLarge) => true,
             // Told of a view that is found again, too, and then once.
             TailEvent::Gone(Why::ColumnsChanged) => self.shared.upstream().is_gone(),
             _ => false,

@@ -137,6 +137,7 @@ impl Materialize {
         self.shared.with(|state| {
             state.answers.clear();
             state.copy_errors.clear();
+            state.query_failures.clear();
         });
     }
 
