@@ -112,8 +112,7 @@ pub struct DemoConfig {
 }
 
 impl DemoConfig {
-    /// The configuration of the demo's gateway, once it is known where its
-    /// upstream is and what it shows.
+    /// The gateway's, once it is known where its upstream is and what it shows.
     pub fn gateway(&self, upstream: Upstream, about: String) -> Config {
         Config {
             upstream,
