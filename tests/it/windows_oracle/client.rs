@@ -380,7 +380,12 @@ impl Client {
                 same.is_none_or(|(before, now)| before.incarnation != now.incarnation)
                     || before.map(|it| it.timestamp) <= now.map(|it| it.timestamp)
             };
-            assert!(pairs.clone().all(|pair| is_known(&pair)), "back to {id}");
+            let told = self.told.len().saturating_sub(8);
+            let told = self.told.get(told..).unwrap_or_default();
+            assert!(
+                pairs.clone().all(|pair| is_known(&pair)),
+                "back to {id}: {told:?}"
+            );
             assert_ne!(self.at, at, "{id} again");
         }
         (self.at, self.last_id, self.is_told) = (at, Some(id.to_owned()), true);

@@ -115,7 +115,7 @@ impl LocalLog {
                 Ahead::Nothing => return Due::Nothing(cursor),
                 Ahead::Log => {}
             }
-            match self.due_of_log(at.0, cursor, until, form) {
+            match self.due_of_log(at, cursor, until, form) {
                 Ok(due) => return due,
                 Err(further) => reached = further,
             }
@@ -126,7 +126,7 @@ impl LocalLog {
     /// it was nothing.
     fn due_of_log(
         &mut self,
-        number: usize,
+        at: At,
         cursor: Cursor,
         until: Timestamp,
         form: Form,
@@ -142,19 +142,19 @@ impl LocalLog {
             return Ok(Due::Frame(frame, place.next()));
         }
         let end = self.run_end(place, self.frames.behind_all_until(until));
-        let Some(open) = self.windows.get_mut(number) else {
+        let Some(open) = self.windows.get_mut(at.0) else {
             return Ok(Due::Forgotten);
         };
         let (window, incarnation) = (Arc::clone(&open.window), open.incarnation);
         match self.missed(&window, place, end) {
             Ok(None) => Err(end),
             Ok(Some(delta)) => {
-                self.note_sent(number, delta.timestamp());
+                self.note_sent(at, delta.timestamp());
                 Ok(Due::Frame(self.frame_of(delta, incarnation), end))
             }
             Err(Much) => {
                 // Its position is not beyond what the log has reached.
-                self.note_sent(number, self.frames.head());
+                self.note_sent(at, self.frames.head());
                 let of = Some((window, incarnation));
                 let (_, waiting) = Merge::begin(&self.source, (place, end), of, form);
                 Ok(Due::Merged(waiting))
@@ -162,10 +162,12 @@ impl LocalLog {
         }
     }
 
-    /// A window's readers may not be sent this position, or one before, once more.
-    fn note_sent(&mut self, number: usize, at: Timestamp) {
+    /// A window's readers may not be sent this position, or one before, once more,
+    /// and the one who is sent it lacks no heartbeat of before.
+    fn note_sent(&mut self, (number, place): At, position: Timestamp) {
         if let Some(open) = self.windows.get_mut(number) {
-            open.sent = open.sent.max(at);
+            open.sent = open.sent.max(position);
+            open.forgo_beat(place);
         }
     }
 

@@ -254,6 +254,13 @@ impl OpenWindow {
         self.readers.owe_beat();
     }
 
+    /// A reader is told something else, which may be later than the heartbeat.
+    pub(in crate::relay::thread) fn forgo_beat(&mut self, place: usize) {
+        if let Some(reader) = self.readers.get_mut(place) {
+            reader.lacks_beat = false;
+        }
+    }
+
     /// Whether anybody is to be sent heartbeats.
     pub(in crate::relay::thread) fn wants_beats(&self) -> bool {
         self.readers.wants_beats()
