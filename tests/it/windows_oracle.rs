@@ -494,9 +494,9 @@ fn play(seeds: std::ops::Range<u64>) -> Seen {
 #[test]
 fn oracle_windows_are_exact_at_every_id_through_every_failure() {
     // More of them: VIEWCAST_WINDOW_SEEDS=1000, from VIEWCAST_WINDOW_FROM=40 on.
-    let setting = |name, default| match std::env::var(name) {
-        Ok(value) => value.parse().expect("a number"),
-        Err(_) => default,
+    let setting = |name, default| match std::env::var_os(name) {
+        Some(value) => value.to_string_lossy().parse().expect("a number"),
+        None => default,
     };
     let first = setting("VIEWCAST_WINDOW_FROM", 0);
     let mut seen = play(first..first + setting("VIEWCAST_WINDOW_SEEDS", 40));

@@ -20,7 +20,7 @@ impl World {
         let now = self.upstream.time(self.now_us);
         let id = client.kept.id.as_deref().unwrap_or_default();
         let mut known = id.split(['.', '-']).step_by(2);
-        known.any(|time| time.parse().is_ok_and(|time: u64| time + since_ms > now))
+        known.any(|time| time.parse().is_ok_and(|time: u64| time.saturating_add(since_ms) > now))
     }
 
     /// A client of several views that stand at a time of long ago, though each of
@@ -50,7 +50,9 @@ impl World {
             is_any_live |= kept.word == Some(Word::Live) && !is_refused;
         }
         let now = self.upstream.time(self.now_us);
-        let is_old = it.time.is_none_or(|time| time + longest_ms < now);
+        let is_old = it
+            .time
+            .is_none_or(|time| time.saturating_add(longest_ms) < now);
         let is_held_up = is_any_live && is_old && !self.is_ahead(it, longest_ms);
         let life = gateway.life;
         is_held_up.then(|| {

@@ -343,11 +343,7 @@ impl Part {
         let log = log.borrow();
         // A view that is known ahead of time was the same long before.
         let since = self.unchanged_since(&log, *cursor);
-        // A window may go on where the log has forgotten changes of other rows, or
-        // some of its own that came to nothing: within those no time is whole.
-        let whole_from = self.seat().map(|_| log.frames.start());
-        let stands = || Some(self.at?.timestamp).max(whole_from);
-        let at = since.or_else(stands)?;
+        let at = since.or_else(|| Some(self.at?.timestamp).max(self.whole_from(&log)))?;
         match self.reach {
             Reach::Constant(_) => Some(at).filter(|_| !log.began_final()),
             _ => Some(at.max(self.seen)),

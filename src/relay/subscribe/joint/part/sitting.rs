@@ -57,6 +57,13 @@ impl Part {
         }
     }
 
+    /// A window may go on where its view's log has forgotten changes of other rows,
+    /// or some of its own that came to nothing. Within those no time is whole: the
+    /// first one that is again.
+    pub(super) fn whole_from(&self, log: &LocalLog) -> Option<Timestamp> {
+        self.seat().map(|_| log.frames.start())
+    }
+
     /// The time of the view's last change, where the client has been told all of it.
     pub(super) fn unchanged_since(&self, log: &LocalLog, cursor: Cursor) -> Option<Timestamp> {
         match self.seat() {
