@@ -20,7 +20,10 @@ impl World {
         let now = self.upstream.time(self.now_us);
         let id = client.kept.id.as_deref().unwrap_or_default();
         let mut known = id.split(['.', '-']).step_by(2);
-        known.any(|time| time.parse().is_ok_and(|time: u64| time.saturating_add(since_ms) > now))
+        known.any(|time| {
+            time.parse()
+                .is_ok_and(|time: u64| time.saturating_add(since_ms) > now)
+        })
     }
 
     /// A client of several views that stand at a time of long ago, though each of
