@@ -299,7 +299,7 @@ fn windows_by_claims_have_no_hole_in_the_matrix_of_claims_and_ways() {
     }
     // Who lacks the claim is not told of the view at all.
     let mut list = ask(&shop, "GET", "/views", &bearer("x", json!(1)), &[]);
-    assert_eq!(list.json(), json!({ "views": [] }));
+    assert_eq!(list.json()["views"], json!([]));
     // A view without rules is whole, also beside one with them.
     let all = token(&claims(&["all"]));
     let rows = ask(&shop, "GET", "/all", &all, &[]).json();
