@@ -73,6 +73,11 @@ pub const PROOF_WAIT_BY_ID: Duration = Duration::from_secs(2);
 /// again: soon enough for whoever has just granted it.
 pub const CATALOG_GRANT_EVERY: Duration = Duration::from_secs(10);
 
+/// How long a reader that has found the same as ever is not told again that its
+/// view's name means another object: it may see the catalog differently for good,
+/// and a name may as well have been given back for a moment and away again.
+pub const CATALOG_TOLD_AGAIN: Duration = Duration::from_secs(30);
+
 /// How often it is asked whether the role may still read each view: what was
 /// revoked is noticed within half a minute.
 pub const CATALOG_REVOKED_EVERY: Duration = Duration::from_secs(20);

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use super::names::{Facts, Meaning};
+use crate::limits::CATALOG_TOLD_AGAIN;
 
 /// Set by the tail's reader, compared with what the watch of the catalog finds.
 #[derive(Debug, Default)]
@@ -18,9 +19,10 @@ struct Entry {
     object: Option<String>,
     /// Since when it is known: answers from before say nothing against it.
     since: Instant,
-    /// Another meaning that the reader was told of. If it finds the same as
-    /// ever, it sees the catalog differently, and is not told again.
-    told: Option<Meaning>,
+    /// Another meaning that the reader was told of, by an answer to a question of
+    /// this time. If it then finds the same as ever, it is not told again for a
+    /// while: it may see the catalog differently.
+    told: Option<(Meaning, Instant)>,
 }
 
 impl Known {
@@ -74,10 +76,13 @@ impl Known {
             entry.told = None;
             return None;
         }
-        if entry.told.as_ref().is_some_and(|told| told.is_same(&now)) {
+        let is_told = |(told, at): &(Meaning, Instant)| {
+            told.is_same(&now) && asked.saturating_duration_since(*at) < CATALOG_TOLD_AGAIN
+        };
+        if entry.told.as_ref().is_some_and(is_told) {
             return None;
         }
-        entry.told = Some(now);
+        entry.told = Some((now, asked));
         Some(entry.generation)
     }
 }
@@ -113,13 +118,17 @@ mod tests {
         assert_eq!(known.outdated(&parts, &facts("u1"), at(2)), None);
         assert_eq!(known.outdated(&parts, &facts("u2"), at(2)), Some(7));
         assert_eq!(known.outdated(&parts, &facts("u2"), at(3)), None);
-        // The reader finds the same as ever: it is not told for ever.
+        // The reader finds the same as ever: it is not told at once again, but it is
+        // some time. The name may have been given back meanwhile, and away again.
         known.set(8, facts("u1").meaning(&parts), at(4));
         assert_eq!(known.outdated(&parts, &facts("u2"), at(5)), None);
-        assert_eq!(known.outdated(&parts, &facts("u3"), at(5)), Some(8));
-        known.set(9, facts("u3").meaning(&parts), at(6));
-        assert_eq!(known.outdated(&parts, &facts("u2"), at(7)), Some(9));
+        assert_eq!(known.outdated(&parts, &facts("u2"), at(31)), None);
+        assert_eq!(known.outdated(&parts, &facts("u2"), at(32)), Some(8));
+        assert_eq!(known.outdated(&parts, &facts("u2"), at(33)), None);
+        assert_eq!(known.outdated(&parts, &facts("u3"), at(35)), Some(8));
+        known.set(9, facts("u3").meaning(&parts), at(36));
+        assert_eq!(known.outdated(&parts, &facts("u2"), at(37)), Some(9));
         // A catalog that does not answer says nothing.
-        assert_eq!(known.outdated(&parts, &Facts::default(), at(8)), None);
+        assert_eq!(known.outdated(&parts, &Facts::default(), at(38)), None);
     }
 }
