@@ -64,9 +64,9 @@ impl Ends {
 /// The connections of one worker.
 pub struct Sweep {
     kernel: Option<Kernel>,
-    /// Whether the kernel told of the first connection over IPv4, and over IPv6:
-    /// it then tells of the others, too, and is not asked of each that begins.
-    tells: [Cell<Option<bool>>; 2],
+    /// Whether the kernel has told of a connection over IPv4, and over IPv6: it then
+    /// tells of the others, too, and is not asked of each that begins.
+    tells: [Cell<bool>; 2],
     stall_timeout: Duration,
     places: RefCell<Vec<Weak<Watched>>>,
     free: RefCell<Vec<usize>>,
@@ -123,13 +123,12 @@ impl Sweep {
     /// Whether the kernel tells of connections like this one.
     fn tells_of(&self, local: SocketAddr, peer: SocketAddr) -> bool {
         let [v4, v6] = &self.tells;
-        let told = if local.is_ipv4() { v4 } else { v6 };
-        told.get().unwrap_or_else(|| {
-            let kernel = self.kernel.as_ref();
-            let is_told = kernel.is_some_and(|kernel| kernel.ask(local, peer).is_some());
-            told.set(Some(is_told));
-            is_told
-        })
+        let tells = if local.is_ipv4() { v4 } else { v6 };
+        // Of one that is gone by now it tells nothing, and of the next it may.
+        if let (false, Some(kernel)) = (tells.get(), &self.kernel) {
+            tells.set(kernel.ask(local, peer).is_some());
+        }
+        tells.get()
     }
 
     fn enter(&self, watched: Weak<Watched>) -> Option<NonZeroU32> {
@@ -238,5 +237,24 @@ impl Drop for Watched {
             *entry = Weak::new();
         }
         self.sweep.free.borrow_mut().push(place);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::rt::net::TcpListener;
+
+    #[actix_web::test]
+    async fn progress_is_watched_though_the_first_connection_was_gone_at_once() {
+        let sweep = Sweep::start(Duration::from_secs(60));
+        let gone = SocketAddr::from(([127, 0, 0, 1], 1));
+        assert!(!sweep.tells_of(gone, gone));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let peer = TcpStream::connect(listener.local_addr().unwrap());
+        let (_peer, accepted) = tokio::join!(peer, listener.accept());
+        assert!(sweep.watch(&accepted.unwrap().0).is_told());
+        // It is not asked again.
+        assert!(sweep.tells_of(gone, gone));
     }
 }
