@@ -5,6 +5,7 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import { test } from "node:test";
 import { ViewStream } from "./viewcast.js";
+import { serve } from "../tests/browser/scripted-server.mjs";
 import { FakeEventSource, latest, start } from "../tests/browser/fake-eventsource.mjs";
 
 const BASE = 'event: base\ndata: [{"n":1}]\nid: 1-a\n\n';
@@ -12,21 +13,6 @@ const streams = (response) => response.writeHead(200, { "content-type": "text/ev
 const json = (response, status, words) => response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(words));
 /** What is wrong is said within a second; a busy machine needs some more. */
 const SAID_MS = 10_000;
-
-async function serve(t, script) {
-  const requests = [];
-  const server = createServer((request, response) => {
-    requests.push(request);
-    script(response, request, requests.length);
-  });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  t.after(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return { url: `http://127.0.0.1:${server.address().port}/v/stream`, requests };
-}
 
 /** The view once its status is this. */
 function becomes(view, status) {

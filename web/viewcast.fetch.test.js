@@ -2,30 +2,14 @@
 // Streams read by fetch, from a server that the test scripts byte by byte.
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { createServer } from "node:http";
 import { test } from "node:test";
 import { ViewStream } from "./viewcast.js";
+import { serve } from "../tests/browser/scripted-server.mjs";
 
 const BOM = "\uFEFF";
 const BASE = 'event: base\ndata: [{"name":"Zürich 🚲","n":1},{"name":"Zürich 🚲","n":1}]\nid: 1-a\n\n';
 const DELTA = 'event: delta\ndata: [{"delete":{"name":"Zürich 🚲","n":1}},{"insert":{"name":"a\\r\\n: b","n":2}}]\nid: 2-a\n\n';
 const ROWS = [{ name: "Zürich 🚲", n: 1 }, { name: "a\r\n: b", n: 2 }];
-
-/** Serves `script(response, request, n)` for the n-th request; gives the URL and what was asked. */
-async function serve(t, script) {
-  const requests = [];
-  const server = createServer((request, response) => {
-    requests.push(request);
-    script(response, request, requests.length);
-  });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  t.after(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return { url: `http://127.0.0.1:${server.address().port}/v/stream`, requests };
-}
 
 function open(t, url, options) {
   const view = new ViewStream(url, options);

@@ -136,13 +136,8 @@ enum Stage {
     Stream(Delivery),
 }
 
-/// What comes of a conversation.
-enum Outcome {
-    /// The connection is used for something else.
-    Next(Stage),
-    /// Nothing more.
-    End,
-}
+/// What a connection is used for after a conversation, if for anything.
+type Outcome = Option<Stage>;
 
 impl Serving {
     fn new(conversation: LocalBoxFuture<io::Result<Outcome>>, watch: Watch) -> Self {
@@ -170,8 +165,8 @@ impl Future for Serving {
                 Stage::Stream(delivery) => return Pin::new(delivery).poll(context).map(Ok),
             };
             match outcome {
-                Ok(Outcome::Next(stage)) => self.stage = stage,
-                Ok(Outcome::End) => return Poll::Ready(Ok(())),
+                Ok(Some(stage)) => self.stage = stage,
+                Ok(None) => return Poll::Ready(Ok(())),
                 // It is no error of ours: peers come and go.
                 Err(error) => {
                     debug!("connection ended: {error}");
@@ -198,24 +193,23 @@ where
                 let peer = http.peer;
                 let begun = Begun::new(http.io, http.heard);
                 let served = http2::serve(begun, peer, app, watch);
-                return Ok(Outcome::Next(Stage::Http2(Box::pin(served))));
+                return Ok(Some(Stage::Http2(Box::pin(served))));
             }
             Next::End => {
                 http.close().await;
-                return Ok(Outcome::End);
+                return Ok(None);
             }
         };
         match http.answer(&*app, asked).await? {
             After::Next => patience = KEEP_ALIVE_TIMEOUT,
             After::Close => {
                 http.close().await;
-                return Ok(Outcome::End);
+                return Ok(None);
             }
             After::Stream(head, subscriber) => {
                 let socket = http.io.into_socket();
                 let delivery = socket.map(|socket| Delivery::new(socket, head, *subscriber));
-                let stage = delivery.map(Stage::Stream);
-                return Ok(stage.map_or(Outcome::End, Outcome::Next));
+                return Ok(delivery.map(Stage::Stream));
             }
         }
     }

@@ -3,6 +3,8 @@
 //! The answers are plain rows; what follows from them is computed here, and the
 //! same way for a tail that begins and for the watch that looks after all.
 
+use crate::model::name::ViewName;
+
 /// Where a bare name is looked for first, as both generations do.
 const SYSTEM_SCHEMAS: [&str; 2] = ["mz_catalog", "pg_catalog"];
 
@@ -117,11 +119,8 @@ impl Meaning {
             return None;
         }
         let parts = self.place.as_deref().unwrap_or(given);
-        let quoted: Vec<String> = parts
-            .iter()
-            .map(|part| format!("\"{}\"", part.replace('"', "\"\"")))
-            .collect();
-        Some(format!("[{id} AS {}]", quoted.join(".")))
+        let name = ViewName::of_parts(parts.to_vec());
+        Some(format!("[{id} AS {}]", name.to_sql()))
     }
 }
 

@@ -154,6 +154,20 @@ fn guarded(password: &str) -> Materialize {
     server
 }
 
+/// A gateway of the server's view that comes back at once.
+fn eager(server: &Materialize, more: &[&str]) -> Gateway {
+    let url = server.url();
+    let arguments = [
+        "--upstream",
+        &url,
+        "--view",
+        "v",
+        "--reconnect-max",
+        "100ms",
+    ];
+    Gateway::start(&[&arguments[..], more].concat())
+}
+
 /// What `/readyz` says of the view.
 fn reason(gateway: &Gateway, list: &str) -> String {
     let body = request(gateway.address, "GET", "/readyz", &[]).json();
@@ -175,16 +189,7 @@ fn password_that_changes_is_taken_for_the_next_connection() {
     for given in [["--password-file", &file], ["--password-command", &printed]] {
         write_secret(&folder, "token", "hush-one");
         let server = guarded("hush-one");
-        let url = server.url();
-        let arguments = [
-            "--upstream",
-            &url,
-            "--view",
-            "v",
-            "--reconnect-max",
-            "100ms",
-        ];
-        let gateway = Gateway::start(&[&arguments[..], &given].concat());
+        let gateway = eager(&server, &given);
         let mut client = Follower::join(&server, &gateway, "v");
         // The old one counts no more.
         server.require_password(Auth::Cleartext, "hush-two");
@@ -221,17 +226,7 @@ fn password_command_that_fails_is_told_with_its_words() {
     let file = folder.path().join("token").display().to_string();
     let command = format!("echo hush; test -e '{file}' || {{ echo no token yet >&2; exit 3; }}");
     let server = guarded("hush");
-    let url = server.url();
-    let arguments = [
-        "--upstream",
-        &url,
-        "--view",
-        "v",
-        "--reconnect-max",
-        "100ms",
-    ];
-    let more = ["--password-command", &command];
-    let gateway = Gateway::start(&[&arguments[..], &more].concat());
+    let gateway = eager(&server, &["--password-command", &command]);
     let line = gateway
         .process
         .await_log("the upstream's password cannot be read");

@@ -26,6 +26,7 @@ use viewcast::relay::thread::thread_view::ThreadView;
 
 mod client;
 mod truth;
+mod wanted;
 
 use client::{Client, Flag, Pipe, Seen, Stream};
 use truth::{KINDS, PAD, Truth};

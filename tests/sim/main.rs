@@ -38,6 +38,8 @@ mod talk;
 mod trace;
 mod truth;
 mod upstream;
+#[path = "../it/windows_oracle/wanted.rs"]
+mod wanted;
 mod windows;
 mod wire;
 mod world;

@@ -11,6 +11,7 @@ use viewcast::relay::thread::seat::Choose;
 
 use crate::dice::Dice;
 use crate::truth::{Row, hash};
+use crate::wanted::{is, wanted};
 
 /// The columns of a row that are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,22 +39,6 @@ pub const WHOLE: Kind = Kind(0);
 
 /// How many there are.
 const KINDS: usize = ASKED.len();
-
-fn is(values: &[&str]) -> What {
-    What::In(values.iter().map(|value| (*value).to_owned()).collect())
-}
-
-fn wanted(tests: &[(&str, bool, What)], shows: &[&str]) -> Wanted {
-    let mut wanted = Wanted::default();
-    for (column, not, what) in tests {
-        let (not, what) = (*not, what.clone());
-        wanted.and(column, Test { not, what });
-    }
-    if !shows.is_empty() {
-        wanted.select(shows.iter().map(|name| (*name).to_owned()).collect());
-    }
-    wanted
-}
 
 /// What a bearer's rules show of what is asked for.
 fn ruled(numbers: &[&str], mut asked: Wanted) -> Wanted {

@@ -12,8 +12,10 @@ use viewcast::model::event::{Description, Kept};
 use viewcast::model::position::{Incarnation, Timestamp};
 use viewcast::model::row::{Column, Row};
 use viewcast::model::view::{View, ViewBuilder};
-use viewcast::model::window::{Layout, Test, Wanted, What};
+use viewcast::model::window::{Layout, Wanted, What};
 use viewcast::relay::thread::seat::Choose;
+
+use super::wanted::{is, wanted};
 
 /// A row as the test knows it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -93,46 +95,27 @@ pub struct Kind {
     shows: &'static [&'static str],
 }
 
-fn eq(values: &[&str]) -> What {
-    What::In(values.iter().map(|value| (*value).to_owned()).collect())
-}
-
-fn wanted(tests: &[(&str, bool, What)], shows: &[&str]) -> Wanted {
-    let mut wanted = Wanted::default();
-    for (column, not, what) in tests {
-        let (not, what) = (*not, what.clone());
-        wanted.and(column, Test { not, what });
-    }
-    if shows.len() < ALL.len() {
-        wanted.select(shows.iter().map(|name| (*name).to_owned()).collect());
-    }
-    wanted
-}
-
 pub const KINDS: &[Kind] = &[
     Kind {
-        wanted: || wanted(&[("customer", false, eq(&["a"]))], &ALL),
+        wanted: || wanted(&[("customer", false, is(&["a"]))], &[]),
         has: |row| row.customer == Some("a"),
         shows: &ALL,
     },
     Kind {
-        wanted: || wanted(&[("customer", false, eq(&["é \"x\"\\", "b"]))], &ALL),
+        wanted: || wanted(&[("customer", false, is(&["é \"x\"\\", "b"]))], &[]),
         has: |row| matches!(row.customer, Some("b" | "é \"x\"\\")),
         shows: &ALL,
     },
     Kind {
         wanted: || {
-            let open = ("status", false, eq(&["paid", "open"]));
-            wanted(
-                &[open, ("customer", false, eq(&["c", "d", "", "zz"]))],
-                &ALL,
-            )
+            let open = ("status", false, is(&["paid", "open"]));
+            wanted(&[open, ("customer", false, is(&["c", "d", "", "zz"]))], &[])
         },
         has: |row| row.status != "closed" && matches!(row.customer, Some("c" | "d" | "")),
         shows: &ALL,
     },
     Kind {
-        wanted: || wanted(&[("status", true, eq(&["closed"]))], &["status", "n"]),
+        wanted: || wanted(&[("status", true, is(&["closed"]))], &["status", "n"]),
         has: |row| row.status != "closed",
         shows: &["status", "n"],
     },
@@ -142,7 +125,7 @@ pub const KINDS: &[Kind] = &[
         shows: &["id", "n"],
     },
     Kind {
-        wanted: || wanted(&[("id", false, eq(&["007"]))], &ALL),
+        wanted: || wanted(&[("id", false, is(&["007"]))], &[]),
         has: |row| row.id == 7,
         shows: &ALL,
     },
@@ -152,26 +135,26 @@ pub const KINDS: &[Kind] = &[
         shows: &["status"],
     },
     Kind {
-        wanted: || wanted(&[("customer", true, eq(&["a", "b"]))], &ALL),
+        wanted: || wanted(&[("customer", true, is(&["a", "b"]))], &[]),
         has: |row| row.customer.is_some_and(|it| !matches!(it, "a" | "b")),
         shows: &ALL,
     },
     Kind {
         wanted: || {
-            let not = ("n", true, eq(&["1", "2"]));
-            wanted(&[not, ("n", false, eq(&["1", "2", "3"]))], &["id"])
+            let not = ("n", true, is(&["1", "2"]));
+            wanted(&[not, ("n", false, is(&["1", "2", "3"]))], &["id"])
         },
         has: |row| row.n == 3,
         shows: &["id"],
     },
     Kind {
-        wanted: || wanted(&[("status", false, eq(&["lost"]))], &ALL),
+        wanted: || wanted(&[("status", false, is(&["lost"]))], &[]),
         has: |_| false,
         shows: &ALL,
     },
     // The whole view, beside its windows.
     Kind {
-        wanted: || wanted(&[], &ALL),
+        wanted: || wanted(&[], &[]),
         has: |_| true,
         shows: &ALL,
     },

@@ -67,7 +67,9 @@ pub fn relations(
 
 /// Asks for a relation's columns, which takes the privilege to read it.
 pub fn readable(client: &mut Client, relation: &ViewName) -> Result<(), TailError> {
-    may_read(client, &relation.to_sql())
+    // No rows: the privileges are looked at all the same.
+    let sql = format!("SELECT * FROM {} LIMIT 0", relation.to_sql());
+    ask(client, &sql, "whether a view may be read").map(drop)
 }
 
 /// The same of what a name means, by its parts; old servers have no privileges.
@@ -76,18 +78,8 @@ pub fn granted(
     session: &mut Session,
     parts: &[String],
 ) -> Result<(), TailError> {
-    if session.dialect(client)? == Dialect::Tail {
-        return Ok(());
+    match session.dialect(client)? {
+        Dialect::Tail => Ok(()),
+        Dialect::Subscribe => readable(client, &ViewName::of_parts(parts.to_vec())),
     }
-    let quoted: Vec<String> = parts
-        .iter()
-        .map(|part| format!("\"{}\"", part.replace('"', "\"\"")))
-        .collect();
-    may_read(client, &quoted.join("."))
-}
-
-fn may_read(client: &mut Client, sql: &str) -> Result<(), TailError> {
-    // No rows: the privileges are looked at all the same.
-    let sql = format!("SELECT * FROM {sql} LIMIT 0");
-    ask(client, &sql, "whether a view may be read").map(drop)
 }
