@@ -318,6 +318,38 @@ fn operators_column_that_is_added_is_noticed_where_it_is_shown() {
     }
 }
 
+/// For a while there was nothing to ask the columns of.
+#[test]
+fn operators_column_is_noticed_of_a_view_that_was_not_there_for_a_while() {
+    let server = server();
+    let gateway = gateway(&server, &["--catalog-interval", "100ms"]);
+    Stream::open(gateway.address, "/v/stream").expect("base");
+    let asked = || {
+        let statements = server.statements();
+        let is_it = |sql: &&String| sql.contains("FROM mz_catalog.mz_objects WHERE name");
+        statements.iter().filter(is_it).count()
+    };
+    server.drop_view("v");
+    await_reason(&gateway, "impaired", |reason| reason.contains("dropped"));
+    // Its name is asked for several times meanwhile.
+    let (before, deadline) = (asked(), Instant::now() + PATIENCE);
+    while asked() < before + 6 {
+        assert!(Instant::now() < deadline, "not asked any more");
+        std::thread::park_timeout(Duration::from_millis(10));
+    }
+    server.create_view("v", &[("n", "integer")]);
+    server.commit("v", vec![(row(["1"]), 1)]);
+    let mut stream = Stream::open(gateway.address, "/v/stream");
+    stream.expect("base");
+    server.add_column("v", ("m", "text"));
+    let reason = gone(&mut stream);
+    assert!(reason.contains("columns have changed"), "{reason}");
+    // No server takes an empty list, and what it refuses once is not asked again.
+    let statements = server.statements();
+    let empty = statements.iter().find(|sql| sql.contains("IN ()"));
+    assert_eq!(empty, None);
+}
+
 fn incarnation(event: &Event) -> String {
     let id = event.id.as_deref().expect("an id");
     id.rsplit_once('-').expect("its two parts").1.to_owned()

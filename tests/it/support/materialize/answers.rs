@@ -210,6 +210,12 @@ fn details(state: &State, sql: &str) -> Option<Vec<u8>> {
         return None;
     }
     let listed = listed.split(')').next().unwrap_or_default();
+    if listed.is_empty() {
+        return Some(pgwire::error(
+            "42601",
+            "Expected an expression, found right parenthesis",
+        ));
+    }
     let wanted: Vec<_> = listed.split(", ").map(|id| id.trim_matches('\'')).collect();
     let views = state.views.iter().map(|(_, view)| view);
     let views = views.filter(|view| view.exists && wanted.contains(&&*view.id));
