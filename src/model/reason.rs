@@ -67,6 +67,31 @@ impl Cause {
         Cause::NoThread,
     ];
 
+    /// Whether it is the query that the upstream would not run. That the view is
+    /// described in the next attempt says nothing against it then.
+    pub fn is_of_the_query(self) -> bool {
+        match self {
+            Cause::NoRoom
+            | Cause::Denied
+            | Cause::Evaluation
+            | Cause::ResultTooLarge
+            | Cause::NoCluster
+            | Cause::Cancelled
+            | Cause::Refused
+            | Cause::BadData => true,
+            Cause::Unreachable
+            | Cause::LoginRefused
+            | Cause::NoPassword
+            | Cause::Broken
+            | Cause::Ended
+            | Cause::Silent
+            | Cause::Unproven
+            | Cause::Changing
+            | Cause::Version
+            | Cause::NoThread => false,
+        }
+    }
+
     /// In one word, for metrics.
     pub fn word(self) -> &'static str {
         match self {

@@ -44,6 +44,16 @@ pub enum Attempt {
 }
 
 impl Attempt {
+    /// What it is once the view was described. Of a query that was refused it is
+    /// the rows that must prove the reason over: it would flicker with each
+    /// attempt otherwise.
+    fn found(self) -> Attempt {
+        match self {
+            Attempt::Failed(reason) if reason.cause.is_of_the_query() => self,
+            _ => Attempt::Reading,
+        }
+    }
+
     /// Why there are no rows yet.
     fn words(self) -> Cow<'static, str> {
         match self {
@@ -137,19 +147,22 @@ impl Word {
 impl State {
     /// What becomes of a state by an event, and what is to be told.
     pub fn next(&self, event: Event) -> (State, Told) {
-        use Attempt::{Failed, Reading};
+        use Attempt::Failed;
         use State::{Complete, Doubted, GivenUp, Gone, Live, Lost};
         match (self, event) {
             // Whoever came later would wait for ever.
             (GivenUp, _) => (GivenUp, Told::Nothing),
             (_, Event::GivenUp) => (GivenUp, Told::Gone(Why::GivenUp)),
             (_, Event::Gone(why)) => (Gone { why, failure: None }, self.tell_gone(why)),
-            (State::Loading(_), Event::Found) => (State::Loading(Reading), Told::Nothing),
+            (State::Loading(attempt), Event::Found) => {
+                (State::Loading(attempt.found()), Told::Nothing)
+            }
             (State::Loading(_), Event::Interrupted(reason) | Event::Failed(reason)) => {
                 (State::Loading(Failed(reason)), Told::Nothing)
             }
-            (Gone { why, .. }, Event::Found) => {
-                let (why, failure) = (*why, None);
+            (Gone { why, failure }, Event::Found) => {
+                let failure = failure.filter(|reason| reason.cause.is_of_the_query());
+                let why = *why;
                 (Gone { why, failure }, Told::Nothing)
             }
             // Nobody holds anything of it that could be stale.
@@ -162,8 +175,7 @@ impl State {
             (Lost(_), Event::Interrupted(reason) | Event::Failed(reason)) => {
                 (Lost(Failed(reason)), Told::Nothing)
             }
-            // What failed before is over.
-            (Lost(_), Event::Found) => (Lost(Reading), Told::Nothing),
+            (Lost(attempt), Event::Found) => (Lost(attempt.found()), Told::Nothing),
             (_, Event::Current) => (Live, Told::Nothing),
             (_, Event::Final) => (Complete, Told::Nothing),
             (Live | Complete, Event::Interrupted(reason)) => (Doubted(reason), Told::Nothing),

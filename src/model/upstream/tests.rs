@@ -4,7 +4,9 @@ use super::*;
 use crate::model::reason::Cause;
 
 const A: Reason = reason(Cause::Broken);
-const B: Reason = reason(Cause::Denied);
+const B: Reason = reason(Cause::Unreachable);
+/// Of the query: that the view is described says nothing against it.
+const C: Reason = reason(Cause::Denied);
 
 const fn reason(cause: Cause) -> Reason {
     Reason::new(cause)
@@ -127,6 +129,17 @@ fn table() -> Vec<(State, [(State, Told); 9])> {
     ]
 }
 
+/// An attempt that fails as the last one did does not make the reason flicker.
+#[test]
+fn upstream_keeps_the_refusal_of_a_query_until_there_are_rows() {
+    for state in [failing(C), lost(C), gone_failing(C)] {
+        assert_eq!(state.next(Found), (state.clone(), Told::Nothing));
+        let (next, _) = state.next(Failed(B)).0.next(Found);
+        assert_ne!(next, state, "another failure is the one that counts");
+        assert_eq!(state.next(Current).0, Live);
+    }
+}
+
 #[test]
 fn upstream_is_the_next_state_of_the_table_by_every_event() {
     for (state, row) in table() {
@@ -246,16 +259,16 @@ fn upstream_says_in_words_what_is_amiss() {
         let _ = upstream.handle(event, 0);
         upstream.reason().map(std::borrow::Cow::into_owned)
     };
-    let denied = B.to_string();
-    assert_eq!(by(Failed(B)), Some(denied.clone()));
+    let failed = B.to_string();
+    assert_eq!(by(Failed(B)), Some(failed.clone()));
     assert_eq!(by(Current), None);
-    assert_eq!(by(Failed(B)), Some(denied.clone()));
+    assert_eq!(by(Failed(B)), Some(failed.clone()));
     let reading = by(Found).expect("a reason");
     assert!(reading.contains("being read"), "{reading}");
-    assert_eq!(by(Failed(B)), Some(denied.clone()));
+    assert_eq!(by(Failed(B)), Some(failed.clone()));
     let dropped = Why::Dropped.words();
     assert_eq!(by(Event::Gone(Why::Dropped)).as_deref(), Some(dropped));
-    let both = format!("{dropped}; since then: {denied}");
+    let both = format!("{dropped}; since then: {failed}");
     assert_eq!(by(Failed(B)), Some(both));
     assert_eq!(by(Found).as_deref(), Some(dropped));
 }
