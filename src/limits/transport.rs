@@ -30,8 +30,8 @@ pub const PASS_REST_MIN: Duration = Duration::from_millis(1);
 /// of as much as the socket takes.
 pub const OUTLET_WRITES_MAX: usize = 16;
 
-/// Slices of a long event that are written along with the one whose turn it is,
-/// in one call: as many as are in memory for others anyway.
+/// Slices that end a long event and are written along with the one whose turn it
+/// is, in one call; of a longer rest it is one.
 pub const OUTLET_GATHERED_MAX: usize = 7;
 
 /// Bytes that a client may say on a stream, its request's body perhaps, before

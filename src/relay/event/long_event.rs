@@ -213,8 +213,10 @@ impl Reading {
         !self.place.is_over && self.long.strong_count() == 0
     }
 
-    /// The slices behind the last one, as far as they are kept for others; at most
-    /// so many. Each is still to be taken as the next.
+    /// The slices behind the last one, as far as they are kept for others, each of
+    /// which is still to be taken as the next: so many at the most if they end the
+    /// event, else one. To write more of a long event at once saves calls and costs
+    /// more than it saves, where many read it (docs/PERFORMANCE.md).
     pub fn upcoming(&self, form: Form, most: usize) -> Upcoming {
         let kept = self.long.upgrade().filter(|_| !form.is_packed());
         let Some(long) = kept else {
@@ -231,6 +233,9 @@ impl Reading {
             (number, is_over) = (number.saturating_add(1), known.end.is_over);
         }
         drop(recent);
+        if !is_over {
+            slices.truncate(1);
+        }
         Upcoming {
             slices,
             _long: Some(long),
