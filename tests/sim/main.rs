@@ -29,6 +29,7 @@ mod follow;
 mod gateway;
 mod minimise;
 mod places;
+mod queue;
 mod rest;
 mod script;
 mod serve;
@@ -109,6 +110,9 @@ fn play_seed(seed: u64) -> Played {
     played
 }
 
+/// How often a long run says how far it is.
+const PROGRESS: Duration = Duration::from_secs(60);
+
 /// Plays seeds on both cores until they are over; panics at the first that is
 /// wrong.
 fn play_all(name: &str, mut seeds: impl Iterator<Item = u64> + Send) {
@@ -117,8 +121,20 @@ fn play_all(name: &str, mut seeds: impl Iterator<Item = u64> + Send) {
     let (comparisons, histories) = (AtomicU64::new(0), AtomicU64::new(0));
     let (virtual_us, rests) = (AtomicU64::new(0), AtomicU64::new(0));
     let wrong = Mutex::new(Vec::new());
+    let told = Mutex::new(began);
+    let tell = || {
+        let mut told = told.lock().unwrap();
+        if told.elapsed() >= PROGRESS {
+            *told = Instant::now();
+            let [histories, comparisons] =
+                [&histories, &comparisons].map(|it| it.load(Ordering::Relaxed));
+            let took = began.elapsed().as_secs();
+            println!("{name}: {histories} histories, {comparisons} comparisons after {took} s");
+        }
+    };
     let work = || {
         loop {
+            tell();
             let seed = (next.lock().unwrap())();
             let Some(seed) = seed.filter(|_| wrong.lock().unwrap().is_empty()) else {
                 return;

@@ -64,9 +64,10 @@ impl World {
         while self.wrong.is_none() && (self.troubles > 0 || rest(self) > self.now_us) {
             self.run(self.now_us + 1_000_000);
         }
-        self.run(self.now_us + SETTLED_US);
+        // What was to go wrong with a later COPY is one more trouble.
         self.upstream.copy_errors.clear();
         self.upstream.breaks.clear();
+        self.run(self.now_us + SETTLED_US);
         self.rest_looks = 0;
         for _ in 0..=LOOKS {
             if self.wrong.is_some() {

@@ -2,7 +2,7 @@
 //! thread in virtual time. Everything that takes time is a task in one queue;
 //! what falls on one moment is ordered by chance.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BinaryHeap};
 use std::fmt;
 use std::time::{Duration, Instant};
 
@@ -17,6 +17,7 @@ use crate::client::Client;
 use crate::dice::Dice;
 use crate::gateway::{Bell, Gateway, Life, Setup, Woken};
 use crate::places::NO_LIMITS;
+use crate::queue::Queued;
 use crate::script::{Script, WINDOWS};
 use crate::serve::Stream;
 use crate::talk::{Talk, Told};
@@ -80,7 +81,7 @@ pub struct World {
     pub setup: Setup,
     base: Instant,
     pub now_us: u64,
-    queue: BTreeMap<(u64, u64, u64), Task>,
+    queue: BinaryHeap<Queued>,
     serial: u64,
     pub dice: Dice,
     pub upstream: Upstream,
@@ -202,7 +203,7 @@ impl World {
             setup,
             base: Instant::now(),
             now_us: 0,
-            queue: BTreeMap::new(),
+            queue: BinaryHeap::new(),
             serial: 0,
             dice,
             upstream,
@@ -308,14 +309,14 @@ impl World {
     pub fn at(&mut self, at_us: u64, task: Task) {
         self.serial += 1;
         let tie = self.dice.next() >> 32;
-        self.queue
-            .insert((at_us.max(self.now_us), tie, self.serial), task);
+        let at = (at_us.max(self.now_us), tie, self.serial);
+        self.queue.push(Queued::new(at, task));
     }
 
     /// The same before all else of that moment, which no die decides.
     pub fn at_first(&mut self, at_us: u64, task: Task) {
         self.serial += 1;
-        self.queue.insert((at_us, 0, self.serial), task);
+        self.queue.push(Queued::new((at_us, 0, self.serial), task));
     }
 
     pub fn after(&mut self, delay_us: u64, task: Task) {
@@ -325,13 +326,13 @@ impl World {
     /// Runs until this moment, or until something is wrong.
     pub fn run(&mut self, until_us: u64) {
         while self.wrong.is_none()
-            && let Some(entry) = self.queue.first_entry()
-            && entry.key().0 <= until_us
+            && let Some(first) = self.queue.peek()
+            && first.at.0 <= until_us
+            && let Some(Queued { at, task }) = self.queue.pop()
         {
-            let ((at, _, _), task) = entry.remove_entry();
-            self.count_task(at);
-            self.now_us = at;
-            self.perform(task);
+            self.count_task(at.0);
+            self.now_us = at.0;
+            self.perform(*task);
             self.pump();
             for woken in self.bell.take() {
                 let soon = match self.dice.below(4) {
