@@ -7,7 +7,7 @@ use viewcast::model::upstream::Word;
 use crate::acts::healing::Heal;
 use crate::client::Client;
 use crate::gateway::{Gateway, Slot};
-use crate::script::Op;
+use crate::script::{Op, rest_us};
 use crate::truth::{Flow, Object};
 use crate::world::World;
 
@@ -54,7 +54,7 @@ impl World {
     /// Plays the end of a history: every trouble is over.
     pub fn come_to_rest(&mut self) {
         let last = self.script.steps.iter().map(|step| match step.op {
-            Op::Rest { ms } => step.at_us + ms * 1_000 + 45_000_000,
+            Op::Rest { ms } => step.at_us + rest_us(ms),
             _ => step.at_us,
         });
         let last = last.max().unwrap_or(0);

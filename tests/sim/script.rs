@@ -12,6 +12,9 @@ pub use op::Op;
 /// Clients of a crowd: more than the bases that may be held.
 const CROWD: usize = 90;
 
+/// What distinguishes the dice of bursts from those of everything else.
+const BURSTS: u64 = 0xb0_57;
+
 /// What the dice of windows begin with.
 pub const WINDOWS: u64 = 0x3117_d035;
 
@@ -99,9 +102,13 @@ impl Script {
             let seed = dice.next();
             steps.push(Step { at_us, op, seed });
             if let Op::Rest { ms } = op {
-                at_us += ms * 1_000 + 45_000_000;
+                at_us += rest_us(ms);
             }
         }
+        let bursts = bursts(seed, at_us).into_iter();
+        let bursts: Vec<Step> = bursts.filter(|step| !is_at_rest(&steps, step)).collect();
+        steps.extend(bursts);
+        steps.sort_by_key(|step| step.at_us);
         Script {
             seed,
             chance: seed ^ 0x5eed,
@@ -153,4 +160,36 @@ impl Script {
             ..self.clone()
         }
     }
+}
+
+/// Many commits in little time, so that slow clients have long backlogs; by dice
+/// of their own.
+fn bursts(seed: u64, until_us: u64) -> Vec<Step> {
+    let mut dice = Dice::new(seed ^ BURSTS);
+    let count = if dice.percent(40) { dice.below(4) } else { 0 };
+    let mut steps = Vec::new();
+    for _ in 0..count {
+        let mut at_us = dice.between(2_000_000, until_us);
+        let (view, pause) = (dice.below(8), dice.between(1_000, 50_000));
+        for _ in 0..dice.between(40, 250) {
+            at_us += dice.between(500, pause);
+            let seed = dice.next();
+            let op = Op::Commit { view };
+            steps.push(Step { at_us, op, seed });
+        }
+    }
+    steps
+}
+
+/// How long nothing else is done for a rest.
+pub fn rest_us(ms: u64) -> u64 {
+    ms * 1_000 + 45_000_000
+}
+
+/// Whether this would disturb a rest.
+fn is_at_rest(steps: &[Step], step: &Step) -> bool {
+    steps.iter().any(|it| match it.op {
+        Op::Rest { ms } => (it.at_us..=it.at_us + rest_us(ms)).contains(&step.at_us),
+        _ => false,
+    })
 }
