@@ -3,11 +3,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::*;
+use crate::model::delta::{Change, Delta};
 use crate::model::event::{Description, Kept, TailEvent};
 use crate::model::now::Now;
 use crate::model::position::Incarnation;
 use crate::model::reason::{Cause, Why};
 use crate::model::retention::RetentionLimits;
+use crate::model::row::Row;
 use crate::model::view::ViewBuilder;
 use crate::relay::log::jobs::AtOnce;
 use crate::relay::publish::publisher::{Publisher, Settings};
@@ -78,6 +80,13 @@ impl Bottle {
             window: None,
         }
     }
+}
+
+/// A row that is inserted at this time.
+fn later_row(at: u64) -> TailEvent {
+    let row = Row::from("{\"of\":\"later\"}");
+    let changes = vec![Change { row, diff: 1 }];
+    TailEvent::Delta(Delta::new(Timestamp::new(at), changes))
 }
 
 /// What the stream has to say, once the publishers have had their turn.
@@ -158,4 +167,28 @@ fn joint_view_that_is_final_and_lost_does_not_take_an_idle_one_to_the_end_of_tim
     w.tell(TailEvent::Progress(Timestamp::new(400)));
     let text = said(&mut joint, [&mut v, &mut w]);
     assert!(text.contains("{\"position\":400}"), "{text}");
+}
+
+/// Final since a change of later than the others have come to: its rows are not
+/// those of their time.
+#[test]
+fn joint_view_that_has_become_final_is_not_shown_at_a_time_before_its_last_change() {
+    let now = Now {
+        instant: Instant::now(),
+        wall_ms: 1_000_000,
+    };
+    let (mut v, mut w) = (Bottle::new("v", now), Bottle::new("w", now));
+    v.begin("v", 100, 200);
+    v.tell(later_row(300));
+    v.tell(TailEvent::Complete);
+    w.begin("w", 150, 250);
+    let views = [v.chosen(), w.chosen()];
+    let heartbeat = Duration::from_secs(15);
+    let rng = Rng::with_seed(1);
+    let mut joint = Joint::new(&views, &[], heartbeat, now.instant, rng, ());
+    let text = said(&mut joint, [&mut v, &mut w]);
+    assert!(!text.contains("event: consistent"), "{text}");
+    w.tell(TailEvent::Progress(Timestamp::new(400)));
+    let text = said(&mut joint, [&mut v, &mut w]);
+    assert!(text.contains("event: consistent"), "{text}");
 }
