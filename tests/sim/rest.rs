@@ -19,6 +19,9 @@ const LOOKS: usize = 8;
 /// and a question of the catalog that hung rests for some time.
 const SETTLED_US: u64 = 100_000_000;
 
+/// So long after jobs were held up all of them are done.
+const JOBS_US: u64 = 15_000_000;
+
 /// So long after a privilege was revoked everybody knows.
 const DENIED_US: u64 = 15_000_000;
 
@@ -60,7 +63,7 @@ impl World {
         let last = last.max().unwrap_or(0);
         self.run(last);
         let away = |it: &World| it.clients.iter().map(|it| it.away_until).max().unwrap_or(0);
-        let rest = |it: &World| away(it).max(it.names_rest_until);
+        let rest = |it: &World| away(it).max(it.names_rest_until).max(it.jobs_held_until);
         while self.wrong.is_none() && (self.troubles > 0 || rest(self) > self.now_us) {
             self.run(self.now_us + 1_000_000);
         }
@@ -155,6 +158,8 @@ impl World {
             || it.refuses_catalog
             || self.has_no_threads
             || self.names_rest_until > self.now_us
+            // Backlogs are merged, and whoever waited for theirs is sent them.
+            || self.jobs_held_until + JOBS_US > self.now_us
     }
 
     /// Whether the view is served by gateways that have come so far.
