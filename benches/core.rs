@@ -235,10 +235,7 @@ fn goals(figures: &[Figure]) -> Vec<String> {
 
 fn columns(types: [&str; 3]) -> Vec<Column> {
     let named = ["user", "page", "comment"].into_iter().zip(types);
-    let column = |(name, sql_type): (&str, &str)| Column {
-        name: name.to_owned(),
-        sql_type: sql_type.to_owned(),
-    };
+    let column = |(name, sql_type): (&str, &str)| Column::new(name, sql_type);
     named.map(column).collect()
 }
 

@@ -84,6 +84,12 @@ enum Command {
     /// passwords, which are masked; a comment on each line says which layer the
     /// value came from. Exits with 64 on any error.
     CheckConfig(ServeArgs),
+    /// Print the rows of the views as TypeScript, for views.d.ts
+    ///
+    /// Asks the Materialize for the columns of the views that `serve` would
+    /// stream with the same settings, prints a type of each one's rows, and
+    /// ends. A running gateway has the same file at /views.d.ts.
+    Types(ServeArgs),
     /// Print a completion script for a shell
     #[command(hide = true)]
     Completions {
@@ -166,6 +172,8 @@ pub enum Invocation {
     Demo(Flags, StandIn),
     /// Print the merged configuration.
     CheckConfig(Flags),
+    /// Print the rows of the views as TypeScript.
+    Types(Flags),
     /// Print this text to stdout: a completion script or a man page.
     Print(Vec<u8>),
     /// Ask the gateway at this URL, or the one so configured, whether it is well.
@@ -210,6 +218,7 @@ where
             Invocation::Demo(flags, args.stand_in)
         }
         Some(Command::CheckConfig(args)) => Invocation::CheckConfig(args.into()),
+        Some(Command::Types(args)) => Invocation::Types(args.into()),
         Some(Command::Completions { shell }) => Invocation::Print(completions(shell)),
         Some(Command::Man { subcommand }) => Invocation::Print(man(subcommand.as_deref())?),
         Some(Command::Healthcheck { url, serve }) => Invocation::Healthcheck(url, serve.into()),

@@ -36,6 +36,7 @@ mod patterns;
 mod renewal;
 mod shutdown;
 mod start;
+pub mod types;
 
 use drain::Drain;
 pub use error::GatewayError;

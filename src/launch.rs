@@ -1,4 +1,4 @@
-//! What `serve` and `demo` start, once their configuration is known.
+//! What `serve`, `demo` and `types` do, once their configuration is known.
 
 use std::error::Error;
 
@@ -52,6 +52,17 @@ impl LaunchError {
 pub fn serve(config: &Config) -> Result<(), LaunchError> {
     gateway::survive_hangups()?;
     Ok(gateway::run(config)?)
+}
+
+/// The views' rows as TypeScript.
+pub fn types(config: &Config) -> Result<String, LaunchError> {
+    Ok(gateway::types::types(config)?)
+}
+
+/// Logs to stderr: what RUST_LOG says, else our own news and others' warnings.
+pub fn start_logger() {
+    let filter = env_logger::Env::default().default_filter_or("warn,viewcast=info");
+    env_logger::Builder::from_env(filter).init();
 }
 
 /// Serves the demo until a signal.

@@ -34,23 +34,23 @@ fn run(invocation: Invocation) -> Result<(), (u8, String)> {
             let text = config::check(&flags, &environment).map_err(wrong)?;
             io::stdout().write_all(text.as_bytes()).map_err(failed)
         }
+        Invocation::Types(flags) => {
+            let config = config::load(&flags, &environment).map_err(wrong)?;
+            launch::start_logger();
+            let text = launch::types(&config).map_err(|error| (1, error.report()))?;
+            io::stdout().write_all(text.as_bytes()).map_err(failed)
+        }
         Invocation::Serve(flags) => {
             let config = config::load(&flags, &environment).map_err(wrong)?;
-            start_logger();
+            launch::start_logger();
             launch::serve(&config).map_err(|error| (1, error.report()))
         }
         Invocation::Demo(flags, demo) => {
             let config = config::load_demo(&flags, &demo, &environment).map_err(wrong)?;
-            start_logger();
+            launch::start_logger();
             launch::demo(&config).map_err(|error| (1, error.report()))
         }
     }
-}
-
-/// Logs to stderr: what RUST_LOG says, else our own news and others' warnings.
-fn start_logger() {
-    let filter = env_logger::Env::default().default_filter_or("warn,viewcast=info");
-    env_logger::Builder::from_env(filter).init();
 }
 
 fn failed(error: impl std::fmt::Display) -> (u8, String) {

@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use crate::http::tls::TlsError;
+use crate::model::reason::Reason;
 use crate::tail::TailError;
 
 /// Why the gateway stopped though nobody asked it to.
@@ -23,6 +24,17 @@ pub enum GatewayError {
     /// A view cannot be tailed, now or ever.
     #[error(transparent)]
     Tail(#[from] TailError),
+    /// What a view is cannot be found out.
+    #[error("view \"{view}\" could not be described")]
+    Undescribed {
+        /// As given.
+        view: String,
+        /// What came of asking.
+        source: Box<TailError>,
+    },
+    /// Which views patterns name cannot be found out.
+    #[error("the catalog could not be asked for the views of patterns: {0}")]
+    Unlisted(Reason),
     /// The certificate was good when the configuration was read, and is not any
     /// more.
     #[error("certificate cannot be shown")]
@@ -40,7 +52,11 @@ impl GatewayError {
                 Some("Choose another address with --listen, or port 0 for any free one.".to_owned())
             }
             GatewayError::Tail(error) => error.hint(),
-            GatewayError::Start(_) | GatewayError::Certificate(_) | GatewayError::Serve(_) => None,
+            GatewayError::Undescribed { source, .. } => source.hint(),
+            GatewayError::Unlisted(_)
+            | GatewayError::Start(_)
+            | GatewayError::Certificate(_)
+            | GatewayError::Serve(_) => None,
         }
     }
 }

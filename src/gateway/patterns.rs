@@ -54,6 +54,18 @@ pub fn patterns(config: &Config) -> impl Iterator<Item = &ViewPattern> {
     })
 }
 
+/// What is known of a relation that a pattern names: what the pattern says of
+/// all its views.
+pub fn choice(config: &Config, relation: &ViewName) -> ViewChoice {
+    let mut views = config.views.iter();
+    let pattern = views.find(|view| match &view.what {
+        What::Pattern(pattern) => pattern.names(relation.text()),
+        What::Relation(_) | What::Query(_) => false,
+    });
+    let plain = || ViewChoice::relation(relation.clone());
+    pattern.map_or_else(plain, |pattern| pattern.found(relation.clone()))
+}
+
 /// What asks the catalog for all views.
 pub fn catalog(config: &Config) -> Result<Catalog, GatewayError> {
     let connector = config.upstream.connector(config.session.clone());
@@ -156,20 +168,9 @@ impl Follower<'_> {
         Ok(())
     }
 
-    /// What is known of a relation: what its pattern says of all its views.
-    fn choice(&self, relation: &ViewName) -> ViewChoice {
-        let mut views = self.config.views.iter();
-        let pattern = views.find(|view| match &view.what {
-            What::Pattern(pattern) => pattern.names(relation.text()),
-            What::Relation(_) | What::Query(_) => false,
-        });
-        let plain = || ViewChoice::relation(relation.clone());
-        pattern.map_or_else(plain, |pattern| pattern.found(relation.clone()))
-    }
-
     fn begin(&mut self, relation: &ViewName) -> Result<(), GatewayError> {
         let (fatal, over) = bounded(1);
-        let choice = self.choice(relation);
+        let choice = choice(self.config, relation);
         let past = self.views.recall(relation.text());
         let (source, slot, arbiter) = start_view(self.config, &choice, past, self.catalog, &fatal)?;
         self.tails.retain(|slot| lock(slot).is_some());

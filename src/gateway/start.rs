@@ -109,7 +109,8 @@ pub fn dialect(config: &Config) -> Option<tail::Dialect> {
     }
 }
 
-fn tail_view(config: &Config, view: &ViewChoice) -> TailView {
+/// What is tailed for a view that was chosen.
+pub fn tail_view(config: &Config, view: &ViewChoice) -> TailView {
     let mut tailed = TailView {
         name: view.name.clone(),
         columns: view.columns.clone(),

@@ -21,18 +21,24 @@ use super::window::Sees;
 /// Answers with what is known of each view that may be seen.
 pub async fn views(gateway: Data<Gateway>, access: Access) -> HttpResponse {
     let now_ms = wall_ms();
-    let views: Vec<Value> = gateway
-        .sources
-        .all()
+    let views: Vec<Value> = visible(&gateway, &access)
         .iter()
-        .filter_map(|source| {
-            let sees = access.sees(&source.shared.name, &source.rules.rows).ok()?;
-            Some(describe(source, &sees, now_ms))
-        })
+        .map(|(source, sees)| describe(source, sees, now_ms))
         .collect();
     HttpResponse::Ok()
         .insert_header((CACHE_CONTROL, "no-store"))
         .json(json!({ "views": views, "gateway": about(&gateway) }))
+}
+
+/// The views that may be seen, in the order they were chosen, and how much of
+/// each.
+pub fn visible(gateway: &Gateway, access: &Access) -> Vec<(Source, Sees)> {
+    let all = gateway.sources.all();
+    let seen = all.iter().filter_map(|source| {
+        let sees = access.sees(&source.shared.name, &source.rules.rows).ok()?;
+        Some((source.clone(), sees))
+    });
+    seen.collect()
 }
 
 fn about(gateway: &Gateway) -> Value {

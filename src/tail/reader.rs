@@ -339,11 +339,7 @@ fn look_into(tail: &mut ViewTail, error: TailError, now: Instant) -> (State, Req
 /// Asks what the view is, if a server of this dialect can stream it.
 fn describe(tail: &ViewTail, dialect: Dialect) -> Step {
     let view = tail.view();
-    if dialect == Dialect::Tail && view.query.is_some() {
-        return Err(End::Failed(TailError::QueryOnOldServer {
-            name: view.name.clone(),
-        }));
-    }
+    view.streamed_by(dialect).map_err(End::Failed)?;
     let question = Question::Describe(Arc::clone(view));
     Ok((State::Describing(dialect), Request::Ask(question)))
 }

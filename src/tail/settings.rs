@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::limits::{RECONNECT_MAX_DEFAULT, UNCLOSED_BYTES_DEFAULT, UPSTREAM_TIMEOUT_DEFAULT};
 
 use super::dialect::Dialect;
+use super::error::TailError;
 use super::past::Past;
 
 /// The relation to tail, as the catalog knows it.
@@ -33,6 +34,16 @@ impl TailView {
             // On a line of its own: the query may end in a comment.
             Some(query) => format!("({query}\n)"),
             None => self.sql.clone(),
+        }
+    }
+
+    /// Refuses what a server of this dialect cannot stream: TAIL takes relations.
+    pub fn streamed_by(&self, dialect: Dialect) -> Result<(), TailError> {
+        match (dialect, &self.query) {
+            (Dialect::Tail, Some(_)) => Err(TailError::QueryOnOldServer {
+                name: self.name.clone(),
+            }),
+            _ => Ok(()),
         }
     }
 }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::gateway::Gateway;
 use crate::support::http::{Response, request};
+use crate::types::names_in;
 
 mod issuer;
 mod log;
@@ -167,13 +168,16 @@ fn access_is_refused_in_json_that_does_not_tell_what_there_is() {
     assert!(challenge.contains("insufficient_scope"), "{challenge}");
     let bad = told("/top10/stream", "x");
     assert_eq!(bad.0, 401);
-    for path in ["/nosuch/stream", "/counter", "/views"] {
+    for path in ["/nosuch/stream", "/counter", "/views", "/views.d.ts"] {
         assert_eq!(told(path, "x"), bad, "{path}");
     }
     let list = get("/views", &token).json();
     let names: Vec<_> = list["views"].as_array().expect("a list").iter().collect();
     assert_eq!(names.len(), 1, "{list}");
     assert_eq!(names[0]["name"], "counter");
+    let mut types = get("/views.d.ts", &token);
+    assert_eq!(types.header("cache-control"), Some("private, no-cache"));
+    assert_eq!(names_in(&types.text()), ["counter"]);
     // Granted by name, but not there: that may be told.
     let granted = self::token(&claims(&["nosuch"]));
     assert_eq!(get("/nosuch/stream", &granted).status, 404);
@@ -199,6 +203,7 @@ fn access_to_what_tells_of_no_view_needs_no_token() {
     assert!(!ready.contains("top10"), "{ready}");
     for path in [
         "/views",
+        "/views.d.ts",
         "/top10",
         "/top10/stream",
         "/view/stream",

@@ -88,6 +88,11 @@ fn cli_help_is_as_recorded() {
     let help = |args: &[&str]| text(&check_status(args, 0).stdout);
     golden::check("help.txt", &help(&["--help"]));
     golden::check("help_short.txt", &help(&["-h"]));
+    let types = help(&["types", "--help"]);
+    assert!(
+        types.contains("as TypeScript") && types.contains("--upstream"),
+        "{types}"
+    );
     golden::check("help_check_config.txt", &help(&["check-config", "--help"]));
     if cfg!(feature = "demo") {
         golden::check("help_demo.txt", &help(&["demo", "--help"]));

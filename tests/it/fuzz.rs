@@ -142,10 +142,10 @@ const TYPES: [&str; 6] = [
 ];
 
 fn columns(types: &[&str]) -> Vec<Column> {
-    let named = types.iter().enumerate().map(|(at, kind)| Column {
-        name: format!("c{at}"),
-        sql_type: (*kind).to_owned(),
-    });
+    let named = types
+        .iter()
+        .enumerate()
+        .map(|(at, kind)| Column::new(format!("c{at}"), *kind));
     named.collect()
 }
 

@@ -73,6 +73,7 @@ mod tail_streams;
 mod tail_support;
 mod tail_transcripts;
 mod transcripts;
+mod types;
 mod values;
 mod ways;
 mod went_back;

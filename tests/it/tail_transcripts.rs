@@ -53,7 +53,7 @@ fn take(
 /// What the stream shows in the end, fed in chunks of at most `size` bytes.
 fn replay(recorded: &Recorded, size: usize, closed: &mut usize) -> Option<View> {
     let columns: Vec<Column> = (recorded.columns.iter().cloned())
-        .map(|(name, sql_type)| Column { name, sql_type })
+        .map(|(name, sql_type)| Column::new(name, sql_type))
         .collect();
     let expected = recorded.lines();
     let mut messages = Messages::new(&columns);

@@ -12,7 +12,7 @@ mod property;
 pub mod source;
 
 /// SQL type, the field of a COPY line, and its JSON.
-const TABLE: &[(&str, &str, &str)] = &[
+pub const TABLE: &[(&str, &str, &str)] = &[
     ("any", r"\N", "null"),
     ("boolean", "t", "true"),
     ("boolean", "f", "false"),
@@ -200,10 +200,7 @@ const TABLE: &[(&str, &str, &str)] = &[
 
 /// The JSON of one field, given as the bytes of a COPY line.
 fn json(sql_type: &str, field: &[u8]) -> String {
-    let columns = [Column {
-        name: "c".to_owned(),
-        sql_type: sql_type.to_owned(),
-    }];
+    let columns = [Column::new("c", sql_type)];
     let mut messages = Messages::new(&columns);
     let line = [b"1\tf\t1\t".as_slice(), field].concat();
     match messages.read(&line).expect("a line") {

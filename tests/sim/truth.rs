@@ -142,10 +142,7 @@ impl Truth {
         flow: Flow,
         at: u64,
     ) -> usize {
-        let column = |name: &str, sql_type: &str| Column {
-            name: name.to_owned(),
-            sql_type: sql_type.to_owned(),
-        };
+        let column = |name: &str, sql_type: &str| Column::new(name, sql_type);
         let mut columns = vec![column("n", "bigint")];
         columns.extend(has_text.then(|| column("s", "text")));
         let object = self.objects.len();

@@ -9,10 +9,7 @@ use crate::model::window::{Layout, Test, Wanted, What};
 const COLUMNS: usize = 20;
 
 fn layout() -> Arc<Layout> {
-    let column = |at: usize| Column {
-        name: format!("c{at}"),
-        sql_type: "integer".to_owned(),
-    };
+    let column = |at: usize| Column::new(format!("c{at}"), "integer");
     Arc::new(Layout::new(&(0..COLUMNS).map(column).collect::<Vec<_>>()))
 }
 

@@ -259,10 +259,7 @@ fn value_maps_and_records() {
 
 #[test]
 fn encoder_rows_have_all_columns_under_distinct_names() {
-    let column = |name: &str| Column {
-        name: name.to_string(),
-        sql_type: "integer".to_string(),
-    };
+    let column = |name: &str| Column::new(name, "integer");
     let names = |list: &[&str]| distinct_names(&list.iter().map(|n| column(n)).collect::<Vec<_>>());
     assert_eq!(names(&["a", "a", "a"]), ["a", "a_2", "a_3"]);
     assert_eq!(names(&["a", "a", "a_2"]), ["a", "a_3", "a_2"]);

@@ -37,10 +37,9 @@ struct Shown {
 impl Shown {
     fn new(columns: Vec<usize>) -> Self {
         let names = distinct_names(&declared());
-        let named = columns.iter().map(|it| Column {
-            name: names[*it].clone(),
-            sql_type: SORTS[*it].sql_type.to_owned(),
-        });
+        let named = columns
+            .iter()
+            .map(|it| Column::new(names[*it].clone(), SORTS[*it].sql_type));
         let encoder = Encoder::new(&Vec::from_iter(named));
         Shown { columns, encoder }
     }
@@ -57,10 +56,7 @@ impl Shown {
 }
 
 fn declared() -> Vec<Column> {
-    let column = |sort: &Sort| Column {
-        name: sort.name.to_owned(),
-        sql_type: sort.sql_type.to_owned(),
-    };
+    let column = |sort: &Sort| Column::new(sort.name, sort.sql_type);
     SORTS.iter().map(column).collect()
 }
 

@@ -8,10 +8,7 @@ use crate::model::row::Column;
 use crate::model::value::Encoder;
 
 fn columns(list: &[(&str, &str)]) -> Vec<Column> {
-    let column = |(name, sql_type): &(&str, &str)| Column {
-        name: (*name).to_owned(),
-        sql_type: (*sql_type).to_owned(),
-    };
+    let column = |(name, sql_type): &(&str, &str)| Column::new(*name, *sql_type);
     list.iter().map(column).collect()
 }
 

@@ -62,10 +62,7 @@ mod tests {
     use std::sync::Arc;
 
     fn shape(column: &str) -> Shape {
-        let column_of = |name: &str| Column {
-            name: name.to_owned(),
-            sql_type: "text".to_owned(),
-        };
+        let column_of = |name: &str| Column::new(name, "text");
         let layout = Arc::new(Layout::new(&[column_of("a"), column_of("b")]));
         let mut wanted = Wanted::default();
         let what = What::In(vec!["x".to_owned()]);

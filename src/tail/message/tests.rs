@@ -4,10 +4,7 @@ use super::*;
 use proptest::prelude::*;
 
 fn messages() -> Messages {
-    let column = |name: &str, sql_type: &str| Column {
-        name: name.to_string(),
-        sql_type: sql_type.to_string(),
-    };
+    let column = |name: &str, sql_type: &str| Column::new(name, sql_type);
     Messages::new(&[column("n", "integer"), column("b", "text")])
 }
 
@@ -72,10 +69,7 @@ fn of_every_kind() -> Messages {
     let types = ["text", "bigint", "boolean", "double precision", "jsonb"];
     let columns: Vec<Column> = types
         .iter()
-        .map(|sql_type| Column {
-            name: format!("a \"{sql_type}\""),
-            sql_type: sql_type.to_string(),
-        })
+        .map(|sql_type| Column::new(format!("a \"{sql_type}\""), *sql_type))
         .collect();
     Messages::new(&columns)
 }

@@ -33,10 +33,7 @@ fn object(id: &str) -> Object {
             place: Some(vec!["v".to_owned()]),
             ..Meaning::default()
         }),
-        columns: vec![Column {
-            name: "n".to_owned(),
-            sql_type: "integer".to_owned(),
-        }],
+        columns: vec![Column::new("n", "integer")],
         sql: format!("[{id} AS \"v\"]"),
         is_by_id: true,
     }

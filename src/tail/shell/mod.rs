@@ -3,6 +3,7 @@
 
 mod asker;
 pub mod catalog;
+pub mod describer;
 mod failures;
 pub mod handle;
 mod probe;

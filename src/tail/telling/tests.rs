@@ -39,10 +39,7 @@ fn told_of(start: Start, reached: u64, lines: &[&str]) -> Vec<TailEvent> {
 }
 
 fn columns() -> Vec<Column> {
-    let column = Column {
-        name: "n".to_owned(),
-        sql_type: "integer".to_owned(),
-    };
+    let column = Column::new("n", "integer");
     vec![column]
 }
 

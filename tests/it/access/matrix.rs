@@ -136,8 +136,10 @@ fn check_way(gateway: &Gateway, way: Way, url: bool, key: (Algorithm, &str, &str
                 "{told} {view}"
             );
         }
-        let list = ask(gateway, "/views", way, &token).status;
-        assert_eq!(list, if heard { 200 } else { 401 }, "{told}");
+        for path in ["/views", "/views.d.ts"] {
+            let list = ask(gateway, path, way, &token).status;
+            assert_eq!(list, if heard { 200 } else { 401 }, "{told} {path}");
+        }
     }
     for (kind, token) in bad_tokens(algorithm, signing, verifying) {
         for path in [
@@ -146,6 +148,7 @@ fn check_way(gateway: &Gateway, way: Way, url: bool, key: (Algorithm, &str, &str
             "/view/stream",
             "/nosuch",
             "/views",
+            "/views.d.ts",
         ] {
             let response = ask(gateway, path, way, &token);
             assert_eq!(response.status, 401, "{told} {kind} {path}");

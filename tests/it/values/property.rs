@@ -254,7 +254,7 @@ proptest! {
     #[test]
     fn values_of_any_row_come_out_equal(row in row(), fancy in any::<bool>()) {
         let columns: Vec<Column> = (row.iter().enumerate())
-            .map(|(at, (kind, _))| Column { name: format!("c{at}"), sql_type: kind.clone() })
+            .map(|(at, (kind, _))| Column::new(format!("c{at}"), kind.clone()))
             .collect();
         let mut line = b"5\tf\t-3".to_vec();
         for (_, value) in &row {

@@ -81,10 +81,7 @@ const COLUMNS: [(&str, &str); 5] = [
 const ALL: [&str; 5] = ["id", "customer", "status", "n", "note"];
 
 fn columns() -> Vec<Column> {
-    let column = |(name, sql_type): &(&str, &str)| Column {
-        name: (*name).to_owned(),
-        sql_type: (*sql_type).to_owned(),
-    };
+    let column = |(name, sql_type): &(&str, &str)| Column::new(*name, *sql_type);
     COLUMNS.iter().map(column).collect()
 }
 

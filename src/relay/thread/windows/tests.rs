@@ -73,10 +73,7 @@ impl Bottle {
             now,
             time: 7,
         };
-        let columns = ["customer", "note"].map(|name| Column {
-            name: name.to_owned(),
-            sql_type: "text".to_owned(),
-        });
+        let columns = ["customer", "note"].map(|name| Column::new(name, "text"));
         bottle.tell(TailEvent::Described(Description {
             columns: columns.to_vec(),
             kept: Kept::all(2),

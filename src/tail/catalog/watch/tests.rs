@@ -42,10 +42,7 @@ fn inquiry(is_by_id: bool) -> Inquiry {
 fn object(id: &str, is_by_id: bool) -> Object {
     Object {
         meaning: facts(&[("v", id)]).meaning(&parts("v")),
-        columns: vec![Column {
-            name: "n".to_owned(),
-            sql_type: "integer".to_owned(),
-        }],
+        columns: vec![Column::new("n", "integer")],
         is_by_id,
         ..Object::default()
     }

@@ -104,34 +104,40 @@ fn columns_as(client: &mut Client, sql: &str) -> Result<Vec<Column>, TailError> 
     typed_columns(client, sql, names)
 }
 
-/// The columns of these names with their types.
+/// The columns of these names, with what the catalog tells of each.
 fn typed_columns(
     client: &mut Client,
     sql: &str,
     names: Vec<String>,
 ) -> Result<Vec<Column>, TailError> {
     let sql = format!("SHOW COLUMNS FROM {sql}");
-    let types: Vec<(String, String)> = ask(client, &sql, "the view's column types")?
+    let told: Vec<Column> = ask(client, &sql, "the view's column types")?
         .into_iter()
         // Name, nullable, type and on newer servers a comment.
         .filter_map(|row| match row.as_slice() {
-            [Some(name), _, Some(sql_type), ..] => Some((name.clone(), sql_type.clone())),
+            [Some(name), nullable, Some(sql_type), ..] => Some(Column {
+                is_nullable: nullable.as_deref() != Some("f"),
+                ..Column::new(name, sql_type)
+            }),
             _ => None,
         })
         .collect();
-    Ok(names.into_iter().map(|name| typed(name, &types)).collect())
+    Ok(names.into_iter().map(|name| typed(name, &told)).collect())
 }
 
-/// The column with its type taken from the list. An old server lists by name,
-/// so the types of columns with equal names cannot be told apart unless they
-/// are equal too; otherwise such columns are text.
-fn typed(name: String, types: &[(String, String)]) -> Column {
-    let mut of_name = types.iter().filter(|(other, _)| *other == name);
-    let sql_type = match of_name.next() {
-        Some((_, sql_type)) if of_name.all(|(_, other)| other == sql_type) => sql_type.clone(),
-        _ => "text".to_string(),
+/// The column with what was told of it. An old server lists by name, so columns
+/// with equal names cannot be told apart unless they are equal too; otherwise
+/// they are text. NULL may stand in any of them if it may in one.
+fn typed(name: String, told: &[Column]) -> Column {
+    let of_name: Vec<&Column> = told.iter().filter(|other| other.name == name).collect();
+    let sql_type = match of_name.split_first() {
+        Some((first, others)) if others.iter().all(|it| it == first) => first.sql_type.as_str(),
+        _ => "text",
     };
-    Column { name, sql_type }
+    Column {
+        is_nullable: of_name.is_empty() || of_name.iter().any(|column| column.is_nullable),
+        ..Column::new(name, sql_type)
+    }
 }
 
 fn column_names(client: &mut Client, view: &TailView, sql: &str) -> Result<Vec<String>, TailError> {
