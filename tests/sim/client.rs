@@ -53,6 +53,9 @@ pub struct Link {
     pub is_refused: bool,
     /// It has had an event with data.
     has_data: bool,
+    /// The log that a stream of one view follows. What it says may be read long
+    /// after the view has another.
+    log: Option<Weak<Log>>,
     /// The log that its position is of, while it can be gone on from there.
     goes_on: Option<(Arc<Log>, u64)>,
 }

@@ -205,6 +205,7 @@ impl World {
         let bell = self.bell.clone();
         let waker = Waker::from(Arc::new(StreamWaker { bell, woken }));
         self.note(format_args!("client {client} stream {epoch} is polled"));
+        self.note_log(client, epoch);
         let now_us = self.now_us;
         let Some(stream) = self.streams.get_mut(&(client, epoch)) else {
             return;

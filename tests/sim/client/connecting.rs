@@ -182,6 +182,7 @@ impl World {
             is_over: false,
             is_refused: !is_in,
             has_data: false,
+            log: None,
             goes_on,
         });
         let soon = self.dice.between(10, 3_000);
@@ -243,6 +244,22 @@ impl World {
             }
             false => Served::Body(Box::new(subscriber)),
         }
+    }
+
+    /// Keeps in mind which log its stream follows, once there is one.
+    pub fn note_log(&mut self, client: usize, epoch: u64) {
+        let it = &mut self.clients[client];
+        let (Some(view), Some(link)) = (it.views.first(), &mut it.link) else {
+            return;
+        };
+        if link.epoch != epoch || link.log.is_some() {
+            return;
+        }
+        let name = self.setup.name_of(&self.names[*view]);
+        let gateway = self.gateways[link.life.gateway].as_ref();
+        let slot = gateway.and_then(|it| Some(&it.slots[it.find(&name)?]));
+        let log = slot.and_then(|it| it.shared.log());
+        link.log = log.map(|log| Arc::downgrade(&log));
     }
 
     /// The log that has given out the client's position, if it is that of the

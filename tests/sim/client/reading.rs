@@ -122,10 +122,7 @@ impl World {
         }
         table.check(at.0, at, is_base, &mut self.upstream.truth)?;
         let link = it.link.as_ref();
-        let gateway = link.and_then(|it| self.gateways[it.life.gateway].as_ref());
-        let name = self.setup.name_of(&self.names[view]);
-        let slot = gateway.and_then(|it| Some(&it.slots[it.find(&name)?]));
-        let log = slot.and_then(|it| it.shared.log());
+        let log = link.and_then(|it| it.log.as_ref()?.upgrade());
         let of = it.tables.get(&view).and_then(|it| it.position.as_ref());
         let kind = it.kinds[&view];
         let of = of.and_then(|(_, of)| self.upstream.truth.view_of(kind, of));
