@@ -96,6 +96,7 @@ fn tail_settings(config: &Config, view: &ViewChoice, past: Past) -> TailSettings
     settings.unclosed_bytes_max = config.max_view_bytes;
     settings.dialect = dialect(config);
     settings.is_gone_when_revoked = config.is_gone_when_revoked;
+    settings.history = config.retention_age;
     settings.past = past;
     settings
 }

@@ -26,6 +26,19 @@ pub const AT_FAULT_WAITS: u32 = 3;
 /// to be what it was; steady progress is about a second from it.
 pub const AHEAD_MS_MIN: u64 = 2_000;
 
+/// Streams of a view's past that may break before the view is read without it:
+/// the server may not be able to compute what it is asked for.
+pub const HISTORY_TRIES_MAX: u32 = 3;
+
+/// How long a view whose past is read may be as far behind as it was, until it
+/// is shown as it is: its source is that slow.
+pub const HISTORY_SETTLED: Duration = Duration::from_secs(3);
+
+/// Milliseconds by which what is told of a view's past has to come forward more
+/// than time itself does, so that it is not taken for the present: steady
+/// progress is a second apart.
+pub const HISTORY_STEP_MS: u64 = 2_000;
+
 /// Incarnations of a view that are remembered beside the current one: names are
 /// swapped between few objects, and each has to be known when it is back.
 pub const INCARNATIONS_REMEMBERED_MAX: usize = 16;

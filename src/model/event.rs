@@ -63,6 +63,10 @@ pub enum TailEvent {
     /// upstream's time went back. They say nothing about the snapshot that
     /// follows, and nothing once time has come as far again.
     Distrusted(Timestamp),
+    /// What this connection tells is of the past, up to this time: the entries
+    /// of a log that nobody is shown before it has been reached. Sent behind
+    /// `Described`, and only while nobody was shown the view.
+    History(Timestamp),
     /// All changes of ONE whole closed timestamp, contiguous with what came
     /// before: a client of another gateway may stand between any two.
     Delta(Delta),

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, AtomicUsize, Ordering}
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use crate::limits::RETENTION_AGE_MAX;
 use crate::model::now::Now;
 use crate::model::position::Position;
 use crate::model::reason::Why;
@@ -290,9 +291,11 @@ impl SharedView {
         self.windows.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Milliseconds since the view was set up: the clock of its retention.
+    /// Milliseconds since a moment before the view was set up, so long before
+    /// that whatever may be in its log has happened since: the clock of its
+    /// retention.
     pub fn now_ms(&self, now: Instant) -> u64 {
-        let since = now.saturating_duration_since(self.started);
+        let since = now.saturating_duration_since(self.started) + RETENTION_AGE_MAX;
         u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
     }
 }

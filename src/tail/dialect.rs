@@ -19,6 +19,9 @@ pub enum Dialect {
 pub enum From {
     /// With a snapshot at a time of its choice.
     Snapshot,
+    /// With a snapshot at the earliest time it can read that is not before
+    /// this one, and the changes since.
+    AtLeast(Timestamp),
     /// With the changes after this time.
     After(Timestamp),
 }
@@ -84,6 +87,9 @@ impl Dialect {
         };
         match from {
             From::Snapshot => format!("COPY ({verb} {relation} WITH (PROGRESS)) TO STDOUT"),
+            From::AtLeast(timestamp) => format!(
+                "COPY ({verb} {relation} WITH (PROGRESS) AS OF AT LEAST {timestamp}) TO STDOUT"
+            ),
             From::After(timestamp) => format!(
                 "COPY ({verb} {relation} WITH (SNAPSHOT = false, PROGRESS) AS OF {timestamp}) TO STDOUT"
             ),
@@ -165,6 +171,10 @@ mod tests {
         assert_eq!(
             Dialect::Subscribe.copy_sql("\"v\"", From::After(Timestamp::new(7))),
             "COPY (SUBSCRIBE \"v\" WITH (SNAPSHOT = false, PROGRESS) AS OF 7) TO STDOUT"
+        );
+        assert_eq!(
+            Dialect::Subscribe.copy_sql("\"v\"", From::AtLeast(Timestamp::new(7))),
+            "COPY (SUBSCRIBE \"v\" WITH (PROGRESS) AS OF AT LEAST 7) TO STDOUT"
         );
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use crate::limits::HISTORY_TRIES_MAX;
 use crate::model::event::{Description, TailEvent};
 use crate::model::position::{Position, Timestamp};
 
@@ -11,6 +12,45 @@ use super::error::TailError;
 use super::inquiry::Verdict;
 use super::outage::Outage;
 use super::past::{Past, Reach};
+
+/// How far a view's past was told.
+#[derive(Debug, Default)]
+pub(super) struct History {
+    /// What is told is of the past until this time has been reached.
+    until: Option<Timestamp>,
+    /// Streams of the past that began.
+    tries: u32,
+}
+
+impl History {
+    /// Whether a stream of the past may begin once more.
+    pub fn is_worth_a_try(&self) -> bool {
+        self.tries < HISTORY_TRIES_MAX
+    }
+
+    /// A stream of the past begins, with a snapshot or where the one before it
+    /// broke; until when it is one. `present` is the upstream's time, if known.
+    pub fn begin(&mut self, is_new: bool, present: Option<Timestamp>) -> Option<Timestamp> {
+        self.tries = self.tries.saturating_add(u32::from(is_new));
+        self.until = self.until.max(present);
+        self.until
+    }
+
+    /// Whether what is told is of the past.
+    pub fn is_read(&self) -> bool {
+        self.until.is_some()
+    }
+
+    /// This time was told as closed.
+    pub fn reach(&mut self, closed: Timestamp) {
+        self.until = self.until.filter(|until| closed < *until);
+    }
+
+    /// What is told from now on is of the present.
+    pub fn end(&mut self) {
+        self.until = None;
+    }
+}
 
 /// What the readers of one view hand on to each other.
 #[derive(Debug, Default)]
@@ -40,8 +80,10 @@ pub(super) struct Held {
     pub reach: Reach,
     /// The same of incarnations before it, for when one of them is back.
     pub past: Past,
-    /// The next connection must start with a snapshot, since what the
-    /// publisher holds is in doubt.
+    /// What is told is of the past, perhaps.
+    pub history: History,
+    /// The next connection must start with a snapshot of the present, since
+    /// what the publisher holds is in doubt, or the past cannot be read.
     pub must_snapshot: bool,
     /// The connection before this one ended as that of a constant view does.
     pub looked_constant: bool,

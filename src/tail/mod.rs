@@ -8,7 +8,8 @@
 //! `reader` (the connection's life), `copy_text` (lines and fields), `message`
 //! (updates and progress), `assembler` (whole closed timestamps), `telling`
 //! (what of them the publisher hears). What outlives a connection stands in
-//! `view_tail`. `watch` and `probe` ask a second connection when the first one
+//! `view_tail`, and what is decided about beginning in the past in `history`.
+//! `watch` and `probe` ask a second connection when the first one
 //! is silent; `catalog` asks for all views what their names mean, and `proof`
 //! whether a stream is of the object that was asked for.
 
@@ -24,6 +25,7 @@ mod end;
 pub mod error;
 pub mod failure;
 mod held;
+mod history;
 pub mod inquiry;
 mod known;
 pub mod message;

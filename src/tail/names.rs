@@ -19,6 +19,9 @@ const NOT_RELATIONS: [&str; 7] = [
     "role",
 ];
 
+/// Types of relations whose contents are written down as they change.
+const RECORDED: [&str; 3] = ["table", "source", "materialized-view"];
+
 /// An object of the catalog.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Item {
@@ -78,6 +81,8 @@ pub struct Meaning {
     pub first_id: Option<String>,
     /// Names and types of the one object's columns, where the catalog tells.
     pub columns: Option<Vec<(String, String)>>,
+    /// Whether the one object's contents are written down as they change.
+    pub is_recorded: bool,
 }
 
 impl Meaning {
@@ -108,6 +113,19 @@ impl Meaning {
             Some(first) => first.clone(),
             None => self.ids.join(","),
         }
+    }
+
+    /// Whether the object, asked for a time that has passed, shows what the view
+    /// was then.
+    ///
+    /// A view that is not materialized is computed from what its relations are
+    /// now, and the definition of one of them may have been replaced since. So
+    /// may the view's own: it has another id then. And a new version of the
+    /// server may fill one of its own relations anew.
+    pub fn has_past(&self) -> bool {
+        let is_first = self.id().is_some_and(|id| id == self.lineage());
+        let is_of_users = self.id().is_some_and(|id| id.starts_with('u'));
+        self.is_recorded && is_first && is_of_users
     }
 
     /// The object by its id, as newer servers take it; `given` are the parts of
@@ -141,6 +159,7 @@ impl Facts {
                 place: Some(self.place(item, schema)),
                 first_id: Some(item.first_id.clone()).filter(|id| !id.is_empty()),
                 columns: Some(item.columns.clone()).filter(|columns| !columns.is_empty()),
+                is_recorded: RECORDED.contains(&item.kind.as_str()),
             });
         }
         let left = found.map_or(candidates, |(_, items)| items);

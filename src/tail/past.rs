@@ -38,6 +38,12 @@ impl Reach {
         self.clock = Clock::default();
     }
 
+    /// Whether nothing was ever told of it, and its time is not known to have
+    /// gone back.
+    pub(super) fn is_untold(&self) -> bool {
+        self.told.is_none() && self.distrusted.is_none()
+    }
+
     /// Up to which time positions are not to be believed.
     pub(super) fn distrusted(&self) -> Option<Timestamp> {
         self.distrusted

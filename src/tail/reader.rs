@@ -57,6 +57,8 @@ enum State {
     Missing { name: String, near: Vec<String> },
     /// For what became of the object before, where the name means another now.
     Replaced(Dialect, Box<Found>),
+    /// For the upstream's time: what is asked for next is of the past.
+    Dating(Box<Starting>),
     /// For the COPY to begin.
     Starting(Box<Starting>),
     /// For what the COPY brings.
@@ -154,8 +156,11 @@ impl Reader {
                 }
                 _ => Err(mismatch().into()),
             },
+            (State::Dating(starting), Reply::Answered(answer)) => {
+                Ok(started(starting.dated(tail, answer)?))
+            }
             (State::Starting(starting), Reply::Copying(outcome)) => {
-                Ok(started(starting.next(tail, outcome)?))
+                Ok(started(starting.next(tail, outcome, now)?))
             }
             (State::Streaming(mut streaming), Reply::Woken) => {
                 let request = streaming.look(tail, now)?;
@@ -236,7 +241,11 @@ impl Reader {
             tail.held.must_snapshot = true;
         }
         tail.known.set(self.generation, meaning, now);
-        started(Starting::begin(tail, dialect, found, became, now))
+        let starting = Starting::new(tail, dialect, found, became, now);
+        match starting.is_of_the_past(tail) {
+            true => (State::Dating(starting), Request::Ask(Question::Now)),
+            false => started(starting.ask()),
+        }
     }
 
     /// The connection has ended: tells what that means, and what comes next.
@@ -247,12 +256,11 @@ impl Reader {
                 self.state = State::Over;
                 return Request::Over(Over::Complete);
             }
-            // The next connection tells what there is now.
             End::LooksConstant | End::Failed(TailError::Replaced) => {
-                tail.interrupted(now);
-                let (state, request) = self.connect(tail, now);
-                self.state = state;
-                return request;
+                return self.look_again(tail, now);
+            }
+            End::Failed(error) | End::Unexplained(error) if tail.gives_up_history(&error) => {
+                return self.look_again(tail, now);
             }
             End::NotReadable(error) => (error, self.not_readable < NOT_READABLE_RETRIES_MAX),
             End::Failed(error) | End::Unexplained(error) => (error, false),
@@ -278,6 +286,14 @@ impl Reader {
         self.began = now;
         self.state = State::Pausing(until);
         Request::Wait(until)
+    }
+
+    /// The next connection tells at once what there is now.
+    fn look_again(&mut self, tail: &mut ViewTail, now: Instant) -> Request {
+        tail.interrupted(now);
+        let (state, request) = self.connect(tail, now);
+        self.state = state;
+        request
     }
 
     /// Tells a failure; how long to wait, or `None` if there is no use in

@@ -70,6 +70,9 @@ pub struct TailSettings {
     /// Whether a view that the role may not read any more is gone; else what is
     /// streamed goes on, and is lost at the next connection.
     pub is_gone_when_revoked: bool,
+    /// How far in the past a log begins where nothing is held, if the server
+    /// retains as much; not at all, if zero.
+    pub history: Duration,
     /// What is remembered of the view by a tail that it had before.
     pub past: Past,
 }
@@ -84,6 +87,7 @@ impl TailSettings {
             reconnect_max: RECONNECT_MAX_DEFAULT,
             unclosed_bytes_max: UNCLOSED_BYTES_DEFAULT,
             is_gone_when_revoked: true,
+            history: Duration::ZERO,
             past: Past::default(),
         }
     }

@@ -10,7 +10,7 @@ use crate::model::reason::{Cause, Why};
 use super::assembler::{Assembler, Start};
 use super::end::End;
 use super::error::TailError;
-use super::held::Held;
+use super::held::{Held, History};
 use super::message::{Message, Messages};
 use super::view_tail::{Phase, ViewTail};
 
@@ -24,7 +24,10 @@ impl ViewTail {
     ) -> Result<(), End> {
         let message = messages.read(line).map_err(TailError::Message)?;
         let Held {
-            assembler, reach, ..
+            assembler,
+            reach,
+            history,
+            ..
         } = &mut self.held;
         let clock = &mut reach.clock;
         // There is one from the start of a stream to its end.
@@ -49,8 +52,10 @@ impl ViewTail {
                 match promised.filter(|_| event.is_ok()) {
                     // Nobody goes beyond what was promised before it has passed.
                     Some(promised) if timestamp > promised => clock.pass(promised, now),
-                    // A snapshot begins with the present.
-                    None if is_first && event.is_ok() => clock.set(timestamp, now),
+                    // A snapshot begins with the present, unless it is of the past.
+                    None if is_first && event.is_ok() && !history.is_read() => {
+                        clock.set(timestamp, now);
+                    }
                     Some(_) | None => {}
                 }
                 event
@@ -154,6 +159,7 @@ impl ViewTail {
         if let Some(closed) = closed {
             self.held.closed = Some(closed);
             self.held.reach.tell(closed);
+            self.held.history.reach(closed);
             self.held.is_current = true;
             self.recover(now);
         }
@@ -169,6 +175,7 @@ impl ViewTail {
         self.deliver(event);
         if went_back {
             self.held.closed = None;
+            self.held.history.end();
             self.held.reach.go_back();
             self.tell_distrusted();
         }
@@ -193,6 +200,7 @@ impl ViewTail {
         }
         if is_another {
             self.held.reach = self.held.past.take(&found.incarnation);
+            self.held.history = History::default();
         }
         self.held.description = Some(found.clone());
         self.tell(TailEvent::Described(found), now);
@@ -212,6 +220,7 @@ impl ViewTail {
         self.leave_stream();
         self.held.looked_constant = false;
         self.held.closed = None;
+        self.held.history.end();
         // Times of one view say nothing about another; but it may be back.
         self.held.put_aside();
         self.tell(TailEvent::Gone(why), now);
@@ -240,6 +249,7 @@ impl ViewTail {
         self.leave_stream();
         self.held.looked_constant = false;
         self.held.closed = None;
+        self.held.history.end();
         self.held.must_snapshot = true;
         self.held.too_large = self.held.too_large.saturating_add(1);
         match error {

@@ -40,6 +40,7 @@ mod exact;
 mod faults;
 mod fuzz;
 mod golden;
+mod history;
 mod http2;
 mod joint;
 mod limits;

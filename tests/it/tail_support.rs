@@ -74,6 +74,7 @@ impl Tailed {
         let kind = match &event {
             TailEvent::Described(_) => "described",
             TailEvent::Distrusted(_) => "distrusted",
+            TailEvent::History(_) => "history",
             TailEvent::Snapshot(_) => "snapshot",
             TailEvent::Delta(_) => "delta",
             TailEvent::Progress(_) => "progress",
@@ -127,7 +128,10 @@ impl Tailed {
                 view.advance(timestamp);
                 self.is_lost = false;
             }
-            TailEvent::Complete | TailEvent::Interrupted(_) | TailEvent::Distrusted(_) => {}
+            TailEvent::Complete
+            | TailEvent::Interrupted(_)
+            | TailEvent::Distrusted(_)
+            | TailEvent::History(_) => {}
             TailEvent::Failed(_) => self.is_lost = true,
             TailEvent::Gone(_) => {
                 self.view = None;

@@ -331,6 +331,7 @@ impl Slot {
             upstream_timeout: setup.upstream_timeout,
             reconnect_max: setup.reconnect_max,
             unclosed_bytes_max: setup.view_bytes_max,
+            history: Duration::from_millis(setup.retention.age_ms_max),
             past,
             ..TailSettings::new(view_of(name))
         };

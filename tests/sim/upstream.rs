@@ -75,6 +75,8 @@ pub struct Upstream {
     back_ms: u64,
     /// All before is not readable any more.
     pub since: u64,
+    /// Up to here times may be of before time went back.
+    lost_until: u64,
     /// Up to this time everything was told as closed.
     pub told: u64,
     /// Connections are refused.
@@ -113,6 +115,7 @@ impl Upstream {
             begin_ms: 1_700_000_000_000,
             back_ms: 0,
             since: 0,
+            lost_until: 0,
             told: 0,
             refuses: false,
             refuses_login: false,
@@ -317,6 +320,7 @@ impl Upstream {
         self.sessions.clear();
         self.truth.backs += 1;
         self.back_ms += now - to;
+        self.lost_until = self.lost_until.max(now).max(self.told);
         self.told = to;
         self.since = self.since.min(to);
         for object in 0..self.truth.objects.len() {

@@ -3,3 +3,4 @@
 pub mod conflation;
 pub mod published_view;
 pub mod publisher;
+mod replay;

@@ -72,6 +72,14 @@ impl PublishedView {
         }
     }
 
+    /// Where they stood at the last changes that were published.
+    pub fn changed(&self) -> Position {
+        Position {
+            timestamp: self.changed_at,
+            incarnation: self.log.incarnation,
+        }
+    }
+
     /// Everything up to here is closed and nothing changed.
     pub fn advance(&mut self, timestamp: Timestamp) {
         self.view.advance(timestamp);

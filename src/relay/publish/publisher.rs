@@ -16,9 +16,11 @@ use crate::model::retention::RetentionLimits;
 use crate::model::upstream::Event;
 use crate::model::view::View;
 use crate::relay::publish::published_view::{Keeping, PublishedView};
+use crate::relay::publish::replay::Replay;
 use crate::relay::shared_view::SharedView;
 
 mod gathering;
+mod history;
 mod snapshots;
 mod upstream;
 mod windows;
@@ -77,6 +79,8 @@ pub struct Publisher {
     distrusted: Option<Timestamp>,
     /// The upstream contradicted itself: events are ignored until a snapshot.
     out_of_step: bool,
+    /// How the view comes from the past to the present, if it does.
+    replay: Option<Replay>,
     /// Since when what is held is in doubt, if it is.
     doubted: Option<Instant>,
     last_frame: Instant,
@@ -95,6 +99,7 @@ impl Publisher {
             behind: None,
             distrusted: None,
             out_of_step: false,
+            replay: None,
             doubted: None,
             last_frame: now.instant,
         }
@@ -114,6 +119,7 @@ impl Publisher {
     pub fn look(&mut self, now: Now) {
         self.now = now;
         self.settle(false);
+        self.settle_in_the_past();
         self.provide_bases();
         self.provide_windows();
         self.end_doubt();
@@ -128,7 +134,7 @@ impl Publisher {
         let held = self.held.as_ref();
         let is_beating = gathered.is_none() || held.is_some_and(PublishedView::is_held_back);
         let beat = is_beating.then(|| self.beat_at());
-        let all = [gathered, beat, self.doubted_until()];
+        let all = [gathered, beat, self.doubted_until(), self.settled_at()];
         all.into_iter().flatten().min()
     }
 
@@ -138,17 +144,23 @@ impl Publisher {
         }
         match event {
             TailEvent::Described(description) => self.describe(description),
+            TailEvent::History(until) => self.expect_history(until),
             TailEvent::Distrusted(until) => self.distrusted = self.distrusted.max(Some(until)),
             TailEvent::Snapshot(view) => self.snapshot(view),
             TailEvent::Delta(delta) if !self.out_of_step => self.delta(delta),
             TailEvent::Progress(timestamp) if !self.out_of_step => self.progress(timestamp),
             TailEvent::Complete if !self.out_of_step => {
                 self.settle(true);
+                self.show();
                 self.stands(Event::Final);
             }
             TailEvent::Delta(_) | TailEvent::Progress(_) | TailEvent::Complete => {}
-            TailEvent::Interrupted(reason) => self.stands(Event::Interrupted(reason)),
+            TailEvent::Interrupted(reason) => {
+                self.leave_past();
+                self.stands(Event::Interrupted(reason));
+            }
             TailEvent::Failed(reason) => {
+                self.leave_past();
                 self.settle(true);
                 self.stands(Event::Failed(reason));
             }
@@ -166,6 +178,7 @@ impl Publisher {
             // this one are not to be believed is told next.
             self.distrusted = None;
         }
+        self.leave_past();
         self.shared.counters.count_connection();
         self.shared.set_steady(description.is_steady);
         let columns = description.columns.clone();
@@ -180,7 +193,7 @@ impl Publisher {
         }
         self.welcome_back();
         self.end_round(delta.timestamp());
-        let keeping = self.keeping();
+        let (keeping, is_replaying) = (self.keeping(), self.is_replaying());
         let Some(held) = &mut self.held else {
             return self.fall_out_of_step("changes came before a snapshot");
         };
@@ -191,6 +204,10 @@ impl Publisher {
         let bytes = held.view.listed_bytes();
         if bytes > self.settings.view_bytes_max {
             return self.refuse(bytes);
+        }
+        if is_replaying {
+            self.record(delta);
+            return self.come_forward();
         }
         let is_published = held.follow(delta, keeping);
         self.note(is_published);
@@ -205,6 +222,9 @@ impl Publisher {
         self.end_round(timestamp);
         if let Some(held) = &mut self.held {
             held.advance(timestamp);
+        }
+        if self.is_replaying() {
+            return self.come_forward();
         }
         self.report();
         self.is_current();
@@ -222,6 +242,7 @@ impl Publisher {
         );
         self.out_of_step = true;
         self.behind = None;
+        self.leave_past();
         self.stands(Event::Interrupted(Cause::BadData.into()));
         let reason = reason.to_owned();
         self.again = Some(Again::Inconsistent { reason, held });
@@ -229,6 +250,13 @@ impl Publisher {
 
     /// A view over the limit is not served, rather than take the process down.
     fn refuse(&mut self, bytes: u64) {
+        if self.is_of_the_past() {
+            // Nobody was shown it, and it may be smaller by now.
+            (self.held, self.replay) = (None, None);
+            self.out_of_step = true;
+            self.again = Some(Again::TooLarge);
+            return;
+        }
         if self.shared.upstream().why_gone() != Some(Why::TooLarge) {
             error!(
                 "view {:?} has {bytes} bytes of JSON, more than the {} allowed; it is not served",
@@ -265,7 +293,8 @@ impl Publisher {
     /// Keeps the status after a change of the contents, published or not.
     fn note(&mut self, is_published: bool) {
         let held = self.held.as_ref();
-        let changed = held.filter(|_| is_published).map(PublishedView::position);
+        let is_shown = is_published && !self.is_replaying();
+        let changed = held.filter(|_| is_shown).map(PublishedView::position);
         if changed.is_some() {
             self.shared.counters.count_delta();
             self.last_frame = self.now.instant;
@@ -275,7 +304,10 @@ impl Publisher {
     }
 
     fn report(&mut self) {
-        let Some(held) = &self.held else { return };
+        let is_shown = !self.is_replaying();
+        let Some(held) = self.held.as_ref().filter(|_| is_shown) else {
+            return;
+        };
         let position = held.position();
         let (rows, bytes) = (held.view.copies(), held.view.bytes());
         let index_bytes = held.view.index_bytes();
@@ -289,7 +321,7 @@ impl Publisher {
 
     /// Takes a base if somebody lacks one.
     fn provide_bases(&mut self) {
-        if self.held.is_none() {
+        if self.held.is_none() || self.is_replaying() {
             return;
         }
         let is_base_wanted = self.shared.base_wanted.swap(false, Ordering::AcqRel);
@@ -325,10 +357,10 @@ impl Publisher {
         if !self.is_silent() || self.gathered_until().is_some() {
             return;
         }
-        let keeping = self.keeping();
+        let (keeping, is_shown) = (self.keeping(), !self.is_replaying());
         match &mut self.held {
-            Some(held) => held.publish_heartbeat(keeping),
-            None => self.shared.count_silence(),
+            Some(held) if is_shown => held.publish_heartbeat(keeping),
+            _ => self.shared.count_silence(),
         }
         self.last_frame = self.now.instant;
     }

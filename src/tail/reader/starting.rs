@@ -7,11 +7,12 @@ use crate::model::position::Timestamp;
 use crate::model::reason::Why;
 
 use crate::tail::assembler::Start;
-use crate::tail::conversation::{Question, Subscription};
+use crate::tail::conversation::{Answer, Question, Subscription, mismatch};
 use crate::tail::dialect::{Dialect, From};
 use crate::tail::end::End;
 use crate::tail::error::TailError;
 use crate::tail::failure::Failure;
+use crate::tail::history::before;
 use crate::tail::message::Messages;
 use crate::tail::object::{Found, Object};
 use crate::tail::view_tail::ViewTail;
@@ -26,6 +27,10 @@ pub(super) struct Starting {
     /// What is asked for.
     object: Arc<Object>,
     start: Start,
+    /// The snapshot may be of a time in the past, not before this one.
+    at_least: Option<Timestamp>,
+    /// The upstream's time, where it was asked for.
+    present: Option<Timestamp>,
 }
 
 /// What came of asking for a COPY.
@@ -63,14 +68,14 @@ pub(super) fn of_existence(exists: Option<bool>) -> Why {
 }
 
 impl Starting {
-    /// Tells what the view is, and asks for the COPY.
-    pub fn begin(
+    /// Tells what the view is; the COPY is still to be asked for.
+    pub fn new(
         tail: &mut ViewTail,
         dialect: Dialect,
         found: Found,
         became: Why,
         now: Instant,
-    ) -> Started {
+    ) -> Box<Self> {
         let Found {
             mut description,
             object,
@@ -84,36 +89,78 @@ impl Starting {
             messages,
             object: Arc::new(object),
             start: tail.held.start(dialect),
+            at_least: None,
+            present: None,
         })
-        .ask()
     }
 
-    fn ask(self: Box<Self>) -> Started {
+    /// Whether what it brings is of the past: then it has to be known first
+    /// what time it is there.
+    pub fn is_of_the_past(&self, tail: &ViewTail) -> bool {
+        let goes_on = matches!(self.start, Start::Resume(_)) && tail.held.history.is_read();
+        goes_on || tail.begins_in_the_past(self.dialect, &self.object)
+    }
+
+    /// Takes what time it is there, and asks for the COPY.
+    pub fn dated(
+        mut self: Box<Self>,
+        tail: &ViewTail,
+        answer: Result<Answer, TailError>,
+    ) -> Result<Started, End> {
+        let time = match answer {
+            Ok(Answer::Now(time)) => time,
+            Ok(_) => return Err(mismatch().into()),
+            Err(error) if error.is_answer() => None,
+            Err(error) => return Err(error.into()),
+        };
+        // A clock that went back is told of by a snapshot of the present.
+        let clock = &tail.held.reach.clock;
+        self.present = time.filter(|time| !clock.is_back(*time));
+        if let (Some(present), Start::Snapshot { .. }) = (self.present, self.start) {
+            self.at_least = Some(before(present, tail.settings().history));
+            // It is of a time before the one that the clock has shown.
+            self.start = Start::Snapshot {
+                floor: None,
+                reached: None,
+            };
+        }
+        Ok(self.ask())
+    }
+
+    /// Asks for the COPY.
+    pub fn ask(self: Box<Self>) -> Started {
         let subscription = Subscription {
             dialect: self.dialect,
             relation: self.object.sql.clone(),
-            from: match self.start {
-                Start::Resume(closed) => From::After(closed),
-                Start::Snapshot { .. } => From::Snapshot,
+            from: match (self.start, self.at_least) {
+                (Start::Resume(closed), _) => From::After(closed),
+                (Start::Snapshot { .. }, Some(time)) => From::AtLeast(time),
+                (Start::Snapshot { .. }, None) => From::Snapshot,
             },
         };
         Started::Asked(self, subscription)
     }
 
-    /// Takes whether the COPY has begun. A refusal to resume is an answer: a
-    /// snapshot is asked for.
+    /// Takes whether the COPY has begun. A refusal of what is past is an answer:
+    /// a snapshot of the present is asked for.
     pub fn next(
         self: Box<Self>,
         tail: &mut ViewTail,
         outcome: Result<(), Failure>,
+        now: Instant,
     ) -> Result<Started, End> {
         let Err(failure) = outcome else {
-            return Ok(self.begun(tail));
+            return Ok(self.begun(tail, now));
         };
         match self.start {
             Start::Resume(closed) if failure.answer.is_some() => {
                 log::debug!("view \"{}\": no resume from {closed}", tail.name());
-                Ok(self.from_snapshot(tail, closed))
+                Ok(self.from_snapshot(tail, Some(closed)))
+            }
+            Start::Snapshot { .. } if self.at_least.is_some() && failure.answer.is_some() => {
+                log::debug!("view \"{}\": no history: {failure}", tail.name());
+                tail.held.must_snapshot = true;
+                Ok(self.from_snapshot(tail, None))
             }
             Start::Resume(_) => Err(End::Failed(TailError::Refused(failure))),
             Start::Snapshot { .. } if self.object.is_by_id && failure.is_syntax_error() => {
@@ -123,9 +170,10 @@ impl Starting {
         }
     }
 
-    fn from_snapshot(mut self: Box<Self>, tail: &ViewTail, closed: Timestamp) -> Started {
+    fn from_snapshot(mut self: Box<Self>, tail: &ViewTail, floor: Option<Timestamp>) -> Started {
+        self.at_least = None;
         self.start = Start::Snapshot {
-            floor: Some(closed),
+            floor,
             reached: tail.held.reach.clock.reached(),
         };
         self.ask()
@@ -141,8 +189,15 @@ impl Starting {
         self.ask()
     }
 
-    fn begun(self: Box<Self>, tail: &mut ViewTail) -> Started {
+    fn begun(self: Box<Self>, tail: &mut ViewTail, now: Instant) -> Started {
         tail.stream_begins(self.start);
+        match (self.start, self.at_least) {
+            (Start::Snapshot { .. }, None) => tail.held.history.end(),
+            _ if self.at_least.is_some() || tail.held.history.is_read() => {
+                tail.past_begins(self.present, now);
+            }
+            _ => {}
+        }
         let streaming = Streaming::new(self.dialect, self.messages, self.object);
         Started::Streaming(Box::new(streaming))
     }

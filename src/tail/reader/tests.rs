@@ -19,6 +19,10 @@ mod by_the_server {
     mod tests;
 }
 
+mod of_the_past {
+    mod tests;
+}
+
 /// A tail, its current reader and a clock.
 struct Script {
     tail: ViewTail,
@@ -150,6 +154,7 @@ impl Script {
         let told = std::iter::from_fn(|| self.tail.take_told());
         let word = |event| match event {
             TailEvent::Described(_) => "described".to_owned(),
+            TailEvent::History(until) => format!("history {until}"),
             TailEvent::Snapshot(view) => format!("snapshot {}", view.timestamp()),
             TailEvent::Delta(delta) => format!("delta {}", delta.timestamp()),
             TailEvent::Progress(at) => format!("progress {at}"),

@@ -85,12 +85,23 @@ struct View {
     /// It changes only at whole multiples of this, as one with `REFRESH EVERY`:
     /// what is said of its progress is when it may change next.
     refresh: Option<u64>,
+    /// So many milliseconds of its past can be read, and it is materialized;
+    /// if `None`, it is a plain view.
+    history: Option<u64>,
     /// Before this time, who asks for the past is shown these rows: those that
     /// a definition that was put in place then makes of it.
     past: Option<(u64, Vec<(Values, i64)>)>,
 }
 
 impl View {
+    /// What the catalog says it is.
+    fn kind(&self) -> &'static str {
+        match self.history {
+            Some(_) => "materialized-view",
+            None => "view",
+        }
+    }
+
     /// The time below which nothing more comes, once a server is at this one.
     fn frontier(&self, at: u64) -> u64 {
         match self.refresh {

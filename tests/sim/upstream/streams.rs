@@ -10,6 +10,9 @@ use crate::truth::{Flow, Row};
 /// What a server says of a view that fails.
 pub const EVALUATION: &str = "Evaluation error: division by zero";
 
+/// `RETAIN HISTORY`, in milliseconds.
+const RETAINED_MS: u64 = 300_000;
+
 /// How long a stream hangs.
 const HUNG_TICKS: usize = 60;
 
@@ -58,7 +61,14 @@ impl Upstream {
         let readable = self.since.max(begin);
         let is_final = flow == Flow::Constant || it.ended.is_some();
         let at = match copy.from {
-            From::Snapshot if is_final => present.max(readable),
+            From::Snapshot | From::AtLeast(_) if is_final => present.max(readable),
+            From::AtLeast(time) => {
+                let kept = present.saturating_sub(self.kept_ms(object));
+                let kept = kept.max(time.get()).max(readable);
+                // Who begins now cannot know of a time that went back: a gap that
+                // docs/ARCHITECTURE.md names.
+                kept.max(self.lost_until).min(present)
+            }
             From::Snapshot => present
                 .saturating_sub(self.lag_ms)
                 .max(readable)
@@ -87,6 +97,7 @@ impl Upstream {
         // Resumed before a fault, a stream shows it, though it is mended since.
         let was_wrong = match copy.from {
             From::After(time) => it.errors.iter().any(|(_, until)| *until > time.get()),
+            From::AtLeast(_) => it.errors.iter().any(|(_, until)| *until > at),
             From::Snapshot => false,
         };
         let error = it.error.as_ref().map(|(text, _)| text.clone());
@@ -103,7 +114,7 @@ impl Upstream {
             out.push(progress(rows_at, has_text));
             stream.progress = rows_at;
         }
-        if copy.from == From::Snapshot {
+        if !matches!(copy.from, From::After(_)) {
             let rows = self.truth.histories[history].rows_at(at);
             let mut rows: Vec<(Row, i64)> = rows.into_iter().collect();
             self.shuffle(&mut rows);
@@ -128,6 +139,14 @@ impl Upstream {
             session.stream = Some(stream);
         }
         Ok(())
+    }
+
+    /// How much of an object's past can be read: some retain history.
+    fn kept_ms(&self, object: usize) -> u64 {
+        match object.is_multiple_of(2) {
+            true => RETAINED_MS,
+            false => 1_000,
+        }
     }
 
     /// Whether a COPY by name would be of what has the name for a moment only,

@@ -34,7 +34,10 @@ impl Publisher {
                 held.replace(view);
             }
             self.publish_changes(delta, from);
-            return self.stands(Event::Current);
+            return match self.is_replaying() {
+                true => self.come_forward(),
+                false => self.stands(Event::Current),
+            };
         }
         if from == Timestamp::MAX {
             // Positions at the end of time are of what it was, and would look good
@@ -96,11 +99,6 @@ impl Publisher {
             timestamp: view.timestamp(),
             incarnation: description.incarnation,
         };
-        info!(
-            "view {:?}: {} rows at {position}",
-            self.shared.name,
-            view.copies()
-        );
         let log = Arc::new(Log::new(
             position,
             self.distrusted,
@@ -108,8 +106,13 @@ impl Publisher {
             self.settings.heartbeat,
             Arc::clone(&self.shared.jobs),
         ));
-        self.shared.replace_log(Some(Arc::clone(&log)));
-        self.held = Some(PublishedView::new(view, log));
+        let (is_past, rows) = (self.keep_back(&log, position.timestamp), view.copies());
+        self.held = Some(PublishedView::new(view, Arc::clone(&log)));
+        if is_past {
+            return self.come_forward();
+        }
+        info!("view {:?}: {rows} rows at {position}", self.shared.name);
+        self.shared.replace_log(Some(log));
         self.last_frame = self.now.instant;
         self.shared
             .update_status(|status| status.changed = Some(position));

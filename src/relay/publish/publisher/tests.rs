@@ -10,7 +10,7 @@ use crate::relay::log::jobs::AtOnce;
 
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
-fn publisher(min_interval: Duration, now: Now) -> Publisher {
+pub(super) fn publisher(min_interval: Duration, now: Now) -> Publisher {
     let shared = SharedView::new("v".to_owned(), Arc::new(AtOnce), now);
     let settings = Settings {
         heartbeat: HEARTBEAT,
@@ -25,20 +25,20 @@ fn publisher(min_interval: Duration, now: Now) -> Publisher {
     Publisher::new(Arc::new(shared), settings, now)
 }
 
-fn start() -> Now {
+pub(super) fn start() -> Now {
     Now {
         instant: Instant::now(),
         wall_ms: 1_000_000,
     }
 }
 
-fn after(now: Now, wait: Duration) -> Now {
+pub(super) fn after(now: Now, wait: Duration) -> Now {
     let wall_ms = now.wall_ms + u64::try_from(wait.as_millis()).unwrap();
     let instant = now.instant + wait;
     Now { instant, wall_ms }
 }
 
-fn described(name: &str) -> TailEvent {
+pub(super) fn described(name: &str) -> TailEvent {
     TailEvent::Described(Description {
         columns: Vec::new(),
         kept: Kept::all(0),
@@ -47,13 +47,13 @@ fn described(name: &str) -> TailEvent {
     })
 }
 
-fn snapshot(time: u64, rows: u64) -> TailEvent {
+pub(super) fn snapshot(time: u64, rows: u64) -> TailEvent {
     let mut builder = ViewBuilder::new();
     (0..rows).for_each(|row| builder.add(&format!("{{\"row\":{row}}}"), 1));
     TailEvent::Snapshot(builder.finish(Timestamp::new(time)).unwrap())
 }
 
-fn delta(time: u64, row: u64, diff: i64) -> TailEvent {
+pub(super) fn delta(time: u64, row: u64, diff: i64) -> TailEvent {
     let row = Row::from(format!("{{\"row\":{row}}}").as_str());
     TailEvent::Delta(Delta::new(Timestamp::new(time), vec![Change { row, diff }]))
 }
@@ -215,6 +215,8 @@ fn publisher_that_has_looked_is_due_later() {
                 4 => TailEvent::Failed(Cause::Unreachable.into()),
                 5 => TailEvent::Gone(Why::TimeWentBack),
                 6 if random.bool() => TailEvent::Complete,
+                // Behind `Described` or not, as of a tail that is wrong.
+                6 => TailEvent::History(Timestamp::new(time + random.u64(0..9_000))),
                 7..15 => delta(time, random.u64(0..30), 1),
                 15..18 => delta(time, random.u64(0..30), -1),
                 _ => TailEvent::Progress(Timestamp::new(time)),

@@ -71,7 +71,7 @@ impl Publisher {
         }
         let keeping = self.keeping();
         let held = self.held.take();
-        self.behind = None;
+        (self.behind, self.replay) = (None, None);
         self.stands(Event::Gone(why));
         if let Some(held) = held {
             held.end(why.words(), keeping);

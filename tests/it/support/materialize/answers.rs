@@ -111,7 +111,7 @@ pub(super) fn answer(state: &mut State, sql: &str) -> Vec<u8> {
                     let kind = if name.starts_with("idx") {
                         "index"
                     } else {
-                        "view"
+                        view.kind()
                     };
                     let row = [view.id.as_str(), name, kind];
                     row.map(|text| Some(text.to_string())).to_vec()
@@ -129,7 +129,7 @@ pub(super) fn answer(state: &mut State, sql: &str) -> Vec<u8> {
     }
     let objects = "SELECT id, schema_id, type FROM mz_catalog.mz_objects WHERE name = '";
     if let Some(name) = between(sql, objects, "'") {
-        let row = |view: &super::View| [&view.id, view.schema_id(), "view"].map(some).to_vec();
+        let row = |view: &super::View| [&view.id, view.schema_id(), view.kind()].map(some).to_vec();
         let found: Vec<_> = state.named(name).map(row).collect();
         return pgwire::rows(&["id", "schema_id", "type"], &found);
     }
@@ -140,7 +140,7 @@ pub(super) fn answer(state: &mut State, sql: &str) -> Vec<u8> {
     {
         let names = names.split("', '").map(|name| name.replace("''", "'"));
         let row = |view: &super::View| {
-            [&view.name, &view.id, view.schema_id(), "view"]
+            [&view.name, &view.id, view.schema_id(), view.kind()]
                 .map(some)
                 .to_vec()
         };

@@ -8,6 +8,13 @@ impl Materialize {
         self.shared.with(|state| state.since = since);
     }
 
+    /// Makes the view a materialized one of which so many milliseconds can be
+    /// read: `RETAIN HISTORY`; a second, where there is none.
+    pub fn retain_history(&self, name: &str, ms: u64) {
+        self.shared
+            .with(|state| state.view(name).history = Some(ms));
+    }
+
     /// Asks every new session for this password.
     pub fn require_password(&self, auth: Auth, password: &str) {
         let password = (auth, password.to_string());

@@ -156,6 +156,7 @@ impl State {
             exists: true,
             constant: false,
             refresh: None,
+            history: None,
             past: None,
         };
         // A dropped one stays for the streams that still read it, under a name

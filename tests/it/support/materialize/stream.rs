@@ -15,7 +15,13 @@ struct Copy {
     /// What is streamed, as SQL has it.
     path: String,
     snapshot: bool,
-    as_of: Option<u64>,
+    as_of: Option<AsOf>,
+}
+
+#[derive(Clone, Copy)]
+enum AsOf {
+    Exactly(u64),
+    AtLeast(u64),
 }
 
 fn parse_copy(generation: Generation, sql: &str) -> Option<Copy> {
@@ -32,9 +38,13 @@ fn parse_copy(generation: Generation, sql: &str) -> Option<Copy> {
     Some(Copy {
         path: path.to_string(),
         snapshot: !options.contains("SNAPSHOT = false"),
-        as_of: match as_of.strip_prefix(" AS OF ") {
-            Some(text) => Some(text.parse().ok()?),
-            None => None,
+        as_of: match (
+            as_of.strip_prefix(" AS OF AT LEAST "),
+            as_of.strip_prefix(" AS OF "),
+        ) {
+            (Some(text), _) => Some(AsOf::AtLeast(text.parse().ok()?)),
+            (None, Some(text)) => Some(AsOf::Exactly(text.parse().ok()?)),
+            (None, None) => None,
         },
     })
 }
@@ -74,9 +84,14 @@ pub(super) fn copy(
     }
     let recent = state.now.saturating_sub(state.lag);
     let now = state.now;
+    let readable = view.born.max(state.since);
     let as_of = match copy.as_of {
-        Some(as_of) => as_of,
-        None => recent.max(view.born).max(state.since),
+        Some(AsOf::Exactly(as_of)) => as_of,
+        Some(AsOf::AtLeast(as_of)) => {
+            let kept = now.saturating_sub(view.history.unwrap_or(0));
+            as_of.max(kept).max(readable)
+        }
+        None => recent.max(readable),
     };
     if as_of < state.since {
         let message = "could not find a valid timestamp for the query";
