@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo build test prepare format lint lean unit doc web advisories bench table stalled soak
+.PHONY: help demo build test prepare format lint lean unit doc web advisories openapi bench table stalled soak
 
 # Arguments for the demo, e.g. make demo ARGS="--rate 100 --listen 127.0.0.1:9000"
 ARGS ?=
@@ -48,6 +48,10 @@ web: ## Test the client module and the page's parts in Node
 advisories: ## Ask the advisory database about our dependencies (needs the network)
 	@command -v cargo-deny > /dev/null || { echo "make advisories: installing cargo-deny, some minutes"; $(CARGO) install --locked cargo-deny; }
 	$(CARGO) deny --locked check
+
+openapi: ## Have schemathesis ask a demo all that /openapi.json describes (needs the network)
+	$(CARGO) build --locked
+	@tests/py/schemathesis.sh
 
 # Where results are kept, e.g. benches/runs/2026-11-25-2-cores.
 RUN ?= benches/runs/$(shell date +%F)-$(shell nproc)-cores

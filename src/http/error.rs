@@ -105,7 +105,8 @@ pub enum HttpError {
 }
 
 impl HttpError {
-    fn hint(self) -> &'static str {
+    /// What to do about it, in full sentences.
+    pub fn hint(self) -> &'static str {
         match self {
             HttpError::UnknownView | HttpError::UnknownViewAt(_) => {
                 "The views are listed at /views; check the spelling."

@@ -21,6 +21,7 @@ pub mod last_event_ids;
 pub mod limit;
 pub mod link;
 pub mod metrics;
+pub mod openapi;
 pub mod ops;
 pub mod page;
 pub mod path;

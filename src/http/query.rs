@@ -17,10 +17,10 @@ use crate::model::window::{CONDITIONS_MAX, Test, VALUES_MAX, Wanted, What};
 pub const LAST_EVENT_ID_PARAMETERS: [&str; 3] = ["last-event-id", "last_event_id", "lastEventId"];
 
 /// The parameter that names a view of a stream of several.
-const VIEW: &str = "view";
+pub const VIEW: &str = "view";
 
 /// The parameter that names the columns that are shown.
-const SELECT: &str = "select";
+pub const SELECT: &str = "select";
 
 /// Stands before a column whose name is that of a parameter.
 const COLUMN: &str = "column.";

@@ -17,7 +17,7 @@ use super::gateway::Gateway;
 use super::guard::guard;
 use super::path::is_well_encoded;
 use super::worker::WorkerViews;
-use super::{joint, metrics, ops, page, snapshot, stream, types, views};
+use super::{joint, metrics, openapi, ops, page, snapshot, stream, types, views};
 
 /// The application of one worker; call it on the worker's thread.
 ///
@@ -48,6 +48,7 @@ pub fn app(
         .route("/favicon.ico", web::route().to(page::favicon))
         .route("/views", web::route().to(views::views))
         .route("/views.d.ts", web::route().to(types::types))
+        .route("/openapi.json", web::route().to(openapi::openapi))
         .route("/healthz", web::route().to(ops::healthz))
         .route("/readyz", web::route().to(ops::readyz))
         .route("/metrics", web::route().to(metrics::metrics))

@@ -191,6 +191,7 @@ fn access_to_what_tells_of_no_view_needs_no_token() {
         "/assets/viewcast.js",
         "/healthz",
         "/readyz",
+        "/openapi.json",
         "/favicon.ico",
     ] {
         assert_eq!(

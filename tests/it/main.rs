@@ -46,6 +46,7 @@ mod joint;
 mod limits;
 mod metrics;
 mod moved;
+mod openapi;
 mod operators;
 mod oracle;
 mod outlet;

@@ -36,6 +36,8 @@ fn requests_that_make_no_sense_get_a_proper_status() {
         ("PUT", "/views", 405),
         ("POST", "/views.d.ts", 405),
         ("HEAD", "/views.d.ts", 200),
+        ("POST", "/openapi.json", 405),
+        ("HEAD", "/openapi.json", 200),
         ("OPTIONS", "/", 405),
         ("BREW", "/top10/stream", 405),
         ("HEAD", "/top10/stream", 200),
