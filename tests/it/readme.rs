@@ -34,6 +34,7 @@ fn readme_commands_do_what_they_say() {
         let words: Vec<&str> = command.split_whitespace().collect();
         match words.as_slice() {
             ["make", target] => assert!(make_knows(target), "{command}"),
+            ["viewcast", "types", rest @ .., ">", _] => accepted(rest),
             ["viewcast", rest @ ..] => accepted(rest),
             ["curl", ..] => fetched(&command, &gateway, &id),
             ["cargo", "install", "--path", "."] => {}
@@ -90,6 +91,11 @@ fn fetched(command: &str, gateway: &Gateway, id: &str) {
         assert_eq!(
             text.contains("event: base") || text.contains(".base\n"),
             !command.contains("Last-Event-ID"),
+            "{command}: {text}"
+        );
+    } else if command.contains("/views.d.ts") {
+        assert!(
+            text.contains("export interface Views {"),
             "{command}: {text}"
         );
     } else if command.contains("/metrics") {

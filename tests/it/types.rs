@@ -86,6 +86,32 @@ fn types_of_the_demo_compile_with_the_client_and_refuse_wrong_use() {
     assert!(told.contains("Property 'nosuch' does not exist"), "{told}");
 }
 
+/// The lines that a document shows compile as they stand there.
+#[test]
+fn types_are_used_as_the_documents_show() {
+    let shown = |document: &str| {
+        let text = std::fs::read_to_string(repository(document)).expect(document);
+        let (_, block) = text.split_once("```ts\n").expect("a block");
+        block.split("```").next().expect("its end").to_owned()
+    };
+    let top10 = [Column::new("user", "text"), Column::new("count", "bigint")];
+    let orders = ["id", "total", "status"].map(|name| Column::new(name, "text"));
+    let views = [
+        ("top10", &top10[..]),
+        ("orders", &orders),
+        ("items", &orders),
+    ];
+    let declared = declarations(views.map(|(name, columns)| TypedView {
+        name,
+        description: None,
+        columns,
+    }));
+    for document in ["README.md", "docs/CLIENTS.md"] {
+        let told = compile(&declared, &shown(document));
+        told.unwrap_or_else(|told| panic!("{document}: {told}"));
+    }
+}
+
 /// Each example of docs/PROTOCOL.md fits the type of its column, and something
 /// else does not.
 #[test]
