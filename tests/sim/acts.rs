@@ -16,6 +16,12 @@ use healing::Heal;
 /// How long views cannot be read at the most while time is back.
 const UNREAD_MS: u64 = 5_000;
 
+/// So long after it can be read again each view has been heard of.
+const HEARD_US: u64 = 100_000_000;
+
+/// Time that goes back does so by more than this, from where it was heard last.
+const BACK_US: u64 = 160_000_000;
+
 /// So long before time has come as far again they can be read.
 const NOTICED_US: u64 = 60_000_000;
 
@@ -133,6 +139,9 @@ impl World {
             if self.now_us < self.caught_up_us {
                 ms = ms.min(UNREAD_MS);
             }
+            if self.now_us > self.unread_until + HEARD_US {
+                self.unread_since = self.now_us;
+            }
             self.unread_until = self.unread_until.max(self.now_us + ms * 1_000);
         }
         if matches!(heal, Heal::Names | Heal::HungName { .. }) {
@@ -149,12 +158,18 @@ impl World {
 
     /// A trouble of the server as a whole.
     fn trouble(&mut self, op: Op) {
+        let unheard_us = match self.unread_until + HEARD_US > self.now_us {
+            true => self.now_us - self.unread_since.min(self.now_us),
+            false => 0,
+        };
         let upstream = &mut self.upstream;
         match op {
             Op::Restart => upstream.restart(self.now_us),
             Op::TimeBack { ms, again_ms }
                 if !upstream.generation.is_old()
-                    && self.unread_until < self.now_us + NOTICED_US =>
+                    && self.unread_until < self.now_us + NOTICED_US
+                    // Of less than a minute of what was heard last nobody can tell.
+                    && ms * 1_000 > unheard_us + BACK_US =>
             {
                 upstream.go_back(ms, self.now_us);
                 self.caught_up_us = self.caught_up_us.max(self.now_us + ms * 1_000);
