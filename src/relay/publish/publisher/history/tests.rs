@@ -25,16 +25,11 @@ fn progress(at: u64) -> TailEvent {
 }
 
 fn is_shown(publisher: &Publisher) -> bool {
-    let (word, status) = (
-        publisher.shared.upstream().word(),
-        publisher.shared.status(),
-    );
-    let is_live = word == Word::Live;
+    let status = publisher.shared.status();
+    let is_live = status.upstream.word() == Word::Live;
     assert_eq!(is_live, publisher.shared.log().is_some());
-    assert_eq!(
-        is_live,
-        status.position.is_some() && status.changed.is_some()
-    );
+    assert_eq!(is_live, status.position.is_some());
+    assert_eq!(is_live, status.changed.is_some());
     is_live
 }
 

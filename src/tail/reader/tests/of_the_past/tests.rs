@@ -77,6 +77,9 @@ fn reader_begins_in_the_past_and_says_until_when_it_is_there() {
     script.verdict(Verdict::Same);
     script.expect(Reply::Woken, Request::Read);
     assert_eq!(script.told(), ["snapshot 85000", "delta 86000"]);
+    // The upstream's time is what it says, and not that of the snapshot.
+    let clock = script.tail.held.reach.clock;
+    assert_eq!(clock.now(script.now), Some(Timestamp::new(90_000)));
     // It breaks on the way: it goes on from there, until a later time.
     let request = script.next(Reply::CopyEnded(Err(broken())));
     assert_eq!(script.after(request), Request::Connect);
@@ -215,4 +218,29 @@ fn reader_whose_publisher_refuses_the_past_reads_the_present_at_once() {
         let asked = script.describe(Dialect::Subscribe, recorded("u1"));
         assert_eq!(asked, from(From::Snapshot));
     }
+}
+
+/// Of what was told before, positions are out that the past may contradict.
+#[test]
+fn reader_of_a_view_that_is_back_begins_in_the_present() {
+    let mut script = script();
+    script.in_the_past();
+    script.next(Reply::Chunk(b"85000\tt\t\\N\t\\N\n90001\tt\t\\N\t\\N\n"));
+    script.verdict(Verdict::Same);
+    script.expect(Reply::Woken, Request::Read);
+    script.ends("42704", "relation 'v' was dropped");
+    let unknown = TailError::UnknownView {
+        name: "v".to_owned(),
+        near: Vec::new(),
+    };
+    script.next(Reply::Answered(Err(unknown)));
+    let request = script.next(answer(Answer::Exists(Some(true))));
+    assert_eq!(
+        script.told().last().map(String::as_str),
+        Some("gone renamed")
+    );
+    assert_eq!(script.after(request), Request::Connect);
+    // The name is its own again.
+    let asked = script.describe(Dialect::Subscribe, recorded("u1"));
+    assert_eq!(asked, from(From::Snapshot));
 }
