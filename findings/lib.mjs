@@ -60,6 +60,24 @@ export function python(code, ...args) {
   return run;
 }
 
+// Starts a Jupyter server with jupyter-server-proxy, and says the port and path at which `origin` is reached through it.
+export async function jupyter(origin) {
+  const run = python(`
+import json, os, socket, sys
+for name in ("HOME", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR"):
+    os.environ[name] = os.getcwd()
+from jupyter_server.serverapp import main
+with socket.create_server(("127.0.0.1", 0)) as free:
+    port = free.getsockname()[1]
+print(json.dumps(port), flush=True)
+main(["--allow-root", "--no-browser", f"--port={port}", "--IdentityProvider.token=", "--ServerApp.log_level=CRITICAL"])
+`);
+  await until(() => run.lines.length > 0, 20000);
+  const answers = () => fetch(`http://127.0.0.1:${run.lines[0]}/api`).then(({ ok }) => ok, () => false);
+  for (const end = Date.now() + 30000; !(await answers()) && Date.now() < end; ) await sleep(200);
+  return [run.lines[0], `/proxy/${origin.port}/view/stream`];
+}
+
 const changed = [];
 
 // Prints what was seen of `what`, and remembers it as changed if it is not `expected`.
