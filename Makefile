@@ -66,7 +66,7 @@ bench: ## Measure, some fifteen minutes; benches/README.md says what
 	done
 	@benches/table.sh $(RUN)
 
-table: ## Show the kept figures of RUN in README.md
+table: ## Show the kept figures of RUN in docs/PERFORMANCE.md
 	@benches/table.sh $(RUN)
 
 stalled: ## Hold 1,000 stalled subscribers for five minutes

@@ -1,7 +1,7 @@
 //! What the programs have in common: figures beside their references and goals.
 //!
 //! Each program ends with a table between two marks, from which
-//! benches/table.sh makes the one in README.md.
+//! benches/table.sh makes the one in docs/PERFORMANCE.md.
 
 /// What a figure is to be.
 #[derive(Clone, Copy)]
@@ -63,7 +63,7 @@ pub fn row(
     )
 }
 
-/// Prints the table that README shows.
+/// Prints the table that docs/PERFORMANCE.md shows.
 pub fn print(rows: &[String]) {
     println!("\n<!-- goals -->");
     println!("| what | reference | viewcast | figure (lowest to highest run) | goal |");

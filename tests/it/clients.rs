@@ -133,12 +133,13 @@ fn chromium_runs_the_examples_of_the_readme() {
     node("readme.test.mjs", &gateway);
 }
 
-/// The README's example of each user's own rows, with the file that it shows.
+/// The example of each user's own rows in docs/AUTHENTICATION.md, with the file
+/// that it shows.
 #[test]
-fn chromium_runs_the_readmes_example_of_each_users_rows() {
-    let readme = include_str!("../../README.md");
-    let (_, section) = readme
-        .split_once("### Each user's own rows")
+fn chromium_runs_the_example_of_each_users_rows() {
+    let document = include_str!("../../docs/AUTHENTICATION.md");
+    let (_, section) = document
+        .split_once("## Each user's own rows")
         .expect("a section");
     let (_, rules) = section.split_once("```toml\n").expect("a file");
     let (rules, _) = rules.split_once("```").expect("its end");
@@ -156,7 +157,7 @@ fn chromium_runs_the_readmes_example_of_each_users_rows() {
     arguments.extend(["--jwt-audience", "viewcast"]);
     let gateway = Gateway::start(&arguments);
     let url = format!("http://{}", gateway.address);
-    let mut command = browser_test("readme_rows.test.mjs");
+    let mut command = browser_test("own_rows.test.mjs");
     run(command
         .env("VIEWCAST_URL", url)
         .env("VIEWCAST_SECRET", secret));
@@ -215,7 +216,7 @@ fn python_follows_a_view_through_kills() {
         .env("VIEWCAST_BIN", env!("CARGO_BIN_EXE_viewcast")));
 }
 
-/// The commands of the README, as they stand there.
+/// What `curl` prints, with and without `--compressed`.
 #[test]
 fn curl_prints_base_then_deltas() {
     let gateway = Gateway::demo(&["--compress", "auto"]);

@@ -36,6 +36,7 @@ mod demo_views;
 mod demo_wire;
 mod deployment;
 mod dialects;
+mod docs;
 mod exact;
 mod faults;
 mod fuzz;

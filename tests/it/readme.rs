@@ -1,20 +1,32 @@
-//! What the README tells a newcomer to type is typed here.
+//! What the README, and the documents that go on from it, tell a newcomer to
+//! type is typed here.
 
 use std::process::Command;
 
 use crate::support::gateway::Gateway;
 use crate::support::sse::Stream;
 
-const README: &str = include_str!("../../README.md");
+/// The documents whose shell blocks are tried, by their names.
+const DOCUMENTS: &[(&str, &str)] = &[
+    ("README.md", include_str!("../../README.md")),
+    (
+        "docs/AUTHENTICATION.md",
+        include_str!("../../docs/AUTHENTICATION.md"),
+    ),
+    ("docs/FRONTEND.md", include_str!("../../docs/FRONTEND.md")),
+    ("docs/START.md", include_str!("../../docs/START.md")),
+];
 
-/// The lines of all shell blocks, without comments and blank lines.
-fn commands() -> Vec<String> {
+/// The lines of all shell blocks, without comments and blank lines, and without
+/// the file that an output goes to: a test writes no file into the sources.
+fn commands(document: &str) -> Vec<String> {
     let mut lines = Vec::new();
-    for block in README.split("```sh\n").skip(1) {
+    for block in document.split("```sh\n").skip(1) {
         let block = block.split("```").next().expect("a block ends");
-        let code = block
-            .lines()
-            .map(|line| line.split("  #").next().unwrap_or(""));
+        let code = block.lines().map(|line| {
+            let line = line.split("  #").next().unwrap_or("");
+            line.split(" > ").next().unwrap_or("")
+        });
         lines.extend(
             code.map(|line| line.trim().to_owned())
                 .filter(|line| !line.is_empty()),
@@ -30,22 +42,25 @@ fn readme_commands_do_what_they_say() {
     let base = Stream::open(gateway.address, "/top10/stream").expect("base");
     let id = base.id.expect("an id");
     let mut tried = Vec::new();
-    for command in commands() {
-        let words: Vec<&str> = command.split_whitespace().collect();
-        match words.as_slice() {
-            ["make", target] => assert!(make_knows(target), "{command}"),
-            ["viewcast", "types", rest @ .., ">", _] => accepted(rest),
-            ["viewcast", rest @ ..] => accepted(rest),
-            ["curl", ..] => fetched(&command, &gateway, &id),
-            ["cargo", "install", "--path", "."] => {}
-            other => panic!("nothing here tries {other:?}"),
+    for (name, document) in DOCUMENTS {
+        let commands = commands(document);
+        assert!(!commands.is_empty(), "{name} shows no command");
+        for command in commands {
+            let words: Vec<&str> = command.split_whitespace().collect();
+            match words.as_slice() {
+                ["make", target] => assert!(make_knows(target), "{command}"),
+                ["viewcast", "types", rest @ ..] | ["viewcast", rest @ ..] => accepted(rest),
+                ["curl", ..] => fetched(&command, &gateway, &id),
+                ["cargo", "install", "--path", "."] => {}
+                other => panic!("{name}: nothing here tries {other:?}"),
+            }
+            tried.push(words[0].to_owned());
         }
-        tried.push(words[0].to_owned());
     }
     for program in ["make", "viewcast", "curl"] {
         assert!(
             tried.iter().any(|word| word == program),
-            "the README shows {program}"
+            "the documents show {program}"
         );
     }
 }
@@ -93,14 +108,13 @@ fn fetched(command: &str, gateway: &Gateway, id: &str) {
             !command.contains("Last-Event-ID"),
             "{command}: {text}"
         );
-    } else if command.contains("/views.d.ts") {
-        assert!(
-            text.contains("export interface Views {"),
-            "{command}: {text}"
-        );
     } else if command.contains("/metrics") {
         assert!(output.status.success(), "{command}: {output:?}");
         assert!(text.starts_with("# HELP viewcast_"), "{command}: {text}");
+    } else if command.contains("/views.d.ts") {
+        assert!(output.status.success(), "{command}: {output:?}");
+        let types = "export interface Views {";
+        assert!(text.contains(types), "{command}: {text}");
     } else {
         assert!(output.status.success(), "{command}: {output:?}");
         assert!(

@@ -106,7 +106,7 @@ fn types_are_used_as_the_documents_show() {
         description: None,
         columns,
     }));
-    for document in ["README.md", "docs/CLIENTS.md"] {
+    for document in ["docs/FRONTEND.md", "docs/CLIENTS.md"] {
         let told = compile(&declared, &shown(document));
         told.unwrap_or_else(|told| panic!("{document}: {told}"));
     }

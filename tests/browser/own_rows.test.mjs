@@ -1,18 +1,18 @@
-// VIEWCAST_URL=http://127.0.0.1:8080 VIEWCAST_SECRET=... node --test readme_rows.test.mjs
-// The README's example of each user's own rows, from token to table, as it
-// stands there: in Node and in a real Chromium on a page of the gateway's origin.
+// VIEWCAST_URL=http://127.0.0.1:8080 VIEWCAST_SECRET=... node --test own_rows.test.mjs
+// The example of docs/AUTHENTICATION.md of each user's own rows, from token to
+// table, as it stands there: in Node and in a real Chromium on a page of the gateway's origin.
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { gatewayUrl, launch, newPage, until } from "./chromium.mjs";
 
-const readme = readFileSync(new URL("../../README.md", import.meta.url), "utf8");
-const section = readme.split("### Each user's own rows")[1];
+const document = readFileSync(new URL("../../docs/AUTHENTICATION.md", import.meta.url), "utf8");
+const section = document.split("## Each user's own rows")[1];
 const block = (language) => section.match(new RegExp("```" + language + "\\n([^]*?)```"))[1];
 const url = gatewayUrl();
 
-/** The cookie that the README's code sets. */
+/** The cookie that the document's code sets. */
 function cookieOf(user) {
   let set;
   const response = { setHeader: (name, value) => { assert.equal(name, "Set-Cookie"); set = value; } };
@@ -21,7 +21,7 @@ function cookieOf(user) {
   return { name, value, url };
 }
 
-test("readme_example_shows_each_user_the_rows_of_theirs", async () => {
+test("authentication_example_shows_each_user_the_rows_of_theirs", async () => {
   const lines = ["toml", "mjs", "html"].flatMap((language) => block(language).trim().split("\n"));
   const code = lines.filter((line) => !["</script>", "<table"].some((frame) => line.startsWith(frame)));
   assert.ok(code.length <= 10, `${code.length} lines`);
