@@ -1,21 +1,34 @@
 #!/usr/bin/env bash
-# Software: PyPI jupyter-server-proxy 4.6.0 (jupyter-server 2.21.1, tornado 6.6.1); npm http-proxy 1.18.1 on Node 20; for
-#   comparison http-proxy-middleware 4.2.1.
+# Software: PyPI jupyter-server-proxy 4.6.0 (jupyter-server 2.21.1, tornado 6.6.1), asgiproxy 0.2.0 (aiohttp 3.14.5, uvicorn
+#   0.54.0); npm http-proxy 1.18.1 on Node 20; for comparison http-proxy-middleware 4.2.1.
 # Expected: a proxy that reads an endless answer for a client stops when the client has closed its connection, at the
 #   latest when it cannot hand on what comes next.
-# Seen: both go on reading for nobody, here for 12 s of an event each 100 ms, by other measurements for as long as one
+# Seen: three go on reading for nobody, here for 12 s of an event each 100 ms, by other measurements for as long as one
 #   waits. Each page that is loaded anew leaves one more subscriber at the server behind it.
 set -euo pipefail
 source "$(dirname "$0")/lib.sh"
 install_npm http-proxy@1.18.1 http-proxy-middleware@4.2.1 express@5.3.0
-install_pypi jupyter-server-proxy==4.6.0 jupyter-server==2.21.1 tornado==6.6.1
+install_pypi jupyter-server-proxy==4.6.0 jupyter-server==2.21.1 tornado==6.6.1 asgiproxy==0.2.0 aiohttp==3.14.5 uvicorn==0.54.0
 SECONDS_MAX=120 check <<'JS'
 import http from 'node:http';
-import { begin, claim, finish, jupyter, listen, serve, until } from './lib.mjs';
+import { begin, claim, finish, jupyter, listen, python, serve, until } from './lib.mjs';
 
 const over = (handler) => listen(http.createServer(handler));
 const proxies = {
   'jupyter-server-proxy': jupyter,
+  asgiproxy: async (origin) => {
+    const run = python(`
+import json, socket, sys
+import uvicorn
+from asgiproxy.__main__ import make_app
+listener = socket.create_server(("127.0.0.1", 0))
+print(json.dumps(listener.getsockname()[1]), flush=True)
+app, context = make_app(sys.argv[1])
+uvicorn.Server(uvicorn.Config(app, log_level="critical")).run(sockets=[listener])
+`, `http://127.0.0.1:${origin.port}`);
+    await until(() => run.lines.length > 0, 20000);
+    return [run.lines[0], '/view/stream'];
+  },
   'http-proxy': async (origin) => {
     const proxy = (await import('http-proxy')).default.createProxyServer({ target: `http://127.0.0.1:${origin.port}` });
     return [await over((request, response) => proxy.web(request, response)), '/view/stream'];
