@@ -240,6 +240,10 @@ impl Reader {
             // last, this object may show what nobody was told.
             tail.held.must_snapshot = true;
         }
+        if meaning.is_none() && tail.view().query.is_none() {
+            // Nobody can say that it is the object that was streamed before.
+            tail.held.must_snapshot = true;
+        }
         tail.known.set(self.generation, meaning, now);
         let starting = Starting::new(tail, dialect, found, became, now);
         match starting.is_of_the_past(tail) {
