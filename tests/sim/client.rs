@@ -60,10 +60,20 @@ pub struct Link {
     goes_on: Option<(Arc<Log>, u64)>,
 }
 
+/// What a slow client takes at once, in bytes, or what there is room for on the
+/// way to it, and for how long it has read all.
+const SLOW_BYTES: usize = 40;
+const SLOW_ROOM: u64 = 300;
+const SLOW_US: u64 = 2_000_000;
+
 impl Link {
-    /// Whether something is on its way to the client, or in the middle of it.
-    pub fn is_reading(&self) -> bool {
-        self.pipe.len() > 0 || self.parser.is_within()
+    /// Whether something is on its way to the client, or it is in the middle of it.
+    /// One that takes a little at a time has read all for a moment, again and
+    /// again, before it is sent more.
+    pub fn is_reading(&self, now_us: u64) -> bool {
+        let is_slow = self.pace.0 <= SLOW_BYTES || self.pipe.capacity() <= SLOW_ROOM as usize;
+        let is_heard = self.heard_us + SLOW_US > now_us;
+        self.pipe.len() > 0 || self.parser.is_within() || is_slow && is_heard
     }
 }
 

@@ -260,7 +260,7 @@ impl World {
             return is_left_out.then(|| format!("client {place} has no connection"));
         };
         let gateway = self.gateways[link.life.gateway].as_ref()?;
-        if link.is_reading() || client.stalled_until > self.now_us || link.is_refused {
+        if link.is_reading(self.now_us) || client.stalled_until > self.now_us || link.is_refused {
             // It is slow, and on its way.
             return None;
         }

@@ -51,6 +51,11 @@ impl Pipe {
         self.capacity.saturating_sub(self.buffer.borrow().len())
     }
 
+    /// Bytes that it holds at the most.
+    pub fn capacity(&self) -> usize {
+        self.capacity
+    }
+
     /// Bytes that wait for the client.
     pub fn len(&self) -> usize {
         self.buffer.borrow().len()

@@ -34,7 +34,8 @@ impl World {
         let gateway = self.gateways[link.life.gateway].as_ref()?;
         let longest_ms = self.longest_silence_ms();
         let long_ago = self.now_us.checked_sub(longest_ms * 1_000)?;
-        let is_slow = link.is_reading() || it.stalled_until > long_ago || link.is_refused;
+        let is_slow =
+            link.is_reading(self.now_us) || it.stalled_until > long_ago || link.is_refused;
         let is_held = self.jobs_held_until > long_ago || gateway.drain.is_some();
         let is_told = self.upstream.generation == Generation::Modern;
         if is_slow || is_held || !is_told || link.since_us > long_ago {
@@ -74,7 +75,7 @@ impl World {
         let gateway = self.gateways[life.gateway].as_ref()?;
         let beat_us = micros(self.setup.heartbeat);
         let long_ago = self.now_us.checked_sub(beat_us + TOLD_US)?;
-        let is_slow = link.is_reading() || it.stalled_until > long_ago;
+        let is_slow = link.is_reading(self.now_us) || it.stalled_until > long_ago;
         let is_held = self.jobs_held_until > long_ago || gateway.drain.is_some();
         let is_silent = link.heard_us < long_ago && !is_slow && !is_held;
         is_silent.then(|| format!("client {client} of {life} hears nothing"))
@@ -87,7 +88,7 @@ impl World {
         let stream = self.streams.get(&(client, link.epoch))?;
         let gateway = self.gateways[link.life.gateway].as_ref()?;
         let long_ago = self.now_us.checked_sub(TOLD_US)?;
-        let is_slow = link.is_reading() || it.stalled_until > long_ago;
+        let is_slow = link.is_reading(self.now_us) || it.stalled_until > long_ago;
         let is_held = self.jobs_held_until > long_ago || gateway.drain.is_some();
         let is_short = matches!(stream.served, Served::Short(_));
         if is_slow || is_held || is_short || link.since_us > long_ago {

@@ -16,7 +16,7 @@ use viewcast::relay::subscribe::joint::chosen::Chosen;
 use viewcast::relay::subscribe::subscriber::Subscriber;
 use viewcast::relay::thread::thread_view::ThreadView;
 
-use super::{Kept, Link, Served};
+use super::{Kept, Link, SLOW_BYTES, SLOW_ROOM, Served};
 use crate::gateway::{Life, WORKERS, Woken};
 use crate::places::Permit;
 use crate::serve::Stream;
@@ -88,8 +88,8 @@ impl World {
         let rng = fastrand::Rng::with_seed(self.dice.next());
         let is_crowd = self.script.shape.is_crowd;
         let capacity = match self.dice.below(4) {
-            0 => self.dice.between(10, 300),
-            _ if is_crowd => self.dice.between(10, 300),
+            0 => self.dice.between(10, SLOW_ROOM),
+            _ if is_crowd => self.dice.between(10, SLOW_ROOM),
             _ => self.dice.between(1_000, 60_000),
         };
         let ends_after = self.dice.percent(8);
@@ -164,8 +164,14 @@ impl World {
         let is_crowd = self.script.shape.is_crowd;
         let it = &mut self.clients[client];
         let pace = match it.dice.below(6) {
-            _ if is_crowd => (it.dice.below(40) + 1, it.dice.between(300_000, 1_000_000)),
-            0 => (it.dice.below(40) + 1, it.dice.between(1_000, 100_000)),
+            _ if is_crowd => (
+                it.dice.below(SLOW_BYTES) + 1,
+                it.dice.between(300_000, 1_000_000),
+            ),
+            0 => (
+                it.dice.below(SLOW_BYTES) + 1,
+                it.dice.between(1_000, 100_000),
+            ),
             _ => (100_000, it.dice.between(50, 5_000)),
         };
         it.link = Some(Link {
