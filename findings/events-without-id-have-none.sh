@@ -11,12 +11,10 @@ source "$(dirname "$0")/lib.sh"
 install_npm eventsource@5.1.5 eventsource-4@npm:eventsource@4.1.1 @c4312/eventsource-umd@3.0.5 eventsource-client@1.2.0 \
   event-source-plus@0.1.15 launchdarkly-eventsource@2.2.0
 check <<'JS'
-import { begin, claim, finish, serve, until } from './lib.mjs';
+import { begin, claim, eventSource, finish, serve, until } from './lib.mjs';
 
 const standard = (name) => async (url, seen) => {
-  const module = await import(name);
-  const EventSource = module.EventSource ?? module.default.EventSource;
-  new EventSource(url).onmessage = ({ data, lastEventId }) => seen.push([data, lastEventId]);
+  new (await eventSource(name))(url).onmessage = ({ data, lastEventId }) => seen.push([data, lastEventId]);
 };
 const onMessage = (seen) => ({ data, id }) => seen.push([data, id ?? 'none']);
 const clients = {

@@ -11,12 +11,10 @@ source "$(dirname "$0")/lib.sh"
 install_npm @sanity/eventsource@5.0.4 @heroku/eventsource@1.0.7 eventsource@5.1.5
 install_pypi aiohttp-sse-client==0.2.1
 check <<'JS'
-import { begin, claim, finish, python, serve, until } from './lib.mjs';
+import { begin, claim, eventSource, finish, python, serve, until } from './lib.mjs';
 
 const standard = (name) => async (url, seen) => {
-  const module = await import(name);
-  const EventSource = module.EventSource ?? module.default.default ?? module.default;
-  new EventSource(url).onmessage = (event) => seen.push(event.data);
+  new (await eventSource(name))(url).onmessage = (event) => seen.push(event.data);
 };
 const printed = (code) => async (url, seen) => {
   const run = python(code, url);

@@ -10,12 +10,9 @@ source "$(dirname "$0")/lib.sh"
 install_npm @microsoft/fetch-event-source@2.0.1 @fortaine/fetch-event-source@3.0.6 extended-eventsource@2.1.0 \
   @sanity/eventsource@5.0.4 @heroku/eventsource@1.0.7 eventsource@5.1.5
 check <<'JS'
-import { begin, claim, finish, serve, until } from './lib.mjs';
+import { begin, claim, eventSource, finish, pretendBrowser, serve, until } from './lib.mjs';
 
-console.error = console.warn = () => {}; // one of them reports every end
-// What the first two take from a browser.
-globalThis.window = globalThis;
-globalThis.document = { hidden: false, addEventListener() {}, removeEventListener() {} };
+pretendBrowser();
 
 const fetched = (name) => async (url, onmessage) => {
   const { fetchEventSource } = await import(name);
@@ -23,9 +20,7 @@ const fetched = (name) => async (url, onmessage) => {
   fetchEventSource(url, { fetch, onmessage, onclose, openWhenHidden: true }).catch(() => {});
 };
 const standard = (name) => async (url, onmessage) => {
-  const module = await import(name);
-  const EventSource = module.EventSource ?? module.default.default ?? module.default;
-  new EventSource(url).onmessage = onmessage;
+  new (await eventSource(name))(url).onmessage = onmessage;
 };
 const clients = {
   '@microsoft/fetch-event-source': fetched('@microsoft/fetch-event-source'),

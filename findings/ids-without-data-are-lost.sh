@@ -10,15 +10,15 @@ source "$(dirname "$0")/lib.sh"
 install_npm eventsource@5.1.5 eventsource-4@npm:eventsource@4.1.1 eventsource-client@1.2.0 event-source-plus@0.1.15 \
   launchdarkly-eventsource@2.2.0 @c4312/eventsource-umd@3.0.5 undici@7.30.2
 check <<'JS'
-import { begin, claim, finish, serve, until } from './lib.mjs';
+import { begin, claim, eventSource, finish, serve, until } from './lib.mjs';
 
-const standard = (name) => async (url) => new (await import(name)).EventSource(url).close;
+const standard = (name) => async (url) => new (await eventSource(name))(url);
 const clients = {
   'eventsource 4.1.1': standard('eventsource-4'),
   'eventsource-client': async (url) => (await import('eventsource-client')).createEventSource({ url, onMessage() {} }),
   'event-source-plus': async (url) => new (await import('event-source-plus')).EventSourcePlus(url).listen({ onMessage() {} }),
   'launchdarkly-eventsource': async (url) => {
-    const { EventSource } = (await import('launchdarkly-eventsource')).default;
+    const EventSource = await eventSource('launchdarkly-eventsource');
     return new EventSource(url, { initialRetryDelayMillis: 100 });
   },
   '@c4312/eventsource-umd': standard('@c4312/eventsource-umd'),

@@ -9,10 +9,10 @@ set -euo pipefail
 source "$(dirname "$0")/lib.sh"
 install_npm launchdarkly-eventsource@2.2.0 eventsource@5.1.5
 check <<'JS'
-import { begin, claim, finish, serve, sleep } from './lib.mjs';
+import { begin, claim, eventSource, finish, serve, sleep } from './lib.mjs';
 
-const { EventSource: LaunchDarkly } = (await import('launchdarkly-eventsource')).default;
-const { EventSource } = await import('eventsource');
+const LaunchDarkly = await eventSource('launchdarkly-eventsource');
+const EventSource = await eventSource('eventsource');
 async function watch(start) {
   const server = await serve((_, response) => begin(response, 'retry: 100\n\ndata: a\n\n'));
   const messages = new Set();

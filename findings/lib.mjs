@@ -44,6 +44,19 @@ export function begin(response, text, headers = {}) {
   response.write(text);
 }
 
+// The EventSource of a package, wherever its module keeps it.
+export async function eventSource(name) {
+  const module = await import(name);
+  return module.EventSource ?? module.default.EventSource ?? module.default.default ?? module.default;
+}
+
+// What @microsoft/fetch-event-source and its forks take from a browser.
+export function pretendBrowser() {
+  console.error = console.warn = () => {}; // one of them reports every end
+  globalThis.window = globalThis;
+  globalThis.document = { hidden: false, addEventListener() {}, removeEventListener() {} };
+}
+
 // Runs Python code with the packages of install_pypi; each line that it prints is JSON.
 export function python(code, ...args) {
   const child = spawn('venv/bin/python', ['-W', 'ignore', '-c', code, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });

@@ -9,12 +9,10 @@ set -euo pipefail
 source "$(dirname "$0")/lib.sh"
 install_npm @heroku/eventsource@1.0.7 @sentool/fetch-event-source@0.6.0 fetch-sse@1.2.1 @sanity/eventsource@5.0.4
 check <<'JS'
-import { begin, claim, finish, serve, sleep, until } from './lib.mjs';
+import { begin, claim, eventSource, finish, serve, sleep, until } from './lib.mjs';
 
 const standard = (name) => async (url, seen) => {
-  const module = await import(name);
-  const EventSource = module.default.default ?? module.default;
-  new EventSource(url).onmessage = ({ data }) => seen.push(data);
+  new (await eventSource(name))(url).onmessage = ({ data }) => seen.push(data);
 };
 const fetched = (name, method, handler) => async (url, seen) => {
   const options = { parseJson: false, [handler]: (event) => event?.data && seen.push(event.data) };

@@ -10,16 +10,12 @@ source "$(dirname "$0")/lib.sh"
 install_npm @microsoft/fetch-event-source@2.0.1 extended-eventsource@2.1.0 @sanity/eventsource@5.0.4 \
   launchdarkly-eventsource@2.2.0 eventsource@5.1.5
 check <<'JS'
-import { begin, claim, finish, serve, sleep } from './lib.mjs';
+import { begin, claim, eventSource, finish, pretendBrowser, serve, sleep } from './lib.mjs';
 
-console.error = console.warn = () => {}; // one of them reports every end
-// What the first takes from a browser.
-globalThis.window = globalThis;
-globalThis.document = { hidden: false, addEventListener() {}, removeEventListener() {} };
+pretendBrowser();
 
 const standard = (name) => async (url) => {
-  const module = await import(name);
-  const source = new (module.EventSource ?? module.default.EventSource ?? module.default.default ?? module.default)(url);
+  const source = new (await eventSource(name))(url);
   return () => source.close();
 };
 const clients = {
