@@ -222,20 +222,21 @@ impl Reading {
         let Some(long) = kept else {
             return Upcoming::default();
         };
-        let (recent, mut slices) = (long.recent(), Vec::new());
+        let (recent, mut rest) = (long.recent(), Vec::new());
         let (mut number, mut is_over) = (self.slices, self.place.is_over);
         while !is_over
-            && slices.len() < most
+            && rest.len() < most
             && let Some(known) = known(&recent, number, self.extent)
             && known.framed.length() > 0
         {
-            slices.push(known.framed.form(form));
+            rest.push(known);
             (number, is_over) = (number.saturating_add(1), known.end.is_over);
         }
-        drop(recent);
         if !is_over {
-            slices.truncate(1);
+            rest.truncate(1);
         }
+        let slices = rest.iter().map(|known| known.framed.form(form)).collect();
+        drop(recent);
         Upcoming {
             slices,
             _long: Some(long),

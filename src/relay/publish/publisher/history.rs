@@ -10,7 +10,6 @@ use log::info;
 use super::Publisher;
 use crate::model::delta::Delta;
 use crate::model::position::Timestamp;
-use crate::model::upstream::Event;
 use crate::relay::log::shared_log::Log;
 use crate::relay::publish::published_view::Keeping;
 use crate::relay::publish::replay::Replay;
@@ -99,12 +98,7 @@ impl Publisher {
             held.view.copies(),
             log.lock().retention.start()
         );
-        self.shared.replace_log(Some(log));
-        self.last_frame = self.now.instant;
-        self.shared
-            .update_status(|status| status.changed = Some(changed));
-        self.report();
-        self.stands(Event::Current);
+        self.show_log(log, changed);
     }
 
     /// When it is to be looked whether the view comes forward any more.

@@ -112,10 +112,15 @@ impl Publisher {
             return self.come_forward();
         }
         info!("view {:?}: {rows} rows at {position}", self.shared.name);
+        self.show_log(log, position);
+    }
+
+    /// From now on everybody is shown the view by this log.
+    pub(super) fn show_log(&mut self, log: Arc<Log>, changed: Position) {
         self.shared.replace_log(Some(log));
         self.last_frame = self.now.instant;
         self.shared
-            .update_status(|status| status.changed = Some(position));
+            .update_status(|status| status.changed = Some(changed));
         self.report();
         self.stands(Event::Current);
     }
