@@ -89,16 +89,7 @@ fn sighup_reads_the_password_anew_for_the_next_connection() {
         secret("password", "first"),
         secret("passfile", &line("first")),
     );
-    let least = [
-        "--upstream",
-        &url,
-        "--view",
-        "v",
-        "--reconnect-max",
-        "100ms",
-        "--listen",
-        "127.0.0.1:0",
-    ];
+    let least = [&of_the_view(&url)[..], &["--listen", "127.0.0.1:0"]].concat();
     let of_file = Process::start(&[&least[..], &["--password-file", &file]].concat());
     let of_passfile = Process::start_with(&least, &[("PGPASSFILE", &passfile)]);
     let gateways = [of_file, of_passfile].map(Gateway::of);
@@ -154,18 +145,14 @@ fn guarded(password: &str) -> Materialize {
     server
 }
 
-/// A gateway of the server's view that comes back at once.
+/// Arguments of a gateway of the server's view that comes back at once.
+fn of_the_view(url: &str) -> [&str; 6] {
+    ["--upstream", url, "--view", "v", "--reconnect-max", "100ms"]
+}
+
+/// A gateway that is started with these and more.
 fn eager(server: &Materialize, more: &[&str]) -> Gateway {
-    let url = server.url();
-    let arguments = [
-        "--upstream",
-        &url,
-        "--view",
-        "v",
-        "--reconnect-max",
-        "100ms",
-    ];
-    Gateway::start(&[&arguments[..], more].concat())
+    Gateway::start(&[&of_the_view(&server.url())[..], more].concat())
 }
 
 /// What `/readyz` says of the view.

@@ -115,6 +115,15 @@ impl Joined {
         self.apply(&event)
     }
 
+    /// Reads until the gateway ends the stream.
+    pub fn read_to_end(&mut self, stream: &mut Stream) {
+        let deadline = Instant::now() + PATIENCE;
+        while let Some(event) = stream.next() {
+            assert!(Instant::now() < deadline, "it goes on: {event:?}");
+            self.apply(&event);
+        }
+    }
+
     /// Reads until the views stand together and the condition holds.
     pub fn read_until(&mut self, stream: &mut Stream, done: impl Fn(&Joined) -> bool) {
         let deadline = Instant::now() + PATIENCE;

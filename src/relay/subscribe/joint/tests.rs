@@ -15,6 +15,8 @@ use crate::relay::log::jobs::AtOnce;
 use crate::relay::publish::publisher::{Publisher, Settings};
 use crate::relay::thread::thread_view::ThreadView;
 
+const HEARTBEAT: Duration = Duration::from_secs(15);
+
 /// A view with its publisher and one thread, without any actor, socket or clock.
 struct Bottle {
     name: &'static str,
@@ -29,7 +31,7 @@ impl Bottle {
     fn new(name: &'static str, now: Now) -> Self {
         let shared = Arc::new(SharedView::new(name.to_owned(), Arc::new(AtOnce), now));
         let settings = Settings {
-            heartbeat: Duration::from_secs(15),
+            heartbeat: HEARTBEAT,
             min_interval: Duration::ZERO,
             retention: RetentionLimits {
                 bytes_max: 1 << 20,
@@ -82,6 +84,22 @@ impl Bottle {
     }
 }
 
+/// Two views that have not begun.
+fn bottles() -> [Bottle; 2] {
+    let now = Now {
+        instant: Instant::now(),
+        wall_ms: 1_000_000,
+    };
+    ["v", "w"].map(|name| Bottle::new(name, now))
+}
+
+/// A stream of both that begins.
+fn joint_of([v, w]: [&Bottle; 2]) -> Joint {
+    let views = [v.chosen(), w.chosen()];
+    let rng = Rng::with_seed(1);
+    Joint::new(&views, &[], HEARTBEAT, v.now.instant, rng, ())
+}
+
 /// A row that is inserted at this time.
 fn later_row(at: u64) -> TailEvent {
     let row = Row::from("{\"of\":\"later\"}");
@@ -109,18 +127,11 @@ fn said(joint: &mut Joint, bottles: [&mut Bottle; 2]) -> String {
 /// one takes its place that will never come as far.
 #[test]
 fn joint_views_that_are_final_are_shown_at_a_time_that_others_had_before_them() {
-    let now = Now {
-        instant: Instant::now(),
-        wall_ms: 1_000_000,
-    };
-    let (mut v, mut w) = (Bottle::new("v", now), Bottle::new("w", now));
+    let [mut v, mut w] = bottles();
     v.begin("v", 100, 900);
     w.begin("w", 150, 150);
     w.tell(TailEvent::Complete);
-    let views = [v.chosen(), w.chosen()];
-    let heartbeat = Duration::from_secs(15);
-    let rng = Rng::with_seed(1);
-    let mut joint = Joint::new(&views, &[], heartbeat, now.instant, rng, ());
+    let mut joint = joint_of([&v, &w]);
     let text = said(&mut joint, [&mut v, &mut w]);
     assert!(text.contains("{\"position\":900}"), "{text}");
     v.tell(TailEvent::Gone(Why::Moved));
@@ -139,20 +150,14 @@ fn joint_views_that_are_final_are_shown_at_a_time_that_others_had_before_them() 
 /// where the others stand, but not up to the end of time.
 #[test]
 fn joint_view_that_is_final_and_lost_does_not_take_an_idle_one_to_the_end_of_time() {
-    let mut now = Now {
-        instant: Instant::now(),
-        wall_ms: 1_000_000,
-    };
-    let (mut v, mut w) = (Bottle::new("v", now), Bottle::new("w", now));
+    let [mut v, mut w] = bottles();
+    let mut now = v.now;
     (v.is_steady, w.is_steady) = (false, false);
     let end = u64::MAX;
     v.begin("v", end, end);
     v.tell(TailEvent::Complete);
     w.begin("w", 150, 150);
-    let views = [v.chosen(), w.chosen()];
-    let heartbeat = Duration::from_secs(15);
-    let rng = Rng::with_seed(1);
-    let mut joint = Joint::new(&views, &[], heartbeat, now.instant, rng, ());
+    let mut joint = joint_of([&v, &w]);
     let text = said(&mut joint, [&mut v, &mut w]);
     assert!(text.contains("{\"position\":150}"), "{text}");
     v.tell(TailEvent::Failed(Cause::Broken.into()));
@@ -162,7 +167,7 @@ fn joint_view_that_is_final_and_lost_does_not_take_an_idle_one_to_the_end_of_tim
         let text = said(&mut joint, [&mut v, &mut w]);
         assert!(!text.contains(&end.to_string()), "{text}");
     }
-    now.instant += heartbeat;
+    now.instant += HEARTBEAT;
     (v.now, w.now) = (now, now);
     w.tell(TailEvent::Progress(Timestamp::new(400)));
     let text = said(&mut joint, [&mut v, &mut w]);
@@ -173,19 +178,12 @@ fn joint_view_that_is_final_and_lost_does_not_take_an_idle_one_to_the_end_of_tim
 /// those of their time.
 #[test]
 fn joint_view_that_has_become_final_is_not_shown_at_a_time_before_its_last_change() {
-    let now = Now {
-        instant: Instant::now(),
-        wall_ms: 1_000_000,
-    };
-    let (mut v, mut w) = (Bottle::new("v", now), Bottle::new("w", now));
+    let [mut v, mut w] = bottles();
     v.begin("v", 100, 200);
     v.tell(later_row(300));
     v.tell(TailEvent::Complete);
     w.begin("w", 150, 250);
-    let views = [v.chosen(), w.chosen()];
-    let heartbeat = Duration::from_secs(15);
-    let rng = Rng::with_seed(1);
-    let mut joint = Joint::new(&views, &[], heartbeat, now.instant, rng, ());
+    let mut joint = joint_of([&v, &w]);
     let text = said(&mut joint, [&mut v, &mut w]);
     assert!(!text.contains("event: consistent"), "{text}");
     w.tell(TailEvent::Progress(Timestamp::new(400)));

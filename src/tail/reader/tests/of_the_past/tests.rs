@@ -3,38 +3,21 @@
 use std::time::Duration;
 
 use super::super::*;
-use crate::tail::past::Past;
 
 const SQL: &str = "[u1 AS \"v\"]";
 
 /// A tail that holds nothing and wants ten seconds of the past.
 fn script() -> Script {
-    let now = Instant::now();
-    let settings = TailSettings {
+    Script::with(TailSettings {
         history: Duration::from_secs(10),
-        past: Past::default(),
         ..TailSettings::new(view())
-    };
-    let mut tail = ViewTail::new(5, settings, fastrand::Rng::with_seed(3), now);
-    tail.take_effect();
-    let mut script = Script {
-        tail,
-        reader: Reader::new(0, None, now),
-        now,
-    };
-    script.expect(Reply::Begin, Request::Connect);
-    script
+    })
 }
 
 fn recorded(id: &str) -> Object {
     let mut object = object(id);
     object.meaning.as_mut().unwrap().is_recorded = true;
     object
-}
-
-fn found(object: Object) -> Reply<'static> {
-    let found = Found::new(&view(), object, "environment").unwrap();
-    answer(Answer::Found(Box::new(found)))
 }
 
 fn time(ms: u64) -> Reply<'static> {
