@@ -30,8 +30,8 @@ pub const PASS_REST_MIN: Duration = Duration::from_millis(1);
 /// of as much as the socket takes.
 pub const OUTLET_WRITES_MAX: usize = 16;
 
-/// Slices that end a long event and are written along with the one whose turn it
-/// is, in one call; of a longer rest it is one.
+/// Slices that are written along with the one whose turn it is, in one call, if
+/// they are the rest of a long event. Of a longer rest, one is.
 pub const OUTLET_GATHERED_MAX: usize = 7;
 
 /// Bytes that a client may say on a stream, its request's body perhaps, before

@@ -168,7 +168,7 @@ impl World {
             Op::TimeBack { ms, again_ms }
                 if !upstream.generation.is_old()
                     && self.unread_until < self.now_us + NOTICED_US
-                    // Of less than a minute of what was heard last nobody can tell.
+                    // Less than a minute before what was heard last is not noticed.
                     && ms * 1_000 > unheard_us + BACK_US =>
             {
                 upstream.go_back(ms, self.now_us);

@@ -60,8 +60,9 @@ pub struct Link {
     goes_on: Option<(Arc<Log>, u64)>,
 }
 
-/// What a slow client takes at once, in bytes, or what there is room for on the
-/// way to it, and for how long it has read all.
+/// A client is slow if it takes so few bytes at once, or if there is room for so
+/// few on the way to it. It may then have read all that came for so long, though
+/// more is to come.
 const SLOW_BYTES: usize = 40;
 const SLOW_ROOM: u64 = 300;
 const SLOW_US: u64 = 2_000_000;

@@ -213,10 +213,10 @@ impl Reading {
         !self.place.is_over && self.long.strong_count() == 0
     }
 
-    /// The slices behind the last one, as far as they are kept for others, each of
-    /// which is still to be taken as the next: so many at the most if they end the
-    /// event, else one. To write more of a long event at once saves calls and costs
-    /// more than it saves, where many read it (docs/PERFORMANCE.md).
+    /// Slices behind the last one that are kept for others: the rest of the event if
+    /// that is `most` slices or fewer, else one. Each is still to be taken as the
+    /// next. Writing more of a long event at once saves calls, but costs more than
+    /// it saves where many read it (docs/PERFORMANCE.md).
     pub fn upcoming(&self, form: Form, most: usize) -> Upcoming {
         let kept = self.long.upgrade().filter(|_| !form.is_packed());
         let Some(long) = kept else {
