@@ -1,14 +1,14 @@
 // VIEWCAST_URL=http://127.0.0.1:8080 VIEWCAST_SECRET=... node --test own_rows.test.mjs
-// The example of docs/AUTHENTICATION.md of each user's own rows, from token to
-// table, as it stands there: in Node and in a real Chromium on a page of the gateway's origin.
+// The README's example of each user's own rows, from token to table, as it stands
+// there: in Node and in a real Chromium on a page of the gateway's origin.
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { gatewayUrl, launch, newPage, until } from "./chromium.mjs";
 
-const document = readFileSync(new URL("../../docs/AUTHENTICATION.md", import.meta.url), "utf8");
-const section = document.split("## Each user's own rows")[1];
+const document = readFileSync(new URL("../../README.md", import.meta.url), "utf8");
+const section = document.split("## Authentication")[1];
 const block = (language) => section.match(new RegExp("```" + language + "\\n([^]*?)```"))[1];
 const url = gatewayUrl();
 

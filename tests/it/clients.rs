@@ -133,14 +133,11 @@ fn chromium_runs_the_examples_of_the_readme() {
     node("readme.test.mjs", &gateway);
 }
 
-/// The example of each user's own rows in docs/AUTHENTICATION.md, with the file
-/// that it shows.
+/// The README's example of each user's own rows, with the file that it shows.
 #[test]
 fn chromium_runs_the_example_of_each_users_rows() {
-    let document = include_str!("../../docs/AUTHENTICATION.md");
-    let (_, section) = document
-        .split_once("## Each user's own rows")
-        .expect("a section");
+    let document = include_str!("../../README.md");
+    let (_, section) = document.split_once("## Authentication").expect("a section");
     let (_, rules) = section.split_once("```toml\n").expect("a file");
     let (rules, _) = rules.split_once("```").expect("its end");
     let directory = tempfile::tempdir().expect("directory");
