@@ -115,6 +115,7 @@ pub fn tail_view(config: &Config, view: &ViewChoice) -> TailView {
     let mut tailed = TailView {
         name: view.name.clone(),
         columns: view.columns.clone(),
+        unnamed: format!("{:016x}", fastrand::u64(..)),
         ..TailView::default()
     };
     match &view.what {

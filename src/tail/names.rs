@@ -72,8 +72,7 @@ pub struct Facts {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Meaning {
     /// The ids of the objects it may mean, in order. One, where the catalog
-    /// tells enough; several together are a fingerprint that is safe if coarse;
-    /// none if there is no such object.
+    /// tells enough; none if there is no such object.
     pub ids: Vec<String>,
     /// The parts of the one object's full name, where the catalog tells them.
     pub place: Option<Vec<String>>,
@@ -106,13 +105,12 @@ impl Meaning {
         }
     }
 
-    /// What tells the view from others, equal in every gateway: an id, or a
-    /// fingerprint of several.
-    pub fn lineage(&self) -> String {
-        match &self.first_id {
-            Some(first) => first.clone(),
-            None => self.ids.join(","),
-        }
+    /// What tells the view from others, equal in every gateway: the first id that
+    /// its object had. `None` where the name may mean several objects: two of them
+    /// may change places and the ids stay the same.
+    pub fn lineage(&self) -> Option<&str> {
+        let id = self.id()?;
+        Some(self.first_id.as_deref().unwrap_or(id))
     }
 
     /// Whether the object, asked for a time that has passed, shows what the view
@@ -123,7 +121,7 @@ impl Meaning {
     /// may the view's own: it has another id then. And a new version of the
     /// server may fill one of its own relations anew.
     pub fn has_past(&self) -> bool {
-        let is_first = self.id().is_some_and(|id| id == self.lineage());
+        let is_first = self.id().is_some() && self.id() == self.lineage();
         let is_of_users = self.id().is_some_and(|id| id.starts_with('u'));
         self.is_recorded && is_first && is_of_users
     }

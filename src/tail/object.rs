@@ -26,6 +26,12 @@ pub struct Object {
 }
 
 impl Object {
+    /// What tells the view from others, equal in every gateway; `None` unless the
+    /// catalog names one object.
+    pub fn lineage(&self) -> Option<&str> {
+        self.meaning.as_ref().and_then(Meaning::lineage)
+    }
+
     /// Whether both are the same object with the same columns, as far as the
     /// catalog tells.
     pub fn is_same(&self, other: &Object) -> bool {
@@ -50,11 +56,10 @@ impl Found {
     /// What is shown of an object, and its fingerprint; `environment` is the
     /// id of the Materialize that it is in, empty if that has none.
     pub fn new(view: &TailView, object: Object, environment: &str) -> Result<Self, TailError> {
-        let what = match (&view.query, &object.meaning) {
+        let what = match (&view.query, object.lineage()) {
             (Some(query), _) => query.clone(),
-            (None, Some(meaning)) => meaning.lineage(),
-            // Only the columns tell incarnations apart then.
-            (None, None) => String::new(),
+            (None, Some(lineage)) => lineage.to_owned(),
+            (None, None) => view.unnamed.clone(),
         };
         let (columns, kept) = chosen(view, object.columns.clone())?;
         let facts = [environment, what.as_str()].into_iter();
@@ -109,4 +114,43 @@ pub fn near(given: &str, names: Vec<String>) -> Vec<String> {
     scored.dedup_by(|a, b| a.1 == b.1);
     scored.truncate(NEAR_NAMES_MAX);
     scored.into_iter().map(|(_, name)| name).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn incarnation(unnamed: &str, ids: Option<&[&str]>, first_id: Option<&str>) -> Incarnation {
+        let view = TailView {
+            unnamed: unnamed.to_owned(),
+            ..TailView::default()
+        };
+        let meaning = ids.map(|ids| Meaning {
+            ids: ids.iter().map(|id| (*id).to_owned()).collect(),
+            first_id: first_id.map(str::to_owned),
+            ..Meaning::default()
+        });
+        let object = Object {
+            meaning,
+            columns: vec![Column::new("n", "integer")],
+            ..Object::default()
+        };
+        let found = Found::new(&view, object, "environment").unwrap();
+        found.description.incarnation
+    }
+
+    /// Of an object that the catalog does not name nobody can say that another
+    /// gateway's is the same.
+    #[test]
+    fn found_incarnation_is_shared_only_where_the_catalog_names_one_object() {
+        let named = incarnation("here", Some(&["u1"]), None);
+        assert_eq!(named, incarnation("there", Some(&["u1"]), None));
+        assert_eq!(named, incarnation("there", Some(&["u7"]), Some("u1")));
+        assert_ne!(named, incarnation("here", Some(&["u2"]), None));
+        for ids in [None, Some(["u1", "u2"].as_slice())] {
+            let here = incarnation("here", ids, None);
+            assert_eq!(here, incarnation("here", ids, None));
+            assert_ne!(here, incarnation("there", ids, None));
+        }
+    }
 }

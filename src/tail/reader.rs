@@ -240,7 +240,7 @@ impl Reader {
             // last, this object may show what nobody was told.
             tail.held.must_snapshot = true;
         }
-        if meaning.is_none() && tail.view().query.is_none() {
+        if id.is_none() && tail.view().query.is_none() {
             // Nobody can say that it is the object that was streamed before.
             tail.held.must_snapshot = true;
         }

@@ -20,6 +20,10 @@ pub struct TailView {
     pub columns: Option<Vec<String>>,
     /// What else tells what is tailed from another; part of the incarnation.
     pub facts: Vec<String>,
+    /// Stands in the incarnation for the object's id where the catalog does not
+    /// tell it. Another gateway may stream another object of that name, so this is
+    /// a random word, of this gateway alone.
+    pub unnamed: String,
     /// As an identifier path in SQL, quoted.
     pub sql: String,
     /// Its parts, unquoted: name, or schema and name, or database, schema and

@@ -211,12 +211,13 @@ pub struct Gateway {
 }
 
 /// The gateway's choice of a view by its name.
-fn view_of(name: &str) -> TailView {
+fn view_of(life: Life, name: &str) -> TailView {
     let name = ViewName::parse(name).unwrap();
     TailView {
         name: name.text().to_owned(),
         sql: name.to_sql(),
         parts: name.parts().to_vec(),
+        unnamed: format!("{life:?}"),
         ..TailView::default()
     }
 }
@@ -333,7 +334,7 @@ impl Slot {
             unclosed_bytes_max: setup.view_bytes_max,
             history: Duration::from_millis(setup.retention.age_ms_max),
             past,
-            ..TailSettings::new(view_of(name))
+            ..TailSettings::new(view_of(life, name))
         };
         let key = u64::try_from(place).unwrap();
         Slot {
