@@ -10,6 +10,7 @@ use crate::support::http::get;
 use crate::support::materialize::{Generation, Materialize, row};
 use crate::support::sse::{Event, Stream};
 
+mod files;
 mod started;
 
 use started::{Kind, Proxy, free_address};
@@ -106,7 +107,9 @@ fn passes_streams_on(kind: Kind) {
     let patient: &[(&str, &str)] = match kind {
         Kind::Nginx => &[("read_timeout 60s", "read_timeout 1h")],
         Kind::Haproxy => &[("client 60s", "client 1h"), ("server 60s", "server 1h")],
-        Kind::Caddy => &[],
+        Kind::Apache => &[("ProxyTimeout 60", "ProxyTimeout 3600")],
+        Kind::Envoy => &[("idle_timeout: 60s", "idle_timeout: 3600s")],
+        Kind::Caddy | Kind::Varnish | Kind::Lighttpd => &[],
     };
     let proxy = Proxy::start_changed(kind, gateway.address, patient);
     let mut proxied = open(&proxy, &[]);
@@ -116,10 +119,17 @@ fn passes_streams_on(kind: Kind) {
     let late = median(times.collect());
     assert!(late < LATE, "{kind:?}: events are {late:?} late");
 
-    // Who left is gone, though nothing is sent that could fail.
+    // Who left is gone, though nothing is sent that could fail; behind those
+    // that look only when they write, after two more events.
     let id = proxied.last_id.clone().expect("an id");
     await_subscribers(&gateway, 2);
     drop(proxied);
+    if !kind.tells_at_once() {
+        for n in 0..2 {
+            server.commit("v", vec![(row([&n.to_string()]), 1)]);
+            std::thread::park_timeout(LATE);
+        }
+    }
     await_subscribers(&gateway, 1);
 
     // With its id it goes on without a base, in the header and in the query.
@@ -147,6 +157,41 @@ fn proxies_caddy_passes_streams_on_at_once() {
     passes_streams_on(Kind::Caddy);
 }
 
+#[test]
+fn proxies_varnish_passes_streams_on_at_once() {
+    passes_streams_on(Kind::Varnish);
+}
+
+#[test]
+fn proxies_apache_passes_streams_on_at_once() {
+    passes_streams_on(Kind::Apache);
+}
+
+#[test]
+fn proxies_lighttpd_passes_streams_on_at_once() {
+    passes_streams_on(Kind::Lighttpd);
+}
+
+#[test]
+fn proxies_envoy_passes_streams_on_at_once() {
+    passes_streams_on(Kind::Envoy);
+}
+
+/// Envoy's own compression, before what is there.
+const ENVOY_GZIP: &str = r#"                http_filters:
+                  - name: envoy.filters.http.compressor
+                    typed_config:
+                      "@type": type.googleapis.com/envoy.extensions.filters.http.compressor.v3.Compressor
+                      response_direction_config:
+                        common_config:
+                          min_content_length: 1
+                          content_type: [text/event-stream]
+                      compressor_library:
+                        name: gzip
+                        typed_config:
+                          "@type": type.googleapis.com/envoy.extensions.compression.gzip.compressor.v3.Gzip
+"#;
+
 /// A packed stream comes through as it was packed, also by a proxy that would
 /// compress it itself, and at once.
 #[test]
@@ -171,6 +216,21 @@ fn proxies_pack_nothing_twice() {
             Kind::Caddy,
             vec![("\treverse_proxy", "\tencode gzip\n\treverse_proxy")],
         ),
+        (Kind::Varnish, vec![]),
+        (Kind::Apache, vec![]),
+        (
+            Kind::Apache,
+            vec![(
+                "SetEnv no-gzip 1",
+                "AddOutputFilterByType DEFLATE text/event-stream",
+            )],
+        ),
+        (Kind::Lighttpd, vec![]),
+        (Kind::Envoy, vec![]),
+        (
+            Kind::Envoy,
+            vec![("                http_filters:\n", ENVOY_GZIP)],
+        ),
     ] {
         let proxy = Proxy::start_changed(kind, gateway.address, &changes);
         let mut proxied = open(&proxy, &[("Accept-Encoding", "gzip")]);
@@ -182,7 +242,7 @@ fn proxies_pack_nothing_twice() {
     }
 }
 
-/// npm's `eventsource`, with nothing around it, through all three at once.
+/// npm's `eventsource`, with nothing around it, through all of them at once.
 #[test]
 fn proxies_let_a_bare_eventsource_outlive_the_gateway() {
     let gateway = free_address();
