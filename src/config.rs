@@ -7,7 +7,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::cli::settings::{demo, serve};
+use crate::cli::settings::serve;
 use crate::cli::{Flags, StandIn, StandInDialect};
 use crate::connection::Session;
 use crate::limits;
@@ -15,6 +15,7 @@ use crate::limits;
 pub mod access;
 pub mod connections;
 mod dialect;
+mod edits;
 pub mod environment;
 pub mod error;
 mod file;
@@ -33,10 +34,12 @@ pub mod views;
 use access::Access;
 use connections::{Connections, Patience};
 pub use dialect::Dialect;
+use edits::{Edits, merge_demo};
 pub use environment::Environment;
 use error::ConfigErrors;
 use merge::Merge;
 use merge::views::DefaultViews;
+use place::Place;
 use upstream::Upstream;
 use views::ViewChoice;
 use views::problem::ViewProblem;
@@ -69,6 +72,8 @@ pub struct Config {
     pub is_gone_when_revoked: bool,
     /// Whether streams are compressed for who accepts it.
     pub compress: bool,
+    /// Whether the SQL of a view is shown to who sees all of it.
+    pub shows_sql: bool,
     /// Bytes of deltas kept per view for resume.
     pub retention_bytes: u64,
     /// Age of the oldest delta kept per view for resume.
@@ -173,6 +178,11 @@ pub fn load_demo(
         filters: limits::DEMO_FILTERS,
     };
     let gateway = merge_common(&mut merge, Some(upstream), views);
+    let is_default = matches!(merge.place(serve::show_sql), Some(Place::Default(_)));
+    let gateway = gateway.map(|gateway| Config {
+        shows_sql: gateway.shows_sql || is_default,
+        ..gateway
+    });
     let edits = merge_demo(&mut merge);
     if let (Some(Some(_)), Some(Edits { live: Some(_), .. })) = (&replay_into, &edits) {
         merge.together(
@@ -252,6 +262,7 @@ fn merge_common(
     );
     let is_gone_when_revoked = merge.one(serve::revoked, value::revoked());
     let compress = merge.one(serve::compress, value::compress());
+    let shows_sql = merge.one(serve::show_sql, value::switch());
     let retention = merge_retention(merge);
     let max_view_bytes = merge.one(
         serve::max_view_bytes,
@@ -276,6 +287,7 @@ fn merge_common(
         min_interval: min_interval?,
         is_gone_when_revoked: is_gone_when_revoked?,
         compress: compress?,
+        shows_sql: shows_sql?,
         retention_bytes: retention?.0,
         retention_age: retention?.1,
         max_view_bytes: max_view_bytes?,
@@ -362,38 +374,5 @@ fn merge_session(merge: &mut Merge<'_>) -> Option<Session> {
         cluster: cluster?,
         cluster_replica: cluster_replica?,
         search_path: search_path?,
-    })
-}
-
-/// The demo's own settings.
-struct Edits {
-    rate: f64,
-    seed_edits: usize,
-    live: Option<String>,
-    tick: Duration,
-}
-
-/// Reads the demo's own settings.
-fn merge_demo(merge: &mut Merge<'_>) -> Option<Edits> {
-    let rate = merge.one(
-        demo::rate,
-        value::number("a number", limits::DEMO_RATE_MIN, limits::DEMO_RATE_MAX),
-    );
-    let seed_edits = merge.one(
-        demo::seed_edits,
-        value::number("a whole number", 0, limits::DEMO_SEED_EDITS_MAX),
-    );
-    let live = merge.one(demo::live, value::switch());
-    let live_url = merge.one(demo::live_url, value::web_address());
-    let tick = merge.one(
-        demo::tick,
-        value::duration(limits::DEMO_TICK_MIN, limits::DEMO_TICK_MAX, "1s"),
-    );
-    let (live, live_url) = (live?, live_url?);
-    Some(Edits {
-        rate: rate?,
-        seed_edits: seed_edits?,
-        live: live.then_some(live_url),
-        tick: tick?,
     })
 }

@@ -294,6 +294,10 @@ pub const TAIL_THREADS_MAX: usize = 8;
 /// hold for ever.
 pub const TAIL_STOP_WAIT: Duration = Duration::from_millis(500);
 
+/// Bytes of SQL that are shown of a view. What people read is far shorter; more
+/// would be kept for each view, and be nobody's idea of a page.
+pub const VIEW_SQL_BYTES_MAX: usize = 64 * 1024;
+
 /// Names offered when a view does not exist.
 pub const NEAR_NAMES_MAX: usize = 5;
 

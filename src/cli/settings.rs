@@ -287,6 +287,14 @@ settings! {
         /// becomes no smaller. Example: auto
         compress: Option<String>, "WHEN", text("off");
 
+        /// Show the SQL of views to who sees all of them: true or false
+        ///
+        /// At /{view}/sql and on the page. A view of which columns are hidden,
+        /// or of which a client sees its own rows, keeps its SQL from them:
+        /// names and values in it may tell what is hidden. In the demo it is
+        /// shown unless it is switched off. Example: --show-sql
+        show_sql: Option<String>, "BOOL", text("false");
+
         /// What becomes of a view that the role may not read any more: gone or lost
         ///
         /// A server looks at privileges when a stream begins. gone: they are

@@ -135,6 +135,13 @@ pub(super) enum Show {
     Schemas,
     /// `SHOW COLUMNS FROM relation`.
     Columns(Reference),
+    /// `SHOW CREATE VIEW relation` and `SHOW CREATE MATERIALIZED VIEW relation`.
+    Create {
+        /// Whether it was asked for as a materialized view.
+        materialized: bool,
+        /// The relation.
+        relation: Reference,
+    },
     /// `SHOW parameter`.
     Parameter(String),
 }

@@ -58,6 +58,7 @@ mod replay;
 mod server;
 mod session;
 mod show;
+mod show_create;
 mod spotlight;
 mod sql_error;
 mod store;

@@ -196,6 +196,15 @@ impl Parser<'_> {
                 self.word("from")?;
                 Show::Columns(self.reference()?)
             }
+            "create" => {
+                let materialized = self.take_word("materialized");
+                self.word("view")?;
+                let relation = self.reference()?;
+                Show::Create {
+                    materialized,
+                    relation,
+                }
+            }
             "transaction" => {
                 self.word("isolation")?;
                 self.word("level")?;

@@ -8,6 +8,7 @@ use super::column::Column;
 use super::dialect::DemoDialect;
 use super::relation::{DATABASE, Kind, Relation};
 use super::session::Database;
+use super::show_create::show_create;
 use super::sql_error::SqlError;
 use super::table::Table;
 use super::value::{ColumnType, Value};
@@ -109,6 +110,14 @@ impl Database {
             Show::Columns(name) => {
                 let catalog = self.catalog.current();
                 self.show_columns(self.resolve(&catalog, name)?.1)
+            }
+            Show::Create {
+                materialized,
+                relation,
+            } => {
+                let catalog = self.catalog.current();
+                let (_, relation) = self.resolve(&catalog, relation)?;
+                show_create(self.dialect(), relation, *materialized)?
             }
             Show::Parameter(name) => {
                 let value = Value::text(self.parameter(name)?);

@@ -116,6 +116,8 @@ pub fn tail_view(config: &Config, view: &ViewChoice) -> TailView {
         name: view.name.clone(),
         columns: view.columns.clone(),
         unnamed: format!("{:016x}", fastrand::u64(..)),
+        // It may name the columns that are hidden, and what they are made of.
+        wants_sql: config.shows_sql && view.columns.is_none(),
         ..TailView::default()
     };
     match &view.what {

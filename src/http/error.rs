@@ -78,6 +78,9 @@ pub enum HttpError {
     /// Anything but GET and HEAD.
     #[error("method not allowed")]
     Method,
+    /// The SQL of the view is not shown, not to this client, or not known.
+    #[error("the view's SQL is not shown")]
+    NoSql,
     /// The view has no base yet.
     #[error("view is not loaded yet")]
     NotLoaded,
@@ -115,6 +118,9 @@ impl HttpError {
             HttpError::ManyViews => "Open another stream for the others.",
             HttpError::RepeatedView(_) => "Name each view once.",
             HttpError::MalformedName => "Percent-encode each name as UTF-8.",
+            HttpError::NoSql => {
+                "It takes --show-sql, and a view of which all columns and all rows are seen."
+            }
             HttpError::UnknownAsset => "The page is at /.",
             HttpError::UnknownPath => {
                 "A view's stream is at /{view}/stream; the views are listed at /views."
@@ -183,6 +189,7 @@ impl ResponseError for HttpError {
         match self {
             HttpError::UnknownView
             | HttpError::UnknownViewAt(_)
+            | HttpError::NoSql
             | HttpError::UnknownAsset
             | HttpError::UnknownPath => StatusCode::NOT_FOUND,
             HttpError::MalformedRequest

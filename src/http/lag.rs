@@ -37,6 +37,7 @@ mod tests {
         let status = |timestamp: Option<u64>, event| Status {
             index_bytes: 0,
             columns: Vec::new(),
+            sql: None,
             rows: 0,
             bytes: 0,
             position: timestamp.map(|timestamp| Position {

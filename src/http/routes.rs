@@ -17,7 +17,7 @@ use super::gateway::Gateway;
 use super::guard::guard;
 use super::path::is_well_encoded;
 use super::worker::WorkerViews;
-use super::{joint, metrics, openapi, ops, page, snapshot, stream, types, views};
+use super::{joint, metrics, openapi, ops, page, snapshot, sql, stream, types, views};
 
 /// The application of one worker; call it on the worker's thread.
 ///
@@ -44,6 +44,7 @@ pub fn app(
         .route("/", web::route().to(page::index))
         .route("/stream", web::route().to(joint::joint))
         .route("/{view}/stream", web::route().to(stream::stream))
+        .route("/{view}/sql", web::route().to(sql::sql))
         .route("/assets/{file}", web::route().to(page::asset))
         .route("/favicon.ico", web::route().to(page::favicon))
         .route("/views", web::route().to(views::views))

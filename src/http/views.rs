@@ -58,6 +58,8 @@ fn describe(source: &Source, sees: &Sees, now_ms: u64) -> Value {
         true => value,
         false => Value::Null,
     };
+    let path = encode_segment(&shared.name);
+    let sql = sees.sql(&status).map(|_| format!("/{path}/sql"));
     let position = status.position.map(|position| position.to_string());
     let mut view = json!({
         "name": shared.name,
@@ -68,7 +70,8 @@ fn describe(source: &Source, sees: &Sees, now_ms: u64) -> Value {
         "position": of_all(position.into()),
         "lag_seconds": of_all(lag_seconds(&status, now_ms).into()),
         "subscribers": of_all(shared.subscriber_count().into()),
-        "stream": format!("/{}/stream", encode_segment(&shared.name)),
+        "stream": format!("/{path}/stream"),
+        "sql": sql,
     });
     standing(&mut view, &status.upstream);
     view

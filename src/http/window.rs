@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use crate::access::rows::Required;
 use crate::model::window::{Fault, Layout, Test, Wanted, What, Window, WindowError};
-use crate::relay::shared_view::SharedView;
+use crate::relay::shared_view::{SharedView, Status};
 use crate::relay::thread::seat::Choose;
 use crate::relay::thread::thread_view::ThreadView;
 
@@ -32,6 +32,11 @@ impl Sees {
     /// Whether every row is seen.
     pub fn is_whole(&self) -> bool {
         self.by_rules.is_empty() && self.by_token.is_empty()
+    }
+
+    /// The SQL of a view, if the operator shows it and every row is seen.
+    pub fn sql(&self, status: &Status) -> Option<Arc<str>> {
+        status.sql.clone().filter(|_| self.is_whole())
     }
 }
 
@@ -78,6 +83,11 @@ impl Seen {
     /// The view, which alone shows no row.
     pub fn shared(&self) -> Arc<SharedView> {
         Arc::clone(&self.local.borrow().shared)
+    }
+
+    /// The SQL that it is computed by, if that is shown to who sees this much.
+    pub fn sql(&self) -> Option<Arc<str>> {
+        self.sees.sql(&self.shared().status())
     }
 
     /// Its columns, once they are known.

@@ -17,6 +17,8 @@ pub struct Description {
     pub incarnation: Incarnation,
     /// Whether the upstream tells how far it is also when nothing changes.
     pub is_steady: bool,
+    /// The SQL that it is computed by, where that may be shown and is known.
+    pub sql: Option<String>,
 }
 
 /// Which columns of a relation are shown.

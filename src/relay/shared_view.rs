@@ -31,6 +31,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub struct Status {
     /// The columns in order; empty until the view was described.
     pub columns: Vec<Column>,
+    /// The SQL that the view is computed by, if the operator shows it.
+    pub sql: Option<Arc<str>>,
     /// Rows, copies counted.
     pub rows: u64,
     /// Bytes of the rows' JSON.
@@ -111,6 +113,7 @@ impl SharedView {
             log: Mutex::new(None),
             status: Mutex::new(Status {
                 columns: Vec::new(),
+                sql: None,
                 rows: 0,
                 bytes: 0,
                 position: None,

@@ -73,6 +73,7 @@ impl Found {
             kept,
             incarnation,
             is_steady: true,
+            sql: None,
         };
         Ok(Found {
             description,

@@ -29,6 +29,8 @@ pub struct TailView {
     /// Its parts, unquoted: name, or schema and name, or database, schema and
     /// name.
     pub parts: Vec<String>,
+    /// Whether it is asked what SQL the view is computed by.
+    pub wants_sql: bool,
 }
 
 impl TailView {

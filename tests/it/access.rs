@@ -207,6 +207,7 @@ fn access_to_what_tells_of_no_view_needs_no_token() {
         "/views.d.ts",
         "/top10",
         "/top10/stream",
+        "/top10/sql",
         "/view/stream",
         "/nosuch",
     ] {

@@ -232,7 +232,7 @@ fn samples(key: &str) -> [(&'static str, &'static str); 3] {
         "jwt_issuer" | "jwt_audience" | "jwt_cookie" => {
             [("a", "\"a\""), ("b", "\"b\""), ("c", "\"c\"")]
         }
-        "allow_url_token" => [("true", "true"), ("true", "true"), ("true", "true")],
+        "allow_url_token" | "show_sql" => [("true", "true"), ("true", "true"), ("true", "true")],
         "workers" => [("101", "101"), ("102", "102"), ("103", "103")],
         "heartbeat" | "stall_timeout" | "drain" | "retention_age" | "upstream_timeout"
         | "reconnect_max" | "catalog_interval" | "tick" => [

@@ -64,6 +64,7 @@ mod replayed_faults;
 mod replayed_refusals;
 mod replayed_resumes;
 mod requests;
+mod shown_sql;
 mod shutdown;
 mod soak;
 mod stalled;

@@ -34,6 +34,8 @@ fn requests_that_make_no_sense_get_a_proper_status() {
         ("POST", "/top10/stream", 405),
         ("DELETE", "/top10", 405),
         ("PUT", "/views", 405),
+        ("POST", "/top10/sql", 405),
+        ("HEAD", "/top10/sql", 200),
         ("POST", "/views.d.ts", 405),
         ("HEAD", "/views.d.ts", 200),
         ("POST", "/openapi.json", 405),

@@ -72,7 +72,8 @@ def told(path):
         return STRICT["paths"][bare]
     if bare.startswith("/assets/"):
         return STRICT["paths"]["/assets/{file}"]
-    return STRICT["paths"]["/{view}/stream" if bare.endswith("/stream") else "/{view}"]
+    ends = ("/stream", "/sql")
+    return STRICT["paths"][next((f"/{{view}}{end}" for end in ends if bare.endswith(end)), "/{view}")]
 
 
 def ask(method, path, **headers):
@@ -97,11 +98,13 @@ def ask(method, path, **headers):
 
 def paths():
     """Every path is answered as it says."""
-    views = [view["name"] for view in httpx.get(f"{BASE}/views").json()["views"]]
+    listed = httpx.get(f"{BASE}/views").json()["views"]
+    views = [view["name"] for view in listed]
     files = document["paths"]["/assets/{file}"]["get"]["parameters"][0]["schema"]["enum"]
     for path in document["paths"]:
         for filled in (
-            [path.replace("{view}", quote(view)) for view in views] if "{view}" in path
+            [view["sql"] for view in listed if view["sql"]] if path == "/{view}/sql"
+            else [path.replace("{view}", quote(view)) for view in views] if "{view}" in path
             else [path.replace("{file}", file) for file in files] if "{file}" in path
             else ["/stream?view=" + "&view=".join(map(quote, views[:3]))] if path == "/stream"
             else [path]
@@ -111,7 +114,7 @@ def paths():
                 assert answer.status_code == 200, f"{method} {filled}: {answer.status_code}"
             if "etag" in answer.headers and "{view}" not in path:
                 assert ask("GET", filled, **{"If-None-Match": answer.headers["etag"]}).status_code == 304, filled
-    wrong = {"/nosuch": 404, "/nosuch/stream": 404, "/assets/nosuch": 404, "/%ff": 400, "/top10?nosuch=eq.1": 400}
+    wrong = {"/nosuch": 404, "/nosuch/stream": 404, "/nosuch/sql": 404, "/mz_catalog.mz_views/sql": 404, "/assets/nosuch": 404, "/%ff": 400, "/top10?nosuch=eq.1": 400}
     wrong |= {"/stream": 400, "/stream?view=top10&view=nosuch": 404, "/stream?view=top10&view=top10": 400, "/top10?user=1": 400}
     for path, status in wrong.items():
         assert ask("GET", path).status_code == status, path

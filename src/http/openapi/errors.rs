@@ -31,15 +31,16 @@ const TOKEN: &[HttpError] = &[
     HttpError::NoKeys,
 ];
 
-/// Where rows are shown.
-const ROWS: &[HttpError] = &[
+/// Where a view is looked for by its name.
+const GRANTED: &[HttpError] = &[
     HttpError::Forbidden,
     HttpError::Rows(Unmet::Missing),
     HttpError::Rows(Unmet::Kind),
     HttpError::Rows(Unmet::Many),
-    HttpError::RowClaim,
-    HttpError::RowRules,
 ];
+
+/// Where its rows are shown.
+const ROWS: &[HttpError] = &[HttpError::RowClaim, HttpError::RowRules];
 
 /// What a path may be answered with in place of what it is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +55,8 @@ pub enum Errors {
     Views,
     /// The figures, which a token must grant.
     Figures,
+    /// The SQL of a view.
+    Sql,
     /// The rows of a view.
     Rows,
     /// The stream of a view.
@@ -73,11 +76,12 @@ impl Errors {
             Errors::File => vec![HOST, &[HttpError::UnknownAsset]],
             Errors::Views => vec![HOST, TOKEN],
             Errors::Figures => vec![TOKEN, &[HttpError::Forbidden]],
+            Errors::Sql => vec![HOST, TOKEN, GRANTED, &unknown, &[HttpError::NoSql]],
             Errors::Rows => {
                 let unready = &[HttpError::NotLoaded, HttpError::ManySnapshots];
-                vec![HOST, TOKEN, ROWS, &unknown, unready]
+                vec![HOST, TOKEN, GRANTED, ROWS, &unknown, unready]
             }
-            Errors::Stream => vec![HOST, TOKEN, ROWS, &unknown, &busy],
+            Errors::Stream => vec![HOST, TOKEN, GRANTED, ROWS, &unknown, &busy],
             Errors::Joint => {
                 let names = &[
                     HttpError::NoViews,
@@ -86,7 +90,7 @@ impl Errors {
                     HttpError::MalformedName,
                     HttpError::UnknownViewAt(2),
                 ];
-                vec![HOST, TOKEN, ROWS, &busy, names]
+                vec![HOST, TOKEN, GRANTED, ROWS, &busy, names]
             }
         };
         [ANY]

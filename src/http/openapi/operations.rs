@@ -109,6 +109,15 @@ fn of_rows() -> Vec<Operation> {
             errors: Errors::Rows,
         },
         Operation {
+            path: "/{view}/sql",
+            id: "sql",
+            tag: "rows",
+            summary: "The SQL that a view is computed by, where the operator shows it.",
+            parameters: named(&["view", "ifNoneMatch"]),
+            answers: tagged("text/plain", &json!({ "type": "string" })),
+            errors: Errors::Sql,
+        },
+        Operation {
             path: "/views",
             id: "views",
             tag: "rows",

@@ -45,6 +45,7 @@ fn documents() -> Value {
         "lag_seconds": nullable("number"),
         "subscribers": nullable("integer"),
         "stream": { "type": "string", "description": "The path of its stream." },
+        "sql": { "type": ["string", "null"], "description": "The path of its SQL, if that is shown." },
     });
     let mut impaired = json!({ "view": { "type": "string" } });
     for told in [&mut view, &mut impaired] {

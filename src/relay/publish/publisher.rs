@@ -182,7 +182,11 @@ impl Publisher {
         self.shared.counters.count_connection();
         self.shared.set_steady(description.is_steady);
         let columns = description.columns.clone();
-        self.shared.update_status(|status| status.columns = columns);
+        let sql = description.sql.as_deref().map(Arc::from);
+        self.shared.update_status(|status| {
+            status.columns = columns;
+            status.sql = sql;
+        });
         self.described = Some(description);
         self.stands(Event::Found);
     }

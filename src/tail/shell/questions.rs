@@ -5,6 +5,7 @@ use postgres::Client;
 use crate::tail::TailError;
 use crate::tail::conversation::{Answer, Question};
 
+mod definition;
 mod describe;
 mod environment;
 mod names;

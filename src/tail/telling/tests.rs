@@ -59,6 +59,7 @@ fn description(name: &str) -> Description {
         kept: Kept::all(1),
         incarnation: Incarnation::of([name]),
         is_steady: true,
+        sql: None,
     }
 }
 

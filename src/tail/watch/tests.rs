@@ -16,6 +16,7 @@ fn streaming(dialect: Dialect, now: Instant) -> ViewTail {
         kept: Kept::all(0),
         incarnation: Incarnation::of(["v"]),
         is_steady: true,
+        sql: None,
     };
     tail.describe(description, Why::Recreated, now);
     tail.held.dialect = Some(dialect);

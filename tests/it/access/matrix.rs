@@ -145,6 +145,7 @@ fn check_way(gateway: &Gateway, way: Way, url: bool, key: (Algorithm, &str, &str
         for path in [
             "/top10",
             "/top10/stream",
+            "/top10/sql",
             "/view/stream",
             "/nosuch",
             "/views",

@@ -45,6 +45,12 @@ pub(super) const ALIKE: &[Pair] = &[
 pub(super) const MODERN: &[Pair] = &[
     same("meta", ""),
     same("meta", "SHOW MATERIALIZED VIEWS"),
+    same("meta", "SHOW CREATE VIEW nv"),
+    (
+        "meta",
+        "SHOW CREATE MATERIALIZED VIEW mv",
+        "SHOW CREATE MATERIALIZED VIEW top10",
+    ),
     same("meta", "SHOW mz_version"),
     same("meta", "SET cluster = quickstart"),
     same("err_statements", "DROP VIEW mz_ok"),

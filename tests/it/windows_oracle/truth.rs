@@ -229,6 +229,7 @@ impl Truth {
             kept: Kept::all(COLUMNS.len()),
             incarnation: self.incarnation(self.lives.len() - 1),
             is_steady: true,
+            sql: None,
         }
     }
 

@@ -60,6 +60,7 @@ impl Bottle {
             kept: Kept::all(0),
             incarnation: Incarnation::of(["v"]),
             is_steady: true,
+            sql: None,
         }));
         let view = ViewBuilder::new().finish(Timestamp::new(7)).unwrap();
         bottle.tell(TailEvent::Snapshot(view));

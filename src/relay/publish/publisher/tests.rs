@@ -44,6 +44,7 @@ pub(super) fn described(name: &str) -> TailEvent {
         kept: Kept::all(0),
         incarnation: Incarnation::of([name]),
         is_steady: true,
+        sql: None,
     })
 }
 

@@ -67,6 +67,7 @@ impl Bottle {
             kept: Kept::all(0),
             incarnation: Incarnation::of([incarnation]),
             is_steady: self.is_steady,
+            sql: None,
         }));
         let mut view = ViewBuilder::new();
         view.add(&format!("{{\"of\":\"{incarnation}\"}}"), 1);

@@ -79,6 +79,7 @@ impl Bottle {
             kept: Kept::all(2),
             incarnation: Incarnation::of(["v"]),
             is_steady: true,
+            sql: None,
         }));
         let mut builder = ViewBuilder::new();
         for customer in customers {

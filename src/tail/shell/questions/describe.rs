@@ -11,7 +11,7 @@ use crate::tail::settings::TailView;
 
 use super::session::Session;
 use super::text::{ask, first, refusal, tolerant};
-use super::{environment, names, query};
+use super::{definition, environment, names, query};
 
 /// The view's columns in order, its fingerprint, and what to ask for it by.
 pub fn describe(client: &mut Client, view: &TailView) -> Result<Found, TailError> {
@@ -19,7 +19,11 @@ pub fn describe(client: &mut Client, view: &TailView) -> Result<Found, TailError
     // Columns that are not there are told before the environment is asked for.
     Found::new(view, object.clone(), "")?;
     let environment = environment::id(client)?;
-    Found::new(view, object, &environment)
+    let mut found = Found::new(view, object, &environment)?;
+    if view.wants_sql {
+        found.description.sql = definition::sql(client, view)?;
+    }
+    Ok(found)
 }
 
 /// What the view's name means now, or its query, with all columns.
