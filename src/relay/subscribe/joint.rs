@@ -296,14 +296,14 @@ impl Joint {
             Reach::Closed(head) if !is_quiet => Some(*head),
             _ => None,
         });
-        let moving = reaches.iter().filter_map(|(reach, _)| match reach {
-            Reach::Constant(_) => None,
-            reach => Some(reach.head()),
-        });
         let all = reaches.iter().map(|(reach, _)| reach.head());
         let floor = self.parts.iter().filter_map(Part::floor).max();
-        // If all are quiet, they are unchanged up to the furthest of them.
-        let together = moving.max().map(|head| floor.max(Some(head)));
+        let is_constant = |(reach, _): &(Reach, bool)| matches!(reach, Reach::Constant(_));
+        // If all are quiet, they are unchanged up to the furthest of them, and to
+        // the last change of those that are constant by now.
+        let known = self.parts.iter().filter_map(Part::changes_until).max();
+        let together = known.filter(|_| !reaches.iter().all(is_constant));
+        let together = together.map(|time| floor.max(Some(time)));
         // If none can change any more, they are what they are at any later time,
         // also at one that views before them were shown at.
         let for_good = all.max().map(|head| Some(head).max(self.time));

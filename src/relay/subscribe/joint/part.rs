@@ -305,51 +305,6 @@ impl Part {
         is_mute.then(|| self.quiet_since.max(waited_for_since) + JOINT_SILENCE)
     }
 
-    /// How far it reached when last looked at; `None` unless it is followed.
-    pub(super) fn reach(&self) -> Option<Reach> {
-        matches!(self.stage, Stage::Following { .. }).then_some(self.reach)
-    }
-
-    /// The time up to which it changes no more, if later ones are to come.
-    pub(super) fn closed(&self) -> Option<Timestamp> {
-        match self.reach()? {
-            Reach::Closed(head) => Some(head),
-            Reach::Ended(_) | Reach::Constant(_) => None,
-        }
-    }
-
-    /// Whether its log has ended so long after this time that the upstream's time
-    /// must have gone back since.
-    pub(super) fn has_ended_far_beyond(&self, time: Option<Timestamp>) -> bool {
-        match (self.reach(), time) {
-            (Some(Reach::Ended(head)), Some(time)) => is_far_before(time, head),
-            _ => false,
-        }
-    }
-
-    /// Where its log has ended, if it has.
-    pub(super) fn ended_at(&self) -> Option<Timestamp> {
-        match self.reach()? {
-            Reach::Ended(head) => Some(head),
-            Reach::Closed(_) | Reach::Constant(_) => None,
-        }
-    }
-
-    /// The earliest time at which the others can stand together with it.
-    pub(super) fn floor(&self) -> Option<Timestamp> {
-        let Stage::Following { log, cursor } = &self.stage else {
-            return None;
-        };
-        let log = log.borrow();
-        // A view that is known ahead of time was the same long before.
-        let since = self.unchanged_since(&log, *cursor);
-        let at = since.or_else(|| Some(self.at?.timestamp).max(self.whole_from(&log)))?;
-        match self.reach {
-            Reach::Constant(_) => Some(at).filter(|_| !log.began_final()),
-            _ => Some(at.max(self.seen)),
-        }
-    }
-
     /// The latest time up to this one at which the view's changes are whole.
     pub(super) fn whole_at(&self, time: Timestamp) -> Timestamp {
         match &self.stage {

@@ -191,3 +191,31 @@ fn joint_view_that_has_become_final_is_not_shown_at_a_time_before_its_last_chang
     let text = said(&mut joint, [&mut v, &mut w]);
     assert!(text.contains("event: consistent"), "{text}");
 }
+
+/// A change of a view that has become final since is not waited for beside one
+/// whose upstream tells nothing while it is idle.
+#[test]
+fn joint_last_change_of_what_is_final_is_shown_beside_an_idle_view_of_an_old_server() {
+    let [mut v, mut w] = bottles();
+    (v.is_steady, w.is_steady) = (false, false);
+    v.begin("v", 100, 100);
+    w.begin("w", 150, 150);
+    let mut joint = joint_of([&v, &w]);
+    said(&mut joint, [&mut v, &mut w]);
+    let mut now = v.now;
+    now.instant += Duration::from_secs(5);
+    (v.now, w.now) = (now, now);
+    let text = said(&mut joint, [&mut v, &mut w]);
+    assert!(text.contains("{\"position\":150}"), "{text}");
+    v.tell(later_row(300));
+    v.tell(TailEvent::Progress(Timestamp::MAX));
+    v.tell(TailEvent::Complete);
+    let text = said(&mut joint, [&mut v, &mut w]);
+    assert!(!text.contains("later"), "{text}");
+    now.instant += Duration::from_secs(5);
+    (v.now, w.now) = (now, now);
+    let text = said(&mut joint, [&mut v, &mut w]);
+    let row = text.find("later").expect("the row");
+    let consistent = text.find("{\"position\":300}").expect("together");
+    assert!(row < consistent, "{text}");
+}
