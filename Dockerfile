@@ -5,7 +5,9 @@
 FROM rust:1.95.0-bookworm AS build
 WORKDIR /build
 COPY . .
-RUN cargo build --locked --release
+# What viewcast_build_info says: --build-arg COMMIT=$(git rev-parse --short=12 HEAD)
+ARG COMMIT=unknown
+RUN VIEWCAST_COMMIT=$COMMIT cargo build --locked --release
 
 # The same Debian, for the same libc; nothing is installed into it.
 FROM debian:bookworm-slim

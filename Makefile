@@ -19,7 +19,7 @@ demo: ## Build and serve Wikipedia's edits on http://127.0.0.1:8080
 	$(CARGO) run --locked -- demo $(ARGS)
 
 build: ## Build the release: target/release/viewcast
-	$(CARGO) build --locked --release
+	VIEWCAST_COMMIT=$$(git rev-parse --short=12 HEAD) $(CARGO) build --locked --release
 
 test: prepare format lint lean doc web unit ## Check everything, as CI does; installs what is missing
 

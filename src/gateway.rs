@@ -90,6 +90,7 @@ async fn serve(config: &Config) -> Result<(), GatewayError> {
             config.connections.trusted_proxies.clone(),
         )),
         policy: Arc::clone(&policy),
+        counts: Arc::default(),
         compress: config.compress,
         about: config.about.as_deref().map(Arc::from),
         heartbeat: config.heartbeat,

@@ -10,6 +10,7 @@ mod choices;
 mod feeds;
 mod gathering;
 mod healthcheck;
+mod latency;
 mod outage;
 mod refusals;
 
@@ -18,6 +19,7 @@ pub use choices::*;
 pub use feeds::*;
 pub use gathering::*;
 pub use healthcheck::*;
+pub use latency::*;
 pub use outage::*;
 pub use refusals::*;
 pub use transport::*;

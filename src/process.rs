@@ -49,6 +49,41 @@ pub fn resident_bytes() -> Option<u64> {
     parse_resident_bytes(&fs::read_to_string("/proc/self/status").ok()?)
 }
 
+/// What the system counts of the process.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Usage {
+    /// Time of processors that it took, in seconds.
+    pub cpu_seconds: f64,
+    /// Its threads.
+    pub threads: u64,
+    /// When it was started, in seconds since 1970.
+    pub start_seconds: f64,
+}
+
+/// What the process has used, if the system says so.
+pub fn usage() -> Option<Usage> {
+    let ticks_per_second = u32::try_from(rustix::param::clock_ticks_per_second()).ok()?;
+    let of_process = fs::read_to_string("/proc/self/stat").ok()?;
+    let of_machine = fs::read_to_string("/proc/stat").ok()?;
+    parse_usage(&of_process, &of_machine, ticks_per_second)
+}
+
+fn parse_usage(of_process: &str, of_machine: &str, ticks_per_second: u32) -> Option<Usage> {
+    // The name before it may hold spaces and parentheses.
+    let (_, fields) = of_process.rsplit_once(") ")?;
+    let fields: Vec<&str> = fields.split(' ').collect();
+    let ticks = |at: usize| fields.get(at)?.parse::<f64>().ok();
+    let seconds = |at| Some(ticks(at)? / f64::from(ticks_per_second));
+    let booted = of_machine
+        .lines()
+        .find_map(|line| line.strip_prefix("btime "))?;
+    Some(Usage {
+        cpu_seconds: seconds(11)? + seconds(12)?,
+        threads: fields.get(17)?.parse().ok()?,
+        start_seconds: booted.trim().parse::<f64>().ok()? + seconds(19)?,
+    })
+}
+
 fn parse_resident_bytes(status: &str) -> Option<u64> {
     let line = status
         .lines()
@@ -73,6 +108,19 @@ mod tests {
         let text = "Name:\tviewcast\nVmHWM:\t   60000 kB\nVmRSS:\t   52608 kB\n";
         assert_eq!(parse_resident_bytes(text), Some(52_608 * 1024));
         assert_eq!(parse_resident_bytes("VmRSS:\t 5 MB\n"), None);
+    }
+
+    #[test]
+    fn usage_is_read_behind_any_name() {
+        let text = "7 (a) b) S 1 7 7 0 -1 4194560 9 0 0 0 250 50 0 0 20 0 12 0 4500 1 2 3";
+        let usage = Usage {
+            cpu_seconds: 3.0,
+            threads: 12,
+            start_seconds: 1_045.0,
+        };
+        assert_eq!(parse_usage(text, "cpu 1\nbtime 1000\n", 100), Some(usage));
+        assert_eq!(parse_usage(text, "", 100), None);
+        assert!(super::usage().is_some_and(|usage| usage.threads > 0));
     }
 
     #[test]

@@ -38,6 +38,24 @@ pub enum Denied {
     NotYet,
 }
 
+impl Denied {
+    /// The word for it in metrics.
+    pub fn word(self) -> &'static str {
+        match self {
+            Denied::TooLong => "too_long",
+            Denied::Malformed => "malformed",
+            Denied::Algorithm => "algorithm",
+            Denied::UnknownKey => "unknown_key",
+            Denied::Signature => "signature",
+            Denied::Issuer => "issuer",
+            Denied::Audience => "audience",
+            Denied::Claims => "claims",
+            Denied::Expired => "expired",
+            Denied::NotYet => "not_yet",
+        }
+    }
+}
+
 /// Why a token that grants a view shows no row of it: what says which rows its
 /// bearer may see is missing, or says nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

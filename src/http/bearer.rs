@@ -15,6 +15,7 @@ use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
 use crate::access::claims::Grant;
 use crate::access::rows::RowRule;
 
+use super::counts::NoAccess;
 use super::error::HttpError;
 use super::gateway::Gateway;
 use super::guard::Stranger;
@@ -95,7 +96,7 @@ impl Access {
         }
     }
 
-    async fn of(policy: &Policy, request: &HttpRequest) -> Result<Access, HttpError> {
+    async fn of(policy: &Policy, request: &HttpRequest) -> Result<Access, NoAccess> {
         let Some(tokens) = &policy.tokens else {
             let is_stranger = request.extensions().contains::<Stranger>();
             return Ok(Access(match is_stranger {
@@ -111,8 +112,8 @@ impl Access {
                 request.query_string(),
                 headers.get_all(COOKIE).map(|value| value.as_bytes()),
             )
-            .map_err(|_| HttpError::AmbiguousToken)?
-            .ok_or(HttpError::NoToken)?;
+            .map_err(|_| NoAccess::Ambiguous)?
+            .ok_or(NoAccess::Missing)?;
         let grant = tokens.judge(&token).await?;
         Ok(Access(Scope::Granted(grant)))
     }
@@ -129,7 +130,11 @@ impl FromRequest for Access {
             // let in.
             let gateway = request.app_data::<Data<Gateway>>().cloned();
             let gateway = gateway.ok_or(HttpError::NoKeys)?;
-            Access::of(&gateway.policy, &request).await
+            let access = Access::of(&gateway.policy, &request).await;
+            access.map_err(|why| {
+                gateway.counts.count_no_access(why);
+                why.into()
+            })
         })
     }
 }

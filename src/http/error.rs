@@ -8,8 +8,10 @@ use actix_web::http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
 use serde_json::json;
 
-use crate::access::denied::Unmet;
+use crate::access::denied::{Denied, Unmet};
 use crate::limits::{JOINT_VIEWS_MAX, OVER_LIMIT_RETRY_MS, RETRY_AFTER_SECONDS};
+
+use super::counts::NoAccess;
 
 /// An answer that is not the one hoped for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -105,6 +107,19 @@ pub enum HttpError {
     /// The gateway is going away.
     #[error("gateway is shutting down")]
     Closing,
+}
+
+impl From<NoAccess> for HttpError {
+    fn from(why: NoAccess) -> Self {
+        match why {
+            NoAccess::Missing => HttpError::NoToken,
+            NoAccess::Ambiguous => HttpError::AmbiguousToken,
+            NoAccess::NoKeys => HttpError::NoKeys,
+            NoAccess::Denied(Denied::Expired) => HttpError::ExpiredToken,
+            // Which of the other reasons it is helps nobody but who forges tokens.
+            NoAccess::Denied(_) => HttpError::BadToken,
+        }
+    }
 }
 
 impl HttpError {

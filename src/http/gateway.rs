@@ -7,6 +7,7 @@ use actix_web::HttpRequest;
 use tokio::sync::Semaphore;
 
 use super::client_address::TrustedProxies;
+use super::counts::Counts;
 use super::limit::Asked;
 use super::places::{Permit, Places};
 use super::policy::Policy;
@@ -27,6 +28,8 @@ pub struct Gateway {
     pub snapshots: Arc<Semaphore>,
     /// The proxies that are believed when they name the client's address.
     pub proxies: Arc<TrustedProxies>,
+    /// How often what was answered.
+    pub counts: Arc<Counts>,
     /// Whether streams are compressed for who accepts it.
     pub compress: bool,
     /// What is shown, for people who do not know it.

@@ -76,6 +76,7 @@ pub async fn guard(
         next.call(request).await?.map_into_left_body()
     };
     say(&policy.origins, &sharing, response.headers_mut());
+    gateway.counts.count_answer(response.status().as_u16());
     log(&gateway, &response);
     Ok(response)
 }

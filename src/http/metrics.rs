@@ -26,6 +26,9 @@ use super::gateway::Gateway;
 use super::lag::lag_seconds;
 use super::refusal::Limit;
 
+mod latency;
+mod process_wide;
+
 /// Answers with all metrics. They name every view, so they are granted apart.
 pub async fn metrics(gateway: Data<Gateway>, access: Access) -> Result<HttpResponse, HttpError> {
     if !access.may_see_metrics() {
@@ -67,18 +70,38 @@ fn render(gateway: &Gateway, names_views: bool) -> prometheus::Result<String> {
         "Refused streams whose end was held back, since the client never waits.",
     )?;
     Register(&registry).add(held)?.inc_by(gateway.places.held());
+    set_answers(&registry, gateway)?;
     set_process(&registry)?;
-    TextEncoder::new().encode_to_string(&registry.gather())
+    process_wide::set(&registry)?;
+    let mut families = registry.gather();
+    families.extend(latency::families(sources.iter().filter(|_| names_views)));
+    TextEncoder::new().encode_to_string(&families)
+}
+
+/// What was answered, and to whom nothing was shown.
+fn set_answers(registry: &Registry, gateway: &Gateway) -> prometheus::Result<()> {
+    let answers = Register(registry).counters(
+        "viewcast_http_responses_total",
+        "Answers by status; a stream is counted when it begins.",
+        &["status"],
+    )?;
+    for (status, count) in gateway.counts.answers() {
+        answers.with_label_values(&[status]).inc_by(count);
+    }
+    let refused = Register(registry).counters(
+        "viewcast_tokens_refused_total",
+        "Requests without access, by what is wrong with their token.",
+        &["reason"],
+    )?;
+    for (reason, count) in gateway.counts.no_access() {
+        refused.with_label_values(&[reason]).inc_by(count);
+    }
+    Ok(())
 }
 
 /// What Linux says of the process; elsewhere these metrics are not there.
 fn set_process(registry: &Registry) -> prometheus::Result<()> {
     let gauges = [
-        (
-            "viewcast_process_resident_bytes",
-            "Memory of the process that is in RAM, in bytes.",
-            process::resident_bytes(),
-        ),
         (
             "viewcast_process_open_files",
             "Files that the process has open, connections among them.",
@@ -135,6 +158,7 @@ struct Views {
     lag: GaugeVec,
     up: IntGaugeVec,
     state: IntGaugeVec,
+    since: GaugeVec,
     subscribers: IntGaugeVec,
     bases: Bases,
     windows: Windows,
@@ -241,6 +265,13 @@ impl Views {
                 "Whether the view is loaded and fresh: 1, or 0.",
             )?,
             state: register.states()?,
+            since: register.add(GaugeVec::new(
+                Opts::new(
+                    "viewcast_upstream_state_since_seconds",
+                    "Since when the view is in its state, in seconds since 1970.",
+                ),
+                &["view"],
+            )?)?,
             subscribers: gauges("viewcast_subscribers", "Streams that are being served.")?,
             bases: Bases::new(register)?,
             windows: Windows::new(register)?,
@@ -294,6 +325,8 @@ impl Views {
         if let Some(lag) = lag_seconds(&status, now_ms) {
             self.lag.with_label_values(view).set(lag);
         }
+        let since = std::time::Duration::from_millis(status.upstream.since_ms());
+        self.since.with_label_values(view).set(since.as_secs_f64());
         let up = status.upstream.is_fresh();
         self.up.with_label_values(view).set(i64::from(up));
         for word in Word::ALL {

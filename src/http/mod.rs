@@ -4,6 +4,7 @@ pub mod bearer;
 pub mod client_address;
 pub mod connection;
 pub mod content;
+pub mod counts;
 pub mod document;
 pub mod error;
 pub mod gateway;

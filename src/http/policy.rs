@@ -11,7 +11,7 @@ use crate::access::host::Hosts;
 use crate::access::presented::Places;
 use crate::access::token::{Rules, verify};
 
-use super::error::HttpError;
+use super::counts::NoAccess;
 use super::keyring::Keyring;
 
 /// The rules that all workers share.
@@ -48,7 +48,7 @@ impl Policy {
 
 impl Tokens {
     /// What a token grants now. A key that is not known is looked for first.
-    pub async fn judge(&self, token: &str) -> Result<Grant, HttpError> {
+    pub async fn judge(&self, token: &str) -> Result<Grant, NoAccess> {
         let mut verdict = self.verify(token)?;
         if verdict == Err(Denied::UnknownKey) && self.keys.reread().await {
             verdict = self.verify(token)?;
@@ -56,15 +56,12 @@ impl Tokens {
         verdict.map_err(|denied| {
             // The reason is for the operator's log. The token is never logged.
             debug!(target: "viewcast::access", "no access: {denied}");
-            match denied {
-                Denied::Expired => HttpError::ExpiredToken,
-                _ => HttpError::BadToken,
-            }
+            NoAccess::Denied(denied)
         })
     }
 
-    fn verify(&self, token: &str) -> Result<Result<Grant, Denied>, HttpError> {
-        let keys = self.keys.current().ok_or(HttpError::NoKeys)?;
+    fn verify(&self, token: &str) -> Result<Result<Grant, Denied>, NoAccess> {
+        let keys = self.keys.current().ok_or(NoAccess::NoKeys)?;
         Ok(verify(token, &keys, &self.rules, now()))
     }
 }

@@ -1,5 +1,7 @@
 //! What a tail tells a publisher: the vocabulary between the two sides.
 
+use std::time::Instant;
+
 use super::delta::Delta;
 use super::position::{Incarnation, Timestamp};
 use super::reason::{Reason, Why};
@@ -50,6 +52,15 @@ impl Kept {
     pub fn iter(&self) -> impl Iterator<Item = bool> {
         self.0.iter().copied()
     }
+}
+
+/// One step of a tail on its way to the publisher.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Heard {
+    /// When the upstream's line was read that it is told by.
+    pub at: Instant,
+    /// What is told.
+    pub event: TailEvent,
 }
 
 /// One step of a tail, in order. Facts that once told stay true.

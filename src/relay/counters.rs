@@ -5,6 +5,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::relay::latency::{Latency, LatencyTotals};
+
 /// What became of a position that a client brought back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -78,6 +80,10 @@ pub struct StreamCounters {
     compacted: AtomicU64,
     resumes: [AtomicU64; Outcome::ALL.len()],
     ends: [AtomicU64; End::ALL.len()],
+    /// From a delta's line to the last write of its round.
+    pub delivery: Latency,
+    /// From the database's time to the same.
+    pub age: Latency,
 }
 
 /// Only the worker's own thread writes, so nothing is lost between the two,
@@ -140,6 +146,10 @@ pub struct StreamTotals {
     pub resumes: [u64; Outcome::ALL.len()],
     /// Streams ended, in the order of `End::ALL`.
     pub ends: [u64; End::ALL.len()],
+    /// How long deltas took from their line to the last socket.
+    pub delivery: LatencyTotals,
+    /// The same from the database's time.
+    pub age: LatencyTotals,
 }
 
 impl StreamTotals {
@@ -158,6 +168,8 @@ impl StreamTotals {
         for (total, counter) in self.ends.iter_mut().zip(&counters.ends) {
             add(total, counter);
         }
+        self.delivery.add(&counters.delivery);
+        self.age.add(&counters.age);
     }
 }
 
@@ -248,6 +260,7 @@ mod tests {
             compacted: 2,
             resumes: [0, 0, 2, 0],
             ends: [0, 0, 0, 4, 0],
+            ..StreamTotals::default()
         };
         assert_eq!(totals, expected);
     }

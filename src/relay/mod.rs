@@ -12,6 +12,7 @@
 pub mod counters;
 pub mod deliver;
 pub mod event;
+pub mod latency;
 pub mod log;
 pub mod publish;
 pub mod shared_view;

@@ -258,7 +258,7 @@ fn snapshot_answers_share_memory_and_are_bounded() {
     const CLIENTS: usize = 1_000;
     let server = server();
     let gateway = gateway(&server, &["--retention-bytes", "64MiB"]);
-    let resident = || sample(&gateway, "viewcast_process_resident_bytes");
+    let resident = || sample(&gateway, "process_resident_memory_bytes");
     let whole = get(gateway.address, "/v").text().len();
     let before = resident();
     let mut held: Vec<Response> = Vec::new();

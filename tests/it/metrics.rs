@@ -1,11 +1,12 @@
 //! `/metrics`: names and help are a contract, numbers are right.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use crate::golden;
 use crate::support::gateway::{Gateway, PATIENCE};
 use crate::support::http::{get, request};
+use crate::support::materialize::{Generation, Materialize, row};
 use crate::support::sse::Stream;
 use crate::support::table::Table;
 
@@ -45,7 +46,9 @@ fn metrics_names_and_help_are_as_recorded() {
         .text()
         .lines()
         .map(|line| match line.rsplit_once(' ') {
-            Some((name, _)) if !line.starts_with('#') => format!("{name}\n"),
+            Some((name, _)) if !line.starts_with('#') => {
+                format!("{}\n", name.replace(env!("CARGO_PKG_VERSION"), "VERSION"))
+            }
             _ => format!("{line}\n"),
         })
         .collect();
@@ -54,7 +57,8 @@ fn metrics_names_and_help_are_as_recorded() {
     for line in shown.lines() {
         if let Some(rest) = line.strip_prefix("# TYPE ") {
             let (name, _) = rest.split_once(' ').expect("a type");
-            assert!(name.starts_with("viewcast_"), "{name}");
+            let is_ours = name.starts_with("viewcast_") || name.starts_with("process_");
+            assert!(is_ours, "{name}");
             let row = format!("| `{name}` |");
             assert!(operations.contains(&row), "{name} is not documented");
         }
@@ -99,7 +103,16 @@ fn metrics_count_what_happened() {
     assert!(sample("viewcast_sent_bytes_total{view=\"counter\"}") > 7.0 * 60.0);
     // The head, the base and a delta at the least; what gathers is one write.
     assert!(sample("viewcast_writes_total{view=\"counter\"}") >= 3.0);
-    assert!(sample("viewcast_process_resident_bytes") > 1e6);
+    assert!(sample("process_resident_memory_bytes") > 1e6);
+    assert!(sample("process_cpu_seconds_total") > 0.0);
+    assert!(sample("process_threads") > 2.0);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("now");
+    let ran = now.as_secs_f64() - sample("process_start_time_seconds");
+    assert!((-2.0..600.0).contains(&ran), "{ran}");
+    let since = sample("viewcast_upstream_state_since_seconds{view=\"counter\"}");
+    assert!((now.as_secs_f64() - since) < 600.0, "{since}");
+    // Two streams, the refused one, and what was asked for before the scrape.
+    assert!(sample("viewcast_http_responses_total{status=\"200\"}") >= 3.0);
     let files = sample("viewcast_process_open_files");
     assert!(files > 5.0 && files < sample("viewcast_process_open_files_max"));
     let resumed = |outcome: &str| {
@@ -125,6 +138,54 @@ fn metrics_count_what_happened() {
         "viewcast_subscribers{view=\"counter\"}",
         |count| count == 0.0,
     );
+}
+
+/// Each delta is timed once by each thread that has written it to somebody.
+#[test]
+fn metrics_time_each_delta_that_was_written() {
+    let server = Materialize::start(Generation::Modern);
+    server.create_view("v", &[("n", "integer")]);
+    let url = server.url();
+    let gateway = Gateway::start(&["--upstream", &url, "--view", "v", "--workers", "1"]);
+    gateway.await_ready();
+    let commit = |n: u32| server.commit("v", vec![(row([&n.to_string()]), 1)]);
+    let path = "/v/stream";
+    let mut stream = Stream::open(gateway.address, path);
+    stream.expect("base");
+    for n in 0..5 {
+        commit(n);
+        while stream.expect("delta").data == "[]" {}
+    }
+    let count = "viewcast_delivery_seconds_count{view=\"v\"}";
+    await_sample(&gateway, count, |count| count == 5.0);
+    drop(stream);
+    await_sample(&gateway, "viewcast_subscribers{view=\"v\"}", |count| {
+        count == 0.0
+    });
+    commit(5);
+    await_sample(&gateway, "viewcast_deltas_total{view=\"v\"}", |count| {
+        count == 6.0
+    });
+
+    let samples = scrape(&gateway);
+    let all = |name: &str, le: &str| {
+        let name = format!("viewcast_{name}_seconds_bucket{{view=\"v\",le=\"{le}\"}}");
+        samples
+            .get(&name)
+            .copied()
+            .unwrap_or_else(|| panic!("{name}: {samples:#?}"))
+    };
+    for name in ["delivery", "delta_age"] {
+        // Nobody was there for the sixth.
+        assert_eq!(
+            samples[&format!("viewcast_{name}_seconds_count{{view=\"v\"}}")],
+            5.0
+        );
+        assert_eq!(all(name, "+Inf"), 5.0);
+        assert!(all(name, "0.0005") <= all(name, "10"));
+    }
+    let sum = samples["viewcast_delivery_seconds_sum{view=\"v\"}"];
+    assert!(sum > 0.0 && sum < 10.0, "{sum}");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
-use viewcast::model::event::TailEvent;
+use viewcast::model::event::{Heard, TailEvent};
 use viewcast::model::position::Incarnation;
 use viewcast::model::view::View;
 use viewcast::tail::{TailError, TailHandle, TailSettings, TailView, spawn};
@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// A running tail and what it has told so far.
 pub struct Tailed {
     pub handle: Option<TailHandle>,
-    events: Receiver<TailEvent>,
+    events: Receiver<Heard>,
     pub fatal: Receiver<TailError>,
     /// The view as a publisher would hold it.
     pub view: Option<View>,
@@ -152,7 +152,7 @@ impl Tailed {
         let end = Instant::now() + PATIENCE;
         while !condition(self) {
             match self.events.recv_deadline(end) {
-                Ok(event) => self.take(event),
+                Ok(heard) => self.take(heard.event),
                 Err(error) => panic!("{error} waiting until {what}; told {:?}", self.told),
             }
         }
@@ -163,7 +163,7 @@ impl Tailed {
         let end = Instant::now() + time;
         loop {
             match self.events.recv_deadline(end) {
-                Ok(event) => self.take(event),
+                Ok(heard) => self.take(heard.event),
                 Err(RecvTimeoutError::Timeout) => return,
                 Err(RecvTimeoutError::Disconnected) => return,
             }

@@ -20,6 +20,7 @@ use crate::relay::event::names::{
     KEY_POSITION, push_tail,
 };
 use crate::relay::event::parts::Parts;
+use crate::relay::latency::Came;
 
 /// What a frame is, for those who skip, merge or end at it.
 #[derive(Clone, Debug)]
@@ -48,6 +49,8 @@ pub struct Frame {
     pub kind: Kind,
     /// Its changes by their keys, for who looks for those of a window.
     pub parts: Parts,
+    /// When its changes came, if it has any: to count how long they take.
+    pub came: Option<Came>,
 }
 
 impl Frame {
@@ -65,6 +68,7 @@ impl Frame {
             encoded,
             kind: Kind::Delta(delta),
             parts: Parts::default(),
+            came: None,
         }
     }
 
@@ -77,6 +81,7 @@ impl Frame {
             long: None,
             kind: Kind::Delta(Delta::new(timestamp, Vec::new())),
             parts: Parts::default(),
+            came: None,
         }
     }
 
@@ -90,6 +95,7 @@ impl Frame {
             long: None,
             kind: Kind::Upstream { live },
             parts: Parts::default(),
+            came: None,
         }
     }
 
@@ -103,6 +109,7 @@ impl Frame {
             long: None,
             kind: Kind::Gone,
             parts: Parts::default(),
+            came: None,
         }
     }
 

@@ -24,6 +24,8 @@ pub struct Conflation {
     from: Timestamp,
     /// The time of the last of them.
     last: Timestamp,
+    /// When the line of the first of them came.
+    heard: Option<Instant>,
     end: End,
 }
 
@@ -58,12 +60,19 @@ impl Conflation {
             loose: 0,
             from,
             last: from,
+            heard: None,
             end,
         }
     }
 
-    /// One more delta.
-    pub fn push(&mut self, delta: Delta, now: Instant) {
+    /// When the line of the first delta came, if there is one.
+    pub fn heard(&self) -> Option<Instant> {
+        self.heard
+    }
+
+    /// One more delta, whose line came at a moment before this one.
+    pub fn push(&mut self, delta: Delta, now: Instant, heard: Instant) {
+        self.heard.get_or_insert(heard);
         self.loose += delta.changes().len();
         self.last = self.last.max(delta.timestamp());
         self.deltas.push(delta);
@@ -133,7 +142,7 @@ mod tests {
                 row: Row::from("{}"),
                 diff,
             };
-            conflation.push(Delta::new(Timestamp::new(time), vec![change]), begin);
+            conflation.push(Delta::new(Timestamp::new(time), vec![change]), begin, begin);
         }
         let (delta, from) = conflation.finish();
         assert_eq!(
@@ -157,7 +166,7 @@ mod tests {
             if !time.is_multiple_of(10_000) {
                 changes.push(change(time - 1, -1));
             }
-            conflation.push(Delta::new(Timestamp::new(time), changes), begin);
+            conflation.push(Delta::new(Timestamp::new(time), changes), begin, begin);
             assert!(conflation.deltas.len() <= SETTLING_CHANGES_MIN + 2);
         }
         let (delta, _) = conflation.finish();
@@ -172,7 +181,7 @@ mod tests {
         let due = begin + SETTLING_QUIET * 30;
         let mut conflation = Conflation::until(Timestamp::new(4), due);
         assert_eq!(conflation.due(), due);
-        conflation.push(Delta::new(Timestamp::new(5), Vec::new()), due);
+        conflation.push(Delta::new(Timestamp::new(5), Vec::new()), due, begin);
         assert_eq!(conflation.due(), due);
         assert!(conflation.is_conflation());
         assert!(!Conflation::new(Timestamp::new(4), begin).is_conflation());
@@ -194,7 +203,7 @@ mod tests {
         let mut conflation = Conflation::new(Timestamp::new(4), begin);
         assert_eq!(conflation.due(), begin + SETTLING_QUIET);
         let late = begin + SETTLING_MAX;
-        conflation.push(Delta::new(Timestamp::new(5), Vec::new()), late);
+        conflation.push(Delta::new(Timestamp::new(5), Vec::new()), late, begin);
         assert_eq!(conflation.due(), late);
     }
 }

@@ -6,10 +6,12 @@ use std::time::{Duration, Instant};
 
 use crate::limits::{BASE_SURPLUS_BYTES_MIN, LONG_EVENT_BYTES};
 use crate::model::delta::Delta;
+use crate::model::now::Now;
 use crate::model::position::{Position, Timestamp};
 use crate::model::retention::{Entry, RetentionLimits};
 use crate::model::view::View;
 use crate::relay::event::frame::{Frame, Kind};
+use crate::relay::latency::Came;
 use crate::relay::log::bases::Base;
 use crate::relay::log::shared_log::{Log, LogState};
 use crate::relay::log::window_request::WindowRequest;
@@ -19,7 +21,9 @@ use crate::relay::publish::conflation::Conflation;
 #[derive(Clone, Copy, Debug)]
 pub struct Keeping {
     /// The moment.
-    pub now: Instant,
+    pub now: Now,
+    /// When the line came that it is appended for.
+    pub heard: Instant,
     /// The same in milliseconds since the view was set up.
     pub now_ms: u64,
     /// What the log keeps.
@@ -92,7 +96,7 @@ impl PublishedView {
     /// Publishes a delta of one timestamp that the view already includes,
     /// unless it is gathered with others; whether it was published.
     pub fn follow(&mut self, delta: Delta, keeping: Keeping) -> bool {
-        let now = keeping.now;
+        let now = keeping.now.instant;
         // Of one timestamp, so nothing changed before it.
         let after = delta.timestamp().closed_below().unwrap_or(Timestamp::MIN);
         if self.conflation.is_none() {
@@ -104,7 +108,7 @@ impl PublishedView {
             }
         }
         if let Some(conflation) = &mut self.conflation {
-            conflation.push(delta, now);
+            conflation.push(delta, now, keeping.heard);
         }
         false
     }
@@ -144,8 +148,9 @@ impl PublishedView {
         let Some(conflation) = self.conflation.take() else {
             return false;
         };
+        let heard = conflation.heard().unwrap_or(keeping.heard);
         let (delta, from) = conflation.finish();
-        let is_published = self.publish(delta, from, keeping);
+        let is_published = self.publish(delta, from, Keeping { heard, ..keeping });
         self.advance(self.view.timestamp());
         is_published
     }
@@ -169,10 +174,11 @@ impl PublishedView {
         self.view.advance(at);
         self.sent = at;
         if has_changes {
-            self.changed = Some(keeping.now);
+            self.changed = Some(keeping.now.instant);
             self.changed_at = at;
         }
-        let frame = Frame::delta(delta, self.log.incarnation);
+        let mut frame = Frame::delta(delta, self.log.incarnation);
+        frame.came = has_changes.then(|| Came::new(keeping.heard, at, keeping.now));
         // Here, where no stream waits for it.
         for shape in self.log.shapes.all() {
             frame.part(&shape, &self.log.layout);

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use log::{debug, error};
 
 use crate::model::delta::Delta;
-use crate::model::event::{Description, TailEvent};
+use crate::model::event::{Description, Heard, TailEvent};
 use crate::model::now::Now;
 use crate::model::position::Timestamp;
 use crate::model::reason::{Cause, Why};
@@ -68,6 +68,8 @@ pub struct Publisher {
     settings: Settings,
     /// The moment at which it was called.
     now: Now,
+    /// When the line came that it is called for.
+    heard: Instant,
     /// What the tail is to be told when the call is over.
     again: Option<Again>,
     described: Option<Description>,
@@ -93,6 +95,7 @@ impl Publisher {
             shared,
             settings,
             now,
+            heard: now.instant,
             again: None,
             described: None,
             held: None,
@@ -108,10 +111,17 @@ impl Publisher {
     /// Takes an event of the tail; what the tail is to be told, if anything.
     /// Behind one event or several comes a `look`.
     #[must_use = "the tail has to be told"]
-    pub fn handle(&mut self, event: TailEvent, now: Now) -> Option<Again> {
-        self.now = now;
-        self.take(event);
+    pub fn hear(&mut self, heard: Heard, now: Now) -> Option<Again> {
+        (self.now, self.heard) = (now, heard.at);
+        self.take(heard.event);
         self.again.take()
+    }
+
+    /// The same of an event that has just been told.
+    #[must_use = "the tail has to be told"]
+    pub fn handle(&mut self, event: TailEvent, now: Now) -> Option<Again> {
+        let at = now.instant;
+        self.hear(Heard { at, event }, now)
     }
 
     /// Does what is due: publishes what was held back, takes a base if one is
@@ -279,7 +289,8 @@ impl Publisher {
     /// The clock and the limits for what is appended now.
     fn keeping(&self) -> Keeping {
         Keeping {
-            now: self.now.instant,
+            now: self.now,
+            heard: self.heard,
             now_ms: self.shared.now_ms(self.now.instant),
             limits: self.settings.retention,
             min_interval: self.settings.min_interval,

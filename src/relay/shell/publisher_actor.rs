@@ -8,7 +8,7 @@ use actix::{Actor, AsyncContext, Context, Handler, Message, SpawnHandle};
 use crossbeam_channel::Receiver;
 
 use crate::limits::PUBLISH_RUN_EVENTS;
-use crate::model::event::TailEvent;
+use crate::model::event::Heard;
 use crate::process;
 use crate::relay::publish::publisher::{Again, Publisher};
 use crate::relay::wake_flag::WakeFlag;
@@ -25,7 +25,7 @@ pub type Resync = Box<dyn Fn(Again) + Send>;
 /// A publisher, the channel that feeds it, and its timer.
 pub struct PublisherActor {
     publisher: Publisher,
-    events: Receiver<TailEvent>,
+    events: Receiver<Heard>,
     /// Lowered before the channel is looked at.
     pending: Arc<WakeFlag>,
     resync: Resync,
@@ -37,7 +37,7 @@ impl PublisherActor {
     /// The publisher's actor, fed by the channel.
     pub fn new(
         publisher: Publisher,
-        events: Receiver<TailEvent>,
+        events: Receiver<Heard>,
         pending: Arc<WakeFlag>,
         resync: Resync,
     ) -> Self {
@@ -84,8 +84,8 @@ impl Handler<Wake> for PublisherActor {
     fn handle(&mut self, _: Wake, context: &mut Self::Context) {
         // Lowered before looking: what comes meanwhile wakes us again.
         self.pending.lower();
-        for event in self.events.try_iter().take(PUBLISH_RUN_EVENTS) {
-            if let Some(again) = self.publisher.handle(event, process::now()) {
+        for heard in self.events.try_iter().take(PUBLISH_RUN_EVENTS) {
+            if let Some(again) = self.publisher.hear(heard, process::now()) {
                 (self.resync)(again);
             }
         }

@@ -8,6 +8,7 @@ use crate::limits::{CATCH_UP_FRAMES_MAX, GATHER_BYTES_MAX, MERGES_KNOWN_MAX};
 use crate::model::position::{Incarnation, Position, Timestamp};
 use crate::model::retention::{Cursor, Resume, Retention};
 use crate::model::window::Layout;
+use crate::relay::counters::StreamCounters;
 use crate::relay::event::body::Extent;
 use crate::relay::event::form::Form;
 use crate::relay::event::frame::{Frame, Kind};
@@ -43,6 +44,10 @@ pub struct LocalLog {
     gathered_packed: Option<Gathered>,
     /// The windows of it that are open.
     pub(super) windows: Windows,
+    /// Up to here the sockets were written to.
+    written: Cursor,
+    /// Up to here they are in the round that is going on.
+    round: Cursor,
 }
 
 /// Several frames' chunks as one piece of memory, for one write.
@@ -62,6 +67,8 @@ impl LocalLog {
         let mut log = LocalLog {
             windows: Windows::new(&source),
             source,
+            written: frames.end(),
+            round: frames.end(),
             frames,
             base: None,
             live: true,
@@ -82,6 +89,26 @@ impl LocalLog {
         let (source, end) = (Arc::clone(&self.source), self.frames.end());
         self.copy(&source.lock());
         self.windows.take_in(&self.frames, end, now);
+    }
+
+    /// The sockets are written to from now on, each up to here at the least.
+    pub(super) fn begin_round(&mut self) {
+        self.round = self.frames.end();
+        self.windows.begin_round();
+    }
+
+    /// All of them have been, if there are any: counts how long the deltas took.
+    pub(super) fn end_round(&mut self, counters: Option<&StreamCounters>, now: Instant) {
+        let from = std::mem::replace(&mut self.written, self.round);
+        let Some(counters) = counters.filter(|_| from < self.round) else {
+            return;
+        };
+        let count = usize::try_from(self.round.since(from)).unwrap_or(usize::MAX);
+        let entries = self.frames.from(from).into_iter().flatten().take(count);
+        for came in entries.filter_map(|entry| entry.frame.came) {
+            counters.delivery.count(came.since(now));
+            counters.age.count(came.age(now));
+        }
     }
 
     /// Lets go all that it holds: whoever still reads it ends.

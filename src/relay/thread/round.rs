@@ -47,6 +47,8 @@ struct Round {
     /// Whether there was news after it began: those before `at` lack it.
     is_outdated: bool,
     began: Option<Instant>,
+    /// Whether anybody was written to.
+    has_written: bool,
 }
 
 impl Rounds {
@@ -80,10 +82,24 @@ impl Rounds {
         round.began.get_or_insert(now);
         let end = round.at.saturating_add(PASS_OUTLETS_MAX);
         for outlet in self.outlets.iter().take(end).skip(round.at).flatten() {
+            round.has_written = true;
             outlet.write_news(now);
         }
         round.at = end;
         end.saturating_sub(self.outlets.len()).min(PASS_OUTLETS_MAX)
+    }
+
+    /// Somebody else was written to, as part of the round.
+    pub fn note_write(&mut self) {
+        if let Some(round) = &mut self.round {
+            round.has_written = true;
+        }
+    }
+
+    /// Whether all of a round are written to, and if so whether there was anybody.
+    pub fn is_over(&self, is_more: bool) -> Option<bool> {
+        let round = self.round.filter(|_| !is_more)?;
+        (round.at >= self.outlets.len()).then_some(round.has_written)
     }
 
     /// The writing took until now: how the round goes on. Others may be left that

@@ -102,7 +102,7 @@ impl ThreadView {
     /// Writes to the next few sockets; `written` says how to go on.
     pub fn write(&mut self, now: Instant) {
         if self.rounds.is_at_start() {
-            self.each_log(|log| log.windows.begin_round());
+            self.each_log(LocalLog::begin_round);
         }
         let room = self.rounds.write(now).min(PASS_OUTLETS_MAX);
         if room == 0 {
@@ -115,6 +115,7 @@ impl ThreadView {
         // No log is borrowed any more: they look into it.
         for outlet in outlets.drain(..) {
             if let Some(outlet) = outlet.upgrade() {
+                self.rounds.note_write();
                 outlet.write_news(now);
             }
         }
@@ -125,7 +126,12 @@ impl ThreadView {
     pub fn written(&mut self, now: Instant) -> Step {
         let mut logs = self.log.iter().chain(&self.last_log);
         let is_more = logs.any(|log| log.borrow().windows.is_in_round());
-        self.rounds.written(is_more || !self.strays.is_empty(), now)
+        let is_more = is_more || !self.strays.is_empty();
+        if let Some(has_written) = self.rounds.is_over(is_more) {
+            let counters = has_written.then_some(&*self.counters);
+            self.each_log(|log| log.end_round(counters, now));
+        }
+        self.rounds.written(is_more, now)
     }
 
     fn each_log(&self, mut each: impl FnMut(&mut LocalLog)) {

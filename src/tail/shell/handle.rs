@@ -7,7 +7,7 @@ use crossbeam_channel::Sender;
 
 use crate::connection::Connector;
 use crate::limits::TAIL_STOP_WAIT;
-use crate::model::event::TailEvent;
+use crate::model::event::Heard;
 use crate::model::position::Timestamp;
 use crate::tail::TailError;
 use crate::tail::past::Past;
@@ -28,7 +28,7 @@ pub fn spawn(
     settings: TailSettings,
     connector: Connector,
     catalog: Option<Catalog>,
-    out: Sender<TailEvent>,
+    out: Sender<Heard>,
     wake: impl Fn() + Send + Sync + 'static,
     fatal: Sender<TailError>,
 ) -> Result<TailHandle, TailError> {

@@ -12,7 +12,7 @@ use postgres::{CancelToken, Client};
 
 use crate::connection::{Connector, Line};
 use crate::limits::{TAIL_THREADS_MAX, WATCH_TICK};
-use crate::model::event::TailEvent;
+use crate::model::event::{Heard, TailEvent};
 use crate::tail::TailError;
 use crate::tail::inquiry::Inquiry;
 use crate::tail::settings::TailView;
@@ -37,7 +37,7 @@ pub struct ViewThreads {
     tail: Mutex<ViewTail>,
     /// Held by whoever empties what is told into the channel.
     delivery: Mutex<()>,
-    out: Sender<TailEvent>,
+    out: Sender<Heard>,
     wake: Wake,
     inquire: Inquire,
     /// What a thread does that an effect of the tail asks for.
@@ -54,6 +54,14 @@ pub struct ViewThreads {
     bell: (Mutex<()>, Condvar),
 }
 
+/// What is told as soon as its line was read, so its time is the line's.
+fn heard(event: TailEvent) -> Heard {
+    Heard {
+        at: Instant::now(),
+        event,
+    }
+}
+
 /// A tail is whole after each step; a panic in between leaves facts that were
 /// true one by one, and the next reader starts a connection anew from them.
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -63,7 +71,7 @@ pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// Where the tail's words and questions go.
 pub struct Outlets {
     /// What is told.
-    pub out: Sender<TailEvent>,
+    pub out: Sender<Heard>,
     /// Called after each event.
     pub wake: Wake,
     /// Where a view that does not exist at the start is told.
@@ -137,7 +145,7 @@ impl ViewThreads {
         let _turn = lock(&self.delivery);
         loop {
             let told = self.tail().take_told();
-            match told.map(|event| self.send(event)) {
+            match told.map(|event| self.send(heard(event))) {
                 Some(Ok(())) => (self.wake)(),
                 Some(Err(Unheard)) => self.tail().stop(),
                 None => return,
@@ -154,7 +162,7 @@ impl ViewThreads {
         while !self.out.is_full() {
             let told = self.tail().take_told();
             // Nobody else puts anything in, so there still is room.
-            match told.map(|event| self.out.try_send(event).is_ok()) {
+            match told.map(|event| self.out.try_send(heard(event)).is_ok()) {
                 Some(true) => (self.wake)(),
                 Some(false) => self.tail().stop(),
                 None => return,
@@ -162,7 +170,7 @@ impl ViewThreads {
         }
     }
 
-    fn send(&self, mut event: TailEvent) -> Result<(), Unheard> {
+    fn send(&self, mut event: Heard) -> Result<(), Unheard> {
         loop {
             match self.out.send_timeout(event, WATCH_TICK) {
                 Ok(()) => return Ok(()),

@@ -1,0 +1,110 @@
+//! How often what was answered: by status, and tokens that were refused by why.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::access::denied::Denied;
+
+/// The statuses of our answers.
+pub const STATUSES: [u16; 14] = [
+    200, 204, 304, 400, 401, 403, 404, 405, 406, 408, 417, 431, 500, 503,
+];
+
+/// Why a request has no access.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoAccess {
+    /// It has no token.
+    Missing,
+    /// It has several in one place.
+    Ambiguous,
+    /// No key has been read yet.
+    NoKeys,
+    /// Its token is not good.
+    Denied(Denied),
+}
+
+impl NoAccess {
+    /// All of them.
+    pub const ALL: [NoAccess; 13] = [
+        NoAccess::Missing,
+        NoAccess::Ambiguous,
+        NoAccess::NoKeys,
+        NoAccess::Denied(Denied::TooLong),
+        NoAccess::Denied(Denied::Malformed),
+        NoAccess::Denied(Denied::Algorithm),
+        NoAccess::Denied(Denied::UnknownKey),
+        NoAccess::Denied(Denied::Signature),
+        NoAccess::Denied(Denied::Issuer),
+        NoAccess::Denied(Denied::Audience),
+        NoAccess::Denied(Denied::Claims),
+        NoAccess::Denied(Denied::Expired),
+        NoAccess::Denied(Denied::NotYet),
+    ];
+
+    /// The word for it in metrics.
+    pub fn word(self) -> &'static str {
+        match self {
+            NoAccess::Missing => "missing",
+            NoAccess::Ambiguous => "ambiguous",
+            NoAccess::NoKeys => "no_keys",
+            NoAccess::Denied(denied) => denied.word(),
+        }
+    }
+}
+
+/// The counts of all workers.
+#[derive(Debug, Default)]
+pub struct Counts {
+    answers: [AtomicU64; STATUSES.len()],
+    others: AtomicU64,
+    no_access: [AtomicU64; NoAccess::ALL.len()],
+}
+
+impl Counts {
+    /// A request was answered; a stream is, when it begins.
+    pub fn count_answer(&self, status: u16) {
+        let at = STATUSES.iter().position(|known| *known == status);
+        let counter = at.and_then(|at| self.answers.get(at));
+        counter
+            .unwrap_or(&self.others)
+            .fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A request was refused for its token.
+    pub fn count_no_access(&self, why: NoAccess) {
+        let all = NoAccess::ALL.iter().zip(&self.no_access);
+        for (_, counter) in all.filter(|(known, _)| **known == why) {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Answers so far: each status, or `other`, and how many.
+    pub fn answers(&self) -> impl Iterator<Item = (String, u64)> {
+        let known = STATUSES.iter().map(ToString::to_string).zip(&self.answers);
+        let other = std::iter::once(("other".to_owned(), &self.others));
+        let all = known.chain(other);
+        all.map(|(status, counter)| (status, counter.load(Ordering::Relaxed)))
+    }
+
+    /// Refusals so far: each reason, and how many.
+    pub fn no_access(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let all = NoAccess::ALL.iter().zip(&self.no_access);
+        all.map(|(why, counter)| (why.word(), counter.load(Ordering::Relaxed)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_are_by_status_and_by_reason() {
+        let counts = Counts::default();
+        counts.count_answer(200);
+        counts.count_answer(299);
+        counts.count_no_access(NoAccess::Denied(Denied::Expired));
+        let answers: Vec<_> = counts.answers().filter(|(_, count)| *count > 0).collect();
+        assert_eq!(answers, [("200".to_owned(), 1), ("other".to_owned(), 1)]);
+        let refused: Vec<_> = counts.no_access().filter(|(_, count)| *count > 0).collect();
+        assert_eq!(refused, [("expired", 1)]);
+    }
+}
