@@ -354,7 +354,9 @@ impl World {
 
     /// How long nothing is read, from now on.
     pub fn stall(&mut self, client: usize, ms: u64) {
-        self.clients[client].stalled_until =
-            self.now_us + micros(std::time::Duration::from_millis(ms));
+        // A longer stall that has begun is not over sooner by this one.
+        let until = self.now_us + micros(std::time::Duration::from_millis(ms));
+        let known = &mut self.clients[client].stalled_until;
+        *known = until.max(*known);
     }
 }
