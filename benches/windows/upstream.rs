@@ -149,7 +149,7 @@ fn serve_view(mut socket: TcpStream, shared: &Shared) -> Io<()> {
     if let pgwire::Startup::Cancel(_) = pgwire::startup(&mut socket)? {
         return Ok(());
     }
-    socket.write_all(&pgwire::welcome(1))?;
+    socket.write_all(&pgwire::welcome(1, &pgwire::settings()))?;
     let mut prepared = String::new();
     loop {
         match pgwire::read(&mut socket)? {

@@ -61,6 +61,7 @@ mod renewal;
 mod replayed;
 mod replayed_answers;
 mod replayed_faults;
+mod replayed_logins;
 mod replayed_refusals;
 mod replayed_resumes;
 mod requests;

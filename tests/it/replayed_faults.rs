@@ -1,7 +1,7 @@
 //! What real servers did wrong or oddly, played as it was recorded to the real
 //! gateway: what its clients and its operator are told.
 
-use crate::replayed::{Case, cases};
+use crate::replayed::{Case, cases, generation, server_of};
 use crate::support::gateway::Gateway;
 use crate::support::http::get;
 use crate::support::materialize::{Generation, Materialize, Play, row};
@@ -24,13 +24,13 @@ impl Played {
     /// Plays the recorded stream of a file, with `before` in front of it and
     /// `after` behind.
     fn start(
-        generation: Generation,
+        folder: &'static str,
         file: &str,
         before: Vec<Vec<Play>>,
         after: Vec<Vec<Play>>,
     ) -> Self {
         let name = format!("{file}_tail").to_lowercase();
-        let mut found = cases(generation)
+        let mut found = cases(folder)
             .into_iter()
             .filter(|case| case.name.starts_with(&name));
         let mut case = found.next().expect("recorded");
@@ -39,7 +39,7 @@ impl Played {
             // The last message comes when the test says so in any case.
             script.insert(script.len() - 1, Play::Gate(2));
         }
-        let server = Materialize::start(generation);
+        let server = server_of(folder);
         server.set_now(LATER);
         case.name = "v".to_owned();
         case.create(&server);
@@ -56,7 +56,7 @@ impl Played {
             "other",
             "--upstream-timeout",
             // Old servers are asked this often; modern ones are silent at a gate.
-            if generation == Generation::Old {
+            if generation(folder) == Generation::Old {
                 "300ms"
             } else {
                 "60s"
@@ -135,7 +135,7 @@ fn replayed_division_by_zero_is_lost_with_the_reason_logged_and_the_rows_stay() 
     let mut healed = snapshot(1, LATER, &["0", "1"]);
     healed.insert(1, Play::Gate(3));
     let after = vec![error(), error(), error(), error(), error(), healed];
-    let mut played = Played::start(Generation::Modern, "err_div_by_zero", vec![], after);
+    let mut played = Played::start("26.17", "err_div_by_zero", vec![], after);
     played.reach(&["{\"q\":1}"]);
     played.server.open_gate();
     played.server.open_gate();
@@ -190,13 +190,16 @@ fn replayed_division_by_zero_of_the_old_server_is_no_outage() {
 }
 
 #[test]
-fn replayed_drop_of_the_modern_server_is_gone() {
-    for file in [
-        "drop_while_subscribed",
-        "drop_table_cascade_while_subscribed",
-        "drop_cluster_while_subscribed",
+fn replayed_drop_of_the_modern_servers_is_gone() {
+    for (folder, file) in [
+        ("26.17", "drop_while_subscribed"),
+        ("26.17", "drop_table_cascade_while_subscribed"),
+        ("26.17", "drop_cluster_while_subscribed"),
+        ("26.35", "drop_while_subscribed"),
+        // Its name was another one before.
+        ("26.35", "rename_view"),
     ] {
-        let played = Played::start(Generation::Modern, file, vec![], vec![]);
+        let played = Played::start(folder, file, vec![], vec![]);
         assert!(played.case.recorded.error.is_some(), "{file}");
         played.server.drop_view("v");
         played.server.open_gate();
@@ -206,13 +209,14 @@ fn replayed_drop_of_the_modern_server_is_gone() {
 }
 
 #[test]
-fn replayed_drop_of_the_old_server_is_found_in_the_catalog() {
-    // It streamed on, or ended the COPY as if it was complete.
-    for (file, is_done) in [
-        ("drop_while_tailed", false),
-        ("drop_table_cascade_while_tailed", true),
+fn replayed_drop_of_the_old_servers_is_found_in_the_catalog() {
+    // They streamed on, or ended the COPY as if it was complete.
+    for (folder, file, is_done) in [
+        ("0.7", "drop_while_tailed", false),
+        ("0.7", "drop_table_cascade_while_tailed", true),
+        ("0.26", "drop_while_tailed", false),
     ] {
-        let played = Played::start(Generation::Old, file, vec![], vec![]);
+        let played = Played::start(folder, file, vec![], vec![]);
         assert_eq!(played.case.recorded.is_done, is_done, "{file}");
         played.server.drop_view("v");
         played.server.open_gate();
@@ -221,12 +225,57 @@ fn replayed_drop_of_the_old_server_is_found_in_the_catalog() {
     }
 }
 
+/// What ended streams whose view is still there: its cluster was dropped, the
+/// query cancelled. Either is one delta: the row that was inserted meanwhile.
+#[test]
+fn replayed_end_of_a_stream_whose_view_is_there_is_one_delta() {
+    for (file, before) in [
+        ("cluster_swap", vec!["{\"b\":2}", "{\"b\":3}"]),
+        ("cancel_backend", vec!["{\"a\":1}"]),
+    ] {
+        let column = if file == "cluster_swap" { "b" } else { "a" };
+        let after = vec![snapshot(1, LATER, &["4"])];
+        let mut played = Played::start("26.35", file, vec![], after);
+        assert!(played.case.recorded.error.is_some(), "{file}");
+        played.server.open_gate();
+        played.reach(&before);
+        let deltas = played.table.deltas;
+        played.server.open_gate();
+        let row = format!("{{\"{column}\":4}}");
+        played.reach(&[before, vec![&row]].concat());
+        assert_eq!(played.table.deltas, deltas + 1, "{file}");
+    }
+}
+
+/// A query without rows to come that fails is waited for, and told why.
+#[test]
+fn replayed_query_that_cannot_be_computed_is_told_and_tried_again() {
+    let cases = cases("26.35").into_iter();
+    let mut cases = cases.filter(|it| it.recorded.end().is_none() && it.recorded.error.is_some());
+    let mut case = cases.next().expect("recorded");
+    assert!(case.recorded.exchange.sql.contains("1/0"));
+    case.name = "v".to_owned();
+    let server = server_of("26.35");
+    server.set_now(LATER);
+    case.create(&server);
+    let mut script = case.script(false);
+    script.retain(|play| !matches!(play, Play::Gate(_)));
+    server.script("v", script);
+    server.script("v", snapshot(1, LATER, &["7"]));
+    let gateway = Gateway::start(&["--upstream", &server.url(), "--view", "v"]);
+    let mut stream = Stream::open(gateway.address, "/v/stream");
+    let mut table = Table::default();
+    table.read_until(&mut stream, |table| table.bases == 1);
+    assert!(table.rows.keys().eq(["{\"one\":7}"]), "{:?}", table.rows);
+    gateway.process.await_log("division by zero");
+}
+
 #[test]
 fn replayed_shutdown_is_one_delta_without_a_second_base() {
     for file in ["shutdown_SIGTERM", "shutdown_SIGKILL"] {
         // Afterwards the rows are there, and one more was inserted meanwhile.
         let after = vec![snapshot(1, LATER, &["4"])];
-        let mut played = Played::start(Generation::Modern, file, vec![], after);
+        let mut played = Played::start("26.17", file, vec![], after);
         assert!(played.case.recorded.is_cut, "{file}");
         played.server.open_gate();
         played.reach(&["{\"a\":1}", "{\"a\":2}", "{\"a\":3}"]);
@@ -245,7 +294,7 @@ fn replayed_shutdown_of_the_old_server_shows_that_the_rows_are_gone() {
     for file in ["shutdown_SIGTERM", "shutdown_SIGKILL"] {
         // It has lost its tables' rows, and says nothing of an empty view.
         let after = vec![vec![Play::copy_out(4), Play::Idle]];
-        let mut played = Played::start(Generation::Old, file, vec![], after);
+        let mut played = Played::start("0.7", file, vec![], after);
         assert!(played.case.recorded.is_cut, "{file}");
         played.server.open_gate();
         played.server.open_gate();
@@ -259,7 +308,7 @@ fn replayed_shutdown_of_the_old_server_shows_that_the_rows_are_gone() {
 fn replayed_file_that_ends_without_progress_is_asked_for_again() {
     // The old server's COPY of a file ended with its rows at a usual time and
     // unclosed; asked again, it gave them the end of time.
-    let mut case = cases(Generation::Old)
+    let mut case = cases("0.7")
         .into_iter()
         .find(|case| case.name.starts_with("file_notail_tail0"));
     let case = case.as_mut().expect("recorded");

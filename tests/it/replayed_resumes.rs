@@ -5,8 +5,10 @@
 
 use std::time::Instant;
 
-use crate::replayed::{Case, cases, cases_of, gateway_of, next, open_all, views_of};
-use crate::support::materialize::{Generation, Materialize, Play};
+use crate::replayed::{
+    Case, cases, cases_of, gateway_of, generation, next, open_all, server_of, views_of,
+};
+use crate::support::materialize::{Generation, Play};
 use crate::support::sse::Stream;
 use crate::support::table::{Rows, Table};
 use crate::transcripts::claims::Claim;
@@ -113,12 +115,17 @@ fn snapshot(case: &Case, time: u64) -> Vec<Vec<u8>> {
     sum.retain(|_, diff| *diff != 0);
     let line =
         |(row, diff): (Vec<u8>, i64)| [format!("{time}\tf\t{diff}\t").into_bytes(), row].concat();
-    sum.into_iter().map(line).collect()
+    let mut lines: Vec<Vec<u8>> = sum.into_iter().map(line).collect();
+    if lines.is_empty() {
+        // As 0.26 says that there is nothing.
+        lines.push(progress(time, case.recorded.width));
+    }
+    lines
 }
 
-fn play(generation: Generation) -> (usize, usize) {
-    let server = Materialize::start(generation);
-    let cuts: Vec<Cut> = cases(generation).into_iter().filter_map(Cut::of).collect();
+fn play(folder: &'static str) -> (usize, usize) {
+    let (server, generation) = (server_of(folder), generation(folder));
+    let cuts: Vec<Cut> = cases(folder).into_iter().filter_map(Cut::of).collect();
     let views: Vec<&str> = cuts.iter().map(|cut| cut.case.name.as_str()).collect();
     for cut in &cuts {
         cut.case.create(&server);
@@ -158,36 +165,36 @@ fn play(generation: Generation) -> (usize, usize) {
 }
 
 #[test]
-fn replayed_streams_of_the_modern_server_are_resumed_with_one_delta() {
-    let (cut, changed) = play(Generation::Modern);
+fn replayed_streams_of_the_modern_servers_are_resumed_with_one_delta() {
+    let (cut, changed) = play("26.17");
     assert!(cut > 30 && changed > 20, "{cut} streams, {changed} changed");
+    let (cut, changed) = play("26.35");
+    assert!(cut > 15 && changed > 5, "{cut} streams, {changed} changed");
 }
 
 #[test]
-fn replayed_streams_of_the_old_server_begin_anew_with_one_delta() {
-    let (cut, changed) = play(Generation::Old);
+fn replayed_streams_of_the_old_servers_begin_anew_with_one_delta() {
+    let (cut, changed) = play("0.7");
     assert!(cut > 30 && changed > 30, "{cut} streams, {changed} changed");
+    let (cut, changed) = play("0.26");
+    assert!(cut > 5 && changed > 3, "{cut} streams, {changed} changed");
 }
 
-#[test]
-fn replayed_stream_without_a_snapshot_is_what_a_resume_takes() {
-    let mut views = cases_of(Generation::Modern, Claim::Resume);
+/// Plays what was sent without a snapshot to a gateway that holds these lines;
+/// its client has these rows before it and behind it.
+fn resume(folder: &'static str, held: &[&str], before: &Rows, after: &Rows) {
+    let mut views = cases_of(folder, Claim::Resume);
     assert_eq!(views.len(), 1);
     let case = &mut views[0];
     let times = case.recorded.times();
     let closed = times[0];
-    // What the view held then, as its SQL says.
     let width = case.recorded.width;
-    let held = [
-        progress(closed, width),
-        format!("{closed}\tf\t2\t1\tx\n").into_bytes(),
-        format!("{closed}\tf\t1\t2\ty\n").into_bytes(),
-        progress(closed + 1, width),
-    ];
-    let server = Materialize::start(Generation::Modern);
+    let server = server_of(folder);
     case.create(&server);
-    let mut first = vec![Play::copy_out(width)];
-    first.extend(held.iter().map(|chunk| Play::data(chunk)));
+    let mut first = vec![Play::copy_out(width), Play::data(&progress(closed, width))];
+    let line = |row: &&str| Play::data(format!("{closed}\tf\t{row}\n").as_bytes());
+    first.extend(held.iter().map(line));
+    first.push(Play::data(&progress(closed + 1, width)));
     first.extend([Play::Gate(1), Play::Close]);
     server.script(&case.name, first);
     let mut second = vec![Play::copy_out(width)];
@@ -197,20 +204,33 @@ fn replayed_stream_without_a_snapshot_is_what_a_resume_takes() {
     let views = views_of(&views);
     let gateway = gateway_of(&server, &views);
     let (mut stream, mut table) = open_all(&gateway, &views).pop_first().unwrap().1;
-    let rows: Rows = [
-        ("{\"a\":1,\"b\":\"x\"}".to_owned(), 2),
-        ("{\"a\":2,\"b\":\"y\"}".to_owned(), 1),
-    ]
-    .into();
-    assert_eq!((&table.rows, table.timestamp), (&rows, Some(closed)));
+    assert_eq!((&table.rows, table.timestamp), (before, Some(closed)));
     server.open_gate();
-    let (end, begun) = (times.last().unwrap() - 1, Instant::now());
-    while table.timestamp < Some(end) || table.upstream.as_deref() != Some("\"live\"") {
-        table.apply(&next(&mut stream, begun, "the stream"));
-        assert_eq!(table.rows, rows, "at {:?}", table.timestamp);
+    let begun = Instant::now();
+    // Until the last line is known to be closed.
+    let end = times[times.len() - 2];
+    let is_live = |table: &Table| table.upstream.as_deref() == Some("\"live\"");
+    while table.timestamp < Some(end) || table.rows != *after || !is_live(&table) {
+        table.apply(&next(&mut stream, begun, folder));
+        assert!([before, after].contains(&&table.rows), "{:?}", table.rows);
     }
-    assert_eq!((table.bases, table.deltas), (1, 0));
+    assert_eq!(table.bases, 1);
+    assert_eq!(table.deltas, usize::from(before != after));
     let asked = server.copies().pop().unwrap();
     let resume = format!("WITH (SNAPSHOT = false, PROGRESS) AS OF {closed})");
     assert!(asked.contains(&resume), "{asked}");
+}
+
+/// What the views held before is what their SQL says.
+#[test]
+fn replayed_stream_without_a_snapshot_is_what_a_resume_takes() {
+    let rows = |rows: &[(&str, u64)]| -> Rows {
+        let owned = rows.iter().map(|(row, n)| ((*row).to_owned(), *n));
+        owned.collect()
+    };
+    let held = rows(&[("{\"a\":1,\"b\":\"x\"}", 2), ("{\"a\":2,\"b\":\"y\"}", 1)]);
+    resume("26.17", &["2\t1\tx", "1\t2\ty"], &held, &held);
+    let one = rows(&[("{\"a\":1}", 1)]);
+    let both = rows(&[("{\"a\":1}", 1), ("{\"a\":2}", 1)]);
+    resume("26.35", &["1\t1"], &one, &both);
 }

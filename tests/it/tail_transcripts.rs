@@ -16,7 +16,7 @@ use crate::support::table::Rows;
 use crate::transcripts::claims::{Claim, streams};
 use crate::transcripts::decode::{Line, rows_at};
 use crate::transcripts::recorded::Recorded;
-use crate::transcripts::{GENERATIONS, data};
+use crate::transcripts::{GENERATIONS, MODERN, data};
 
 /// A publisher: takes events and compares the rows each time.
 fn take(
@@ -83,7 +83,7 @@ fn replay(recorded: &Recorded, size: usize, closed: &mut usize) -> Option<View> 
         lines.push(chunk, each).unwrap();
     }
     lines.finish().unwrap();
-    let is_modern = recorded.exchange.generation != "0.7";
+    let is_modern = MODERN.contains(&recorded.exchange.generation);
     if recorded.is_done && (is_modern || assembler.is_at_end_of_time()) {
         for event in assembler.finish(None).unwrap() {
             take(&mut view, event, recorded, &expected, closed);

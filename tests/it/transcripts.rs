@@ -15,8 +15,12 @@ mod literals;
 mod psql;
 pub mod recorded;
 
-/// The generations of servers that were recorded: folders.
-pub const GENERATIONS: [&str; 2] = ["0.7", "26.17"];
+/// The servers that tail: folders of recordings.
+pub const OLD: [&str; 2] = ["0.7", "0.26"];
+/// The servers that subscribe.
+pub const MODERN: [&str; 2] = ["26.17", "26.35"];
+/// All servers that were recorded.
+pub const GENERATIONS: [&str; 4] = [OLD[0], OLD[1], MODERN[0], MODERN[1]];
 
 /// Where the tests' data is.
 pub fn data() -> PathBuf {
@@ -62,6 +66,8 @@ pub enum Message {
     Complete(String),
     /// Code and text.
     Error(String, String),
+    /// What a session is told of a setting.
+    Setting(Vec<u8>),
     /// The connection's end.
     Eof,
     /// Ready, or a remark: nothing to be played.
@@ -93,6 +99,15 @@ impl Exchange {
             Message::Error(code, text) => Some((code.as_str(), text.as_str())),
             _ => None,
         })
+    }
+
+    /// What a session is told of its settings.
+    pub fn settings(&self) -> Vec<Vec<u8>> {
+        let setting = |message: &Message| match message {
+            Message::Setting(setting) => Some(setting.clone()),
+            _ => None,
+        };
+        self.says().filter_map(setting).collect()
     }
 
     /// Whether a statement was never answered.
@@ -162,6 +177,7 @@ impl Message {
             }
             Message::Complete(tag) => pgwire::complete(tag),
             Message::Error(code, text) => pgwire::error(code, text),
+            Message::Setting(setting) => pgwire::message(b'S', setting),
             Message::Eof | Message::Other => Vec::new(),
         }
     }
@@ -182,13 +198,17 @@ impl Message {
             }
             "CopyData" => Message::Data(literal(rest).0),
             "CopyDone" => Message::Done,
+            "ParameterStatus" => Message::Setting(literal(rest).0),
             "RowDescription" => Message::Columns(rest.split(" | ").map(described).collect()),
             "DataRow" => Message::Row(values(rest)),
             "CommandComplete" => Message::Complete(string(rest)),
             "ErrorResponse" => Message::Error(part(rest, "C="), part(rest, "M=")),
-            "ReadyForQuery" | "NoticeResponse" | "EmptyQueryResponse" | "ParameterStatus" => {
-                Message::Other
-            }
+            "ReadyForQuery"
+            | "NoticeResponse"
+            | "EmptyQueryResponse"
+            | "AuthenticationOk"
+            | "AuthenticationCleartextPassword"
+            | "BackendKeyData" => Message::Other,
             "<EOF:" => Message::Eof,
             "<client" | "<new" => Message::Other,
             _ => panic!("unknown message {text:?}"),
@@ -273,10 +293,16 @@ fn read(generation: &'static str, path: &Path) -> Vec<Exchange> {
     for (line, text) in text.lines().enumerate() {
         let Some((connection, rest)) = text.strip_prefix('[').and_then(|it| it.split_once("] "))
         else {
-            assert!(text.starts_with("# "), "{}: {text:?}", path.display());
+            if !text.starts_with("# ") {
+                // A line break within a statement.
+                let asked = exchanges.last_mut().filter(|it| it.messages.is_empty());
+                let asked = asked.unwrap_or_else(|| panic!("{}: {text:?}", path.display()));
+                asked.sql = format!("{}\n{text}", asked.sql);
+            }
             continue;
         };
-        if connection == "step" {
+        // Done from outside, or by somebody whose answers were left out.
+        if connection == "step" || connection == "sys" {
             continue;
         }
         let Some(sql) = rest.strip_prefix(">>> ") else {

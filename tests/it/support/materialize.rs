@@ -183,6 +183,8 @@ struct State {
     next_process: i32,
     /// What is asked for at the start of a session, and how.
     password: Option<(Auth, String)>,
+    /// What each session is told of its settings.
+    settings: Vec<Vec<u8>>,
     /// The parameters of each session so far.
     startups: Vec<Vec<(String, String)>>,
     statements: Vec<String>,
@@ -282,6 +284,7 @@ impl Materialize {
             connections: BTreeMap::new(),
             next_process: 1,
             password: None,
+            settings: super::pgwire::settings(),
             startups: Vec::new(),
             statements: Vec::new(),
             cancels: 0,

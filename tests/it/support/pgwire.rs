@@ -128,11 +128,17 @@ pub fn message(kind: u8, body: &[u8]) -> Vec<u8> {
     bytes
 }
 
+/// What a session is told of its settings, if no test says otherwise.
+pub fn settings() -> Vec<Vec<u8>> {
+    let settings = ["client_encoding\0UTF8\0", "server_version\09.5.0\0"];
+    settings.map(|it| it.as_bytes().to_vec()).to_vec()
+}
+
 /// Authentication is over, and the client's process id is this.
-pub fn welcome(process: i32) -> Vec<u8> {
+pub fn welcome(process: i32, settings: &[Vec<u8>]) -> Vec<u8> {
     let mut bytes = message(b'R', &0i32.to_be_bytes());
-    for (name, value) in [("client_encoding", "UTF8"), ("server_version", "9.5.0")] {
-        bytes.extend(message(b'S', format!("{name}\0{value}\0").as_bytes()));
+    for setting in settings {
+        bytes.extend(message(b'S', setting));
     }
     let key = [process.to_be_bytes(), 7i32.to_be_bytes()].concat();
     bytes.extend(message(b'K', &key));

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::recorded::Recorded;
-use super::{Exchange, GENERATIONS, Message, decode, files, implied, paths};
+use super::{Exchange, GENERATIONS, Message, OLD, data, decode, files, implied, paths};
 use crate::demo_wire;
 
 /// What a PostgreSQL driver made of answers: no messages.
@@ -40,6 +40,8 @@ pub enum Claim {
     Effect,
     /// The stand-in's answer is compared with it: `demo_wire`.
     Compared,
+    /// The beginning of a session: `replayed_logins`.
+    Login,
     /// Not played, for a reason.
     NotPlayed(&'static str),
 }
@@ -53,10 +55,11 @@ fn is_question(sql: &str) -> bool {
 }
 
 fn is_effect(sql: &str) -> bool {
-    const VERBS: [&str; 7] = [
-        "CREATE", "DROP", "INSERT", "DELETE", "UPDATE", "BEGIN", "COMMIT",
+    const VERBS: [&str; 11] = [
+        "CREATE", "DROP", "INSERT", "DELETE", "UPDATE", "BEGIN", "COMMIT", "ALTER", "COMMENT",
+        "GRANT", "REVOKE",
     ];
-    let verb = sql.split(' ').next().unwrap_or_default();
+    let verb = sql.split([' ', ';']).next().unwrap_or_default();
     VERBS.iter().any(|it| it.eq_ignore_ascii_case(verb))
 }
 
@@ -73,14 +76,20 @@ pub fn claim(exchange: &Exchange) -> Option<Claim> {
     if is_stream || (sql.starts_with("COPY ") && is_refused) {
         return Some(match () {
             () if is_refused => Claim::Refused,
-            () if sql.contains("SNAPSHOT = false") => match exchange.generation {
-                "0.7" => Claim::NotPlayed(NO_RESUME),
-                _ => Claim::Resume,
+            () if sql.contains("SNAPSHOT = false") => match OLD.contains(&exchange.generation) {
+                true => Claim::NotPlayed(NO_RESUME),
+                false => Claim::Resume,
             },
             () if sql.contains("FORMAT CSV") || sql.contains("FORMAT BINARY") => Claim::Foreign,
             () if sql.contains("ENVELOPE") => Claim::Foreign,
             () => Claim::Stream,
         });
+    }
+    if ["StartupMessage ", "PasswordMessage "]
+        .iter()
+        .any(|it| sql.starts_with(it))
+    {
+        return Some(Claim::Login);
     }
     Some(match () {
         () if is_question(sql) && exchange.is_silent() => Claim::Silence,
@@ -130,6 +139,16 @@ fn transcripts_are_claimed_to_the_last_statement() {
             "no row of {reason:?}"
         );
     }
+    let folders = std::fs::read_dir(data().join("transcripts")).unwrap();
+    let folders = folders.map(|entry| entry.unwrap().path());
+    let mut folders: Vec<String> = folders
+        .filter(|path| path.is_dir())
+        .map(|path| path.file_name().unwrap().to_string_lossy().into_owned())
+        .collect();
+    folders.sort();
+    let mut read = GENERATIONS.to_vec();
+    read.sort_unstable();
+    assert_eq!(folders, read, "a server's recordings are read by nobody");
     for generation in GENERATIONS {
         let mut counts: BTreeMap<Claim, usize> = BTreeMap::new();
         let read = files(generation);
@@ -146,7 +165,9 @@ fn transcripts_are_claimed_to_the_last_statement() {
         );
         let expected = match generation {
             "0.7" => (63, 106, 0, 14, 1),
-            _ => (61, 78, 1, 13, 4),
+            "0.26" => (10, 12, 0, 5, 0),
+            "26.17" => (61, 78, 1, 13, 4),
+            _ => (24, 26, 1, 15, 2),
         };
         let count = |claim| counts.get(&claim).copied().unwrap_or(0);
         let found = (
@@ -178,13 +199,19 @@ fn states(stream: &Recorded) -> Vec<crate::support::table::Rows> {
 
 #[test]
 fn transcripts_show_the_rows_that_their_sql_implies() {
-    let (mut compared, mut unknown) = (0, Vec::new());
+    let (mut compared, mut ahead, mut unknown) = (0, 0, Vec::new());
     for generation in GENERATIONS {
         for (exchange, file) in claimed(generation, Claim::Stream) {
             let stream = Recorded::of(&exchange, &file);
             let relation = implied::relation(&exchange.sql);
             let place = format!("{generation}/{} {}", exchange.file, exchange.sql);
-            let history = implied::history(&file, &relation, &stream.columns);
+            let is_ahead = stream.end().is_none() && stream.lines().len() == 1;
+            if is_ahead && stream.lines()[0].change.is_none() {
+                // Asked for a time to come, or failed: no row was told.
+                ahead += 1;
+                continue;
+            }
+            let history = implied::history(&file, &relation, exchange.line, &stream.columns);
             if history.is_empty() {
                 unknown.push(relation);
                 continue;
@@ -208,8 +235,23 @@ fn transcripts_show_the_rows_that_their_sql_implies() {
     }
     unknown.sort();
     unknown.dedup();
-    // What the file held that these read is in no statement.
-    assert_eq!(unknown, ["vfn", "vft"]);
+    // What is in no statement of theirs: files, the system's own rows, tables of
+    // another recording, values as they are printed, rows that leave by themselves.
+    let expected = [
+        "SELECT a + 1 AS c FROM ch",
+        "SELECT cluster_id, name FROM mz_catalog.mz_cluster_replicas WHERE name = 'r1'",
+        "lgr.auctions",
+        "lgr.lga",
+        "lgr.lga_progress",
+        "mz_introspection.mz_active_peeks",
+        "nv",
+        "tfv",
+        "tv",
+        "vfn",
+        "vft",
+    ];
+    assert_eq!(unknown, expected);
+    assert_eq!(ahead, 2);
     assert!(compared > 170, "{compared}");
 }
 
@@ -232,7 +274,7 @@ fn transcripts_of_answers_have_the_rows_that_their_sql_implies() {
             for row in implied::answered(&exchange) {
                 *found.entry(decode::row(&columns, &row)).or_default() += 1;
             }
-            let history = implied::history(&file, relation, &columns);
+            let history = implied::history(&file, relation, exchange.line, &columns);
             let (_, rows) = (history.iter())
                 .rfind(|(line, _)| *line <= exchange.line)
                 .unwrap_or_else(|| panic!("{place}"));

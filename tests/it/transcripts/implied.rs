@@ -29,7 +29,10 @@ const KNOWN: &[(&str, &[(&str, &str)])] = &[
     ("divz", &[("q", "integer")]),
     ("ivv", &[("a", "integer"), ("n", "bigint")]),
     ("pagg", &[("a", "integer"), ("n", "bigint")]),
-    ("a query", &[("b", "text"), ("count", "bigint")]),
+    (
+        "SELECT b, count(*) FROM d GROUP BY b",
+        &[("b", "text"), ("count", "bigint")],
+    ),
     ("vft", &[("text", "text"), ("mz_line_no", "bigint")]),
     ("vfn", &[("text", "text"), ("mz_line_no", "bigint")]),
     (
@@ -54,6 +57,84 @@ const KNOWN: &[(&str, &[(&str, &str)])] = &[
     ),
 ];
 
+/// Names and types of columns.
+type Known = &'static [(&'static str, &'static str)];
+
+/// The columns of relations of the newer recordings that none describes, by the
+/// file.
+const KNOWN_IN: &[(&str, &str, Known)] = &[
+    ("changing", "chv", &[("a", "integer"), ("b", "text")]),
+    ("counts", "cov", &[("b", "text"), ("n", "bigint")]),
+    ("drop_while_tailed", "dwv", &[("a", "integer")]),
+    ("err_div_by_zero", "dzv", &[("q", "integer")]),
+    ("errors", "nv", &[("name", "character varying")]),
+    ("idle", "idv", &[("a", "integer")]),
+    (
+        "query_and_options",
+        "SELECT a + 1 AS c FROM ch",
+        &[("c", "integer")],
+    ),
+    (
+        "query_and_options",
+        "SELECT 1 AS one",
+        &[("one", "integer")],
+    ),
+    ("query_and_options", "k", &[("seven", "integer")]),
+    ("query_and_options", "k0", &[("seven", "integer")]),
+    ("as_of_too_old", "aov", &[("a", "integer")]),
+    ("cancel_backend", "ddv", &[("a", "integer")]),
+    ("cluster_swap", "csv", &[("b", "integer")]),
+    ("constant_query", "SELECT 1 AS one", &[("one", "integer")]),
+    (
+        "constant_query",
+        "SELECT 1 AS one WHERE false",
+        &[("one", "integer")],
+    ),
+    ("constant_query", "SELECT 1/0 AS one", &[("one", "integer")]),
+    ("drop_while_subscribed", "ddv", &[("a", "integer")]),
+    ("isolation", "isov", &[("a", "integer")]),
+    ("load_generator", "lgr.lga", &[]),
+    (
+        "load_generator",
+        "lgr.auctions",
+        &[
+            ("id", "bigint"),
+            ("seller", "bigint"),
+            ("item", "text"),
+            ("end_time", "timestamp with time zone"),
+        ],
+    ),
+    ("load_generator", "lgr.lga_progress", &[("offset", "uint8")]),
+    ("rename_view", "rp", &[("a", "integer")]),
+    ("replacement_columns", "rc", &[("a", "integer")]),
+    ("replacement_columns", "rc2", &[("a", "integer")]),
+    ("replication_factor_0", "rfp", &[("b", "integer")]),
+    ("revoked_select", "rvs.v", &[("a", "integer")]),
+    ("schema_swap", "blue.v", &[("a", "integer")]),
+    ("statement_timeout", "stv", &[("a", "integer")]),
+    (
+        "system_relations",
+        "mz_introspection.mz_active_peeks",
+        &[
+            ("id", "uuid"),
+            ("object_id", "text"),
+            ("type", "text"),
+            ("time", "mz_timestamp"),
+        ],
+    ),
+    (
+        "system_relations",
+        "SELECT cluster_id, name FROM mz_catalog.mz_cluster_replicas WHERE name = 'r1'",
+        &[("cluster_id", "text"), ("name", "text")],
+    ),
+    ("temporal_filter", "tfv", &[("a", "integer")]),
+    (
+        "upsert_envelope",
+        "uev",
+        &[("k", "integer"), ("v", "text"), ("w", "integer")],
+    ),
+];
+
 /// The columns of `vc`, of which the newer recording has one more.
 const COUNTED: [(&str, &str); 5] = [
     ("b", "text"),
@@ -63,17 +144,18 @@ const COUNTED: [(&str, &str); 5] = [
     ("av", "numeric"),
 ];
 
-/// The relation that a stream is of.
+/// The relation that a stream is of, or the query.
 pub fn relation(sql: &str) -> String {
     let (_, rest) = ["TAIL ", "SUBSCRIBE "]
         .iter()
         .find_map(|verb| sql.split_once(verb))
         .expect("a stream");
     let rest = rest.strip_prefix("TO ").unwrap_or(rest);
-    match rest.starts_with('(') {
-        true => "a query".to_owned(),
-        false => rest.split([' ', ')']).next().unwrap().to_owned(),
-    }
+    let Some(query) = rest.strip_prefix('(') else {
+        return rest.split([' ', ')']).next().unwrap().to_owned();
+    };
+    let end = query.find(") WITH").expect("the query's end");
+    query[..end].to_owned()
 }
 
 /// What the file says when asked for the relation's columns: the exchange of
@@ -92,6 +174,11 @@ pub fn columns(stream: &Exchange, file: &[Exchange]) -> Vec<(String, String)> {
     if relation == "vc" {
         let count = if stream.generation == "0.7" { 4 } else { 5 };
         return COUNTED[..count].iter().map(owned).collect();
+    }
+    let in_file = KNOWN_IN.iter();
+    let mut in_file = in_file.filter(|(file, ..)| *file == stream.file);
+    if let Some((.., columns)) = in_file.find(|(_, name, _)| *name == relation) {
+        return columns.iter().map(owned).collect();
     }
     if let Some((_, columns)) = KNOWN.iter().find(|(name, _)| *name == relation) {
         return columns.iter().map(owned).collect();
@@ -121,9 +208,15 @@ fn text(value: &Option<Vec<u8>>) -> Option<String> {
     value.as_ref().map(text)
 }
 
-/// The rows of a relation before the file's first statement and after each that
-/// changes anything, with the statement's place; empty if its SQL does not say.
-pub fn history(file: &[Exchange], relation: &str, columns: &Columns) -> Vec<(usize, Rows)> {
+/// The rows of what a relation's name meant at a place of the file, before the
+/// first statement and after each that changes anything, with the statement's
+/// place; empty if its SQL does not say.
+pub fn history(
+    file: &[Exchange],
+    relation: &str,
+    at: usize,
+    columns: &Columns,
+) -> Vec<(usize, Rows)> {
     let shown = |row: &Row| decode::row(columns, row);
     // The view is what the server answers when asked for it.
     let selects = [
@@ -139,17 +232,24 @@ pub fn history(file: &[Exchange], relation: &str, columns: &Columns) -> Vec<(usi
         let rows = rows.map(|row| (shown(&row.iter().map(text).collect()), 1));
         return vec![(0, rows.collect())];
     }
-    let mut tables = Tables::default();
+    // What a name means may change; a stream goes on with what it began with.
+    let mut names = Names::default();
+    file.iter()
+        .take_while(|it| it.line < at)
+        .for_each(|it| names.execute(it));
+    let object = names.object(relation);
+    let (mut names, mut tables) = (Names::default(), Tables::default());
     let mut states: Vec<(usize, Rows)> = Vec::new();
     let mut is_in_transaction = false;
     for exchange in file {
-        tables.execute(exchange);
+        names.execute(exchange);
+        tables.execute(exchange, &names);
         match exchange.sql.as_str() {
             "BEGIN" => is_in_transaction = true,
             "COMMIT" => is_in_transaction = false,
             _ => {}
         }
-        let Some(bag) = tables.view(relation).filter(|_| !is_in_transaction) else {
+        let Some(bag) = tables.view(&object).filter(|_| !is_in_transaction) else {
             continue;
         };
         let mut rows = Rows::new();
@@ -166,40 +266,60 @@ pub fn history(file: &[Exchange], relation: &str, columns: &Columns) -> Vec<(usi
     states
 }
 
-/// The tables that the SQL fills.
+/// The tables that the SQL fills, and the queries of its views, by the names
+/// that they had first.
 #[derive(Default)]
 struct Tables {
     is_old: bool,
     of: BTreeMap<String, Bag>,
+    views: BTreeMap<String, String>,
 }
 
 impl Tables {
-    fn execute(&mut self, exchange: &Exchange) {
+    fn execute(&mut self, exchange: &Exchange, names: &Names) {
         self.is_old = exchange.generation == "0.7";
         if exchange.error().is_some() {
             return;
         }
-        let lower = exchange.sql.to_ascii_lowercase();
-        let words: Vec<&str> = exchange.sql.split(' ').collect();
+        for sql in exchange.sql.split("; ") {
+            self.execute_one(sql, names);
+        }
+    }
+
+    fn execute_one(&mut self, sql: &str, names: &Names) {
+        let lower = sql.to_ascii_lowercase();
+        let mut words: Vec<String> = sql.split(' ').map(str::to_owned).collect();
+        let is_update = lower.starts_with("update ");
+        if let Some(table) = words.get_mut(if is_update { 1 } else { 2 }) {
+            *table = names.object(table);
+        }
+        if let Some((name, query)) = view_of(sql) {
+            self.views.insert(name.to_owned(), query.to_owned());
+        }
         if lower.starts_with("create table ") {
-            self.of.insert(words[2].to_owned(), Bag::new());
+            self.of.insert(words[2].clone(), Bag::new());
         } else if lower.starts_with("insert into ") {
-            for row in tuples(&exchange.sql) {
-                let row = self.printed(words[2], row);
-                if let Some(bag) = self.of.get_mut(words[2]) {
+            for row in tuples(sql) {
+                let row = self.printed(&words[2], row);
+                if let Some(bag) = self.of.get_mut(&words[2]) {
                     *bag.entry(row).or_default() += 1;
                 }
             }
         } else if lower.starts_with("delete from ") {
-            let value = words.last().copied().map(str::to_owned);
+            // A whole table is emptied in a file of errors only.
+            let Some(at) = lower.find(" where ") else {
+                return;
+            };
+            let (_, value) = sql[at..].split_once(" = ").expect("a condition");
+            let value = Some(value.trim_matches('\'').to_owned());
             self.of
-                .get_mut(words[2])
+                .get_mut(&words[2])
                 .unwrap()
                 .retain(|row, _| row[0] != value);
-        } else if lower.starts_with("update ") {
+        } else if is_update && lower.contains(" where ") {
             let new = words[5].trim_matches('\'').to_owned();
-            let value = words.last().copied().map(str::to_owned);
-            let bag = self.of.get_mut(words[1]).unwrap();
+            let value = words.last().cloned();
+            let bag = self.of.get_mut(&words[1]).unwrap();
             let changed = |mut row: Row| {
                 if row[0] == value {
                     row[1] = Some(new.clone());
@@ -239,7 +359,7 @@ impl Tables {
             "pv" => table("p")?.clone(),
             "nonmat" | "mvc" => first(table("z")?),
             "mv" => table("mt")?.clone(),
-            "k" => [(values(["1", "x"]), 1)].into(),
+            "k" if !self.views.get("k")?.ends_with(" AS seven") => [(values(["1", "x"]), 1)].into(),
             "zc" => [(values(["1", "2", "x", "4", "5"]), 1)].into(),
             "divz" => divided(table("z")?),
             "vneg" => without(&first(table("d")?), &[(values(["1"]), 1)].into()),
@@ -252,13 +372,79 @@ impl Tables {
             }
             "vj" => joined(table("d")?),
             "vc" => counted(table("d")?),
-            "a query" => sum(counted(table("d")?)
+            "SELECT b, count(*) FROM d GROUP BY b" => sum(counted(table("d")?)
                 .into_iter()
                 .map(|(row, n)| (row[..2].to_vec(), n))),
             "ivv" => numbered(table("iv")?),
             "pagg" => numbered(&first(table("p")?)),
-            _ => return None,
+            _ => selected(self.views.get(relation).map_or(relation, |it| it), table)?,
         })
+    }
+}
+
+/// What names mean: tables and views by the name that each had first.
+#[derive(Default)]
+struct Names(BTreeMap<String, String>);
+
+impl Names {
+    fn object(&self, name: &str) -> String {
+        self.0.get(name).cloned().unwrap_or_else(|| name.to_owned())
+    }
+
+    fn execute(&mut self, exchange: &Exchange) {
+        let words: Vec<&str> = exchange.sql.split(' ').collect();
+        match words[..] {
+            ["ALTER", "VIEW" | "TABLE", old, "RENAME", "TO", new] => {
+                let object = self.object(old);
+                self.0.insert(new.to_owned(), object);
+            }
+            ["ALTER", "SCHEMA", one, "SWAP", "WITH", other] => {
+                for name in ["t", "v"] {
+                    let [one, other] = [one, other].map(|schema| format!("{schema}.{name}"));
+                    let objects = [self.object(&one), self.object(&other)];
+                    let [of_one, of_other] = objects;
+                    self.0.insert(one, of_other);
+                    self.0.insert(other, of_one);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The name and the query of a view that is created.
+fn view_of(sql: &str) -> Option<(&str, &str)> {
+    let (head, query) = sql.split_once(" AS ")?;
+    let (_, name) = head.split_once("VIEW ")?;
+    let is_created = head.starts_with("CREATE ");
+    is_created.then_some((name.split(' ').next()?, query))
+}
+
+/// The rows of the few queries that the newer recordings have.
+fn selected<'a>(query: &str, table: impl Fn(&str) -> Option<&'a Bag>) -> Option<Bag> {
+    let query = query.strip_prefix("SELECT ")?;
+    if let Some((number, rest)) = query.split_once(" AS ")
+        && number.parse::<i64>().is_ok()
+    {
+        let row = (!rest.ends_with(" WHERE false")).then(|| (values([number]), 1));
+        return Some(sum(row.into_iter()));
+    }
+    let (items, from) = query.split_once(" FROM ")?;
+    let bag = table(from.trim_end_matches(" GROUP BY b"))?;
+    let number = |row: &Row| row[0].as_ref().map(|it| it.parse::<i64>().unwrap());
+    let computed = |compute: fn(i64) -> Option<i64>| {
+        let row = |(row, n): (&Row, &i64)| {
+            let value = compute(number(row)?)?;
+            Some((vec![Some(value.to_string())], *n))
+        };
+        sum(bag.iter().filter_map(row))
+    };
+    match items {
+        "a" | "a, b" => Some(bag.clone()),
+        "a + 1 AS a" | "a + 1 AS b" => Some(computed(|a| Some(a + 1))),
+        "10/a AS q" => Some(computed(|a| 10_i64.checked_div(a))),
+        "b, count(*) AS n" => Some(numbered(bag)),
+        _ => None,
     }
 }
 

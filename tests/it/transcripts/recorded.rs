@@ -1,7 +1,7 @@
 //! A recorded stream as the gateway asks for it.
 
 use super::decode::{Line, lines, rows_at};
-use super::{Exchange, Message, implied};
+use super::{Exchange, MODERN, Message, implied};
 use crate::support::materialize::Play;
 use crate::support::table::Rows;
 use crate::values::source::copy_field;
@@ -53,7 +53,7 @@ impl Recorded {
                     recorded.is_done = !exchange.sql.starts_with("DECLARE");
                 }
                 Message::Eof => recorded.is_cut = true,
-                Message::Complete(_) | Message::Other => {}
+                Message::Complete(_) | Message::Setting(_) | Message::Other => {}
             }
         }
         if recorded.is_plain {
@@ -103,7 +103,7 @@ impl Recorded {
     /// Whether the recorded end says that the rows are the view's last ones: an
     /// old server says so by the end of time only.
     pub fn is_final(&self) -> bool {
-        let is_modern = self.exchange.generation != "0.7";
+        let is_modern = MODERN.contains(&self.exchange.generation);
         self.is_done && (is_modern || self.times().contains(&u64::MAX))
     }
 

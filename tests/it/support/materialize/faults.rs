@@ -21,6 +21,11 @@ impl Materialize {
         self.shared.with(|state| state.password = Some(password));
     }
 
+    /// What every new session is told of its settings.
+    pub fn welcome_with(&self, settings: Vec<Vec<u8>>) {
+        self.shared.with(|state| state.settings = settings);
+    }
+
     /// The parameters that each session so far has begun with.
     pub fn startups(&self) -> Vec<Vec<(String, String)>> {
         self.shared.lock().startups.clone()

@@ -86,7 +86,8 @@ fn session(socket: &mut TcpStream, shared: &Arc<Shared>, process: i32) -> Io<()>
     {
         return Ok(());
     }
-    socket.write_all(&pgwire::welcome(process))?;
+    let settings = shared.lock().settings.clone();
+    socket.write_all(&pgwire::welcome(process, &settings))?;
     let mut prepared = String::new();
     loop {
         let message = pgwire::read(socket)?;
