@@ -139,7 +139,7 @@ fn serve(
     let pgwire::Startup::Session(_) = pgwire::startup(&mut socket)? else {
         return Ok(());
     };
-    socket.write_all(&pgwire::welcome(1))?;
+    socket.write_all(&pgwire::welcome(1, &pgwire::settings()))?;
     loop {
         match pgwire::read(&mut socket)? {
             Frontend::Query(sql) => {

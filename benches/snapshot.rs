@@ -154,7 +154,7 @@ impl Session {
         let pgwire::Startup::Session(_) = pgwire::startup(&mut socket)? else {
             return Ok(());
         };
-        socket.write_all(&pgwire::welcome(1))?;
+        socket.write_all(&pgwire::welcome(1, &pgwire::settings()))?;
         let mut prepared = String::new();
         loop {
             match pgwire::read(&mut socket)? {
