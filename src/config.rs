@@ -56,6 +56,8 @@ pub struct Config {
     pub views: Vec<ViewChoice>,
     /// Where to serve HTTP; port 0 picks a free one.
     pub listen: SocketAddr,
+    /// Where to serve what monitoring asks for, apart from clients.
+    pub metrics_listen: Option<SocketAddr>,
     /// Who may ask for what.
     pub access: Access,
     /// HTTP threads, 1 to [`limits::WORKERS_MAX`].
@@ -244,6 +246,7 @@ fn merge_common(
     let session = merge_session(merge);
     let views = merge.views(views);
     let listen = merge.one(serve::listen, value::address());
+    let metrics_listen = merge.optional(serve::metrics_listen, value::address());
     let access = access::merge(merge);
     refuse_rows_without_tokens(merge, views.as_deref(), access.as_ref());
     let workers = merge.one(
@@ -279,6 +282,7 @@ fn merge_common(
         session: session?,
         views: views?,
         listen: listen?,
+        metrics_listen: metrics_listen?,
         access: access?,
         workers: workers?,
         connections: connections?,

@@ -22,7 +22,9 @@ use crate::http::gateway::Gateway;
 use crate::http::limit::Limits;
 use crate::http::places::Places;
 use crate::http::policy::Policy;
+use crate::http::routes::app;
 use crate::http::sources::Sources;
+use crate::http::watched::watched;
 use crate::limits::{FILES_RESERVED, LISTEN_BACKLOG, SNAPSHOTS_MAX};
 use crate::model::upstream::Upstream;
 use crate::process;
@@ -90,6 +92,7 @@ async fn serve(config: &Config) -> Result<(), GatewayError> {
             config.connections.trusted_proxies.clone(),
         )),
         policy: Arc::clone(&policy),
+        metrics_apart: config.metrics_listen.is_some(),
         counts: Arc::default(),
         compress: config.compress,
         about: config.about.as_deref().map(Arc::from),
@@ -99,11 +102,7 @@ async fn serve(config: &Config) -> Result<(), GatewayError> {
     let tls = certificate.as_ref().map(|known| known.config());
     let tls = tls.transpose()?;
     let scheme = if tls.is_some() { "https" } else { "http" };
-    let server = bind(config, gateway.clone(), tls);
-    let (server, address) = server.map_err(|source| GatewayError::Listen {
-        address: config.listen,
-        source,
-    })?;
+    let (server, address) = bind(config, &gateway, tls)?;
     info!("listening on {scheme}://{address}");
     warn_if_open(address, &policy);
     doors::keep_keys(config, Arc::clone(&policy));
@@ -134,12 +133,12 @@ async fn serve(config: &Config) -> Result<(), GatewayError> {
     outcome
 }
 
-/// Binds the address; the one that it is.
-fn listen(config: &Config) -> io::Result<(TcpListener, SocketAddr)> {
-    let socket = Socket::new(Domain::for_address(config.listen), Type::STREAM, None)?;
+/// Binds an address; the one that it is.
+fn listen(wanted: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
+    let socket = Socket::new(Domain::for_address(wanted), Type::STREAM, None)?;
     // A gateway that was just stopped leaves the port in TIME_WAIT.
     socket.set_reuse_address(true)?;
-    socket.bind(&config.listen.into())?;
+    socket.bind(&wanted.into())?;
     let backlog = i32::try_from(LISTEN_BACKLOG).unwrap_or(i32::MAX);
     socket.listen(backlog)?;
     let listener = TcpListener::from(socket);
@@ -147,20 +146,36 @@ fn listen(config: &Config) -> io::Result<(TcpListener, SocketAddr)> {
     Ok((listener, address))
 }
 
-/// Starts the HTTP workers, with TLS if there is something to show.
+/// Starts the HTTP workers, with TLS if there is something to show, and with a
+/// port of its own for monitoring if one is asked for.
 fn bind(
     config: &Config,
-    gateway: Gateway,
+    gateway: &Gateway,
     tls: Option<rustls::ServerConfig>,
-) -> io::Result<(Server, SocketAddr)> {
-    let (listener, address) = listen(config)?;
+) -> Result<(Server, SocketAddr), GatewayError> {
+    let at = |address| move |source| GatewayError::Listen { address, source };
+    let (listener, address) = listen(config.listen).map_err(at(config.listen))?;
     let stall_timeout = config.patience.stall_timeout;
-    let server = Server::build()
-        .workers(config.workers)
-        .disable_signals()
-        .listen("http", listener, move || {
-            connections(gateway.clone(), stall_timeout, tls.clone())
-        })?;
+    let mut server = Server::build().workers(config.workers).disable_signals();
+    let served = gateway.clone();
+    let make = move || {
+        let gateway = served.clone();
+        connections(move || app(gateway.clone()), stall_timeout, tls.clone())
+    };
+    let listened = server.listen("http", listener, make);
+    server = listened.map_err(at(config.listen))?;
+    if let Some(wanted) = config.metrics_listen {
+        let (listener, address) = listen(wanted).map_err(at(wanted))?;
+        let gateway = gateway.clone();
+        let make = move || {
+            let gateway = gateway.clone();
+            connections(move || watched(gateway.clone()), stall_timeout, None)
+        };
+        server = server
+            .listen("metrics", listener, make)
+            .map_err(at(wanted))?;
+        info!("metrics on http://{address}/metrics");
+    }
     Ok((server.run(), address))
 }
 

@@ -50,6 +50,11 @@ macro_rules! settings {
     };
 }
 
+// Behind the macro, which it uses.
+mod of_demo;
+
+pub use of_demo::{DemoFlags, demo};
+
 settings! {
     /// Settings of the gateway.
     ServeFlags in serve {
@@ -129,6 +134,13 @@ settings! {
         /// Port 0 picks a free one; the log says which. Streams are served to
         /// whoever reaches the port. Example: 0.0.0.0:8080
         listen: Option<String>, "ADDR:PORT", text(limits::LISTEN_DEFAULT);
+
+        /// Serve /metrics, /healthz and /readyz on this IP address and port
+        ///
+        /// For who watches the gateway, and for nobody else: no token is asked
+        /// for there, and any host may be named. /metrics is then served there
+        /// only. Plain HTTP, also with --tls-cert. Example: 127.0.0.1:9464
+        metrics_listen: Option<String>, "ADDR:PORT", DefaultValue::None;
 
         /// Serve HTTPS with the certificate in this file
         ///
@@ -347,40 +359,6 @@ settings! {
         /// TAIL is what Materialize before 0.27 understands, SUBSCRIBE what
         /// later ones do; auto asks the server for its version.
         dialect: Option<String>, "DIALECT", text("auto");
-    }
-}
-
-settings! {
-    /// Settings of the demo alone.
-    DemoFlags in demo {
-        /// Replay this many edits a second, 0.001 to 1000000
-        ///
-        /// Example: 100
-        rate: Option<String>, "EDITS", text(&limits::DEMO_RATE_DEFAULT.to_string());
-
-        /// Start with this many edits already in, up to 1000000
-        ///
-        /// They fill the charts before the first live edit. Example: 0
-        seed_edits: Option<String>, "N", text(&limits::DEMO_SEED_EDITS_DEFAULT.to_string());
-
-        /// Feed the demo from Wikipedia as it happens: true or false
-        ///
-        /// While there is no connection the recording is played, and the log
-        /// says so. Needs the network; goes with the stand-in only.
-        /// Example: --live
-        live: Option<String>, "BOOL", text("false");
-
-        /// Read the live edits at this http or https address
-        ///
-        /// It speaks as Wikimedia's stream of recent changes does.
-        /// Example: http://127.0.0.1:9000/recentchange
-        live_url: Option<String>, "URL", text(limits::DEMO_LIVE_URL_DEFAULT);
-
-        /// Close one timestamp every so often, 10ms to 1h
-        ///
-        /// All edits within a tick reach the browser as one delta.
-        /// Example: 200ms
-        tick: Option<String>, "DURATION", duration(limits::DEMO_TICK_DEFAULT);
     }
 }
 

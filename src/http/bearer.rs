@@ -132,7 +132,8 @@ impl FromRequest for Access {
             let gateway = gateway.ok_or(HttpError::NoKeys)?;
             let access = Access::of(&gateway.policy, &request).await;
             access.map_err(|why| {
-                gateway.counts.count_no_access(why);
+                // Counted where it is known whether it was refused for that.
+                request.extensions_mut().insert(why);
                 why.into()
             })
         })

@@ -15,22 +15,20 @@ use std::time::Duration;
 use actix_http::Request;
 use actix_service::{IntoServiceFactory as _, Service, ServiceFactory, fn_factory};
 use actix_tls::accept::rustls_0_23::{Acceptor, AcceptorService};
-use actix_web::Error;
 use actix_web::body::MessageBody;
-use actix_web::dev::{AppConfig, ServiceResponse};
+use actix_web::dev::{AppConfig, ServiceRequest, ServiceResponse};
 use actix_web::rt::net::TcpStream;
+use actix_web::{App, Error};
 use log::debug;
 use rustls::ServerConfig;
 
 use crate::limits::{KEEP_ALIVE_TIMEOUT, REQUEST_HEAD_TIMEOUT, TLS_UNSENT_BYTES_MAX};
 use crate::relay::shell::delivery::Delivery;
 
-use super::gateway::Gateway;
 use super::http1::{After, Http1, Next};
 use super::http2;
 use super::link::{Begun, Link};
 use super::progress::{Sweep, Watch};
-use super::routes::app;
 use super::socket::set_up;
 use super::transport::{Transport, forget_unsent};
 
@@ -44,22 +42,32 @@ pub struct Connections<A> {
     acceptor: Option<Rc<AcceptorService>>,
 }
 
-/// Makes the service of a worker, behind TLS if there is something to show;
-/// call it on the worker's thread.
-pub fn connections(
-    gateway: Gateway,
+/// Makes the service of a worker, behind TLS if there is something to show, in
+/// front of the application that `make_app` makes; call it on the worker's thread.
+pub fn connections<T, B>(
+    make_app: impl Fn() -> App<T> + Clone + 'static,
     stall_timeout: Duration,
     tls: Option<ServerConfig>,
-) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = (), InitError = ()> {
+) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = (), InitError = ()>
+where
+    T: ServiceFactory<
+            ServiceRequest,
+            Config = (),
+            Response = ServiceResponse<B>,
+            Error = Error,
+            InitError = (),
+        > + 'static,
+    B: MessageBody + 'static,
+{
     let acceptor = tls.map(|mut tls| {
         // In the order of preference.
         tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Acceptor::new(tls)
     });
     fn_factory(move || {
-        let (gateway, acceptor) = (gateway.clone(), acceptor.clone());
+        let (make_app, acceptor) = (make_app.clone(), acceptor.clone());
         async move {
-            let app = app(gateway).into_factory();
+            let app = make_app().into_factory();
             let app = Rc::new(app.new_service(AppConfig::default()).await?);
             let acceptor = match acceptor {
                 Some(acceptor) => {

@@ -28,6 +28,8 @@ pub struct Gateway {
     pub snapshots: Arc<Semaphore>,
     /// The proxies that are believed when they name the client's address.
     pub proxies: Arc<TrustedProxies>,
+    /// Whether `/metrics` is served on a port of its own, and not to clients.
+    pub metrics_apart: bool,
     /// How often what was answered.
     pub counts: Arc<Counts>,
     /// Whether streams are compressed for who accepts it.

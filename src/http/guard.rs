@@ -77,6 +77,10 @@ pub async fn guard(
     };
     say(&policy.origins, &sharing, response.headers_mut());
     gateway.counts.count_answer(response.status().as_u16());
+    let no_access = response.request().extensions().get().copied();
+    if let Some(why) = no_access.filter(|_| response.response().error().is_some()) {
+        gateway.counts.count_no_access(why);
+    }
     log(&gateway, &response);
     Ok(response)
 }

@@ -34,7 +34,16 @@ pub async fn metrics(gateway: Data<Gateway>, access: Access) -> Result<HttpRespo
     if !access.may_see_metrics() {
         return Err(HttpError::Forbidden);
     }
-    Ok(match render(&gateway, access.may_see_metrics_of_views()) {
+    Ok(answer(&gateway, access.may_see_metrics_of_views()))
+}
+
+/// The same on a port of its own, which only the operator's monitoring reaches.
+pub async fn metrics_of_all(gateway: Data<Gateway>) -> HttpResponse {
+    answer(&gateway, true)
+}
+
+fn answer(gateway: &Gateway, names_views: bool) -> HttpResponse {
+    match render(gateway, names_views) {
         Ok(text) => HttpResponse::Ok()
             .insert_header((CONTENT_TYPE, TEXT_FORMAT))
             .insert_header((CACHE_CONTROL, "no-store"))
@@ -43,7 +52,7 @@ pub async fn metrics(gateway: Data<Gateway>, access: Access) -> Result<HttpRespo
             error!("metrics could not be rendered: {error}");
             HttpResponse::InternalServerError().finish()
         }
-    })
+    }
 }
 
 fn render(gateway: &Gateway, names_views: bool) -> prometheus::Result<String> {

@@ -49,5 +49,6 @@ pub mod tls;
 pub mod transport;
 pub mod types;
 pub mod views;
+pub mod watched;
 pub mod window;
 pub mod worker;

@@ -22,10 +22,18 @@ pub async fn healthz() -> HttpResponse {
 /// views are waited for and why. Views that are served but not live are listed
 /// as impaired. Only views that the client may see are named.
 pub async fn readyz(gateway: Data<Gateway>, access: Result<Access, HttpError>) -> HttpResponse {
-    let may_see = |source: &Source| {
+    tell(&gateway, |source| {
         let sees = |access: &Access| access.sees(&source.shared.name, &source.rules.rows);
         access.as_ref().is_ok_and(|access| sees(access).is_ok())
-    };
+    })
+}
+
+/// The same on a port of its own: every view is named.
+pub async fn readyz_of_all(gateway: Data<Gateway>) -> HttpResponse {
+    tell(&gateway, |_| true)
+}
+
+fn tell(gateway: &Gateway, may_see: impl Fn(&Source) -> bool) -> HttpResponse {
     let mut report = Report::new(gateway.policy.can_verify());
     for source in gateway.sources.all().iter() {
         let shared = &source.shared;

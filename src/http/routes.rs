@@ -34,6 +34,10 @@ pub fn app(
         InitError = (),
     >,
 > {
+    let metrics = match gateway.metrics_apart {
+        true => web::route().to(unknown_path),
+        false => web::route().to(metrics::metrics),
+    };
     App::new()
         .app_data(LocalData::new(WorkerViews::attach(&gateway)))
         .app_data(Data::new(gateway))
@@ -52,12 +56,13 @@ pub fn app(
         .route("/openapi.json", web::route().to(openapi::openapi))
         .route("/healthz", web::route().to(ops::healthz))
         .route("/readyz", web::route().to(ops::readyz))
-        .route("/metrics", web::route().to(metrics::metrics))
+        .route("/metrics", metrics)
         .route("/{view}", web::route().to(snapshot::snapshot))
         .default_service(web::route().to(unknown_path))
 }
 
-async fn unknown_path() -> Result<String, HttpError> {
+/// What is at no path.
+pub(super) async fn unknown_path() -> Result<String, HttpError> {
     Err(HttpError::UnknownPath)
 }
 
@@ -74,7 +79,8 @@ async fn check_request(
     }
 }
 
-fn refusal(request: &ServiceRequest) -> Option<HttpError> {
+/// What every request is refused for that has it, whatever its path.
+pub(super) fn refusal(request: &ServiceRequest) -> Option<HttpError> {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return Some(HttpError::Method);
     }

@@ -1,11 +1,12 @@
 //! `/metrics`: names and help are a contract, numbers are right.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use crate::golden;
 use crate::support::gateway::{Gateway, PATIENCE};
-use crate::support::http::{get, request};
+use crate::support::http::{get, request, send};
 use crate::support::materialize::{Generation, Materialize, row};
 use crate::support::sse::Stream;
 use crate::support::table::Table;
@@ -186,6 +187,51 @@ fn metrics_time_each_delta_that_was_written() {
     }
     let sum = samples["viewcast_delivery_seconds_sum{view=\"v\"}"];
     assert!(sum > 0.0 && sum < 10.0, "{sum}");
+}
+
+/// Where clients need a token, who watches needs none, and clients have no
+/// metrics at all.
+#[test]
+fn metrics_have_a_port_of_their_own() {
+    let key = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/keys/hs256.txt");
+    let access = ["--auth", "jwt", "--jwt-key-file", key];
+    let of = ["--jwt-issuer", "i", "--jwt-audience", "a"];
+    let apart = ["--view", "counter", "--metrics-listen", "127.0.0.1:0"];
+    let gateway = Gateway::demo(&[&access[..], &of[..], &apart[..]].concat());
+    let line = gateway.process.await_log("metrics on http://");
+    let (_, address) = line.split_once("http://").expect("an address");
+    let address = address.trim().trim_end_matches("/metrics");
+    let apart: SocketAddr = address.parse().expect("an address");
+    gateway.await_ready();
+
+    let strange = &[("Host", "prometheus.example")];
+    let text = request(apart, "GET", "/metrics", strange).text();
+    assert!(
+        text.contains("viewcast_subscribers{view=\"counter\"} 0"),
+        "{text}"
+    );
+    assert_eq!(get(apart, "/healthz").json()["status"], "ok");
+    assert_eq!(get(apart, "/readyz").json()["status"], "ready");
+    assert_eq!(get(apart, "/views").status, 404);
+    assert_eq!(get(apart, "/counter/stream").status, 404);
+    assert_eq!(request(apart, "POST", "/metrics", &[]).status, 405);
+    assert_eq!(
+        send(apart, b"GET /\x80 HTTP/1.1\r\n\r\n", "GET").status,
+        400
+    );
+
+    assert_eq!(get(gateway.address, "/metrics").status, 404);
+    assert_eq!(get(gateway.address, "/healthz").status, 200);
+    assert_eq!(get(gateway.address, "/counter").status, 401);
+    let text = get(apart, "/metrics").text();
+    assert!(
+        text.contains("viewcast_tokens_refused_total{reason=\"missing\"} 1\n"),
+        "{text}"
+    );
+    assert!(
+        text.contains("viewcast_http_responses_total{status=\"401\"} 1\n"),
+        "{text}"
+    );
 }
 
 #[test]
