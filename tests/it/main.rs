@@ -46,6 +46,7 @@ mod http2;
 mod joint;
 mod limits;
 mod metrics;
+mod monitoring;
 mod moved;
 mod openapi;
 mod operators;
