@@ -8,7 +8,7 @@ import { placeIn } from "./routes.js";
 import { Streams } from "./streams.js";
 import { Timeline } from "./timeline.js";
 import { Treemap } from "./treemap.js";
-import { decimal, milliseconds, number, toInstant } from "./values.js";
+import { clock, decimal, milliseconds, number, toInstant } from "./values.js";
 import { ViewPage } from "./viewpage.js";
 
 /** How often the list of views is asked for, in ms. */
@@ -49,6 +49,8 @@ let refused = false;
 let heard = [];
 /** Panel -> ms between its last delta's timestamp in Materialize and its arrival here. */
 const latencies = new Map();
+/** When it gave the views, in ms of its clock. */
+let answeredAt = null;
 /** The gateway's clock minus ours, in ms. */
 let skew = 0;
 let scrolled = 0;
@@ -135,8 +137,10 @@ async function askViews() {
     const difference = Date.parse(response.headers.get("date") ?? "") + 500 - Date.now();
     skew = Math.abs(difference) > SKEW_MS_MIN ? difference : 0;
     // Below wherever the page is: a proxy may have put a path before it.
-    views = answer.views.map((view) => ({ ...view, stream: `.${view.stream ?? `/${encodeURIComponent(view.name)}/stream`}`, columns: view.columns ?? [] }));
+    views = answer.views.map((view) => ({ ...view, stream: `.${view.stream ?? `/${encodeURIComponent(view.name)}/stream`}`, columns: view.columns ?? [],
+      sql: view.sql ? `.${view.sql}` : null }));
     answers = true;
+    answeredAt = BigInt(Math.round(now()));
     showAbout(answer.gateway ?? {});
     addCharts();
     catalog.draw(views, now());
@@ -144,6 +148,7 @@ async function askViews() {
     answers = false;
   }
   byId("catalog").classList.toggle("is-old", !answers);
+  setText(byId("catalog-standing"), answers || answeredAt === null ? "" : `as of ${clock(answeredAt)} · no answer`);
   showNotice();
   return answers;
 }
@@ -177,7 +182,9 @@ function showTitle() {
 function showNumbers() {
   const since = Date.now() - RATE_SECONDS * 1000;
   heard = heard.filter(([at]) => at > since);
-  const rate = (sum) => decimal(sum / RATE_SECONDS);
+  // Nothing is claimed of what does not come.
+  const isLive = shown().some(({ stream }) => stream?.status === "live");
+  const rate = (sum) => (isLive ? decimal(sum / RATE_SECONDS) : "–");
   setText(byId("events-per-second"), rate(heard.length));
   setText(byId("changes-per-second"), rate(heard.reduce((sum, [, changes]) => sum + changes, 0)));
   // Of what is old it says nothing.

@@ -22,6 +22,9 @@ export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
+/** Where something will be: bars of no meaning, as many as it will have about. */
+export const skeleton = (bars) => el("div", { class: "skeleton" }, el("p", { class: "hidden-visually" }, "Waiting for the first rows…"), ...Array.from({ length: bars }, () => el("span")));
+
 /** Tells those who listen instead of look. */
 export const announce = (text) => setText(document.getElementById("announcement"), text);
 

@@ -100,9 +100,10 @@ export class Table {
     const { widths, table } = this.#parts;
     // One long text must not push the other columns off a narrow screen.
     const limit = matchMedia("(max-width: 600px)").matches ? CHARACTERS.maxOnPhone : CHARACTERS.max;
-    let sum = 6;
+    let sum = this.#rows.copies === this.#rows.distinct ? 0 : 6;
     this.#columns.forEach((column, at) => {
-      let most = column.name.length + column.type.length + 4;
+      // The type stands in small letters, and there is a sign of the order.
+      let most = column.name.length + Math.ceil(column.type.length * 0.6) + 2;
       for (let index = 0; index < Math.min(SAMPLE, this.#rows.length); index += 1) most = Math.max(most, cell(this.#rows.at(index).row[column.name], column).length);
       const characters = Math.min(limit, Math.max(CHARACTERS.min, most)) + 2;
       widths[at].style.width = `${characters}ch`;

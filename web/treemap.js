@@ -85,7 +85,7 @@ export class Treemap {
     const rows = this.#stream.rows().filter((row) => toNumber(row.edits) > 0);
     const least = SHARE_MIN * rows.reduce((sum, row) => sum + toNumber(row.edits), 0);
     const small = rows.filter((row) => toNumber(row.edits) < least);
-    const merged = small.length < 2 ? [] : [{ language: `${number(small.length)} others`, family: "other", edits: small.reduce((sum, row) => sum + toNumber(row.edits), 0) }];
+    const merged = small.length < 2 ? [] : [{ language: "other", of: small.length, family: "other", edits: small.reduce((sum, row) => sum + toNumber(row.edits), 0) }];
     for (const row of [...rows.filter((each) => merged.length === 0 || !small.includes(each)), ...merged]) {
       const weight = toNumber(row.edits);
       const family = String(row.family ?? "other");
@@ -111,8 +111,9 @@ export class Treemap {
     setText(label, language);
     setText(value, compact(row.edits));
     const size = row.bytes === undefined ? "" : `, ${bytes(row.bytes)}`;
-    setText(more, ` ${number(row.edits)} edits, ${row.family}${size}`);
-    node.title = `${language} (${row.family}): ${number(row.edits)} edits${size}`;
+    const family = row.of === undefined ? row.family : `${number(row.of)} languages`;
+    setText(more, ` ${number(row.edits)} edits, ${family}${size}`);
+    node.title = `${language} (${family}): ${number(row.edits)} edits${size}`;
     const room = width < 40 || height < 20 ? "none" : height < 40 ? "label" : width > 120 && height > 80 ? "large" : "both";
     node.className = `hue-${hueOf(String(row.family ?? "other"))} room-${room}`;
     node.style.transform = `translate(${x.toFixed(1)}px, ${y.toFixed(1)}px)`;

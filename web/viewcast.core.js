@@ -306,7 +306,9 @@ class FetchSource extends Source {
     const credentials = withCredentials ? "include" : "same-origin";
     const { signal } = this.#abort;
     const response = await fetch(url, { headers, credentials, cache: "no-store", signal }).catch(({ message, cause }) => {
-      throw failureOf(0, `no answer: ${cause?.message || message}`, "Is a gateway listening there, and may pages of this origin read from it?");
+      // Browsers say no more than that fetching failed.
+      const words = cause?.message || (/fetch|load failed/i.test(message) ? "" : message);
+      throw failureOf(0, `no answer${words && ": "}${words}`, "Is a gateway listening there, and may pages of this origin read from it?");
     });
     const type = response.headers.get("content-type");
     if (response.status !== 200 || !/^text\/event-stream\b/i.test(type)) return this.#refusal(response, type, token);

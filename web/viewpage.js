@@ -1,7 +1,8 @@
 // One view on a page of its own: its rows as a table, all or those that a filter asks for, and its stream beside it.
-import { announce, copyButton, el, setText } from "./dom.js";
+import { announce, copyButton, el, setText, skeleton } from "./dom.js";
 import { FilterBox } from "./filter.js";
 import { pathOf } from "./routes.js";
+import { Sql } from "./sql.js";
 import { REFUSED, StatusLine } from "./status.js";
 import { Table } from "./table.js";
 import { typeOf } from "./values.js";
@@ -14,6 +15,7 @@ const WIDE = matchMedia("(min-width: 1000px)");
 export class ViewPage extends Viewer {
   #table = null;
   #wire = new Wire();
+  #sql = new Sql();
   #parts;
   #box = null;
   /** Of the stream that is shown; it names a window. */
@@ -31,16 +33,21 @@ export class ViewPage extends Viewer {
       oninput: ({ target }) => this.#table?.filter(target.value) });
     const csv = copyButton("Copy as CSV", () => this.#table?.csv() ?? "");
     const json = el("a", { class: "quiet" }, "JSON");
-    const toggle = el("button", { type: "button", class: "quiet", "aria-controls": "wire", onclick: () => this.#toggleWire() }, "Stream");
-    toggle.setAttribute("aria-expanded", String(!this.#wire.element.hidden));
+    const beside = el("div", { class: "beside" }, this.#sql.element, this.#wire.element);
+    this.#sql.element.hidden = view.sql === null || !WIDE.matches;
+    const toggles = [["SQL", this.#sql.element], ["Stream", this.#wire.element]].map(([name, shown]) =>
+      el("button", { type: "button", class: "quiet", "aria-controls": shown.id, "aria-expanded": String(!shown.hidden), onclick: ({ target }) => this.#toggle(target, shown) }, name));
+    if (view.sql === null) toggles.shift();
     const body = el("div", { class: "body" });
-    this.#parts = { heading, count, filter, json, toggle, body };
+    this.#parts = { heading, count, filter, json, body, beside };
     if (view.filterable?.length > 0) this.#box = new FilterBox(view.filterable, (asked) => (location.hash = pathOf(view.name, asked)));
     this.element = el("article", { class: "panel view", "aria-labelledby": "view-title", "data-view": view.name },
-      el("header", {}, el("div", { class: "view-title" }, el("a", { href: "#/" }, "All views"), heading), el("div", { class: "tools" }, csv, json, toggle), status.element),
+      el("header", {}, el("div", { class: "view-title" }, el("a", { href: "#/" }, "All views"), heading), el("div", { class: "tools" }, csv, json, ...toggles), status.element),
       ...(this.#box === null ? [] : [this.#box.element]),
       el("div", { class: "table-tools" }, filter, count),
-      el("div", { class: "view-body" }, body, this.#wire.element));
+      el("div", { class: "view-body" }, body, beside));
+    this.#showBeside();
+    this.#readSql();
     this.show(query);
   }
 
@@ -53,7 +60,7 @@ export class ViewPage extends Viewer {
     this.#box?.show(query);
     this.#wire.show(new URL(address, location.href).href);
     this.#parts.json.setAttribute("href", snapshot);
-    this.#empty("Waiting for the first rows…");
+    this.#stand(skeleton(12));
     this.follow(address);
   }
 
@@ -74,6 +81,7 @@ export class ViewPage extends Viewer {
     stream.addEventListener("wire", ({ detail }) => this.#wire.add(detail));
     stream.addEventListener("status", ({ detail: { error } }) => { if (error?.status === 400) this.#refuse(error); });
     stream.addEventListener("base", () => {
+      if (this.#table !== null) this.#readSql();
       this.#reset();
       this.heard(0);
     });
@@ -96,19 +104,34 @@ export class ViewPage extends Viewer {
   }
 
   /** No rows, for a reason. */
-  #empty(words) {
+  #empty(words) { this.#stand(el("p", { class: "empty" }, words)); }
+
+  /** Something else stands where the rows would be. */
+  #stand(element) {
     this.#table?.close();
     this.#table = null;
     setText(this.#parts.count, "");
-    this.#parts.body.replaceChildren(el("p", { class: "empty" }, words));
+    this.#parts.body.replaceChildren(element);
   }
 
-  #toggleWire() {
-    const { element } = this.#wire;
-    element.hidden = !element.hidden;
-    this.#parts.toggle.setAttribute("aria-expanded", String(!element.hidden));
-    // On a phone it is below the table.
-    if (!element.hidden) element.scrollIntoView({ block: "nearest" });
+  #toggle(button, shown) {
+    shown.hidden = !shown.hidden;
+    button.setAttribute("aria-expanded", String(!shown.hidden));
+    this.#showBeside();
+    // On a phone the stream is below the table.
+    if (!shown.hidden) shown.scrollIntoView({ block: "nearest" });
+  }
+
+  /** Nothing takes no room. */
+  #showBeside() {
+    this.#parts.beside.hidden = this.#sql.element.hidden && this.#wire.element.hidden;
+  }
+
+  /** At the beginning and at each further base: the view may be another one then. */
+  async #readSql() {
+    if (this.view.sql === null) return;
+    const answer = await fetch(this.view.sql).catch(() => null);
+    if (answer?.ok) this.#sql.show(await answer.text());
   }
 
   /** A base: the same table again, or another one if the view has other columns now. */

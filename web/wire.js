@@ -16,7 +16,11 @@ const NEAR_PX = 40;
 
 export class Wire {
   #list = el("ol", { class: "events" });
-  #scroll = el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Events" }, this.#list);
+  /** Whether the newest event is kept in sight: until the reader goes back to older ones. */
+  #follows = true;
+  #scroll = el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Events", onscroll: ({ target: { scrollHeight, scrollTop, clientHeight } }) => {
+    this.#follows = scrollHeight - scrollTop - clientHeight < NEAR_PX;
+  } }, this.#list);
   #waiting = [];
   #missed = 0;
   #asked = 0;
@@ -60,14 +64,11 @@ export class Wire {
 
   #draw() {
     this.#asked = 0;
-    // It follows the newest event, unless the reader went back to older ones.
-    const { scrollHeight, scrollTop, clientHeight } = this.#scroll;
-    const follows = scrollHeight - scrollTop - clientHeight < NEAR_PX;
     if (this.#missed > 0) this.#list.append(el("li", { class: "more" }, `${number(this.#missed)} more events`));
     this.#list.append(...this.#waiting.map((event) => this.#item(event)));
     [this.#waiting, this.#missed] = [[], 0];
     while (this.#list.childElementCount > EVENTS_MAX) this.#list.firstElementChild.remove();
-    if (follows) this.#scroll.scrollTop = this.#scroll.scrollHeight;
+    if (this.#follows) this.#scroll.scrollTop = this.#scroll.scrollHeight;
   }
 
   #item(event) {

@@ -8,14 +8,20 @@ use super::value::ColumnType::{self, *};
 /// Names and types; a name that ends in `?` can hold NULL.
 type Columns = &'static [(&'static str, ColumnType)];
 
-const COUNTER: &str = "SELECT count(*) AS edits, sum(bytes) AS bytes, count(DISTINCT user_name) AS editors FROM edits";
+const COUNTER: &str = "SELECT count(*) AS edits, sum(bytes) AS bytes, count(DISTINCT user_name) AS editors\n    \
+    FROM edits";
 const COUNTER_COLUMNS: Columns = &[("edits", BigInt), ("bytes?", Numeric), ("editors", BigInt)];
 
-const TOP10: &str = "SELECT \"user\", count FROM user_edits ORDER BY count DESC, \"user\" LIMIT 10";
+const TOP10: &str = "SELECT \"user\", count\n    \
+    FROM user_edits\n    \
+    ORDER BY count DESC, \"user\"\n    \
+    LIMIT 10";
 const USER_COLUMNS: Columns = &[("user", Text), ("count", BigInt)];
 
-const BY_LANGUAGE: &str = "SELECT language, family, count(*) AS edits, sum(bytes) AS bytes \
-    FROM edits JOIN wikis ON edits.wiki = wikis.code GROUP BY language, family";
+const BY_LANGUAGE: &str = "SELECT language, family, count(*) AS edits, sum(bytes) AS bytes\n    \
+    FROM edits\n    \
+    JOIN wikis ON edits.wiki = wikis.code\n    \
+    GROUP BY language, family";
 const LANGUAGE_COLUMNS: Columns = &[
     ("language", Text),
     ("family", Text),
@@ -23,12 +29,17 @@ const LANGUAGE_COLUMNS: Columns = &[
     ("bytes", Numeric),
 ];
 
-const PER_MINUTE: &str = "SELECT date_trunc('minute', edited_at) AS minute, count(*) AS edits \
-    FROM edits WHERE mz_now() < minute_until GROUP BY 1";
+const PER_MINUTE: &str = "SELECT date_trunc('minute', edited_at) AS minute, count(*) AS edits\n    \
+    FROM edits\n    \
+    WHERE mz_now() < minute_until\n    \
+    GROUP BY 1";
 const MINUTE_COLUMNS: Columns = &[("minute", Timestamp), ("edits", BigInt)];
 
-const HOT_PAGES: &str = "SELECT page, wiki, count(DISTINCT user_name) AS editors, count(*) AS edits \
-    FROM edits WHERE mz_now() < hot_until GROUP BY page, wiki HAVING count(DISTINCT user_name) > 1";
+const HOT_PAGES: &str = "SELECT page, wiki, count(DISTINCT user_name) AS editors, count(*) AS edits\n    \
+    FROM edits\n    \
+    WHERE mz_now() < hot_until\n    \
+    GROUP BY page, wiki\n    \
+    HAVING count(DISTINCT user_name) > 1";
 const HOT_COLUMNS: Columns = &[
     ("page", Text),
     ("wiki", Text),
@@ -36,11 +47,14 @@ const HOT_COLUMNS: Columns = &[
     ("edits", BigInt),
 ];
 
-const USER_EDITS: &str = "SELECT user_name AS \"user\", count(*) AS count FROM edits \
-    WHERE user_name IS NOT NULL GROUP BY user_name";
+const USER_EDITS: &str = "SELECT user_name AS \"user\", count(*) AS count\n    \
+    FROM edits\n    \
+    WHERE user_name IS NOT NULL\n    \
+    GROUP BY user_name";
 
-const PAGE_EDITS: &str = "SELECT user_name AS \"user\", wiki, page, count(*) AS edits, \
-    sum(bytes) AS bytes FROM edits GROUP BY user_name, wiki, page";
+const PAGE_EDITS: &str = "SELECT user_name AS \"user\", wiki, page, count(*) AS edits, sum(bytes) AS bytes\n    \
+    FROM edits\n    \
+    GROUP BY user_name, wiki, page";
 const PAGE_COLUMNS: Columns = &[
     ("user?", Text),
     ("wiki", Text),

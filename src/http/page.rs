@@ -24,6 +24,15 @@ macro_rules! text {
     ("viewcast.worker.js") => {
         include_str!("../../web/viewcast.worker.min.js")
     };
+    ("PROTOCOL.md") => {
+        include_str!("../../docs/PROTOCOL.md")
+    };
+    ("FRONTEND.md") => {
+        include_str!("../../docs/FRONTEND.md")
+    };
+    ("CLIENTS.md") => {
+        include_str!("../../docs/CLIENTS.md")
+    };
     ($name:literal) => {
         include_str!(concat!("../../web/", $name))
     };
@@ -39,20 +48,26 @@ const HTML: &str = "text/html; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 const STYLE: &str = "text/css; charset=utf-8";
 const SVG: &str = "image/svg+xml";
+/// Documents as they are written, of this very version.
+const TEXT: &str = "text/plain; charset=utf-8";
 
 /// All files of web/ that a browser asks for.
 pub const ASSETS: &[Asset] = assets! {
     "app.js": SCRIPT,
     "catalog.js": SCRIPT,
+    "CLIENTS.md": TEXT,
     "counter.js": SCRIPT,
     "dom.js": SCRIPT,
     "favicon.svg": SVG,
     "filter.js": SCRIPT,
+    "FRONTEND.md": TEXT,
     "index.html": HTML,
     "panel.js": SCRIPT,
+    "PROTOCOL.md": TEXT,
     "ranking.js": SCRIPT,
     "routes.js": SCRIPT,
     "rows.js": SCRIPT,
+    "sql.js": SCRIPT,
     "status.js": SCRIPT,
     "streams.js": SCRIPT,
     "style.css": STYLE,

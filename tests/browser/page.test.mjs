@@ -126,6 +126,42 @@ test("view_page_changes_sorts_filters_copies_and_shows_its_stream", async () => 
   await close();
 });
 
+test("view_page_shows_its_sql_beside_the_rows_and_the_newest_events", async () => {
+  const { page, faults, close } = await newPage(browser);
+  await page.goto(`${url}/#/top10`);
+  await untilLive(page, "top10");
+  const view = panel(page, "top10");
+  const sql = view.locator(".sql code");
+  await until("the SQL", () => sql.innerText(), (text) => /^CREATE MATERIALIZED VIEW materialize\.public\.top10\n[^]*SELECT "user", count\n +FROM user_edits/.test(text));
+  assert.deepEqual(await sql.locator("b").first().innerText(), "CREATE");
+  await view.getByRole("button", { name: "Copy the SQL" }).click();
+  assert.equal(await page.evaluate(() => navigator.clipboard.readText()), await sql.innerText());
+  // The list of events has become shorter by it, and follows the newest all the same.
+  const scroll = view.locator(".wire .scroll");
+  await until("many events", () => scroll.evaluate((node) => node.scrollHeight > node.clientHeight));
+  await until("the newest", () => scroll.evaluate((node) => node.scrollHeight - node.scrollTop - node.clientHeight < 40));
+  await view.getByRole("button", { name: "SQL", exact: true }).click();
+  assert.equal(await sql.isVisible(), false);
+  await page.goto(`${url}/#/mz_catalog.mz_views`);
+  await untilLive(page, "mz_catalog.mz_views");
+  assert.equal(await panel(page, "mz_catalog.mz_views").getByRole("button", { name: "SQL", exact: true }).count(), 0, "a table has none");
+  assert.deepEqual(faults, []);
+  await close();
+});
+
+test("documents_are_those_of_the_gateway_itself", async () => {
+  const { page, close } = await newPage(browser);
+  await page.goto(url);
+  const links = await page.getByRole("navigation", { name: "Documentation" }).getByRole("link").evaluateAll((all) => all.map(({ href }) => href));
+  assert.equal(links.length, 4);
+  for (const link of links) {
+    const answer = await fetch(link);
+    assert.equal(answer.status, 200, link);
+    assert.ok((await answer.text()).length > 1000, link);
+  }
+  await close();
+});
+
 test("page_works_below_a_path_of_a_proxy", async (t) => {
   const site = await startSite(url, { prefix: "/deep/down" });
   t.after(() => site.close());
@@ -172,11 +208,17 @@ for (const colorScheme of ["dark", "light"]) {
   });
 }
 
-test("page_is_light_and_does_not_jump", async () => {
-  const { page, close } = await newPage(browser);
+for (const [width, height] of [[1280, 800], [390, 844], [1920, 1080]]) test(`page_is_light_and_does_not_jump_at_${width}x${height}`, async () => {
+  const { page, close } = await newPage(browser, { width, height });
   await page.addInitScript(() => {
     window.shift = 0;
     window.shifted = [];
+    window.heights = {};
+    const look = () => {
+      for (const { dataset, offsetHeight } of document.querySelectorAll("#dashboard .panel")) (window.heights[dataset.view] ??= new Set()).add(offsetHeight);
+      requestAnimationFrame(look);
+    };
+    look();
     new PerformanceObserver((list) => {
       for (const entry of list.getEntries().filter(({ hadRecentInput }) => !hadRecentInput)) {
         window.shift += entry.value;
@@ -197,6 +239,9 @@ test("page_is_light_and_does_not_jump", async () => {
     console.log(`layout shift of ${path}: ${shift.toFixed(4)}`);
     assert.ok(shift < SHIFT_MAX, `${path} jumps by ${shift}: ${await page.evaluate(() => window.shifted)}`);
     console.log(`what moved: ${(await page.evaluate(() => window.shifted)).slice(0, 12).join("; ")}`);
+    const heights = await page.evaluate(() => Object.entries(window.heights).map(([view, seen]) => [view, ...seen]));
+    if (path === "/") assert.equal(heights.length, CHARTS.length);
+    for (const [view, ...seen] of path === "/" ? heights : []) assert.equal(seen.length, 1, `${view} is ${seen.join(", then ")} px high`);
     // A new page, not one that only goes to another part of itself.
     await page.goto("about:blank");
   }
@@ -209,7 +254,7 @@ test("page_is_light_and_does_not_jump", async () => {
   await close();
 });
 
-for (const [width, height] of [[1280, 800], [390, 844]]) {
+for (const [width, height] of [[1280, 800], [390, 844], [1920, 1080]]) {
   for (const colorScheme of ["dark", "light"]) {
     test(`screenshot_${width}x${height}_${colorScheme}`, async () => {
       const { page, faults, close } = await newPage(browser, { width, height, colorScheme });

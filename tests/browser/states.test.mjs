@@ -2,7 +2,7 @@
 // What the page says when something is wrong: against the scripted gateway,
 // since a real one cannot be told to lose its Materialize at a given moment.
 import assert from "node:assert/strict";
-import { mkdirSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -10,6 +10,8 @@ import { launch, newPage, panel, until, untilLive } from "./chromium.mjs";
 import { startFakeGateway } from "./fake-gateway.mjs";
 
 const SCREENSHOTS = process.env.SCREENSHOT_DIR ?? fileURLToPath(new URL("../../target/screenshots", import.meta.url));
+
+const AXE = readFileSync(fileURLToPath(new URL("node_modules/axe-core/axe.min.js", import.meta.url)), "utf8");
 
 let browser;
 before(async () => {
@@ -65,7 +67,12 @@ test("gateway_killed_and_back_is_live_again_by_itself", async (t) => {
   await page.goto(gateway.url);
   await untilLive(page, "counter");
   await gateway.close();
-  await untilSays(page, "counter", /offline\s*as of .*\d.* · no answer/);
+  await untilSays(page, "counter", /offline\s*as of .*\d.* · no answer\n/);
+  for (const rate of ["events", "changes"]) await until("no rate to be claimed", () => page.locator(`#${rate}-per-second`).innerText(), (text) => text === "–");
+  await until("the list to be said to be old", () => page.locator("#catalog-standing").innerText(), (text) => /^as of .*\d.* · no answer$/.test(text));
+  await page.evaluate(AXE);
+  const { violations } = await page.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));
+  assert.deepEqual(violations.map(({ id, impact, nodes }) => `${impact}: ${id} at ${nodes.map(({ target }) => target).join("; ")}`), []);
   gateway = await play(t, { tickMs: 200, port });
   await untilLive(page, "counter");
   await untilLive(page, "top10");
