@@ -60,6 +60,8 @@ pub struct Config {
     pub metrics_listen: Option<SocketAddr>,
     /// Who may ask for what.
     pub access: Access,
+    /// Whether a line of the log is an object of JSON.
+    pub logs_json: bool,
     /// HTTP threads, 1 to [`limits::WORKERS_MAX`].
     pub workers: usize,
     /// How many streams are served, and to whom.
@@ -119,6 +121,11 @@ pub struct DemoConfig {
 }
 
 impl DemoConfig {
+    /// Whether a line of the log is an object of JSON.
+    pub fn logs_json(&self) -> bool {
+        self.gateway.logs_json
+    }
+
     /// The gateway's, once it is known where its upstream is and what it shows.
     pub fn gateway(&self, upstream: Upstream, about: String) -> Config {
         Config {
@@ -249,6 +256,7 @@ fn merge_common(
     let metrics_listen = merge.optional(serve::metrics_listen, value::address());
     let access = access::merge(merge);
     refuse_rows_without_tokens(merge, views.as_deref(), access.as_ref());
+    let logs_json = merge.one(serve::log_format, value::log_format());
     let workers = merge.one(
         serve::workers,
         value::number("a whole number", 1, limits::WORKERS_MAX),
@@ -284,6 +292,7 @@ fn merge_common(
         listen: listen?,
         metrics_listen: metrics_listen?,
         access: access?,
+        logs_json: logs_json?,
         workers: workers?,
         connections: connections?,
         patience: patience?,

@@ -69,6 +69,7 @@ pub fn until_signal() -> Result<(), GatewayError> {
 }
 
 async fn serve(config: &Config) -> Result<(), GatewayError> {
+    tell_start(config);
     let nudges = Nudges::new().map_err(GatewayError::Start)?;
     let (fatal_sender, fatal) = bounded(1);
     let (mut sources, mut tails) = (Vec::new(), Vec::new());
@@ -201,6 +202,26 @@ fn limits(config: &Config) -> Limits {
         windows_per_address: connections.max_windows_per_address,
         windows_per_view: connections.max_windows_per_view,
     }
+}
+
+/// What is started, in one line: for who reads the log later.
+fn tell_start(config: &Config) {
+    let (version, commit) = (process::VERSION, process::COMMIT);
+    let views = config.views.len();
+    let tokens = match config.access.tokens {
+        Some(_) => "tokens asked for",
+        None => "no tokens asked for",
+    };
+    let tls = match config.access.certificate {
+        Some(_) => "TLS",
+        None => "no TLS",
+    };
+    info!(
+        version, commit, views;
+        "viewcast {version} (commit {commit}): {views} views or patterns of {}, {} threads, \
+         {} streams at the most, {tokens}, {tls}",
+        config.upstream, config.workers, config.connections.max
+    );
 }
 
 /// Streams are served to whoever reaches the port, unless tokens are asked for.

@@ -5,6 +5,10 @@ use std::error::Error;
 use crate::config::{Config, DemoConfig};
 use crate::gateway::{self, GatewayError};
 
+mod lines;
+
+pub use lines::start as start_logger;
+
 /// Why a program ended that was not asked to.
 #[derive(Debug, thiserror::Error)]
 pub enum LaunchError {
@@ -57,12 +61,6 @@ pub fn serve(config: &Config) -> Result<(), LaunchError> {
 /// The views' rows as TypeScript.
 pub fn types(config: &Config) -> Result<String, LaunchError> {
     Ok(gateway::types::types(config)?)
-}
-
-/// Logs to stderr: what RUST_LOG says, else our own news and others' warnings.
-pub fn start_logger() {
-    let filter = env_logger::Env::default().default_filter_or("warn,viewcast=info");
-    env_logger::Builder::from_env(filter).init();
 }
 
 /// Serves the demo until a signal.

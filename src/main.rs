@@ -36,18 +36,18 @@ fn run(invocation: Invocation) -> Result<(), (u8, String)> {
         }
         Invocation::Types(flags) => {
             let config = config::load(&flags, &environment).map_err(wrong)?;
-            launch::start_logger();
+            launch::start_logger(config.logs_json);
             let text = launch::types(&config).map_err(|error| (1, error.report()))?;
             io::stdout().write_all(text.as_bytes()).map_err(failed)
         }
         Invocation::Serve(flags) => {
             let config = config::load(&flags, &environment).map_err(wrong)?;
-            launch::start_logger();
+            launch::start_logger(config.logs_json);
             launch::serve(&config).map_err(|error| (1, error.report()))
         }
         Invocation::Demo(flags, demo) => {
             let config = config::load_demo(&flags, &demo, &environment).map_err(wrong)?;
-            launch::start_logger();
+            launch::start_logger(config.logs_json());
             launch::demo(&config).map_err(|error| (1, error.report()))
         }
     }

@@ -1,10 +1,19 @@
-//! What the system says of this process: files, memory, the time. Linux tells
+//! What this process is, and what the system says of it: files, memory, the time. Linux tells
 //! of files and memory in `/proc`; elsewhere nothing is known of them.
 
 use std::fs;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use crate::model::now::Now;
+
+/// The version of the program.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The commit that it was built from, if whoever built it said so.
+pub const COMMIT: &str = match option_env!("VIEWCAST_COMMIT") {
+    Some(commit) => commit,
+    None => "unknown",
+};
 
 /// The present, by the clocks of this machine.
 pub fn now() -> Now {

@@ -227,6 +227,13 @@ settings! {
         /// neither headers nor cookies. Example: --allow-url-token
         allow_url_token: Option<String>, "BOOL", text("false");
 
+        /// Log lines of this form: text or json
+        ///
+        /// json is one object a line: time, level, target, message and what the
+        /// line is about. Which lines there are is RUST_LOG's to say.
+        /// Example: json
+        log_format: Option<String>, "FORMAT", text("text");
+
         /// Run this many HTTP threads, 1 to 256
         ///
         /// Each keeps its share of the connections. Example: 4

@@ -176,6 +176,19 @@ pub fn compress() -> Kind<bool> {
     }
 }
 
+/// Whether a line of the log is JSON.
+pub fn log_format() -> Kind<bool> {
+    Kind {
+        accepts: "text or json".into(),
+        parse: Box::new(|given| match given.trim() {
+            "text" => Some(false),
+            "json" => Some(true),
+            _ => None,
+        }),
+        show: |is_json| toml_text(if *is_json { "json" } else { "text" }),
+    }
+}
+
 /// Whether a view is gone that may not be read any more.
 pub fn revoked() -> Kind<bool> {
     Kind {

@@ -1,6 +1,8 @@
 //! What holds for every request and response, whatever the path: which host it
 //! may name, what pages of other origins may read, and one line of the log.
 
+use std::time::Instant;
+
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{
@@ -13,12 +15,12 @@ use actix_web::http::{Method, Version};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
 use actix_web::{Error, HttpMessage as _, HttpResponse};
-use log::debug;
 
 use crate::access::cors::{self, Origins, Sharing};
 use crate::access::host::{is_address, is_well_formed};
 use crate::limits::PREFLIGHT_AGE_SECONDS;
 
+use super::access_log;
 use super::error::HttpError;
 use super::gateway::Gateway;
 use super::policy::Policy;
@@ -41,12 +43,12 @@ pub struct Stranger;
 /// Checks the host, answers preflights, and says who may read the answer.
 pub async fn guard(
     request: ServiceRequest,
-    next: Next<impl MessageBody>,
+    next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<EitherBody<impl MessageBody>>, Error> {
     let Some(gateway) = request.app_data::<Data<Gateway>>().cloned() else {
         return Err(HttpError::NoKeys.into());
     };
-    let policy = &gateway.policy;
+    let (began, policy) = (Instant::now(), &gateway.policy);
     let host = host(&request);
     let is_stranger = !host.is_ok_and(|host| policy.hosts.admit(host));
     let origins = request.headers().get_all(ORIGIN);
@@ -81,7 +83,7 @@ pub async fn guard(
     if let Some(why) = no_access.filter(|_| response.response().error().is_some()) {
         gateway.counts.count_no_access(why);
     }
-    log(&gateway, &response);
+    access_log::answered(&gateway, &response, began.elapsed());
     Ok(response)
 }
 
@@ -154,19 +156,4 @@ fn say(origins: &Origins, sharing: &Sharing, headers: &mut HeaderMap) {
     if origins.varies() {
         headers.append(VARY, HeaderValue::from_static("Origin"));
     }
-}
-
-/// One line for who asked for what, at the level of debugging; without the
-/// query, which may hold a token, and without any header.
-fn log<B>(gateway: &Gateway, response: &ServiceResponse<B>) {
-    let request = response.request();
-    debug!(
-        target: "viewcast::access",
-        "{} {} {} {:?} {}",
-        gateway.proxies.client_address(request),
-        request.method(),
-        request.path().escape_debug(),
-        request.version(),
-        response.status().as_u16(),
-    );
 }

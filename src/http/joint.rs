@@ -18,6 +18,7 @@ use crate::relay::subscribe::joint::Joint;
 use crate::relay::subscribe::joint::chosen::Chosen;
 use crate::relay::thread::thread_view::ThreadView;
 
+use super::access_log::Stay;
 use super::bearer::Access;
 use super::error::HttpError;
 use super::gateway::Gateway;
@@ -52,10 +53,11 @@ pub async fn joint(
         Ok(permit) => permit,
         Err(refusal) => return Ok(short_stream(refusal, &request, &gateway)),
     };
+    let stay = Stay::new(&gateway, &request, &served, permit);
     let ids = last_event_ids(&request);
     let now = Instant::now();
     let chosen: Vec<Chosen> = names.iter().zip(opened).map(chosen).collect();
-    let mut joint = Joint::new(&chosen, &ids, gateway.heartbeat, now, Rng::new(), permit);
+    let mut joint = Joint::new(&chosen, &ids, gateway.heartbeat, now, Rng::new(), stay);
     let sources = views.sources().clone();
     joint.return_when(move |view| sources.serves(&view.name));
     if let Some(time) = access.lasts() {

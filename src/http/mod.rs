@@ -1,5 +1,6 @@
 //! The HTTP side; the only place that knows actix-web.
 
+pub mod access_log;
 pub mod bearer;
 pub mod client_address;
 pub mod connection;

@@ -14,6 +14,9 @@ use crate::access::token::{Rules, verify};
 use super::counts::NoAccess;
 use super::keyring::Keyring;
 
+/// The target of the log's lines about who asks for what, for RUST_LOG.
+pub const TARGET: &str = "viewcast::access";
+
 /// The rules that all workers share.
 #[derive(Debug)]
 pub struct Policy {
@@ -55,7 +58,7 @@ impl Tokens {
         }
         verdict.map_err(|denied| {
             // The reason is for the operator's log. The token is never logged.
-            debug!(target: "viewcast::access", "no access: {denied}");
+            debug!(target: TARGET, "no access: {denied}");
             NoAccess::Denied(denied)
         })
     }

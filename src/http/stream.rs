@@ -13,6 +13,7 @@ use fastrand::Rng;
 
 use crate::relay::subscribe::subscriber::Subscriber;
 
+use super::access_log::Stay;
 use super::bearer::Access;
 use super::gateway::Gateway;
 use super::headers::response;
@@ -48,12 +49,13 @@ pub async fn stream(
         Ok(permit) => permit,
         Err(refusal) => return Ok(short_stream(refusal, &request, &gateway)),
     };
+    let stay = Stay::new(&gateway, &request, &[&opened], permit);
     let ids = last_event_ids(&request);
     let resume = ids.iter().filter_map(|id| id.parse().ok()).collect();
     let Opened { local, choose, .. } = opened;
     let mut subscriber = match choose {
-        None => Subscriber::new(&local, resume, Rng::new(), permit),
-        Some(choose) => Subscriber::of_window(&local, choose, resume, Rng::new(), permit),
+        None => Subscriber::new(&local, resume, Rng::new(), stay),
+        Some(choose) => Subscriber::of_window(&local, choose, resume, Rng::new(), stay),
     };
     if let Some(time) = access.lasts() {
         subscriber.end_after(time, Instant::now());

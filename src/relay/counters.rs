@@ -3,6 +3,8 @@
 //! Counting costs an addition: each HTTP worker counts for itself, in numbers
 //! that no other thread writes, and they are added up when somebody asks.
 
+use std::cell::Cell;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::relay::latency::{Latency, LatencyTotals};
@@ -129,6 +131,46 @@ impl StreamCounters {
             add(counter, 1);
         }
     }
+}
+
+/// What one stream counts, for its thread and for the line that tells of its end.
+#[derive(Debug)]
+pub struct Tally {
+    /// The counts of its view on its thread.
+    pub thread: Arc<StreamCounters>,
+    frames: Cell<u64>,
+}
+
+impl Tally {
+    /// Nothing is counted yet.
+    pub fn new(thread: Arc<StreamCounters>) -> Self {
+        Tally {
+            thread,
+            frames: Cell::new(0),
+        }
+    }
+
+    /// Bytes were handed to the connection; they were, or began, so many frames.
+    pub fn count_frames(&self, count: u64) {
+        self.frames.set(self.frames.get().wrapping_add(count));
+        self.thread.count_frames(count);
+    }
+
+    /// Frames so far.
+    pub fn frames(&self) -> u64 {
+        self.frames.get()
+    }
+}
+
+/// What a stream keeps until its end, e.g. its place under a limit, and what is
+/// told how it ended.
+pub trait Kept {
+    /// The stream has ended, for this reason and after so many events.
+    fn ended(&self, end: End, events: u64);
+}
+
+impl Kept for () {
+    fn ended(&self, _: End, _: u64) {}
 }
 
 /// A view's counts, all workers together.

@@ -255,6 +255,11 @@ fn samples(key: &str) -> [(&'static str, &'static str); 3] {
             ("gone", "\"gone\""),
             ("lost", "\"lost\""),
         ],
+        "log_format" => [
+            ("json", "\"json\""),
+            ("text", "\"text\""),
+            ("json", "\"json\""),
+        ],
         "compress" => [
             ("auto", "\"auto\""),
             ("off", "\"off\""),

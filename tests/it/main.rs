@@ -45,6 +45,7 @@ mod history;
 mod http2;
 mod joint;
 mod limits;
+mod logging;
 mod metrics;
 mod monitoring;
 mod moved;

@@ -11,6 +11,7 @@ use viewcast::http::hasty::Hasty;
 use viewcast::http::limit::{Admission, Asked, Limits, Place, client};
 use viewcast::http::refusal::{Limit, Refusal};
 use viewcast::limits::{HASTY_TIMES, HELD_MAX, HOLD_TIME};
+use viewcast::relay::counters::{End, Kept};
 use viewcast::relay::event::notices::full;
 
 use crate::client::Served;
@@ -41,6 +42,10 @@ pub struct Places {
 pub struct Permit {
     admission: Rc<RefCell<Admission>>,
     place: Place,
+}
+
+impl Kept for Permit {
+    fn ended(&self, _: End, _: u64) {}
 }
 
 impl Drop for Permit {

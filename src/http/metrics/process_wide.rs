@@ -5,12 +5,6 @@ use prometheus::{Counter, Gauge, GaugeVec, IntGauge, Opts, Registry};
 
 use crate::process;
 
-/// The commit that this was built from, if whoever built it said so.
-pub const COMMIT: &str = match option_env!("VIEWCAST_COMMIT") {
-    Some(commit) => commit,
-    None => "unknown",
-};
-
 /// Adds them. Where the system does not tell, they are not there.
 pub fn set(registry: &Registry) -> prometheus::Result<()> {
     let build = Opts::new(
@@ -19,7 +13,7 @@ pub fn set(registry: &Registry) -> prometheus::Result<()> {
     );
     let build = GaugeVec::new(build, &["version", "commit"])?;
     build
-        .with_label_values(&[env!("CARGO_PKG_VERSION"), COMMIT])
+        .with_label_values(&[process::VERSION, process::COMMIT])
         .set(1.0);
     registry.register(Box::new(build))?;
     if let Some(bytes) = process::resident_bytes() {

@@ -4,7 +4,6 @@
 //! Like a subscriber it holds nothing but cursors. Changes of a view that are
 //! later than the time all views have reached stay in the log until then.
 
-use std::any::Any;
 use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
@@ -13,7 +12,7 @@ use fastrand::Rng;
 
 use crate::limits::RETRY_MS;
 use crate::model::position::{Position, Timestamp};
-use crate::relay::counters::End;
+use crate::relay::counters::{End, Kept};
 use crate::relay::event::long_event::abandoned;
 use crate::relay::event::notices::{REASON_HALF_CLOSED, REASON_SLOW, retry};
 use crate::relay::shared_view::{LOTS, SharedView};
@@ -85,8 +84,8 @@ pub struct Joint {
     end: End,
     /// Spreads out when clients come back.
     rng: Rng,
-    /// Dropped when the stream ends, e.g. its place under a limit.
-    _kept: Box<dyn Any>,
+    /// Dropped when the stream has ended.
+    kept: Box<dyn Kept>,
 }
 
 impl Joint {
@@ -99,7 +98,7 @@ impl Joint {
         heartbeat: Duration,
         now: Instant,
         mut rng: Rng,
-        kept: impl Any,
+        kept: impl Kept + 'static,
     ) -> Self {
         let name = |view: &Chosen| view.name.clone();
         let mut order: Vec<usize> = (0..views.len()).collect();
@@ -141,7 +140,7 @@ impl Joint {
             is_last: false,
             end: End::Left,
             rng,
-            _kept: Box::new(kept),
+            kept: Box::new(kept),
         }
     }
 
@@ -345,6 +344,8 @@ impl Joint {
 impl Drop for Joint {
     fn drop(&mut self) {
         self.parts.iter().for_each(|part| part.leave(self.end));
+        let frames = self.parts.iter().map(|part| part.tally.frames());
+        self.kept.ended(self.end, frames.sum());
     }
 }
 

@@ -9,7 +9,7 @@ use fastrand::Rng;
 use flate2::Crc;
 
 use crate::limits::RETRY_MS;
-use crate::relay::counters::StreamCounters;
+use crate::relay::counters::{StreamCounters, Tally};
 use crate::relay::event::encoded::Encoded;
 use crate::relay::event::form::Form;
 use crate::relay::event::gzip::{self, Packed, Piece};
@@ -28,7 +28,7 @@ pub(super) struct StreamEncoder {
     retry_ms: Option<NonZeroU64>,
     /// The event that follows its `retry:` line, which was just handed out.
     behind: Option<Box<Piece>>,
-    pub(super) counters: Arc<StreamCounters>,
+    pub(super) tally: Tally,
     /// Spreads out when clients come back.
     rng: Rng,
 }
@@ -42,7 +42,7 @@ impl StreamEncoder {
             is_first: true,
             retry_ms: None,
             behind: None,
-            counters,
+            tally: Tally::new(counters),
             rng,
         }
     }
@@ -105,7 +105,7 @@ impl StreamEncoder {
         if let Some(sum) = &piece.sum {
             self.sum.combine(sum);
         }
-        self.counters.count_bytes(piece.bytes.len());
+        self.tally.thread.count_bytes(piece.bytes.len());
         piece.bytes
     }
 

@@ -3,7 +3,6 @@
 //! Nothing is queued for a subscriber. It is asked for bytes when its socket
 //! has room, and answers from where it stands; nobody ever waits for it.
 
-use std::any::Any;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -16,7 +15,7 @@ use fastrand::Rng;
 use crate::limits::OUTLET_GATHERED_MAX;
 use crate::model::position::{Position, Timestamp};
 use crate::model::retention::{Cursor, Resume};
-use crate::relay::counters::End;
+use crate::relay::counters::{End, Kept};
 use crate::relay::event::frame::Frame;
 use crate::relay::event::gzip::Piece;
 use crate::relay::event::long_event::{Reading, Upcoming};
@@ -113,8 +112,8 @@ pub struct Subscriber {
     is_last: bool,
     /// When the stream has to end, if it has to.
     expiry: Option<Instant>,
-    /// Dropped when the stream ends, e.g. its place under a limit.
-    _kept: Box<dyn Any>,
+    /// Dropped when the stream has ended.
+    kept: Box<dyn Kept>,
 }
 
 impl Subscriber {
@@ -125,7 +124,7 @@ impl Subscriber {
         local: &Rc<RefCell<ThreadView>>,
         resume: Vec<Position>,
         mut rng: Rng,
-        kept: impl Any,
+        kept: impl Kept + 'static,
     ) -> Self {
         let (shared, silences, counters) = {
             let local = local.borrow();
@@ -146,7 +145,7 @@ impl Subscriber {
             end: End::Left,
             is_last: false,
             expiry: None,
-            _kept: Box::new(kept),
+            kept: Box::new(kept),
         }
     }
 
@@ -157,7 +156,7 @@ impl Subscriber {
         choose: Choose,
         resume: Vec<Position>,
         rng: Rng,
-        kept: impl Any,
+        kept: impl Kept + 'static,
     ) -> Self {
         let mut subscriber = Subscriber::new(local, resume, rng, kept);
         subscriber.window = Some(Box::new(Windowed::new(choose)));
@@ -231,7 +230,7 @@ impl Subscriber {
 
     /// Counts a write to the socket.
     pub fn count_write(&self) {
-        self.encoder.counters.count_write();
+        self.encoder.tally.thread.count_write();
     }
 
     /// What the thread is to do when there is news.
@@ -249,11 +248,11 @@ impl Subscriber {
         let form = self.encoder.form;
         let taken = match &mut self.window {
             Some(window) if window.is_behind(*cursor) => return News::Task,
-            Some(window) => window.take(log, cursor, form, &self.encoder.counters),
+            Some(window) => window.take(log, cursor, form, &self.encoder.tally),
             None if log.borrow().is_far_behind(*cursor) => return News::Task,
             None => {
                 let next = log.borrow_mut().next(*cursor, form);
-                next.taken(cursor, &self.encoder.counters)
+                next.taken(cursor, &self.encoder.tally)
             }
         };
         match taken {
@@ -371,6 +370,8 @@ impl Subscriber {
 impl Drop for Subscriber {
     fn drop(&mut self) {
         self.shared.unsubscribe();
-        self.encoder.counters.count_end(self.end);
+        let tally = &self.encoder.tally;
+        tally.thread.count_end(self.end);
+        self.kept.ended(self.end, tally.frames());
     }
 }

@@ -8,7 +8,7 @@ use std::time::Instant;
 use crate::limits::GATHER_BYTES_MAX;
 use crate::model::position::Timestamp;
 use crate::model::retention::Cursor;
-use crate::relay::counters::StreamCounters;
+use crate::relay::counters::Tally;
 use crate::relay::event::body::Extent;
 use crate::relay::event::form::Form;
 use crate::relay::event::frame::Frame;
@@ -124,7 +124,7 @@ impl Windowed {
         log: &RefCell<LocalLog>,
         cursor: &mut Cursor,
         form: Form,
-        counters: &StreamCounters,
+        tally: &Tally,
     ) -> Result<Piece, Next> {
         let Some(seat) = &self.seat else {
             return Err(Next::Forgotten);
@@ -132,7 +132,7 @@ impl Windowed {
         let first = match seat.due(*cursor, Timestamp::MAX, form) {
             Due::Frame(frame, place) => match &frame.long {
                 Some(long) => return Err(Next::Long(Reading::new(long, Extent::Event), place)),
-                None => said(&frame, form, (cursor, place), counters),
+                None => said(&frame, form, (cursor, place), tally),
             },
             Due::Merged(waiting) => return Err(Next::Merged(waiting)),
             Due::Nothing(place) => {
@@ -155,20 +155,15 @@ impl Windowed {
             && let Due::Frame(frame, place) = seat.due(*cursor, Timestamp::MAX, form)
             && frame.long.is_none()
         {
-            pieces.push(&said(&frame, form, (cursor, place), counters));
+            pieces.push(&said(&frame, form, (cursor, place), tally));
         }
         Ok(pieces.finish())
     }
 }
 
 /// A frame's bytes, which are about to be sent.
-fn said(
-    frame: &Frame,
-    form: Form,
-    (cursor, place): (&mut Cursor, Cursor),
-    counters: &StreamCounters,
-) -> Piece {
-    counters.count_frames(1);
+fn said(frame: &Frame, form: Form, (cursor, place): (&mut Cursor, Cursor), tally: &Tally) -> Piece {
+    tally.count_frames(1);
     *cursor = place;
     frame.encoded.piece(form)
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::model::retention::Cursor;
-use crate::relay::counters::StreamCounters;
+use crate::relay::counters::Tally;
 use crate::relay::event::frame::Frame;
 use crate::relay::event::gzip::Piece;
 use crate::relay::event::long_event::Reading;
@@ -29,10 +29,10 @@ pub enum Next {
 impl Next {
     /// Moves the cursor behind what is taken, and counts it; else what there is
     /// in place of bytes.
-    pub fn taken(self, cursor: &mut Cursor, counters: &StreamCounters) -> Result<Piece, Next> {
+    pub fn taken(self, cursor: &mut Cursor, tally: &Tally) -> Result<Piece, Next> {
         match self {
             Next::Bytes(bytes, place) => {
-                counters.count_frames(place.since(*cursor));
+                tally.count_frames(place.since(*cursor));
                 *cursor = place;
                 Ok(bytes)
             }

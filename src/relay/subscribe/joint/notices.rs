@@ -14,7 +14,7 @@ impl Joint {
     pub(super) fn own(&mut self, bytes: &[u8]) {
         self.out.own(bytes);
         if let Some(part) = self.parts.first() {
-            part.counters.count_bytes(bytes.len());
+            part.tally.thread.count_bytes(bytes.len());
         }
     }
 
@@ -36,7 +36,7 @@ impl Joint {
         self.out.begin_event();
         self.own(&consistent(time, id.as_deref()));
         if let Some(part) = self.parts.first() {
-            part.counters.count_frames(1);
+            part.tally.count_frames(1);
         }
     }
 

@@ -10,7 +10,7 @@ use crate::limits::{JOINT_SILENCE, SNAPSHOT_BEHIND_MS_MAX};
 use crate::model::position::{Position, Timestamp};
 use crate::model::retention::Cursor;
 use crate::model::upstream::Word;
-use crate::relay::counters::{End, StreamCounters};
+use crate::relay::counters::{End, Tally};
 use crate::relay::event::body::Extent;
 use crate::relay::event::frame::Frame;
 use crate::relay::event::names::{EVENT_BASE, EVENT_GONE};
@@ -60,7 +60,7 @@ pub(super) enum Sent {
 pub(super) struct Part {
     waiter: Waiter,
     pub(super) shared: Arc<SharedView>,
-    pub(super) counters: Arc<StreamCounters>,
+    pub(super) tally: Tally,
     /// How each of its events begins.
     prefix: String,
     stage: Stage,
@@ -93,7 +93,7 @@ impl Part {
         Part {
             waiter: Waiter::new(&chosen.local),
             shared,
-            counters,
+            tally: Tally::new(counters),
             prefix: format!("event: {}.", chosen.name),
             stage: Stage::Joining,
             merging: None,
@@ -197,7 +197,7 @@ impl Part {
         }
         self.stage = Stage::Joining;
         let of = self.incarnation(&log.borrow());
-        let brought = match self.handshake.judge(&log, of, &self.counters, now) {
+        let brought = match self.handshake.judge(&log, of, &self.tally.thread, now) {
             Judged::Ahead => return Sent::Nothing,
             Judged::Resumed(position, cursor) => {
                 self.seen = position.timestamp;
@@ -345,7 +345,7 @@ impl Part {
     /// The stream has ended, for this reason.
     pub(super) fn leave(&self, end: End) {
         self.shared.unsubscribe();
-        self.counters.count_end(end);
+        self.tally.thread.count_end(end);
     }
 }
 

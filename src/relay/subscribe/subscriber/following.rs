@@ -33,10 +33,10 @@ impl Subscriber {
         // true reason, which comes first.
         let form = self.encoder.form;
         let taken = match &mut self.window {
-            Some(window) => window.take(log, cursor, form, &self.encoder.counters),
+            Some(window) => window.take(log, cursor, form, &self.encoder.tally),
             None => {
                 let next = log.borrow_mut().next(*cursor, form);
-                next.taken(cursor, &self.encoder.counters)
+                next.taken(cursor, &self.encoder.tally)
             }
         };
         match taken {
@@ -81,7 +81,7 @@ impl Subscriber {
             .map(|event| event.piece(self.encoder.form));
         let reading = match short {
             Some(_) => {
-                self.encoder.counters.count_frames(1);
+                self.encoder.tally.count_frames(1);
                 Reading::over()
             }
             None => base.read(Extent::Event),
@@ -110,7 +110,7 @@ impl Subscriber {
         let is_first = reading.slices() == 0;
         match reading.next(self.encoder.form) {
             Slice::Bytes(piece) => {
-                self.encoder.counters.count_frames(u64::from(is_first));
+                self.encoder.tally.count_frames(u64::from(is_first));
                 self.has_worked = self.encoder.form.is_packed();
                 return Poll::Ready(Some(self.encoder.event(piece)));
             }
@@ -167,15 +167,15 @@ impl Subscriber {
         let (log, cursor, to) = (Rc::clone(log), *cursor, waiting.to());
         match merged {
             Merged::Short(event) => {
-                self.encoder.counters.count_frames(1);
-                self.encoder.counters.count_compacted();
+                self.encoder.tally.count_frames(1);
+                self.encoder.tally.thread.count_compacted();
                 self.stage = Stage::Following { log, cursor: to };
                 let piece = event.piece(self.encoder.form);
                 return Poll::Ready(Some(self.encoder.event(piece)));
             }
             Merged::Long(long) => match long.upgrade() {
                 Some(long) => {
-                    self.encoder.counters.count_compacted();
+                    self.encoder.tally.thread.count_compacted();
                     let reading = Reading::new(&long, Extent::Event);
                     self.read(log, reading, Then::GoOn(to));
                 }
@@ -188,7 +188,7 @@ impl Subscriber {
             }
             Merged::Nothing => match log.borrow().single(cursor, self.encoder.form) {
                 Next::Bytes(piece, place) => {
-                    self.encoder.counters.count_frames(1);
+                    self.encoder.tally.count_frames(1);
                     let log = Rc::clone(&log);
                     self.stage = Stage::Following { log, cursor: place };
                     return Poll::Ready(Some(self.encoder.event(piece)));

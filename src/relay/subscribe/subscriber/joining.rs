@@ -50,7 +50,10 @@ impl Subscriber {
         }
         let seat = self.window.as_ref().and_then(|window| window.seat());
         let of = seat.map_or_else(|| log.borrow().incarnation(), |seat| seat.incarnation);
-        match self.handshake.judge(&log, of, &self.encoder.counters, now) {
+        match self
+            .handshake
+            .judge(&log, of, &self.encoder.tally.thread, now)
+        {
             Judged::Resumed(position, cursor) => {
                 let at = (cursor, position.timestamp);
                 return Poll::Ready(self.follow(log, at, now));

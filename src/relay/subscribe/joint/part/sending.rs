@@ -19,8 +19,8 @@ use crate::relay::thread::next::Due;
 impl Part {
     pub(super) fn tell(&self, name: &str, data: Bytes, out: &mut Out) {
         let bytes = self.prefix.len() + name.len() + data.len() + 2;
-        self.counters.count_bytes(out.begin_event() + bytes);
-        self.counters.count_frames(1);
+        self.tally.thread.count_bytes(out.begin_event() + bytes);
+        self.tally.count_frames(1);
         for text in [self.prefix.as_str(), name, "\n"] {
             out.own(text.as_bytes());
         }
@@ -31,12 +31,12 @@ impl Part {
 
     /// The same of an event that is read in slices.
     pub(super) fn tell_long(&self, name: &str, reading: Reading, out: &mut Out) {
-        self.counters.count_frames(1);
+        self.tally.count_frames(1);
         out.begin_event();
         for text in [self.prefix.as_str(), name, "\n"] {
             out.own(text.as_bytes());
         }
-        out.long(reading, &self.counters);
+        out.long(reading, &self.tally.thread);
         out.own(b"\n");
     }
 
@@ -105,7 +105,7 @@ impl Part {
         match merged {
             Merged::Short(event) => {
                 *cursor = waiting.to();
-                self.counters.count_compacted();
+                self.tally.thread.count_compacted();
                 self.tell(EVENT_DELTA, event.data(), out);
                 Some(Sent::Rows)
             }
@@ -113,7 +113,7 @@ impl Part {
                 // Else it is merged anew.
                 let long = long.upgrade()?;
                 *cursor = waiting.to();
-                self.counters.count_compacted();
+                self.tally.thread.count_compacted();
                 self.tell_long(EVENT_DELTA, Reading::new(&long, Extent::Data), out);
                 Some(Sent::Rows)
             }
