@@ -56,6 +56,8 @@ pub struct Config {
     pub views: Vec<ViewChoice>,
     /// Where to serve HTTP; port 0 picks a free one.
     pub listen: SocketAddr,
+    /// The path that everything is below: none, or with a slash before it.
+    pub base_path: Option<String>,
     /// Where to serve what monitoring asks for, apart from clients.
     pub metrics_listen: Option<SocketAddr>,
     /// Who may ask for what.
@@ -253,6 +255,7 @@ fn merge_common(
     let session = merge_session(merge);
     let views = merge.views(views);
     let listen = merge.one(serve::listen, value::address());
+    let base_path = merge.optional(serve::base_path, value::base_path());
     let metrics_listen = merge.optional(serve::metrics_listen, value::address());
     let access = access::merge(merge);
     refuse_rows_without_tokens(merge, views.as_deref(), access.as_ref());
@@ -290,6 +293,7 @@ fn merge_common(
         session: session?,
         views: views?,
         listen: listen?,
+        base_path: base_path?,
         metrics_listen: metrics_listen?,
         access: access?,
         logs_json: logs_json?,

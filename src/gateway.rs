@@ -93,6 +93,7 @@ async fn serve(config: &Config) -> Result<(), GatewayError> {
             config.connections.trusted_proxies.clone(),
         )),
         policy: Arc::clone(&policy),
+        base_path: config.base_path.as_deref().unwrap_or_default().into(),
         metrics_apart: config.metrics_listen.is_some(),
         counts: Arc::default(),
         compress: config.compress,
@@ -104,7 +105,7 @@ async fn serve(config: &Config) -> Result<(), GatewayError> {
     let tls = tls.transpose()?;
     let scheme = if tls.is_some() { "https" } else { "http" };
     let (server, address) = bind(config, &gateway, tls)?;
-    info!("listening on {scheme}://{address}");
+    info!("listening on {scheme}://{address}{}", gateway.base_path);
     warn_if_open(address, &policy);
     doors::keep_keys(config, Arc::clone(&policy));
     renewal::follow(nudges, config, certificate, policy);

@@ -136,9 +136,10 @@ async function askViews() {
     const answer = await response.json();
     const difference = Date.parse(response.headers.get("date") ?? "") + 500 - Date.now();
     skew = Math.abs(difference) > SKEW_MS_MIN ? difference : 0;
-    // Below wherever the page is: a proxy may have put a path before it.
-    views = answer.views.map((view) => ({ ...view, stream: `.${view.stream ?? `/${encodeURIComponent(view.name)}/stream`}`, columns: view.columns ?? [],
-      sql: view.sql ? `.${view.sql}` : null }));
+    // Below wherever the page is: a proxy may have put a path before it, beside the gateway's own.
+    const below = (path) => `.${path.slice(answer.gateway?.base_path?.length ?? 0)}`;
+    views = answer.views.map((view) => ({ ...view, stream: view.stream ? below(view.stream) : `./${encodeURIComponent(view.name)}/stream`, columns: view.columns ?? [],
+      sql: view.sql ? below(view.sql) : null }));
     answers = true;
     answeredAt = BigInt(Math.round(now()));
     showAbout(answer.gateway ?? {});

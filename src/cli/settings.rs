@@ -135,6 +135,14 @@ settings! {
         /// whoever reaches the port. Example: 0.0.0.0:8080
         listen: Option<String>, "ADDR:PORT", text(limits::LISTEN_DEFAULT);
 
+        /// Serve everything below this path
+        ///
+        /// So that one rule of a proxy, which need not rewrite anything, leads
+        /// here. The page, its files and the paths that /views and /openapi.json
+        /// name are below it; /healthz, /readyz and /metrics are at the root as
+        /// well. Example: /live
+        base_path: Option<String>, "PATH", DefaultValue::None;
+
         /// Serve /metrics, /healthz and /readyz on this IP address and port
         ///
         /// For who watches the gateway, and for nobody else: no token is asked

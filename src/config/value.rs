@@ -176,6 +176,28 @@ pub fn compress() -> Kind<bool> {
     }
 }
 
+/// A path without a slash at its end, of characters that are written as they are.
+pub fn base_path() -> Kind<String> {
+    let is_part = |part: &str| {
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._~".contains(c);
+        !matches!(part, "" | "." | "..") && part.chars().all(is_plain)
+    };
+    Kind {
+        accepts: format!(
+            "a path of letters, digits and -._~, {} bytes at the most, e.g. /live",
+            limits::BASE_PATH_BYTES_MAX
+        ),
+        parse: Box::new(move |given| {
+            let given = given.trim();
+            let path = given.strip_suffix('/').unwrap_or(given);
+            let parts = path.strip_prefix('/')?.split('/');
+            let is_good = path.len() <= limits::BASE_PATH_BYTES_MAX && { parts }.all(is_part);
+            is_good.then(|| path.to_owned())
+        }),
+        show: |path| toml_text(path),
+    }
+}
+
 /// Whether a line of the log is JSON.
 pub fn log_format() -> Kind<bool> {
     Kind {

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::access::denied::Denied;
 
 /// The statuses of our answers.
-pub const STATUSES: [u16; 14] = [
-    200, 204, 304, 400, 401, 403, 404, 405, 406, 408, 417, 431, 500, 503,
+pub const STATUSES: [u16; 15] = [
+    200, 204, 304, 308, 400, 401, 403, 404, 405, 406, 408, 417, 431, 500, 503,
 ];
 
 /// Why a request has no access.

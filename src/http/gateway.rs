@@ -28,6 +28,8 @@ pub struct Gateway {
     pub snapshots: Arc<Semaphore>,
     /// The proxies that are believed when they name the client's address.
     pub proxies: Arc<TrustedProxies>,
+    /// The path that everything is below: empty, or with a slash before it.
+    pub base_path: Arc<str>,
     /// Whether `/metrics` is served on a port of its own, and not to clients.
     pub metrics_apart: bool,
     /// How often what was answered.

@@ -66,7 +66,7 @@ pub async fn guard(
         .get::<Verdict>()
         .map(|verdict| verdict.0);
     let refused = match verdict.or(host.err()) {
-        None if is_stranger && !PROBES.contains(&request.path()) => Some(HttpError::Host),
+        None if is_stranger && !is_probe(&request, &gateway.base_path) => Some(HttpError::Host),
         known => known,
     };
     let mut response = if let Some(error) = refused {
@@ -85,6 +85,13 @@ pub async fn guard(
     }
     access_log::answered(&gateway, &response, began.elapsed());
     Ok(response)
+}
+
+/// Whether it is for monitoring, at the root or below the path of all others.
+fn is_probe(request: &ServiceRequest, base_path: &str) -> bool {
+    let path = request.path();
+    let below = path.strip_prefix(base_path).unwrap_or(path);
+    PROBES.contains(&path) || PROBES.contains(&below)
 }
 
 /// The host a request names (RFC 9112, 3.2; RFC 9113, 8.3.1): the authority of

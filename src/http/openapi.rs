@@ -7,10 +7,12 @@
 
 use std::sync::LazyLock;
 
+use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Map, Value, json};
 
 use super::document;
+use super::gateway::Gateway;
 
 mod errors;
 mod operations;
@@ -23,8 +25,21 @@ const KIND: &str = "application/json";
 static TEXT: LazyLock<String> = LazyLock::new(|| format!("{:#}\n", described()));
 
 /// Answers with the description.
-pub async fn openapi(request: HttpRequest) -> HttpResponse {
-    document::respond(&request, KIND, "no-cache", TEXT.clone())
+pub async fn openapi(request: HttpRequest, gateway: Data<Gateway>) -> HttpResponse {
+    let text = match &*gateway.base_path {
+        "" => TEXT.clone(),
+        base_path => below(base_path),
+    };
+    document::respond(&request, KIND, "no-cache", text)
+}
+
+/// The description of a gateway that serves everything below a path.
+fn below(base_path: &str) -> String {
+    let mut described = described();
+    if let Some(described) = described.as_object_mut() {
+        described.insert("servers".into(), json!([{ "url": base_path }]));
+    }
+    format!("{described:#}\n")
 }
 
 /// The whole document.

@@ -1,10 +1,12 @@
 //! The page and the client module, embedded so that the binary is all there is.
 
 use actix_web::HttpResponse;
-use actix_web::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION};
+use actix_web::web::Data;
 use actix_web_lab::extract::Path;
 
 use super::error::HttpError;
+use super::gateway::Gateway;
 
 /// Everything comes from this gateway, and nothing is run or styled inline: a
 /// row's text cannot become markup that does anything.
@@ -86,6 +88,13 @@ pub const ASSETS: &[Asset] = assets! {
 /// Answers with the page.
 pub async fn index() -> Result<HttpResponse, HttpError> {
     respond("index.html")
+}
+
+/// The page's own path has a slash at its end: what it asks for is below it.
+pub async fn slash(gateway: Data<Gateway>) -> HttpResponse {
+    HttpResponse::PermanentRedirect()
+        .insert_header((LOCATION, format!("{}/", gateway.base_path)))
+        .finish()
 }
 
 /// Answers with one of its files.

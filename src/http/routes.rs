@@ -1,11 +1,13 @@
 //! The paths, and what holds for all of them.
 
+use std::sync::Arc;
+
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::http::header::{COOKIE, X_CONTENT_TYPE_OPTIONS};
 use actix_web::middleware::{DefaultHeaders, Next, from_fn};
-use actix_web::web::{self, Data};
+use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{App, Error};
 use actix_web_lab::extract::LocalData;
 use actix_web_lab::middleware::CatchPanic;
@@ -34,10 +36,7 @@ pub fn app(
         InitError = (),
     >,
 > {
-    let metrics = match gateway.metrics_apart {
-        true => web::route().to(unknown_path),
-        false => web::route().to(metrics::metrics),
-    };
+    let (base_path, metrics_apart) = (Arc::clone(&gateway.base_path), gateway.metrics_apart);
     App::new()
         .app_data(LocalData::new(WorkerViews::attach(&gateway)))
         .app_data(Data::new(gateway))
@@ -45,6 +44,31 @@ pub fn app(
         .wrap(from_fn(guard))
         .wrap(DefaultHeaders::new().add((X_CONTENT_TYPE_OPTIONS, "nosniff")))
         .wrap(CatchPanic::default())
+        .configure(|config| match &*base_path {
+            "" => all(config, metrics_apart),
+            base_path => {
+                // Who watches the process need not know the path.
+                probes(config, metrics_apart);
+                let scope = web::scope(base_path).configure(|config| all(config, metrics_apart));
+                config.service(scope.service(web::resource("").to(page::slash)));
+            }
+        })
+        .default_service(web::route().to(unknown_path))
+}
+
+fn probes(config: &mut ServiceConfig, metrics_apart: bool) {
+    let metrics = match metrics_apart {
+        true => web::route().to(unknown_path),
+        false => web::route().to(metrics::metrics),
+    };
+    config
+        .route("/healthz", web::route().to(ops::healthz))
+        .route("/readyz", web::route().to(ops::readyz))
+        .route("/metrics", metrics);
+}
+
+fn all(config: &mut ServiceConfig, metrics_apart: bool) {
+    config
         .route("/", web::route().to(page::index))
         .route("/stream", web::route().to(joint::joint))
         .route("/{view}/stream", web::route().to(stream::stream))
@@ -53,12 +77,9 @@ pub fn app(
         .route("/favicon.ico", web::route().to(page::favicon))
         .route("/views", web::route().to(views::views))
         .route("/views.d.ts", web::route().to(types::types))
-        .route("/openapi.json", web::route().to(openapi::openapi))
-        .route("/healthz", web::route().to(ops::healthz))
-        .route("/readyz", web::route().to(ops::readyz))
-        .route("/metrics", metrics)
-        .route("/{view}", web::route().to(snapshot::snapshot))
-        .default_service(web::route().to(unknown_path))
+        .route("/openapi.json", web::route().to(openapi::openapi));
+    probes(config, metrics_apart);
+    config.route("/{view}", web::route().to(snapshot::snapshot));
 }
 
 /// What is at no path.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::model::row::Column;
 use crate::model::window::Layout;
-use crate::process::wall_ms;
+use crate::process::{VERSION, wall_ms};
 
 use super::bearer::Access;
 use super::gateway::Gateway;
@@ -23,7 +23,7 @@ pub async fn views(gateway: Data<Gateway>, access: Access) -> HttpResponse {
     let now_ms = wall_ms();
     let views: Vec<Value> = visible(&gateway, &access)
         .iter()
-        .map(|(source, sees)| describe(source, sees, now_ms))
+        .map(|(source, sees)| describe(&gateway.base_path, source, sees, now_ms))
         .collect();
     HttpResponse::Ok()
         .insert_header((CACHE_CONTROL, "no-store"))
@@ -42,10 +42,14 @@ pub fn visible(gateway: &Gateway, access: &Access) -> Vec<(Source, Sees)> {
 }
 
 fn about(gateway: &Gateway) -> Value {
-    json!({ "version": env!("CARGO_PKG_VERSION"), "about": gateway.about.as_deref() })
+    json!({
+        "version": VERSION,
+        "about": gateway.about.as_deref(),
+        "base_path": &*gateway.base_path,
+    })
 }
 
-fn describe(source: &Source, sees: &Sees, now_ms: u64) -> Value {
+fn describe(base_path: &str, source: &Source, sees: &Sees, now_ms: u64) -> Value {
     let shared = &source.shared;
     let status = shared.status();
     let filterable = match status.columns.as_slice() {
@@ -58,8 +62,8 @@ fn describe(source: &Source, sees: &Sees, now_ms: u64) -> Value {
         true => value,
         false => Value::Null,
     };
-    let path = encode_segment(&shared.name);
-    let sql = sees.sql(&status).map(|_| format!("/{path}/sql"));
+    let path = format!("{base_path}/{}", encode_segment(&shared.name));
+    let sql = sees.sql(&status).map(|_| format!("{path}/sql"));
     let position = status.position.map(|position| position.to_string());
     let mut view = json!({
         "name": shared.name,
@@ -70,7 +74,7 @@ fn describe(source: &Source, sees: &Sees, now_ms: u64) -> Value {
         "position": of_all(position.into()),
         "lag_seconds": of_all(lag_seconds(&status, now_ms).into()),
         "subscribers": of_all(shared.subscriber_count().into()),
-        "stream": format!("/{path}/stream"),
+        "stream": format!("{path}/stream"),
         "sql": sql,
     });
     standing(&mut view, &status.upstream);

@@ -71,3 +71,6 @@ pub const CLAIM_VALUES_MAX: usize = 1_000;
 
 /// Objects within objects that a rule's claim is looked for in.
 pub const CLAIM_DEPTH_MAX: usize = 16;
+
+/// Bytes of the path that everything is served below: as much as anybody types.
+pub const BASE_PATH_BYTES_MAX: usize = 256;

@@ -51,6 +51,13 @@ fn chromium_shows_every_view_changing_without_an_error() {
 }
 
 #[test]
+fn chromium_shows_the_page_below_a_path() {
+    let gateway = crate::base_path::below("/live", &[]);
+    let url = format!("http://{}/live", gateway.address);
+    run(browser_test("base_path.test.mjs").env("VIEWCAST_URL", url));
+}
+
+#[test]
 fn chromium_and_npm_eventsource_agree_at_every_common_id() {
     let gateway = Gateway::start(&["demo", "--tick", "100ms", "--rate", "200"]);
     node("clients.test.mjs", &gateway);

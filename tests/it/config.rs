@@ -255,6 +255,7 @@ fn samples(key: &str) -> [(&'static str, &'static str); 3] {
             ("gone", "\"gone\""),
             ("lost", "\"lost\""),
         ],
+        "base_path" => [("/a", "\"/a\""), ("/b/", "\"/b\""), ("/c/d", "\"/c/d\"")],
         "log_format" => [
             ("json", "\"json\""),
             ("text", "\"text\""),

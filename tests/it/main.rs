@@ -15,6 +15,7 @@
 
 mod access;
 mod architecture;
+mod base_path;
 mod bases;
 mod behind;
 mod choices;

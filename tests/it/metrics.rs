@@ -204,8 +204,8 @@ fn metrics_have_a_port_of_their_own() {
     let apart: SocketAddr = address.parse().expect("an address");
     gateway.await_ready();
 
-    let strange = &[("Host", "prometheus.example")];
-    let text = request(apart, "GET", "/metrics", strange).text();
+    let strange = b"GET /metrics HTTP/1.1\r\nHost: prometheus.example\r\n\r\n";
+    let text = send(apart, strange, "GET").text();
     assert!(
         text.contains("viewcast_subscribers{view=\"counter\"} 0"),
         "{text}"

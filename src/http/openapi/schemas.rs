@@ -67,7 +67,7 @@ fn documents() -> Value {
         })),
         "Views": object(&json!({
             "views": { "type": "array", "items": object(&view) },
-            "gateway": object(&json!({ "version": { "type": "string" }, "about": nullable("string") })),
+            "gateway": object(&json!({ "version": { "type": "string" }, "about": nullable("string"), "base_path": { "type": "string" } })),
         })),
     })
 }
