@@ -36,6 +36,7 @@ pub mod drain;
 mod error;
 mod patterns;
 mod renewal;
+mod service_manager;
 mod shutdown;
 mod start;
 pub mod types;
@@ -43,6 +44,7 @@ pub mod types;
 use drain::Drain;
 pub use error::GatewayError;
 use renewal::Nudges;
+use service_manager::ServiceManager;
 use shutdown::{Ending, Signals};
 use start::start_view;
 
@@ -112,6 +114,8 @@ async fn serve(config: &Config) -> Result<(), GatewayError> {
     let handle = server.handle();
     let server = spawn(server);
     let mut signals = Signals::new().map_err(GatewayError::Start)?;
+    let manager = ServiceManager::find();
+    manager.listens();
     let outcome = tokio::select! {
         () = signals.next() => Ok(()),
         error = fatal_error(fatal) => Err(GatewayError::Tail(error)),
@@ -122,6 +126,7 @@ async fn serve(config: &Config) -> Result<(), GatewayError> {
             Err(error) => Err(GatewayError::Serve(io::Error::other(error))),
         },
     };
+    manager.ends();
     let begun = match outcome {
         Ok(()) => Drain::begin(config.patience.drain, Instant::now()),
         Err(_) => Drain::at_once(Instant::now()),

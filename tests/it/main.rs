@@ -51,6 +51,7 @@ mod metrics;
 mod monitoring;
 mod moved;
 mod openapi;
+mod operated;
 mod operators;
 mod oracle;
 mod outlet;

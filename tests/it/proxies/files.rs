@@ -55,13 +55,14 @@ fn ours(name: &str) -> String {
     fs::read_to_string(path).expect("our file")
 }
 
-/// Debian keeps servers where not everybody looks.
+/// Debian keeps servers where not everybody looks, and what it lacks is where
+/// `make prepare` puts it.
 fn command(name: &str) -> Command {
-    let sbin = Path::new("/usr/sbin").join(name);
-    if sbin.exists() {
-        return Command::new(sbin);
-    }
-    Command::new(name)
+    let venv = concat!(env!("CARGO_MANIFEST_DIR"), "/target/venv/bin");
+    let places = [Path::new("/usr/sbin"), Path::new(venv)];
+    let found = places.map(|place| place.join(name));
+    let found = found.iter().find(|path| path.exists());
+    Command::new(found.map_or(Path::new(name), |path| path))
 }
 
 fn nginx(site: &Site<'_>) -> Command {
