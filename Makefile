@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo build test prepare format lint lean unit doc web advisories openapi bench table stalled soak
+.PHONY: help demo build test prepare format lint lean unit doc web advisories openapi bench table gaps real stalled soak
 
 # Arguments for the demo, e.g. make demo ARGS="--rate 100 --listen 127.0.0.1:9000"
 ARGS ?=
@@ -68,6 +68,15 @@ bench: ## Measure, some fifteen minutes; benches/README.md says what
 
 table: ## Show the kept figures of RUN in docs/PERFORMANCE.md
 	@benches/table.sh $(RUN)
+
+gaps: ## Measure how long a subscriber sees no change while operators do things to the demo's stand-in, some four minutes
+	@mkdir -p $(RUN)
+	@{ echo "commit $$(git describe --always --dirty --exclude '*'), $$(nproc) cores, $$(uname -srm), load $$(cut -d' ' -f1-3 /proc/loadavg) before"; \
+	  env -u MATERIALIZE_URL $(CARGO) bench --locked --bench gaps; } | tee $(RUN)/gaps.txt
+
+real: ## The same with the server at MATERIALIZE_URL; MATERIALIZE_STOP and MATERIALIZE_START are commands that do so
+	@test -n "$$MATERIALIZE_URL" || { echo "make real: set MATERIALIZE_URL, e.g. postgres://materialize@localhost:6875/materialize"; exit 1; }
+	$(CARGO) bench --locked --bench gaps
 
 stalled: ## Hold 1,000 stalled subscribers for five minutes
 	VIEWCAST_STALLED_SECONDS=300 $(CARGO) test --locked --test it stalled_thousand -- --nocapture

@@ -154,7 +154,9 @@ mod with_demo {
             live: config.live.clone(),
             tick: config.tick,
             listen: config.listen_upstream.unwrap_or(ANY_LOOPBACK_PORT),
-            spotlights: true,
+            // One that is to be the same database after a restart gives its
+            // objects the same ids again: none comes by itself meanwhile.
+            spotlights: config.stand_in_environment.is_none(),
             dialect: match config.stand_in_dialect {
                 Some(StandInDialect::Tail) => DemoDialect::Tail,
                 Some(StandInDialect::Subscribe) | None => DemoDialect::Subscribe,

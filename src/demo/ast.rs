@@ -1,5 +1,8 @@
 //! The few statements that the stand-in understands, parsed.
 
+use super::column::Column;
+use super::kind::Kind;
+
 /// A literal, or a parameter of a prepared statement by its index from 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Operand {
@@ -176,6 +179,124 @@ pub(super) struct DropView {
     pub(super) cascade: bool,
 }
 
+/// A name of one to three parts.
+pub(super) type Name = Vec<String>;
+
+/// A change of the catalog, or of a table's rows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Change {
+    /// CREATE SCHEMA.
+    CreateSchema {
+        /// Its name.
+        name: String,
+        /// Whether one of that name is no error.
+        if_not_exists: bool,
+    },
+    /// DROP SCHEMA.
+    DropSchema {
+        /// Its name.
+        name: String,
+        /// Whether a missing one is no error.
+        if_exists: bool,
+        /// Whether what is in it goes with it.
+        cascade: bool,
+    },
+    /// ALTER SCHEMA ... SWAP WITH ...
+    SwapSchemas(String, String),
+    /// CREATE TABLE.
+    CreateTable {
+        /// Its name.
+        name: Name,
+        /// Its columns.
+        columns: Vec<Column>,
+    },
+    /// DROP TABLE.
+    DropTable {
+        /// Its name.
+        name: Name,
+        /// Whether a missing one is no error.
+        if_exists: bool,
+        /// Whether the views that read it go with it.
+        cascade: bool,
+    },
+    /// ALTER TABLE ... ADD COLUMN.
+    AddColumn {
+        /// The table.
+        table: Name,
+        /// The column; rows that are there hold NULL.
+        column: Column,
+    },
+    /// INSERT INTO ... VALUES.
+    Insert {
+        /// The table.
+        table: Name,
+        /// The rows as texts.
+        rows: Vec<Vec<Option<String>>>,
+    },
+    /// ALTER ... RENAME TO.
+    Rename {
+        /// The relation.
+        relation: Name,
+        /// What it was called in the statement.
+        kind: Kind,
+        /// Its new name.
+        to: String,
+    },
+    /// CREATE REPLACEMENT MATERIALIZED VIEW ... FOR ...
+    CreateReplacement {
+        /// The view to be replaced.
+        target: Name,
+        /// The replacement.
+        view: CreateView,
+    },
+    /// ALTER MATERIALIZED VIEW ... APPLY REPLACEMENT ...
+    ApplyReplacement {
+        /// The view to be replaced.
+        target: Name,
+        /// The replacement.
+        replacement: Name,
+    },
+    /// GRANT or REVOKE.
+    Privilege {
+        /// Whether it is given.
+        is_granted: bool,
+        /// The relation that is not to be read; others are nobody's secret.
+        relation: Option<Name>,
+        /// Whose privilege.
+        role: String,
+    },
+    /// CREATE ROLE: whoever comes is let in.
+    CreateRole,
+}
+
+impl Change {
+    /// The command's tag.
+    pub(super) fn tag(&self) -> &'static str {
+        match self {
+            Self::CreateSchema { .. } => "CREATE SCHEMA",
+            Self::DropSchema { .. } => "DROP SCHEMA",
+            Self::SwapSchemas(..) => "ALTER SCHEMA",
+            Self::CreateTable { .. } => "CREATE TABLE",
+            Self::DropTable { .. } => "DROP TABLE",
+            Self::Insert { .. } => "INSERT",
+            Self::Rename {
+                kind: Kind::View, ..
+            } => "ALTER VIEW",
+            Self::AddColumn { .. }
+            | Self::Rename {
+                kind: Kind::Table, ..
+            } => "ALTER TABLE",
+            Self::CreateReplacement { .. } => "CREATE MATERIALIZED VIEW",
+            Self::ApplyReplacement { .. } | Self::Rename { .. } => "ALTER MATERIALIZED VIEW",
+            Self::Privilege {
+                is_granted: true, ..
+            } => "GRANT",
+            Self::Privilege { .. } => "REVOKE",
+            Self::CreateRole => "CREATE ROLE",
+        }
+    }
+}
+
 /// A statement that changes the catalog.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Definition {
@@ -183,6 +304,8 @@ pub(super) enum Definition {
     Create(CreateView),
     /// DROP VIEW.
     Drop(DropView),
+    /// Anything else.
+    Change(Change),
 }
 
 /// A statement.

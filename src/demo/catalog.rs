@@ -38,9 +38,13 @@ pub(super) mod number {
     pub(in super::super) const MZ_SCHEMAS: usize = 12;
     /// `mz_catalog.mz_databases`.
     pub(in super::super) const MZ_DATABASES: usize = 13;
+    /// `mz_internal.mz_object_global_ids`.
+    pub(in super::super) const MZ_GLOBAL_IDS: usize = 14;
+    /// How many there are; clients' own begin here.
+    pub(in super::super) const BUILT_IN: usize = 15;
 }
 
-/// Schemas by id.
+/// The schemas that are there from the start, by id.
 pub(super) const SCHEMAS: [(&str, &str); 4] = [
     ("s1", "mz_catalog"),
     ("s2", "pg_catalog"),
@@ -48,12 +52,19 @@ pub(super) const SCHEMAS: [(&str, &str); 4] = [
     ("u3", "public"),
 ];
 
+/// The number in the id of a client's first schema.
+const FIRST_SCHEMA: usize = 10;
+
 /// All relations by number; those that are built in at the places that
 /// [`number`] gives.
 #[derive(Clone, Debug)]
 pub(super) struct Catalog {
     /// The relations. A number is never given twice.
     pub(super) relations: BTreeMap<usize, Arc<Relation>>,
+    /// The schemas, ids and names.
+    pub(super) schemas: Vec<(String, String)>,
+    /// The number of the next schema of a client's.
+    pub(super) next_schema: usize,
     /// Which generation of servers is imitated.
     pub(super) dialect: DemoDialect,
     /// The number of the next relation.
@@ -105,6 +116,10 @@ impl Catalog {
         Self {
             next_number: relations.len(),
             relations,
+            schemas: SCHEMAS
+                .map(|(id, name)| (id.to_owned(), name.to_owned()))
+                .to_vec(),
+            next_schema: FIRST_SCHEMA,
             dialect,
         }
     }
@@ -119,7 +134,7 @@ impl Catalog {
             return Err(Unknown::Bracket(position));
         }
         let mut relations = self.relations.iter();
-        let found = relations.find(|(_, relation)| relation.id == *id);
+        let found = relations.find(|(_, it)| it.id == *id || it.former.contains(id));
         let found = found.map(|(number, relation)| (*number, relation));
         found.ok_or_else(|| Unknown::Id(id.clone()))
     }
@@ -138,15 +153,15 @@ impl Catalog {
             return Err(Unknown::Database(database.clone()));
         }
         if let Some(schema) = schema {
-            let known = SCHEMAS.iter().any(|(_, known)| known == schema);
+            let known = self.schemas.iter().any(|(_, known)| known == schema);
             if !known && self.dialect == DemoDialect::Subscribe {
                 return Err(Unknown::Schema(schema.clone()));
             }
         }
         let reached = |relation: &&Arc<Relation>| match schema {
-            Some(schema) => relation.schema == schema,
+            Some(schema) => relation.schema == *schema,
             // The search path of both generations leaves mz_internal out.
-            None => matches!(relation.schema, "public" | "mz_catalog"),
+            None => matches!(relation.schema.as_str(), "public" | "mz_catalog"),
         };
         self.relations
             .iter()

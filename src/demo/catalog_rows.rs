@@ -2,33 +2,34 @@
 
 use std::sync::Arc;
 
-use super::catalog::{Catalog, SCHEMAS, number};
+use super::catalog::{Catalog, number};
 use super::dialect::DemoDialect;
-use super::relation::{DATABASE, Kind, Relation};
+use super::kind::Kind;
+use super::relation::{DATABASE, Relation};
 use super::value::{Row, Value};
 
-fn schema_id(schema: &str) -> &'static str {
-    SCHEMAS
-        .iter()
-        .find(|(_, name)| *name == schema)
-        .map_or("u3", |(id, _)| id)
+fn schema_id<'c>(catalog: &'c Catalog, schema: &str) -> &'c str {
+    let mut schemas = catalog.schemas.iter();
+    let found = schemas.find(|(_, name)| name == schema);
+    found.map_or("u3", |(id, _)| id)
 }
 
 /// The row of `mz_views` of a view.
-pub(super) fn view_row(relation: &Relation) -> Option<Row> {
+pub(super) fn view_row(catalog: &Catalog, relation: &Relation) -> Option<Row> {
     let row = [
         Value::text(&relation.id),
         Value::Oid(relation.oid),
-        Value::text(schema_id(relation.schema)),
+        Value::text(schema_id(catalog, &relation.schema)),
         Value::text(&relation.name),
         Value::text(&relation.definition),
     ];
     (relation.kind != Kind::Table).then(|| Arc::from(row))
 }
 
-/// The rows of a relation in `mz_objects` and `mz_columns`, each with the
-/// number of the one it belongs to.
-pub(super) fn object_rows(relation: &Relation, dialect: DemoDialect) -> Vec<(usize, Row)> {
+/// The rows of a relation in `mz_objects`, `mz_columns` and
+/// `mz_object_global_ids`, each with the number of the one it belongs to.
+pub(super) fn object_rows(catalog: &Catalog, relation: &Relation) -> Vec<(usize, Row)> {
+    let dialect = catalog.dialect;
     let position: fn(u64) -> Value = match dialect {
         DemoDialect::Subscribe => Value::Unsigned,
         DemoDialect::Tail => |n| Value::BigInt(i64::try_from(n).unwrap_or(i64::MAX)),
@@ -36,7 +37,7 @@ pub(super) fn object_rows(relation: &Relation, dialect: DemoDialect) -> Vec<(usi
     let object = [
         Value::text(&relation.id),
         Value::Oid(relation.oid),
-        Value::text(schema_id(relation.schema)),
+        Value::text(schema_id(catalog, &relation.schema)),
         Value::text(&relation.name),
         Value::text(relation.kind.name(dialect)),
     ];
@@ -52,23 +53,39 @@ pub(super) fn object_rows(relation: &Relation, dialect: DemoDialect) -> Vec<(usi
         (number::MZ_COLUMNS, Arc::from(row))
     });
     let object: (usize, Row) = (number::MZ_OBJECTS, Arc::from(object));
-    std::iter::once(object).chain(columns).collect()
+    let ids = relation.former.iter().chain([&relation.id]).map(|id| {
+        let row = [Value::text(&relation.id), Value::text(id)];
+        (number::MZ_GLOBAL_IDS, Arc::from(row))
+    });
+    std::iter::once(object).chain(columns).chain(ids).collect()
 }
 
-/// The rows of the catalog relations that never change.
-pub(super) fn fixed_rows() -> Vec<(usize, Row)> {
-    let schema = |(id, name): (&str, &str)| {
-        let database = if name == "public" {
-            Value::text("u1")
-        } else {
-            Value::Null
+/// The row of the one database.
+pub(super) fn database_row() -> Row {
+    Arc::from([Value::text("u1"), Value::text(DATABASE)])
+}
+
+/// The rows of the schemas; the system's are in no database.
+pub(super) fn schema_rows(catalog: &Catalog) -> impl Iterator<Item = Row> {
+    catalog.schemas.iter().map(|(id, name)| {
+        let database = match id.starts_with('u') {
+            true => Value::text("u1"),
+            false => Value::Null,
         };
-        let row: Row = Arc::from([Value::text(id), database, Value::text(name)]);
-        (number::MZ_SCHEMAS, row)
-    };
-    let database: Row = Arc::from([Value::text("u1"), Value::text(DATABASE)]);
-    let databases = std::iter::once((number::MZ_DATABASES, database));
-    SCHEMAS.into_iter().map(schema).chain(databases).collect()
+        Arc::from([Value::text(id), database, Value::text(name)])
+    })
+}
+
+/// The relations that are in both catalogs and not the same, before and after.
+pub(super) fn altered<'a>(
+    before: &'a Catalog,
+    after: &'a Catalog,
+) -> impl Iterator<Item = (usize, &'a Arc<Relation>, &'a Arc<Relation>)> {
+    let both = before.relations.iter().filter_map(|(number, held)| {
+        let relation = after.relations.get(number)?;
+        Some((*number, held, relation))
+    });
+    both.filter(|(_, held, relation)| !Arc::ptr_eq(held, relation))
 }
 
 /// The relations that are in one catalog and not in another.

@@ -10,9 +10,10 @@ use timely::dataflow::operators::probe::Handle as Probe;
 
 use tokio::sync::{mpsc, oneshot};
 
+use super::catalog::number;
 use super::catalog::{Catalog, SharedCatalog};
-use super::catalog_rows::{fixed_rows, missing, object_rows, view_row};
-use super::define::Request;
+use super::catalog_rows::{altered, database_row, missing, object_rows, schema_rows, view_row};
+use super::define::{Inserted, Request};
 use super::feed::{Pace, Recording};
 use super::live_feed::Edits;
 use super::operators::Diff;
@@ -20,7 +21,7 @@ use super::relation::Relation;
 use super::sql_error::SqlError;
 use super::store::{Dropped, Publisher, Update};
 use super::upkeep::Upkeep;
-use super::value::{Row, Value};
+use super::value::{Row, Value, fitted};
 use super::views::{Inputs, Outputs, build};
 use crate::limits;
 
@@ -88,6 +89,7 @@ impl Dataflow {
             frontiers: Vec::new(),
             catalog: Arc::new(Catalog {
                 relations: BTreeMap::new(),
+                schemas: Vec::new(),
                 ..Catalog::clone(&catalog)
             }),
             created: BTreeMap::new(),
@@ -106,12 +108,12 @@ impl Dataflow {
     /// Closes all timestamps up to that of `tick` and publishes what changed.
     pub(super) fn advance(&mut self, tick: u64) {
         let driver = &mut self.driver;
-        let (defined, waiting) = driver.defined();
+        let (defined, inserted, waiting) = driver.defined();
         let before = driver.describe(defined, driver.plan.pace.timestamp(tick));
         let frontier = driver.tick_until(tick);
         let probe = &self.probe;
         self.worker.step_while(|| probe.less_than(&frontier));
-        driver.publish(&before, frontier - 1);
+        driver.publish(&before, inserted, frontier - 1);
         for (reply, outcome) in waiting {
             // Whoever asked may be gone.
             let _ = reply.send(outcome);
@@ -142,22 +144,22 @@ impl Driver {
             let row = [&wiki.code, &wiki.language, &wiki.family].map(Value::text);
             self.inputs.wikis.update(Arc::from(row), Diff::ONE);
         }
-        for (relation, row) in fixed_rows() {
-            self.outputs.push(relation, row, start, 1);
-        }
+        self.outputs
+            .push(number::MZ_DATABASES, database_row(), start, 1);
         self.describe(catalog, start);
     }
 
     /// The catalog after all definitions that wait.
-    fn defined(&mut self) -> (Arc<Catalog>, Vec<Waiting>) {
+    fn defined(&mut self) -> (Arc<Catalog>, Inserted, Vec<Waiting>) {
         let mut catalog = Catalog::clone(&self.catalog);
-        let mut waiting = Vec::new();
+        let (mut inserted, mut waiting) = (Inserted::new(), Vec::new());
         while waiting.len() < limits::DEMO_DEFINITIONS_WAITING_MAX
             && let Ok(request) = self.plan.requests.try_recv()
         {
-            waiting.push((request.reply, catalog.define(&request.definition)));
+            let outcome = catalog.define(&request.definition);
+            waiting.push((request.reply, outcome.map(|rows| inserted.extend(rows))));
         }
-        (Arc::new(catalog), waiting)
+        (Arc::new(catalog), inserted, waiting)
     }
 
     /// Makes the catalog's relations say at a timestamp what is in the catalog
@@ -165,20 +167,38 @@ impl Driver {
     fn describe(&mut self, after: Arc<Catalog>, timestamp: u64) -> Arc<Catalog> {
         let before = std::mem::replace(&mut self.catalog, after);
         let after = Arc::clone(&self.catalog);
+        let out = Diff::ONE.negated();
         for (_, relation) in missing(&before, &after) {
-            self.describe_relation(relation, timestamp, Diff::ONE.negated());
+            self.describe_relation(&before, relation, timestamp, out);
         }
         for (_, relation) in missing(&after, &before) {
-            self.describe_relation(relation, timestamp, Diff::ONE);
+            self.describe_relation(&after, relation, timestamp, Diff::ONE);
+        }
+        for (_, held, relation) in altered(&before, &after) {
+            self.describe_relation(&before, held, timestamp, out);
+            self.describe_relation(&after, relation, timestamp, Diff::ONE);
+        }
+        if before.schemas != after.schemas {
+            for (catalog, diff) in [(&before, -1), (&after, 1)] {
+                for row in schema_rows(catalog) {
+                    self.outputs.push(number::MZ_SCHEMAS, row, timestamp, diff);
+                }
+            }
         }
         before
     }
 
-    fn describe_relation(&mut self, relation: &Relation, timestamp: u64, diff: Diff) {
-        if let Some(row) = view_row(relation) {
+    fn describe_relation(
+        &mut self,
+        catalog: &Catalog,
+        relation: &Relation,
+        timestamp: u64,
+        diff: Diff,
+    ) {
+        if let Some(row) = view_row(catalog, relation) {
             self.inputs.mz_views.update_at(row, timestamp, diff);
         }
-        for (number, row) in object_rows(relation, self.catalog.dialect) {
+        for (number, row) in object_rows(catalog, relation) {
             self.outputs.push(number, row, timestamp, diff.rows);
         }
     }
@@ -218,29 +238,36 @@ impl Driver {
     }
 
     /// Publishes what changed up to a timestamp, and the catalog since `before`.
-    fn publish(&mut self, before: &Catalog, timestamp: u64) {
+    fn publish(&mut self, before: &Catalog, inserted: Inserted, timestamp: u64) {
         let catalog = Arc::clone(&self.catalog);
         for (number, _) in missing(before, &catalog) {
             self.created.remove(&number);
         }
         let outputs = self.outputs.take().into_iter();
         let mut updates: BTreeMap<usize, Vec<Update>> = outputs.enumerate().collect();
+        for (number, row) in inserted {
+            updates.entry(number).or_default().push((row, timestamp, 1));
+        }
+        let replaced = self.replaced(before, timestamp);
         for (number, view) in &mut self.created {
             let source = updates.get(&view.source());
             let changes = source.map(|source| view.follow(source));
             updates.insert(*number, changes.unwrap_or_default());
         }
+        for (number, difference) in replaced {
+            updates.entry(number).or_default().extend(difference);
+        }
         let publisher = &self.plan.publisher;
         publisher.append(updates, timestamp);
         for (number, relation) in missing(&catalog, before) {
             let Some(plan) = &relation.plan else {
+                // Its first rows come after whoever created it was answered.
+                publisher.create(number, timestamp, BTreeMap::new());
                 continue;
             };
             // What it reads has a lower number and is there, and its history
             // reaches to this timestamp.
-            let source = publisher.store.history(plan.source);
-            let source = source.and_then(|it| it.contents(timestamp).ok());
-            let source = source.unwrap_or_default();
+            let source = self.contents(plan.source, timestamp);
             let (view, contents) = Upkeep::start(Arc::clone(plan), &source);
             publisher.create(number, timestamp, contents);
             self.created.insert(number, view);
@@ -258,5 +285,39 @@ impl Driver {
         // Before the timestamp is closed: who reads of a new view there finds it.
         self.plan.catalog.replace(catalog);
         publisher.close(timestamp + 1);
+    }
+
+    /// The rows of a relation as wide as its columns are now.
+    fn contents(&self, number: usize, at: u64) -> Vec<(Row, i64)> {
+        let history = self.plan.publisher.store.history(number);
+        let rows = history.and_then(|it| it.contents(at).ok());
+        let width = self.catalog.relations.get(&number);
+        let width = width.map_or(0, |relation| relation.columns.len());
+        let fitted = |(row, count): (Row, i64)| (fitted(&row, width), count);
+        rows.unwrap_or_default().into_iter().map(fitted).collect()
+    }
+
+    /// What the views whose definition was replaced show from this timestamp on
+    /// beside what they showed until then: one difference each.
+    fn replaced(&mut self, before: &Catalog, timestamp: u64) -> BTreeMap<usize, Vec<Update>> {
+        let catalog = Arc::clone(&self.catalog);
+        let last = self.plan.publisher.store.frontier().saturating_sub(1);
+        let mut replaced = BTreeMap::new();
+        for (number, held, relation) in altered(before, &catalog) {
+            let (Some(held), Some(plan)) = (&held.plan, &relation.plan) else {
+                continue;
+            };
+            if Arc::ptr_eq(held, plan) {
+                continue;
+            }
+            let source = self.contents(plan.source, last);
+            let (view, contents) = Upkeep::start(Arc::clone(plan), &source);
+            let shown = self.contents(number, last).into_iter();
+            let mut updates: Vec<Update> = shown.map(|(row, n)| (row, timestamp, -n)).collect();
+            updates.extend(contents.into_iter().map(|(row, n)| (row, timestamp, n)));
+            self.created.insert(number, view);
+            replaced.insert(number, updates);
+        }
+        replaced
     }
 }

@@ -5,13 +5,18 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use super::ast::{CreateView, Definition, DropView};
-use super::catalog::{Catalog, Unknown};
+use super::catalog::{Catalog, Unknown, number};
 use super::dialect::DemoDialect;
+use super::kind::Kind;
 use super::plan::SelectPlan;
-use super::relation::{DATABASE, Kind, Relation};
+use super::relation::{DATABASE, Relation};
 use super::relations::USER_OID_START;
 use super::sql_error::SqlError;
+use super::value::Row;
 use crate::limits;
+
+/// Rows for tables, each with the table's number.
+pub(super) type Inserted = Vec<(usize, Row)>;
 
 /// A definition on its way to the thread that owns the catalog.
 pub(super) struct Request {
@@ -27,36 +32,39 @@ impl Definition {
         let materialized = match self {
             Self::Create(create) => create.materialized,
             Self::Drop(drop) => drop.materialized,
+            Self::Change(change) => return change.tag(),
         };
         match (self, materialized && dialect == DemoDialect::Subscribe) {
             (Self::Create(_), false) => "CREATE VIEW",
             (Self::Create(_), true) => "CREATE MATERIALIZED VIEW",
             (Self::Drop(_), false) => "DROP VIEW",
             (Self::Drop(_), true) => "DROP MATERIALIZED VIEW",
+            (Self::Change(change), _) => change.tag(),
         }
     }
 }
 
 impl Catalog {
-    /// Carries a definition out, whole or not at all.
-    pub(super) fn define(&mut self, definition: &Definition) -> Result<(), SqlError> {
+    /// Carries a definition out, whole or not at all; the rows that it brings.
+    pub(super) fn define(&mut self, definition: &Definition) -> Result<Inserted, SqlError> {
         match definition {
-            Definition::Create(create) => self.create(create),
+            Definition::Create(create) => self.create(create).map(|()| Inserted::new()),
+            Definition::Change(change) => self.change(change),
             Definition::Drop(drop) => {
                 let mut after = self.clone();
                 for name in &drop.names {
                     after.drop_view(name, drop)?;
                 }
                 *self = after;
-                Ok(())
+                Ok(Inserted::new())
             }
         }
     }
 
     fn create(&mut self, create: &CreateView) -> Result<(), SqlError> {
-        let name = self.name_to_create(&create.name)?;
+        let (schema, name) = self.name_to_create(&create.name)?;
         let plan = SelectPlan::new(self, &create.query)?;
-        let full_name = [DATABASE.to_owned(), "public".to_owned(), name.clone()];
+        let full_name = [DATABASE.to_owned(), schema.clone(), name.clone()];
         let mut after = self.clone();
         if let Ok((_, held)) = self.resolve(&full_name) {
             if create.if_not_exists {
@@ -75,47 +83,54 @@ impl Catalog {
                 },
             )?;
         }
-        let created = after.relations.values().filter(|it| it.plan.is_some());
-        if created.count() >= limits::DEMO_CREATED_VIEWS_MAX {
-            return Err(SqlError::too_many_views());
-        }
         if !after.relations.contains_key(&plan.source) {
             // It reads the view that it was to replace.
             return Err(SqlError::unknown_relation(Unknown::Item(
                 create.query.relation.text(),
             )));
         }
-        after.add(name, create, plan);
-        *self = after;
-        Ok(())
-    }
-
-    fn add(&mut self, name: String, create: &CreateView, plan: SelectPlan) {
-        let number = self.next_number;
-        self.next_number += 1;
-        // Built-in relations are a dozen and views are created one by one, so
-        // four billion are far away.
-        let id = u32::try_from(number).unwrap_or(u32::MAX);
         let kind = if create.materialized {
             Kind::MaterializedView
         } else {
             Kind::View
         };
-        let relation = Relation {
-            id: format!("u{id}"),
-            oid: USER_OID_START.saturating_add(id),
-            schema: "public",
-            name,
+        after.add(Relation {
             kind,
             columns: plan.columns.clone(),
             definition: create.definition.clone(),
             plan: Some(Arc::new(plan)),
-        };
-        self.relations.insert(number, Arc::new(relation));
+            ..Relation::new(schema, name)
+        })?;
+        *self = after;
+        Ok(())
     }
 
-    /// The last part of a name, if what is before it is where views can be.
-    fn name_to_create(&self, parts: &[String]) -> Result<String, SqlError> {
+    /// Takes in a relation of a client's, which gets its ids here.
+    pub(super) fn add(&mut self, relation: Relation) -> Result<(), SqlError> {
+        let name = [relation.schema.clone(), relation.name.clone()];
+        if let Ok((_, held)) = self.resolve(&name) {
+            return Err(SqlError::already_exists(self.dialect, held));
+        }
+        let created = self.relations.range(number::BUILT_IN..);
+        if created.count() >= limits::DEMO_CREATED_VIEWS_MAX {
+            return Err(SqlError::too_many_views());
+        }
+        let number = self.next_number;
+        self.next_number += 1;
+        // Built-in relations are a dozen and views are created one by one, so
+        // four billion are far away.
+        let id = u32::try_from(number).unwrap_or(u32::MAX);
+        let relation = Relation {
+            id: format!("u{id}"),
+            oid: USER_OID_START.saturating_add(id),
+            ..relation
+        };
+        self.relations.insert(number, Arc::new(relation));
+        Ok(())
+    }
+
+    /// The schema and the name, if that is where relations can be created.
+    pub(super) fn name_to_create(&self, parts: &[String]) -> Result<(String, String), SqlError> {
         let unknown = |unknown| Err(SqlError::unknown_relation(unknown));
         let (database, schema, name) = match parts {
             [name] => (DATABASE, "public", name),
@@ -126,12 +141,11 @@ impl Catalog {
         if database != DATABASE {
             return unknown(Unknown::Database(database.to_owned()));
         }
-        match schema {
-            "public" => Ok(name.clone()),
-            system if super::catalog::SCHEMAS.iter().any(|it| it.1 == system) => {
-                Err(SqlError::system_schema(system))
-            }
-            _ => unknown(Unknown::Schema(schema.to_owned())),
+        let mut schemas = self.schemas.iter();
+        match schemas.find(|(_, held)| held == schema) {
+            Some((id, _)) if id.starts_with('u') => Ok((schema.to_owned(), name.clone())),
+            Some(_) => Err(SqlError::system_schema(schema)),
+            None => unknown(Unknown::Schema(schema.to_owned())),
         }
     }
 
@@ -150,7 +164,7 @@ impl Catalog {
         if !right_kind {
             return Err(SqlError::not_a_view(relation, drop.materialized));
         }
-        if relation.plan.is_none() {
+        if number < number::BUILT_IN {
             return Err(SqlError::built_in(relation));
         }
         if let Some(reader) = self.readers_of(number).first()
@@ -160,16 +174,12 @@ impl Catalog {
         {
             return Err(SqlError::depended_upon(self.dialect, relation, reader));
         }
-        let mut dropped = vec![number];
-        while let Some(number) = dropped.pop() {
-            self.relations.remove(&number);
-            dropped.extend(self.readers_of(number));
-        }
+        self.drop_all(vec![number]);
         Ok(())
     }
 
     /// The views that read a relation.
-    fn readers_of(&self, number: usize) -> Vec<usize> {
+    pub(super) fn readers_of(&self, number: usize) -> Vec<usize> {
         let reads = |relation: &Relation| {
             let plan = relation.plan.as_ref();
             plan.is_some_and(|plan| plan.source == number)

@@ -4,12 +4,14 @@
 //! - `feed`: the recorded edits and the pace at which they come in
 //! - `views`, `dataflow`: the views, maintained by differential dataflow; one
 //!   tick is one timestamp
-//! - `relation`, `column`, `catalog`, `relations`, `store`: what relations there are, and their
+//! - `relation`, `kind`, `column`, `catalog`, `relations`, `store`: what relations there are, and their
 //!   recent history
-//! - `token`, `parser`, `parse_select`, `parse_view`, `ast`: the few SQL statements
+//! - `token`, `parser`, `parse_select`, `parse_view`, `parse_change`, `ast`: the few SQL
+//!   statements
 //! - `session`, `planning`, `plan`, `show`, `table`: what they answer
 //! - `options`, `dialect`, `error`: how it is run, and why it could not be
-//! - `define`, `upkeep`, `catalog_rows`: views that clients create and drop
+//! - `define`, `define_change`, `upkeep`, `catalog_rows`: views, tables and schemas that
+//!   clients create, change and drop
 //! - `server`, `wire`, `subscription`: the PostgreSQL wire protocol
 //! - `spotlight`: a client of the stand-in's own, which creates views now and then
 //! - `live`, `live_feed`: `demo --live`, Wikipedia's edits as they happen
@@ -38,15 +40,18 @@ mod catalog_rows;
 mod column;
 mod dataflow;
 mod define;
+mod define_change;
 mod dialect;
 mod error;
 mod feed;
+mod kind;
 mod live;
 mod live_feed;
 mod operators;
 mod options;
 #[cfg(test)]
 mod oracle;
+mod parse_change;
 mod parse_select;
 mod parse_view;
 mod parser;
@@ -61,6 +66,7 @@ mod show;
 mod show_create;
 mod spotlight;
 mod sql_error;
+mod sql_error_change;
 mod store;
 mod subscription;
 mod table;

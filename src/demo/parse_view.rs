@@ -1,6 +1,6 @@
 //! The parser's part for CREATE VIEW and DROP VIEW.
 
-use super::ast::{CreateView, Definition, DropView, Statement};
+use super::ast::{CreateView, Definition, DropView, Select, Statement};
 use super::parser::Parser;
 use super::sql_error::SqlError;
 use super::token::TokenKind;
@@ -8,6 +8,9 @@ use super::token::TokenKind;
 impl Parser<'_> {
     /// What follows CREATE.
     pub(super) fn create(&mut self) -> Result<Statement, SqlError> {
+        if let Some(statement) = self.create_other()? {
+            return Ok(statement);
+        }
         let or_replace = self.take_word("or");
         if or_replace {
             self.word("replace")?;
@@ -26,7 +29,39 @@ impl Parser<'_> {
                     .to_owned(),
             ));
         }
+        if materialized && self.take_word("with") {
+            self.history_option()?;
+        }
         self.word("as")?;
+        let (query, definition) = self.view_query()?;
+        Ok(Statement::Define(Box::new(Definition::Create(
+            CreateView {
+                name,
+                materialized,
+                or_replace,
+                if_not_exists,
+                definition,
+                query,
+            },
+        ))))
+    }
+
+    /// Passes `(RETAIN HISTORY FOR '...')`: all relations of the stand-in have
+    /// one, of `limits::DEMO_HISTORY_TICKS`.
+    fn history_option(&mut self) -> Result<(), SqlError> {
+        self.symbol('(', "left parenthesis")?;
+        self.word("retain")?;
+        self.word("history")?;
+        self.word("for")?;
+        let TokenKind::Text(_) = &self.peek().kind else {
+            return Err(self.expected("string"));
+        };
+        self.next += 1;
+        self.symbol(')', "right parenthesis")
+    }
+
+    /// A view's query, parsed and as it was written.
+    pub(super) fn view_query(&mut self) -> Result<(Select, String), SqlError> {
         let position = self.peek().position;
         self.word("select")?;
         let Statement::Select(query) = self.select_or_constants()? else {
@@ -42,16 +77,7 @@ impl Parser<'_> {
         if query.parameters() > 0 {
             return Err(SqlError::parameter_in_view());
         }
-        Ok(Statement::Define(Box::new(Definition::Create(
-            CreateView {
-                name,
-                materialized,
-                or_replace,
-                if_not_exists,
-                definition: self.text_from(position),
-                query,
-            },
-        ))))
+        Ok((query, self.text_from(position)))
     }
 
     /// What follows DROP.

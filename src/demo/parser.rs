@@ -147,15 +147,22 @@ impl Parser<'_> {
             "copy" => self.copy(),
             "tail" | "subscribe" => Ok(Statement::Subscribe(self.subscribe(word == "tail")?)),
             "create" => self.create(),
-            "drop" => self.drop_view(),
+            "drop" => match self.drop_other()? {
+                Some(statement) => Ok(statement),
+                None => self.drop_view(),
+            },
+            "insert" => self.insert(),
+            "alter" => self.alter(),
+            "grant" | "revoke" => self.privilege(word == "grant"),
             "set" => self.set(),
             "discard" => self.rest(Statement::Discard),
             "begin" | "start" => self.rest(Statement::Begin),
             "commit" | "end" => self.rest(Statement::Commit),
             "rollback" | "abort" => self.rest(Statement::Rollback),
-            "insert" | "update" | "delete" | "alter" | "explain" | "declare" | "fetch"
-            | "close" | "prepare" | "execute" | "deallocate" | "reset" | "grant" | "revoke"
-            | "with" | "values" | "table" => Err(SqlError::unsupported_statement(word)),
+            "update" | "delete" | "explain" | "declare" | "fetch" | "close" | "prepare"
+            | "execute" | "deallocate" | "reset" | "with" | "values" | "table" => {
+                Err(SqlError::unsupported_statement(word))
+            }
             _ => Err(SqlError::syntax(
                 format!(
                     "Expected a keyword at the beginning of a statement, found {}",

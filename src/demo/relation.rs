@@ -3,43 +3,11 @@
 use std::sync::Arc;
 
 use super::column::Column;
-use super::dialect::DemoDialect;
+use super::kind::Kind;
 use super::plan::SelectPlan;
 
 /// The one database.
 pub(super) const DATABASE: &str = "materialize";
-
-/// What kind of object a relation is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// A table, filled by the stand-in.
-    Table,
-    /// A view that was created plain.
-    View,
-    /// A view that is maintained whether or not it is read. The stand-in
-    /// maintains all.
-    MaterializedView,
-}
-
-impl Kind {
-    /// The kind as error messages name it.
-    pub(super) fn words(self) -> &'static str {
-        match self {
-            Self::Table => "table",
-            Self::View => "view",
-            Self::MaterializedView => "materialized view",
-        }
-    }
-
-    /// The kind as the catalog names it.
-    pub(super) fn name(self, dialect: DemoDialect) -> &'static str {
-        match (self, dialect) {
-            (Self::Table, _) => "table",
-            (Self::MaterializedView, DemoDialect::Subscribe) => "materialized-view",
-            (Self::View | Self::MaterializedView, _) => "view",
-        }
-    }
-}
 
 /// A relation.
 #[derive(Clone, Debug)]
@@ -48,8 +16,10 @@ pub(super) struct Relation {
     pub(super) id: String,
     /// PostgreSQL's id.
     pub(super) oid: u32,
+    /// The ids that it had before its definition was replaced.
+    pub(super) former: Vec<String>,
     /// Schema in [`DATABASE`].
-    pub(super) schema: &'static str,
+    pub(super) schema: String,
     /// Name in the schema.
     pub(super) name: String,
     /// Table or view.
@@ -60,9 +30,30 @@ pub(super) struct Relation {
     pub(super) definition: String,
     /// How a created view follows from what it reads; none for what is built in.
     pub(super) plan: Option<Arc<SelectPlan>>,
+    /// The view whose replacement it is.
+    pub(super) replaces: Option<usize>,
+    /// Roles that may not read it.
+    pub(super) denied: Vec<String>,
 }
 
 impl Relation {
+    /// A view that is still to have columns, and to get its ids.
+    pub(super) fn new(schema: String, name: String) -> Self {
+        Self {
+            id: String::new(),
+            oid: 0,
+            former: Vec::new(),
+            schema,
+            name,
+            kind: Kind::View,
+            columns: Vec::new(),
+            definition: String::new(),
+            plan: None,
+            replaces: None,
+            denied: Vec::new(),
+        }
+    }
+
     /// The full name, as error messages give it.
     pub(super) fn full_name(&self) -> String {
         format!("{DATABASE}.{}.{}", self.schema, self.name)

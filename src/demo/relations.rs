@@ -2,7 +2,8 @@
 
 use super::column::Column;
 use super::dialect::DemoDialect;
-use super::relation::{Kind, Relation};
+use super::kind::Kind;
+use super::relation::Relation;
 use super::value::ColumnType::{self, *};
 
 /// Names and types; a name that ends in `?` can hold NULL.
@@ -93,6 +94,7 @@ const MZ_COLUMNS_COLUMNS: Columns = &[
     ("type_oid", Oid),
 ];
 const MZ_SCHEMAS_COLUMNS: Columns = &[("id", Text), ("database_id?", Text), ("name", Text)];
+const MZ_GLOBAL_IDS_COLUMNS: Columns = &[("id", Text), ("global_id", Text)];
 const MZ_DATABASES_COLUMNS: Columns = &[("id", Text), ("name", Text)];
 
 /// A user's relation `u1` has the next OID.
@@ -114,17 +116,15 @@ pub(super) fn relations(dialect: DemoDialect) -> Vec<Relation> {
     let view = |id: u32, name: &str, definition: &str, columns: Columns| Relation {
         id: format!("u{id}"),
         oid: USER_OID_START + id,
-        schema: "public",
-        name: name.to_owned(),
         kind: Kind::MaterializedView,
         columns: columns.iter().map(column).collect(),
         definition: definition.to_owned(),
-        plan: None,
+        ..Relation::new("public".to_owned(), name.to_owned())
     };
-    let system = |id: u32, schema, name, columns| Relation {
+    let system = |id: u32, schema: &str, name, columns| Relation {
         id: format!("s{id}"),
         oid: 17_000 + id,
-        schema,
+        schema: schema.to_owned(),
         kind: Kind::Table,
         ..view(id, name, "", columns)
     };
@@ -147,5 +147,11 @@ pub(super) fn relations(dialect: DemoDialect) -> Vec<Relation> {
         system(4, "mz_catalog", "mz_columns", MZ_COLUMNS_COLUMNS),
         system(5, "mz_catalog", "mz_schemas", MZ_SCHEMAS_COLUMNS),
         system(6, "mz_catalog", "mz_databases", MZ_DATABASES_COLUMNS),
+        system(
+            7,
+            "mz_internal",
+            "mz_object_global_ids",
+            MZ_GLOBAL_IDS_COLUMNS,
+        ),
     ]
 }

@@ -195,11 +195,16 @@ impl Front {
             return Err(SqlError::in_transaction(tag).into());
         }
         let copied = |lines| Response::Execution(Tag::new("COPY").with_rows(lines));
-        Ok(match self.database.answer(statement, parameters).await? {
+        let role = client.metadata().get("user").cloned().unwrap_or_default();
+        let reply = self.database.answer(statement, parameters, &role);
+        Ok(match reply.await? {
             Reply::Rows(table) => Response::Query(query_response(table, format)),
             Reply::CopyRows(table) => copied(copy_table(client, &table).await?),
             Reply::CopySubscription(subscription) => copied(subscription.run(client).await?),
             Reply::Command(tag) => Response::Execution(Tag::new(tag)),
+            Reply::Inserted(rows) => {
+                Response::Execution(Tag::new("INSERT").with_oid(0).with_rows(rows))
+            }
             Reply::Begin => Response::TransactionStart(Tag::new("BEGIN")),
             // A failed transaction can only be rolled back.
             Reply::End(_) if failed => Response::TransactionEnd(Tag::new("ROLLBACK")),

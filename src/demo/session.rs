@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::ast::{AsOf, Definition, Items, Reference, Select, Statement, Subscribe};
+use super::ast::{AsOf, Change, Definition, Items, Reference, Select, Statement, Subscribe};
 use super::catalog::{Catalog, SharedCatalog, Unknown};
 use super::column::Column;
 use super::define::Request;
@@ -15,7 +15,7 @@ use super::sql_error::SqlError;
 use super::store::{History, Store};
 use super::subscription::Subscription;
 use super::table::Table;
-use super::value::{Row, Value};
+use super::value::{Row, Value, fitted};
 
 /// What a statement answers.
 pub(super) enum Reply {
@@ -27,6 +27,8 @@ pub(super) enum Reply {
     CopySubscription(Box<Subscription>),
     /// A command without rows, by its tag.
     Command(&'static str),
+    /// INSERT, of so many rows.
+    Inserted(usize),
     /// BEGIN.
     Begin,
     /// COMMIT or ROLLBACK.
@@ -81,19 +83,20 @@ impl Database {
         &self,
         statement: &Statement,
         parameters: &[Option<String>],
+        role: &str,
     ) -> Result<Reply, SqlError> {
         Ok(match statement {
-            Statement::Select(select) => Reply::Rows(self.select(select, parameters).await?),
+            Statement::Select(select) => Reply::Rows(self.select(select, parameters, role).await?),
             Statement::CopySelect(select) => {
-                Reply::CopyRows(self.select(select, parameters).await?)
+                Reply::CopyRows(self.select(select, parameters, role).await?)
             }
             Statement::Constants(items) => Reply::Rows(self.constants(items)?),
             Statement::Show(show) => Reply::Rows(self.show(show)?),
             Statement::CopySubscribe(subscribe) => {
-                Reply::CopySubscription(Box::new(self.subscription(subscribe)?))
+                Reply::CopySubscription(Box::new(self.subscription(subscribe, role)?))
             }
             Statement::Subscribe(subscribe) => {
-                self.subscription(subscribe)?;
+                self.subscription(subscribe, role)?;
                 return Err(SqlError::unsupported(
                     "the demo's stand-in streams through COPY (...) TO STDOUT only".to_owned(),
                 ));
@@ -161,10 +164,13 @@ impl Database {
         let sent = self.requests.send(request).await;
         sent.map_err(|_| SqlError::shutdown())?;
         answer.await.map_err(|_| SqlError::shutdown())??;
+        if let Definition::Change(Change::Insert { rows, .. }) = definition {
+            return Ok(Reply::Inserted(rows.len()));
+        }
         Ok(Reply::Command(definition.tag(self.dialect())))
     }
 
-    fn subscription(&self, subscribe: &Subscribe) -> Result<Subscription, SqlError> {
+    fn subscription(&self, subscribe: &Subscribe, role: &str) -> Result<Subscription, SqlError> {
         match (self.dialect(), subscribe.tail) {
             (DemoDialect::Subscribe, true) => {
                 let message = "TAIL has been renamed to SUBSCRIBE".to_owned();
@@ -179,6 +185,7 @@ impl Database {
         }
         let catalog = self.catalog.current();
         let (number, relation) = self.resolve(&catalog, &subscribe.relation)?;
+        readable(relation, role)?;
         let history = self.history(number, relation)?;
         let as_of = self.read_timestamp(&history, relation, subscribe.as_of)?;
         if let Some(up_to) = subscribe.up_to.filter(|up_to| *up_to < as_of) {
@@ -200,10 +207,12 @@ impl Database {
         &self,
         select: &Select,
         parameters: &[Option<String>],
+        role: &str,
     ) -> Result<Table, SqlError> {
         let catalog = self.catalog.current();
         let plan = SelectPlan::new(&catalog, select)?;
         let (_, relation) = self.resolve(&catalog, &select.relation)?;
+        readable(relation, role)?;
         let history = self.history(plan.source, relation)?;
         let at = self.read_timestamp(&history, relation, select.as_of)?;
         let mut frontier = self.store.watch();
@@ -215,6 +224,7 @@ impl Database {
         })?;
         let mut rows: Vec<Row> = Vec::new();
         for (row, count) in contents {
+            let row = fitted(&row, relation.columns.len());
             if plan.passes(&row, parameters) {
                 // A view's multiplicities are positive.
                 rows.extend(std::iter::repeat_n(
@@ -241,5 +251,13 @@ impl Database {
             columns: plan.columns,
             rows,
         })
+    }
+}
+
+/// Whether a role may read a relation.
+fn readable(relation: &Relation, role: &str) -> Result<(), SqlError> {
+    match relation.denied.iter().any(|it| it == role) {
+        true => Err(SqlError::denied(relation, role)),
+        false => Ok(()),
     }
 }

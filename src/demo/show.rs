@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::ast::{Expression, Show};
-use super::catalog::SCHEMAS;
 use super::column::Column;
 use super::dialect::DemoDialect;
-use super::relation::{DATABASE, Kind, Relation};
+use super::kind::Kind;
+use super::relation::{DATABASE, Relation};
 use super::session::Database;
 use super::show_create::show_create;
 use super::sql_error::SqlError;
@@ -144,7 +144,11 @@ impl Database {
             }
             Show::Databases => self.named(&["comment"], vec![vec![DATABASE, ""]]),
             Show::Schemas => {
-                let mut rows: Vec<_> = SCHEMAS.iter().map(|(_, name)| vec![*name, ""]).collect();
+                let catalog = self.catalog.current();
+                let schemas = catalog.schemas.iter();
+                let mut rows: Vec<_> = schemas
+                    .map(|(_, name)| vec![name.clone(), String::new()])
+                    .collect();
                 rows.sort_unstable();
                 self.named(&["comment"], rows)
             }

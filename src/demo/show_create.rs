@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::column::Column;
 use super::dialect::DemoDialect;
-use super::relation::{DATABASE, Kind, Relation};
+use super::kind::Kind;
+use super::relation::{DATABASE, Relation};
 use super::sql_error::SqlError;
 use super::table::Table;
 use super::value::{ColumnType, Value};

@@ -4,7 +4,8 @@ use pgwire::error::{ErrorInfo, PgWireError};
 
 use super::catalog::Unknown;
 use super::dialect::DemoDialect;
-use super::relation::{Kind, Relation};
+use super::kind::Kind;
+use super::relation::Relation;
 use crate::limits;
 
 /// An error with its SQLSTATE. The texts are those of the real servers, so that
@@ -25,7 +26,7 @@ pub(super) struct SqlError {
 }
 
 impl SqlError {
-    fn new(code: &'static str, message: String) -> Self {
+    pub(super) fn new(code: &'static str, message: String) -> Self {
         Self {
             code,
             message,

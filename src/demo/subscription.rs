@@ -142,6 +142,8 @@ impl Subscription {
         }
         line.push(Value::BigInt(diff));
         line.extend(row.iter().cloned());
+        // A column may have come since this began.
+        line.resize(self.line_columns(), Value::Null);
         line
     }
 

@@ -8,6 +8,16 @@ use std::sync::Arc;
 /// A row of a view: shared, since history, snapshots and connections hold it.
 pub(super) type Row = Arc<[Value]>;
 
+/// A row as wide as its relation is to whoever reads it: what was added later
+/// is left out, and rows from before hold NULL there.
+pub(super) fn fitted(row: &Row, width: usize) -> Row {
+    if row.len() == width {
+        return Row::clone(row);
+    }
+    let more = std::iter::repeat(Value::Null);
+    row.iter().cloned().chain(more).take(width).collect()
+}
+
 /// One value. The order of variants is the order in which NULL sorts first.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Value {

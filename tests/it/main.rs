@@ -27,6 +27,7 @@ mod connections;
 mod costs;
 mod crowd;
 mod cut;
+mod demo_changes;
 mod demo_clients;
 mod demo_errors;
 mod demo_live;

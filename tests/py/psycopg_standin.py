@@ -80,7 +80,7 @@ def errors(connection):
     for statement, code, text in (
         ("SELECT * FROM nosuch", "XX000", "unknown catalog item 'nosuch'"),
         ("selec 1", "42601", "Expected a keyword"),
-        ("CREATE TABLE t (a int)", "0A000", "not supported"),
+        ("CREATE CLUSTER c", "0A000", "not supported"),
         ("SELECT * FROM top10 AS OF 1", "22000", "valid timestamp"),
     ):
         try:

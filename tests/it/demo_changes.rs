@@ -1,0 +1,176 @@
+//! What clients may change in the stand-in beside views: schemas, tables, names,
+//! definitions and privileges, each as a client of SUBSCRIBE and the catalog see it.
+
+use std::io::{BufRead as _, BufReader};
+use std::sync::mpsc::sync_channel;
+use std::thread::JoinHandle;
+
+use postgres::{Client, NoTls, SimpleQueryMessage};
+use viewcast::demo::{Demo, start};
+
+use crate::demo_standin::options;
+
+fn demo() -> Demo {
+    start(options(20, 500.0, 10)).unwrap()
+}
+
+fn connect(demo: &Demo, user: &str) -> Client {
+    let url = demo
+        .upstream_url()
+        .replace("materialize@", &format!("{user}@"));
+    Client::connect(&url, NoTls).unwrap()
+}
+
+/// The rows of an answer, sorted.
+fn ask(client: &mut Client, sql: &str) -> Vec<Vec<Option<String>>> {
+    let answer = client
+        .simple_query(sql)
+        .unwrap_or_else(|error| panic!("{sql}: {error}"));
+    let mut rows: Vec<Vec<Option<String>>> = Vec::new();
+    for message in answer {
+        if let SimpleQueryMessage::Row(row) = message {
+            rows.push(
+                (0..row.len())
+                    .map(|at| row.get(at).map(str::to_owned))
+                    .collect(),
+            );
+        }
+    }
+    rows.sort();
+    rows
+}
+
+fn numbers(client: &mut Client, relation: &str) -> Vec<String> {
+    let rows = ask(client, &format!("SELECT a FROM {relation}"));
+    rows.into_iter()
+        .map(|row| row[0].clone().unwrap())
+        .collect()
+}
+
+/// The changes that a stream of a relation tells until this one came; returns
+/// when it has begun.
+fn follow(demo: &Demo, relation: &str, until: &'static str) -> JoinHandle<Vec<String>> {
+    let mut client = connect(demo, "materialize");
+    let sql = format!("COPY (SUBSCRIBE {relation} WITH (PROGRESS)) TO STDOUT");
+    // Of its lines, the first is waited for; the others need no room.
+    let (begun, has_begun) = sync_channel(1);
+    let reading = std::thread::spawn(move || {
+        let token = client.cancel_token();
+        let mut changes = Vec::new();
+        let mut lines = BufReader::new(client.copy_out(&sql).unwrap()).lines();
+        while changes.last().is_none_or(|last| last != until) {
+            let line = lines.next().unwrap().unwrap();
+            let _ = begun.try_send(());
+            let (_, line) = line.split_once('\t').unwrap();
+            changes.extend(line.strip_prefix("f\t").map(|it| it.replace('\t', " ")));
+        }
+        token.cancel_query(NoTls).unwrap();
+        // To its end, which is the cancelling.
+        while lines.next().is_some_and(|line| line.is_ok()) {}
+        changes
+    });
+    has_begun.recv().unwrap();
+    reading
+}
+
+#[test]
+fn changed_names_say_which_object_is_meant() {
+    let demo = demo();
+    let mut sql = connect(&demo, "materialize");
+    for (schema, row) in [("blue", 1), ("green", 100)] {
+        ask(&mut sql, &format!("CREATE SCHEMA {schema}"));
+        ask(&mut sql, &format!("CREATE TABLE {schema}.t (a int)"));
+        ask(&mut sql, &format!("INSERT INTO {schema}.t VALUES ({row})"));
+        ask(
+            &mut sql,
+            &format!("CREATE MATERIALIZED VIEW {schema}.v AS SELECT * FROM {schema}.t"),
+        );
+    }
+    let ids = "SELECT name, id, schema_id FROM mz_objects WHERE name = 'v'";
+    let before = ask(&mut sql, ids);
+    ask(&mut sql, "ALTER SCHEMA blue SWAP WITH green");
+    assert_eq!(numbers(&mut sql, "blue.v"), ["100"]);
+    assert_eq!(
+        ask(&mut sql, ids),
+        before,
+        "the schemas change names, not objects"
+    );
+    ask(&mut sql, "ALTER MATERIALIZED VIEW blue.v RENAME TO w");
+    ask(&mut sql, "INSERT INTO blue.t VALUES (101)");
+    assert_eq!(numbers(&mut sql, "blue.w"), ["100", "101"]);
+    ask(&mut sql, "DROP SCHEMA blue CASCADE");
+    assert!(sql.simple_query("SELECT * FROM blue.w").is_err());
+    assert_eq!(numbers(&mut sql, "green.v"), ["1"]);
+}
+
+#[test]
+fn changed_definition_is_one_set_of_changes_of_a_view_that_keeps_its_oid() {
+    let demo = demo();
+    let mut sql = connect(&demo, "materialize");
+    ask(&mut sql, "CREATE TABLE one (a int)");
+    ask(&mut sql, "CREATE TABLE two (a int)");
+    ask(&mut sql, "INSERT INTO one VALUES (1), (2)");
+    ask(&mut sql, "INSERT INTO two VALUES (2), (3)");
+    ask(&mut sql, "CREATE MATERIALIZED VIEW v AS SELECT * FROM one");
+    let ids = "SELECT id, oid FROM mz_objects WHERE name = 'v'";
+    let before = ask(&mut sql, ids).remove(0);
+    let reading = follow(&demo, "v", "1 4");
+    ask(
+        &mut sql,
+        "CREATE REPLACEMENT MATERIALIZED VIEW r FOR v AS SELECT * FROM two",
+    );
+    ask(&mut sql, "ALTER MATERIALIZED VIEW v APPLY REPLACEMENT r");
+    ask(&mut sql, "INSERT INTO one VALUES (9)");
+    ask(&mut sql, "INSERT INTO two VALUES (4)");
+    assert_eq!(numbers(&mut sql, "v"), ["2", "3", "4"]);
+    let mut told = reading.join().unwrap();
+    told.sort();
+    assert_eq!(told, ["-1 1", "1 1", "1 2", "1 3", "1 4"]);
+    let after = ask(&mut sql, ids).remove(0);
+    assert_eq!(after[1], before[1], "the oid stays");
+    assert_ne!(after[0], before[0], "the id is the replacement's");
+    let (old, new) = (before[0].clone().unwrap(), after[0].clone().unwrap());
+    let of_v = format!("SELECT global_id FROM mz_internal.mz_object_global_ids WHERE id = '{new}'");
+    let expected = [vec![Some(old.clone())], vec![Some(new)]];
+    assert_eq!(ask(&mut sql, &of_v), expected);
+    // The stream of the old id is that of the view.
+    let by_id = format!("SELECT a FROM [{old} AS materialize.public.v]");
+    assert_eq!(ask(&mut sql, &by_id).len(), 3);
+}
+
+#[test]
+fn changed_columns_are_those_of_whoever_begins_later() {
+    let demo = demo();
+    let mut sql = connect(&demo, "materialize");
+    ask(&mut sql, "CREATE TABLE t (a int)");
+    ask(&mut sql, "INSERT INTO t VALUES (1)");
+    let reading = follow(&demo, "t", "1 2");
+    ask(&mut sql, "ALTER TABLE t ADD COLUMN b text");
+    ask(&mut sql, "INSERT INTO t VALUES (2, 'x')");
+    assert_eq!(reading.join().unwrap(), ["1 1", "1 2"]);
+    let rows = ask(&mut sql, "SELECT * FROM t");
+    let row = |a: &str, b: Option<&str>| vec![Some(a.to_owned()), b.map(str::to_owned)];
+    assert_eq!(rows, [row("1", None), row("2", Some("x"))]);
+    ask(&mut sql, "CREATE VIEW v AS SELECT b AS a FROM t");
+    let rows = ask(&mut sql, "SELECT * FROM v");
+    assert_eq!(rows, [vec![None], vec![Some("x".to_owned())]]);
+}
+
+#[test]
+fn changed_privileges_are_looked_at_when_somebody_begins() {
+    let demo = demo();
+    let (mut sql, mut reader) = (connect(&demo, "materialize"), connect(&demo, "reader"));
+    ask(&mut sql, "CREATE TABLE t (a int)");
+    assert_eq!(numbers(&mut reader, "t"), <[&str; 0]>::default());
+    ask(&mut sql, "REVOKE SELECT ON t FROM reader");
+    let error = reader.simple_query("SELECT * FROM t").unwrap_err();
+    let error = error.as_db_error().unwrap();
+    assert_eq!(error.code().code(), "42501");
+    assert_eq!(
+        error.message(),
+        "permission denied for TABLE \"materialize.public.t\""
+    );
+    assert_eq!(numbers(&mut sql, "t"), <[&str; 0]>::default());
+    ask(&mut sql, "GRANT SELECT ON t TO reader");
+    assert_eq!(numbers(&mut reader, "t"), <[&str; 0]>::default());
+}
