@@ -1,6 +1,7 @@
 //! Connections to a Materialize: several hosts in order, TLS, what the session
 //! is set to. Blocking.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -15,6 +16,7 @@ use crate::limits::{CONNECT_TIMEOUT, KEEPALIVE_INTERVAL, KEEPALIVE_RETRIES};
 mod credentials;
 mod dial;
 mod error;
+mod files;
 mod line;
 mod login;
 mod scram;
@@ -23,8 +25,9 @@ pub mod tls;
 mod wire;
 
 pub use credentials::{Credentials, Current, Passwords, ReadPasswords};
-use dial::Dialer;
+use dial::{Dialer, Undialed};
 pub use error::{ConnectError, chain};
+use files::with_files;
 pub use line::Line;
 use line::Way;
 use login::Login;
@@ -114,10 +117,9 @@ impl Connector {
                 }
                 Err(source) => source,
             };
-            let several = self.hosts.len() > 1;
-            let error = ConnectError::host(several.then(|| place(&host)), source);
-            if error.is_refused_login() {
-                // The server is well, and the next one would hear it all the same.
+            let error = ConnectError::host(place(&host), self.hosts.len() > 1, source);
+            if error.is_refused_login() || error.is_without_files() {
+                // The next one would hear it all the same, or not at all.
                 return Err(error);
             }
             if let Some(earlier) = failure.replace(error) {
@@ -127,9 +129,9 @@ impl Connector {
         Err(failure.unwrap_or(ConnectError::NoHost))
     }
 
-    fn connect_to(&self, host: &Config, tls: &Tls, line: &Line) -> Result<Client, postgres::Error> {
+    fn connect_to(&self, host: &Config, tls: &Tls, line: &Line) -> Result<Client, Undialed> {
         match self.dial(host, tls, line) {
-            Err(error) if tls.falls_back() && error::is_of_tls(&error) => {
+            Err(Undialed::Failed(error)) if tls.falls_back() && error::is_of_tls(&error) => {
                 let first = !self.fell_back.swap(true, Ordering::Relaxed);
                 let level = if first {
                     log::Level::Warn
@@ -152,14 +154,14 @@ impl Connector {
     /// near the socket where a host has no name: a local one, or one that is given
     /// by its address alone. What hangs there hangs until the socket ends, and the
     /// library logs in by itself.
-    fn dial(&self, host: &Config, tls: &Tls, line: &Line) -> Result<Client, postgres::Error> {
-        if !matches!(host.get_hosts().first(), Some(Host::Tcp(_))) {
+    fn dial(&self, host: &Config, tls: &Tls, line: &Line) -> Result<Client, Undialed> {
+        let Some(Host::Tcp(name)) = host.get_hosts().first() else {
             line.set_way(None);
-            return match tls.maker() {
+            return with_files(|| match tls.maker() {
                 Some(maker) => host.connect(maker),
                 None => host.connect(NoTls),
-            };
-        }
+            });
+        };
         let way = Way {
             mode: host.get_ssl_mode(),
             asks: host.get_ssl_negotiation() == SslNegotiation::Postgres,
@@ -174,24 +176,39 @@ impl Connector {
         };
         // The library leaves the negotiation to the dialer by this alone, and
         // the login has seen to its being bound.
-        let mut host = host.clone();
-        host.ssl_mode(Negotiated::Require)
+        let mut direct = host.clone();
+        direct
+            .ssl_mode(Negotiated::Require)
             .ssl_negotiation(SslNegotiation::Direct)
-            .channel_binding(ChannelBinding::Prefer)
-            .connect(dialer)
+            .channel_binding(ChannelBinding::Prefer);
+        if !host.get_hostaddrs().is_empty() {
+            return with_files(|| direct.connect(dialer));
+        }
+        let mut failure = None;
+        for address in dial::addresses(name, host)? {
+            let connected = with_files(|| direct.clone().hostaddr(address).connect(dialer.clone()));
+            match connected {
+                Err(Undialed::Failed(error)) => failure = Some(Undialed::Failed(error)),
+                outcome => return outcome,
+            }
+        }
+        Err(failure.unwrap_or_else(|| Undialed::Unresolved(io::ErrorKind::NotFound.into())))
     }
 
     /// Asks the server to end what a line's connection is doing. Says nothing about
     /// the outcome, since the server does not either.
     pub fn cancel(&self, token: &CancelToken, line: &Line) {
         let tls = self.credentials.get().tls.clone();
-        let sent = match (Dialer::beside(line, tls.connector()), tls.maker()) {
-            (Some(dialer), _) => token.cancel_query(dialer),
-            // The token knows whether its connection is encrypted.
-            (None, Some(maker)) => token.cancel_query(maker),
-            (None, None) => token.cancel_query(NoTls),
-        };
-        if let Err(error) = sent {
+        let sent = with_files(|| {
+            match (Dialer::beside(line, tls.connector()), tls.maker()) {
+                (Some(dialer), _) => token.cancel_query(dialer),
+                // The token knows whether its connection is encrypted.
+                (None, Some(maker)) => token.cancel_query(maker),
+                (None, None) => token.cancel_query(NoTls),
+            }
+        });
+        if let Err(why) = sent {
+            let error = ConnectError::host("the upstream".to_owned(), false, why);
             log::debug!("cancelling a query failed: {}", error::chain(&error));
         }
     }

@@ -15,7 +15,6 @@ use socket2::{Domain, Socket, Type};
 use tokio::sync::Semaphore;
 
 use crate::config::Config;
-use crate::config::views::What;
 use crate::http::client_address::TrustedProxies;
 use crate::http::connection::connections;
 use crate::http::gateway::Gateway;
@@ -25,16 +24,17 @@ use crate::http::policy::Policy;
 use crate::http::routes::app;
 use crate::http::sources::Sources;
 use crate::http::watched::watched;
-use crate::limits::{FILES_RESERVED, LISTEN_BACKLOG, SNAPSHOTS_MAX};
+use crate::limits::{LISTEN_BACKLOG, PUBLISHER_THREADS_MAX, SNAPSHOTS_MAX};
 use crate::model::upstream::Upstream;
 use crate::process;
 use crate::tail::TailError;
-use crate::tail::past::Past;
 
 mod doors;
 pub mod drain;
 mod error;
+mod files;
 mod patterns;
+mod publishers;
 mod renewal;
 mod service_manager;
 mod shutdown;
@@ -43,10 +43,12 @@ pub mod types;
 
 use drain::Drain;
 pub use error::GatewayError;
+use files::{connecting, make_room, warn_of_files};
+use publishers::Publishers;
 use renewal::Nudges;
 use service_manager::ServiceManager;
 use shutdown::{Ending, Signals};
-use start::start_view;
+use start::{TailSlot, start_views};
 
 /// Runs until a signal or a fatal error; returns when all streams have ended.
 pub fn run(config: &Config) -> Result<(), GatewayError> {
@@ -74,17 +76,17 @@ async fn serve(config: &Config) -> Result<(), GatewayError> {
     tell_start(config);
     let nudges = Nudges::new().map_err(GatewayError::Start)?;
     let (fatal_sender, fatal) = bounded(1);
-    let (mut sources, mut tails) = (Vec::new(), Vec::new());
     let catalog = patterns::catalog(config)?;
     let patterns: Vec<_> = patterns::patterns(config).cloned().collect();
-    for view in &config.views {
-        if let What::Pattern(_) = view.what {
-            continue;
-        }
-        let (source, tail, _) = start_view(config, view, Past::default(), &catalog, &fatal_sender)?;
-        sources.push(source);
-        tails.push(tail);
-    }
+    let publishers = Publishers::start(match patterns.is_empty() {
+        true => config.views.len(),
+        false => PUBLISHER_THREADS_MAX,
+    })?;
+    let means = (&catalog, &publishers);
+    let started = start_views(config, means, &fatal_sender)?;
+    let sources = started.iter().map(|(source, ..)| source.clone()).collect();
+    let tails = started.iter().map(|(_, tail, _)| TailSlot::clone(tail));
+    let mut tails: Vec<_> = tails.collect();
     let policy = Arc::new(doors::policy(config));
     let awaited = (!patterns.is_empty()).then(|| Upstream::new(process::now().wall_ms));
     let gateway = Gateway {
@@ -100,8 +102,11 @@ async fn serve(config: &Config) -> Result<(), GatewayError> {
         counts: Arc::default(),
         compress: config.compress,
         about: config.about.as_deref().map(Arc::from),
+        connecting,
         heartbeat: config.heartbeat,
     };
+    make_room(&gateway.places, gateway.sources.all().len());
+    warn_of_files(config);
     let certificate = doors::certificate(config)?;
     let tls = certificate.as_ref().map(|known| known.config());
     let tls = tls.transpose()?;
@@ -119,7 +124,7 @@ async fn serve(config: &Config) -> Result<(), GatewayError> {
     let outcome = tokio::select! {
         () = signals.next() => Ok(()),
         error = fatal_error(fatal) => Err(GatewayError::Tail(error)),
-        error = patterns::follow(config, &gateway.sources, &mut tails, &catalog) => Err(error),
+        error = patterns::follow(config, &gateway, &mut tails, means) => Err(error),
         ended = server => match ended {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => Err(GatewayError::Serve(error)),
@@ -186,21 +191,9 @@ fn bind(
     Ok((server.run(), address))
 }
 
-/// Who may open a stream. Warns if the system allows too few open files for
-/// the limit to be reached.
+/// Who may open a stream.
 fn limits(config: &Config) -> Limits {
     let connections = &config.connections;
-    let needed = connections
-        .max
-        .saturating_add(FILES_RESERVED)
-        .saturating_add(config.views.len().saturating_mul(2));
-    if let Some(files) = process::open_files_max().filter(|files| *files < needed) {
-        warn!(
-            "{} streams may be open, but only {files} files: raise the limit of open files \
-             (ulimit -n, LimitNOFILE=) or lower --max-connections",
-            connections.max
-        );
-    }
     Limits {
         connections: connections.max,
         per_address: connections.max_per_address,

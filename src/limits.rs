@@ -11,6 +11,7 @@ mod feeds;
 mod gathering;
 mod healthcheck;
 mod latency;
+mod many_views;
 mod outage;
 mod refusals;
 
@@ -20,6 +21,7 @@ pub use feeds::*;
 pub use gathering::*;
 pub use healthcheck::*;
 pub use latency::*;
+pub use many_views::*;
 pub use outage::*;
 pub use refusals::*;
 pub use transport::*;
@@ -94,20 +96,12 @@ pub const SNAPSHOT_WAIT: Duration = Duration::from_secs(30);
 /// milliseconds: long enough for some to leave, spread out as ever.
 pub const OVER_LIMIT_RETRY_MS: std::ops::RangeInclusive<u64> = 10_000..=30_000;
 
-/// Of a hundred files that the process may open, the streams that are served
-/// unless set otherwise; the rest is for pages, snapshots and upstreams.
-pub const CONNECTIONS_PERCENT_OF_FILES: usize = 90;
-
 /// Streams served at once where the system does not say how many files the
 /// process may open: what the least generous ones allow.
 pub const CONNECTIONS_FALLBACK: usize = 900;
 
 /// Streams that may be allowed at the most: ports of a million clients.
 pub const CONNECTIONS_MAX: usize = 1_000_000;
-
-/// Files beside connections: logs, listeners, event queues, timers; each view
-/// adds its upstream connection and the one that looks after it.
-pub const FILES_RESERVED: usize = 64;
 
 /// Prefix of an IPv6 network that counts as one address: what a single host
 /// gets, and can make new addresses in at will.
@@ -195,7 +189,7 @@ pub const DEMO_TOP_USERS: usize = 10;
 
 /// Views that may be created in the stand-in, beside its own: each costs a look
 /// at its source's changes every tick.
-pub const DEMO_CREATED_VIEWS_MAX: usize = 100;
+pub const DEMO_CREATED_VIEWS_MAX: usize = 1_024;
 
 /// CREATE and DROP statements that wait for the stand-in's next tick; further
 /// ones wait on their own connections.
@@ -211,7 +205,7 @@ pub const DEMO_SPOTLIGHT_TICKS: u32 = 5;
 
 /// Connections that the stand-in serves at once; further ones wait in the
 /// listener's queue.
-pub const DEMO_CONNECTIONS_MAX: usize = 512;
+pub const DEMO_CONNECTIONS_MAX: usize = 2_048;
 
 /// Closed timestamps of a view that one connection takes from the history at
 /// once: what a reader that stands still pins in memory.
@@ -306,9 +300,6 @@ pub const NEAR_NAMES_MAX: usize = 5;
 /// Milliseconds by which a server's time may be behind what it told before a
 /// connection was lost; it is waited for. Further back, it is another time.
 pub const TIME_BACK_MAX_MS: u64 = 10_000;
-/// Views one gateway may tail: each costs a thread and an upstream connection.
-pub const VIEWS_MAX: usize = 256;
-
 /// Shortest heartbeat: below it, an idle view is nothing but heartbeats.
 pub const HEARTBEAT_MIN: Duration = Duration::from_millis(10);
 

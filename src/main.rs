@@ -4,9 +4,11 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use viewcast::cli::{self, Invocation, WRONG_USAGE};
-use viewcast::{config, healthcheck, launch};
+use viewcast::{config, healthcheck, launch, process};
 
 fn main() -> ExitCode {
+    // First, since defaults depend on it.
+    process::raise_open_files_max();
     let outcome = match cli::parse(std::env::args_os()) {
         Ok(invocation) => run(invocation),
         // Help and version are no error, but clap hands them back as one. With

@@ -1,8 +1,11 @@
-//! What this process is, and what the system says of it: files, memory, the time. Linux tells
-//! of files and memory in `/proc`; elsewhere nothing is known of them.
+//! What this process is, and what the system says of it: files, memory, threads,
+//! the time. Linux tells how many there are of each in `/proc`; elsewhere that is
+//! not known.
 
 use std::fs;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::model::now::Now;
 
@@ -31,10 +34,23 @@ pub fn wall_ms() -> u64 {
     })
 }
 
-/// Files that the process may have open, if the system says so.
+/// Has the process open as many files as it may allow itself: each view and each
+/// stream takes some, and most systems begin with a soft limit that is low for
+/// the sake of programs that count their files with `select`.
+pub fn raise_open_files_max() {
+    let limits = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limits.maximum,
+        maximum: limits.maximum,
+    };
+    // Where that is refused, what there was has to do.
+    let _ = setrlimit(Resource::Nofile, raised);
+}
+
+/// Files that the process may have open; `None` for no limit.
 pub fn open_files_max() -> Option<usize> {
-    let limits = fs::read_to_string("/proc/self/limits").ok()?;
-    parse_open_files_max(&limits)
+    let most = getrlimit(Resource::Nofile).current?;
+    Some(usize::try_from(most).unwrap_or(usize::MAX))
 }
 
 /// Files that the process has open, if the system says so.
@@ -101,13 +117,6 @@ fn parse_resident_bytes(status: &str) -> Option<u64> {
     kibibytes.checked_mul(1024)
 }
 
-fn parse_open_files_max(limits: &str) -> Option<usize> {
-    let line = limits
-        .lines()
-        .find_map(|line| line.strip_prefix("Max open files"))?;
-    line.split_whitespace().next()?.parse().ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -130,18 +139,5 @@ mod tests {
         assert_eq!(parse_usage(text, "cpu 1\nbtime 1000\n", 100), Some(usage));
         assert_eq!(parse_usage(text, "", 100), None);
         assert!(super::usage().is_some_and(|usage| usage.threads > 0));
-    }
-
-    #[test]
-    fn open_files_max_is_the_soft_limit() {
-        let text = "Limit                     Soft Limit           Hard Limit           Units     \n\
-                    Max processes             127440               127440               processes \n\
-                    Max open files            1024                 524288               files     \n";
-        assert_eq!(parse_open_files_max(text), Some(1024));
-        assert_eq!(
-            parse_open_files_max("Max open files            unlimited  unlimited files"),
-            None
-        );
-        assert_eq!(parse_open_files_max(""), None);
     }
 }

@@ -112,7 +112,7 @@ settings! {
         ///
         /// Repeat the flag for several views or separate them by commas; the
         /// first is the default view, also served at /view/stream. At least one
-        /// is required, 256 at the most. As in SQL, a part without double
+        /// is required, 1024 at the most. As in SQL, a part without double
         /// quotes is folded to lower case, and a part with other characters
         /// than letters, digits and _ needs them; a comma inside double quotes
         /// belongs to the name. SCHEMA.* is all that a schema has: views, materialized

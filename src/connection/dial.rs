@@ -3,6 +3,7 @@
 
 use std::error::Error;
 use std::io;
+use std::net::{IpAddr, ToSocketAddrs};
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -23,7 +24,31 @@ use super::wire::{Reached, Wire};
 const ASK_FOR_TLS: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
 const HAS_TLS: u8 = b'S';
 
+/// What the library connects to where no port is given.
+const DEFAULT_PORT: u16 = 5432;
+
 type BoxError = Box<dyn Error + Send + Sync>;
+
+/// Why there is no connection to a host.
+#[derive(Debug)]
+pub(super) enum Undialed {
+    /// The library tried.
+    Failed(postgres::Error),
+    /// Its name could not be resolved.
+    Unresolved(io::Error),
+    /// The process, or the machine, has no file left for it.
+    NoFiles(String),
+}
+
+/// The addresses of a host, looked up on this thread: the library would take one
+/// more for that, which stays with the connection for a while, and would panic
+/// where there is none.
+pub(super) fn addresses(name: &str, host: &postgres::Config) -> Result<Vec<IpAddr>, Undialed> {
+    let port = host.get_ports().first().copied().unwrap_or(DEFAULT_PORT);
+    let found = (name, port).to_socket_addrs();
+    let found = found.map_err(Undialed::Unresolved)?;
+    Ok(found.map(|address| address.ip()).collect())
+}
 
 /// Makes connections that are in reach.
 #[derive(Clone)]

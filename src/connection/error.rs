@@ -7,6 +7,7 @@ use std::io;
 use postgres::error::SqlState;
 use rustls::{AlertDescription, CertificateError};
 
+use super::dial::Undialed;
 use super::scram::ScramError;
 
 /// Why there is no connection.
@@ -30,6 +31,18 @@ pub enum ConnectError {
         #[source]
         source: postgres::Error,
     },
+    /// The address's host has no address of its own.
+    #[error("looking up the upstream's host {host:?} failed")]
+    Unresolved {
+        /// As given.
+        host: String,
+        /// What the system says.
+        #[source]
+        source: io::Error,
+    },
+    /// The process, or the machine, has no file left for it.
+    #[error("there is no file left for a connection to Materialize: {0}")]
+    NoFiles(String),
     /// The server does not take one of the session's settings.
     #[error("setting {parameter} of the session failed")]
     Session {
@@ -43,16 +56,27 @@ pub enum ConnectError {
 
 impl ConnectError {
     /// A failure with a host, which is named if it is one of several.
-    pub(super) fn host(host: Option<String>, source: postgres::Error) -> Self {
-        match host {
-            Some(host) => ConnectError::OfSeveral { host, source },
-            None => ConnectError::One(source),
+    pub(super) fn host(place: String, is_one_of_several: bool, why: Undialed) -> Self {
+        match why {
+            Undialed::Failed(source) if is_one_of_several => ConnectError::OfSeveral {
+                host: place,
+                source,
+            },
+            Undialed::Failed(source) => ConnectError::One(source),
+            Undialed::Unresolved(source) => ConnectError::Unresolved {
+                host: place,
+                source,
+            },
+            Undialed::NoFiles(words) => ConnectError::NoFiles(words),
         }
     }
 
     fn cause(&self) -> Option<&postgres::Error> {
         match self {
-            ConnectError::NoHost | ConnectError::Password(_) => None,
+            ConnectError::NoHost
+            | ConnectError::Password(_)
+            | ConnectError::Unresolved { .. }
+            | ConnectError::NoFiles(_) => None,
             ConnectError::One(source)
             | ConnectError::OfSeveral { source, .. }
             | ConnectError::Session { source, .. } => Some(source),
@@ -63,6 +87,11 @@ impl ConnectError {
     /// class 28, or it wants a password and there is none.
     pub fn is_refused_login(&self) -> bool {
         self.cause().is_some_and(is_refused_login)
+    }
+
+    /// Whether the gateway has no file left for it.
+    pub fn is_without_files(&self) -> bool {
+        matches!(self, ConnectError::NoFiles(_))
     }
 
     /// Whether there is no password to log in with.
@@ -90,6 +119,12 @@ impl ConnectError {
     pub fn hint(&self) -> &'static str {
         if let ConnectError::Password(_) = self {
             return "Try what gives it as the gateway's user.";
+        }
+        if let ConnectError::NoFiles(_) = self {
+            return HINT_OF_FILES;
+        }
+        if let ConnectError::Unresolved { .. } = self {
+            return HINT_OF_ADDRESS;
         }
         let Some(cause) = self.cause() else {
             return "Name at least one host.";
@@ -120,10 +155,14 @@ impl ConnectError {
         }
         match cause_of(cause) {
             Some(error) => hint_of_tls(error),
-            None => "Check the upstream's address and that it is up.",
+            None => HINT_OF_ADDRESS,
         }
     }
 }
+
+const HINT_OF_ADDRESS: &str = "Check the upstream's address and that it is up.";
+const HINT_OF_FILES: &str = "Raise the limit of open files (ulimit -n, LimitNOFILE=), or stream \
+    fewer views.";
 
 fn hint_of_scram(error: &ScramError) -> &'static str {
     match error {
@@ -204,7 +243,7 @@ pub(super) fn is_of_tls(error: &postgres::Error) -> bool {
 }
 
 /// The error of a kind among the causes of an error.
-fn cause_of<E: Error + 'static>(error: &postgres::Error) -> Option<&E> {
+pub(super) fn cause_of<E: Error + 'static>(error: &postgres::Error) -> Option<&E> {
     let mut cause = error.source();
     while let Some(error) = cause {
         if let Some(found) = error.downcast_ref() {

@@ -57,6 +57,11 @@ impl Line {
         state.is_hung_up && state.way.is_some()
     }
 
+    /// Whether hanging up ends its connection.
+    pub fn is_in_reach(&self) -> bool {
+        self.state().way.is_some()
+    }
+
     /// How the next connection is made, if its socket is in reach.
     pub(super) fn set_way(&self, way: Option<Way>) {
         self.state().way = way;

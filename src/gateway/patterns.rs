@@ -4,20 +4,24 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
-use actix::ArbiterHandle;
+use actix::Addr;
 use actix_web::rt::time::sleep;
 use crossbeam_channel::{Receiver, bounded};
 
 use super::error::GatewayError;
+use super::files::make_room;
+use super::publishers::{Desk, Publishers};
 use super::start::{TailSlot, dialect, start_view};
 use crate::config::Config;
 use crate::config::views::{ViewChoice, What};
+use crate::http::gateway::Gateway;
 use crate::http::sources::Sources;
 use crate::limits::CATALOG_LOOK_EVERY;
 use crate::model::name::ViewName;
 use crate::model::pattern::ViewPattern;
 use crate::process;
 use crate::relay::shared_view::SharedView;
+use crate::relay::shell::publisher_actor::{PublisherActor, Stop};
 use crate::tail::catalog::{FoundState, Listed, PatternEffect, PatternViews};
 use crate::tail::{Catalog, CatalogSettings, TailError, TailHandle};
 
@@ -25,9 +29,22 @@ use crate::tail::{Catalog, CatalogSettings, TailError, TailHandle};
 struct Found {
     shared: Arc<SharedView>,
     slot: TailSlot,
-    arbiter: ArbiterHandle,
+    publisher: Published,
     /// Where its tail tells that it has given up.
     over: Receiver<TailError>,
+}
+
+/// A publisher that ends when this is dropped.
+struct Published {
+    publisher: Addr<PublisherActor>,
+    /// Held for its end alone.
+    _desk: Desk,
+}
+
+impl Drop for Published {
+    fn drop(&mut self) {
+        self.publisher.do_send(Stop);
+    }
 }
 
 /// A view that is not found any more, with the streams that it still has. They
@@ -35,14 +52,14 @@ struct Found {
 struct Leaving {
     name: String,
     shared: Arc<SharedView>,
-    arbiter: ArbiterHandle,
+    /// Held for its end alone.
+    _publisher: Published,
 }
 
 impl Drop for Leaving {
     fn drop(&mut self) {
         // By the relays, so that it does not matter what of the view still runs.
         self.shared.give_up(process::now());
-        self.arbiter.stop();
     }
 }
 
@@ -82,15 +99,17 @@ pub fn catalog(config: &Config) -> Result<Catalog, GatewayError> {
 /// Follows the catalog for as long as it is polled; answers only an error.
 pub async fn follow(
     config: &Config,
-    sources: &Sources,
+    gateway: &Gateway,
     tails: &mut Vec<TailSlot>,
-    catalog: &Catalog,
+    (catalog, publishers): (&Catalog, &Publishers),
 ) -> GatewayError {
     let mut follower = Follower {
         config,
-        sources,
+        gateway,
+        sources: &gateway.sources,
         tails,
         catalog,
+        publishers,
         views: PatternViews::default(),
         found: BTreeMap::new(),
         leaving: VecDeque::new(),
@@ -106,9 +125,11 @@ pub async fn follow(
 /// What follows the catalog.
 struct Follower<'a> {
     config: &'a Config,
+    gateway: &'a Gateway,
     sources: &'a Sources,
     tails: &'a mut Vec<TailSlot>,
     catalog: &'a Catalog,
+    publishers: &'a Publishers,
     views: PatternViews,
     found: BTreeMap<String, Found>,
     leaving: VecDeque<Leaving>,
@@ -124,9 +145,14 @@ impl Follower<'_> {
             effects = self.listed(&listed);
         }
         effects.extend(self.views.look(Instant::now()));
+        if effects.is_empty() {
+            return Ok(());
+        }
         effects
             .into_iter()
-            .try_for_each(|effect| self.apply(effect))
+            .try_for_each(|effect| self.apply(effect))?;
+        make_room(&self.gateway.places, self.sources.all().len());
+        Ok(())
     }
 
     fn listed(&mut self, listed: &Listed) -> Vec<PatternEffect> {
@@ -155,7 +181,7 @@ impl Follower<'_> {
                     self.leaving.push_back(Leaving {
                         name,
                         shared: found.shared,
-                        arbiter: found.arbiter,
+                        _publisher: found.publisher,
                     });
                 }
             }
@@ -172,13 +198,17 @@ impl Follower<'_> {
         let (fatal, over) = bounded(1);
         let choice = choice(self.config, relation);
         let past = self.views.recall(relation.text());
-        let (source, slot, arbiter) = start_view(self.config, &choice, past, self.catalog, &fatal)?;
+        let means = (self.catalog, self.publishers);
+        let (source, slot, desk) = start_view(self.config, &choice, past, means, &fatal)?;
         self.tails.retain(|slot| lock(slot).is_some());
         self.tails.push(TailSlot::clone(&slot));
         let found = Found {
             shared: Arc::clone(&source.shared),
             slot,
-            arbiter,
+            publisher: Published {
+                publisher: source.publisher.clone(),
+                _desk: desk,
+            },
             over,
         };
         self.sources.add(source);

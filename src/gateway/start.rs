@@ -1,8 +1,8 @@
-//! Starts one view: its publisher on a thread of its own, and its tail.
+//! Starts one view: its publisher and its tail.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use actix::{Actor, Arbiter, ArbiterHandle};
+use actix::Actor;
 use crossbeam_channel::{Sender, bounded};
 
 use crate::config::views::{ViewChoice, What};
@@ -21,19 +21,36 @@ use crate::tail::past::Past;
 use crate::tail::{self, Catalog, TailError, TailHandle, TailSettings, TailView};
 
 use super::error::GatewayError;
+use super::publishers::{Desk, Publishers};
 
 /// A view's tail, where its publisher can find it; none once it was stopped.
 pub type TailSlot = Arc<Mutex<Option<TailHandle>>>;
 
-/// Starts one view: where its streams come from, its tail and its thread.
-/// `past` is what a tail that it had before knew.
+/// A view that runs: its source and tail, and its publisher's place, which is to
+/// be held for as long.
+pub type Started = (Source, TailSlot, Desk);
+
+/// Starts the views that were chosen by their names.
+pub fn start_views(
+    config: &Config,
+    means: (&Catalog, &Publishers),
+    fatal: &Sender<TailError>,
+) -> Result<Vec<Started>, GatewayError> {
+    let is_one = |view: &&ViewChoice| !matches!(view.what, What::Pattern(_));
+    let views = config.views.iter().filter(is_one);
+    views
+        .map(|view| start_view(config, view, Past::default(), means, fatal))
+        .collect()
+}
+
+/// Starts one view; `past` is what a tail that it had before knew.
 pub fn start_view(
     config: &Config,
     view: &ViewChoice,
     past: Past,
-    catalog: &Catalog,
+    (catalog, publishers): (&Catalog, &Publishers),
     fatal: &Sender<TailError>,
-) -> Result<(Source, TailSlot, ArbiterHandle), GatewayError> {
+) -> Result<Started, GatewayError> {
     let mut shared = SharedView::new(view.name.clone(), merger(), process::now());
     shared.description.clone_from(&view.description);
     let shared = Arc::new(shared);
@@ -63,8 +80,8 @@ pub fn start_view(
         }
     });
     let (for_publisher, flag) = (Arc::clone(&shared), Arc::clone(&pending));
-    let arbiter = Arbiter::new().handle();
-    let publisher = PublisherActor::start_in_arbiter(&arbiter, move |_| {
+    let desk = publishers.desk();
+    let publisher = PublisherActor::start_in_arbiter(desk.thread(), move |_| {
         let publisher = Publisher::new(for_publisher, settings, process::now());
         PublisherActor::new(publisher, events, flag, resync)
     });
@@ -85,7 +102,7 @@ pub fn start_view(
         publisher,
         rules: Arc::new(Rules::new(view.filter.clone(), view.rows.clone())),
     };
-    Ok((source, tail, arbiter))
+    Ok((source, tail, desk))
 }
 
 fn tail_settings(config: &Config, view: &ViewChoice, past: Past) -> TailSettings {

@@ -15,6 +15,15 @@ use super::refusal::Refusal;
 use super::sources::Sources;
 use super::window::Opened;
 
+/// How many views are being connected.
+#[derive(Clone, Copy, Debug)]
+pub struct Connecting {
+    /// At this moment.
+    pub now: usize,
+    /// As soon as others are.
+    pub waiting: usize,
+}
+
 /// What all workers share.
 #[derive(Clone)]
 pub struct Gateway {
@@ -38,6 +47,8 @@ pub struct Gateway {
     pub compress: bool,
     /// What is shown, for people who do not know it.
     pub about: Option<Arc<str>>,
+    /// Tells how many views are being connected.
+    pub connecting: fn() -> Connecting,
     /// Silence after which a stream of several views says that nothing changed.
     pub heartbeat: Duration,
 }

@@ -9,7 +9,9 @@ use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
-use crate::limits::IPV6_CLIENT_PREFIX;
+use crate::limits::{
+    CONNECTIONS_PERCENT_OF_FILES, FILES_PER_VIEW, FILES_RESERVED, IPV6_CLIENT_PREFIX,
+};
 
 use super::refusal::Limit;
 
@@ -38,10 +40,23 @@ pub struct Asked<'v> {
     pub window: Option<u64>,
 }
 
+/// Streams that there are files for, of so many that the process may open, beside
+/// so many views: these were there first, and a view without a connection serves
+/// nobody. At least one, so that its client is told how the view stands.
+pub fn room(files: usize, views: usize) -> usize {
+    let of_views = views.saturating_mul(FILES_PER_VIEW);
+    let left = files
+        .saturating_sub(FILES_RESERVED)
+        .saturating_sub(of_views);
+    (left.saturating_mul(CONNECTIONS_PERCENT_OF_FILES) / 100).max(1)
+}
+
 /// Counts the streams, and says who may open one more.
 #[derive(Debug)]
 pub struct Admission {
     limits: Limits,
+    /// Streams that there are files for.
+    room: usize,
     counts: Counts,
     refused: [u64; Limit::ALL.len()],
 }
@@ -75,9 +90,20 @@ impl Admission {
     pub fn new(limits: Limits) -> Self {
         Admission {
             limits,
+            room: usize::MAX,
             counts: Counts::default(),
             refused: [0; Limit::ALL.len()],
         }
+    }
+
+    /// There are files for so many streams from now on.
+    pub fn set_room(&mut self, room: usize) {
+        self.room = room;
+    }
+
+    /// Streams that are served at the most.
+    pub fn most(&self) -> usize {
+        self.limits.connections.min(self.room)
     }
 
     /// A place for one more stream of these views to this address; else the
@@ -115,7 +141,7 @@ impl Admission {
         let is_full = |count: Option<&usize>, limit: Option<usize>| {
             limit.is_some_and(|limit| count.copied().unwrap_or(0) >= limit)
         };
-        if counts.all >= limits.connections {
+        if counts.all >= self.most() {
             return Some(Limit::Connections);
         }
         if is_full(counts.by_client.get(&client), limits.per_address) {
@@ -256,138 +282,4 @@ where
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const NO_LIMITS: Limits = Limits {
-        connections: usize::MAX,
-        per_address: None,
-        per_view: None,
-        windows_per_address: None,
-        windows_per_view: None,
-    };
-
-    fn whole(view: &str) -> Asked<'_> {
-        Asked { view, window: None }
-    }
-
-    fn window(view: &str, window: u64) -> Asked<'_> {
-        let window = Some(window);
-        Asked { view, window }
-    }
-
-    fn address(text: &str) -> IpAddr {
-        text.parse().unwrap()
-    }
-
-    #[test]
-    fn admit_counts_each_limit_exactly_and_release_gives_back() {
-        let mut admission = Admission::new(Limits {
-            connections: 4,
-            per_address: Some(2),
-            per_view: Some(3),
-            ..NO_LIMITS
-        });
-        let (a, b) = ([whole("a")], [whole("b")]);
-        let (one, two) = (address("192.0.2.1"), address("192.0.2.2"));
-        let mut held = vec![
-            admission.admit(one, &a).unwrap(),
-            admission.admit(one, &a).unwrap(),
-        ];
-        assert_eq!(admission.admit(one, &b).unwrap_err(), Limit::Address);
-        held.push(admission.admit(two, &a).unwrap());
-        assert_eq!(admission.admit(two, &a).unwrap_err(), Limit::View);
-        held.push(admission.admit(two, &b).unwrap());
-        let third = address("192.0.2.3");
-        assert_eq!(admission.admit(third, &b).unwrap_err(), Limit::Connections);
-        assert_eq!(
-            Limit::ALL.map(|limit| admission.refused(limit)),
-            [1, 1, 1, 0, 0]
-        );
-        // One place is given back, and exactly one more may come.
-        admission.release(&held.remove(0));
-        held.push(admission.admit(third, &a).unwrap());
-        assert_eq!(admission.admit(third, &a).unwrap_err(), Limit::Connections);
-        assert!(!admission.is_empty());
-        held.iter().for_each(|place| admission.release(place));
-        assert!(admission.is_empty());
-    }
-
-    #[test]
-    fn admit_of_several_views_takes_a_place_at_each_and_one_in_all() {
-        let mut admission = Admission::new(Limits {
-            connections: 9,
-            per_address: Some(9),
-            per_view: Some(1),
-            ..NO_LIMITS
-        });
-        let one = address("192.0.2.1");
-        let held = admission.admit(one, &["a", "b"].map(whole)).unwrap();
-        assert_eq!(admission.admitted(), 1);
-        for view in ["a", "b"] {
-            let refused = admission.admit(one, &[whole(view)]);
-            assert_eq!(refused.unwrap_err(), Limit::View);
-        }
-        admission.release(&held);
-        let held = admission.admit(one, &[whole("b")]).unwrap();
-        let refused = admission.admit(one, &["a", "b"].map(whole));
-        assert_eq!(refused.unwrap_err(), Limit::View);
-        admission.release(&held);
-        assert!(admission.is_empty());
-    }
-
-    #[test]
-    fn admit_counts_each_window_once_however_many_streams_share_it() {
-        let mut admission = Admission::new(Limits {
-            windows_per_address: Some(3),
-            windows_per_view: Some(2),
-            ..NO_LIMITS
-        });
-        let (one, two) = (address("192.0.2.1"), address("192.0.2.2"));
-        let mut held = vec![
-            admission.admit(one, &[window("a", 1)]).unwrap(),
-            admission.admit(one, &[window("a", 2)]).unwrap(),
-        ];
-        for client in [one, two] {
-            let refused = admission.admit(client, &[window("a", 3)]);
-            assert_eq!(refused.unwrap_err(), Limit::ViewWindows);
-            // One that is open, and the view itself, cost nothing more.
-            held.push(admission.admit(client, &[window("a", 1)]).unwrap());
-            held.push(admission.admit(client, &[whole("a")]).unwrap());
-        }
-        // The same number of another view is another window.
-        held.push(admission.admit(one, &[window("b", 1)]).unwrap());
-        let both = [window("a", 1), window("c", 1)];
-        let refused = admission.admit(one, &both);
-        assert_eq!(refused.unwrap_err(), Limit::AddressWindows);
-        let refused = admission.admit(two, &["c", "d", "e"].map(|view| window(view, 1)));
-        assert_eq!(refused.unwrap_err(), Limit::AddressWindows);
-        held.push(admission.admit(two, &both).unwrap());
-        // Its last stream gives a window's place back, and not the first.
-        admission.release(&held.remove(0));
-        let refused = admission.admit(two, &[window("a", 4)]);
-        assert_eq!(refused.unwrap_err(), Limit::ViewWindows);
-        admission.release(&held.remove(0));
-        held.push(admission.admit(two, &[window("a", 4)]).unwrap());
-        held.iter().for_each(|place| admission.release(place));
-        assert!(admission.is_empty());
-    }
-
-    #[test]
-    fn admit_counts_an_ipv6_network_as_one_client() {
-        let same = [
-            "2001:db8:0:1::1",
-            "2001:db8:0:1:ffff::2",
-            "2001:db8:0:1:ffff:ffff:ffff:ffff",
-        ];
-        for text in same {
-            assert_eq!(client(address(text)), address("2001:db8:0:1::"), "{text}");
-        }
-        assert_ne!(
-            client(address("2001:db8:0:2::1")),
-            address("2001:db8:0:1::")
-        );
-        assert_eq!(client(address("::ffff:192.0.2.1")), address("192.0.2.1"));
-        assert_eq!(client(address("192.0.2.1")), address("192.0.2.1"));
-    }
-}
+mod tests;

@@ -8,14 +8,11 @@ use actix_web::HttpResponse;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use actix_web::web::Data;
 use log::error;
-use prometheus::core::Collector;
 use prometheus::{
-    GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TEXT_FORMAT,
-    TextEncoder,
+    GaugeVec, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry, TEXT_FORMAT, TextEncoder,
 };
 
 use crate::model::upstream::Word;
-use crate::process;
 use crate::process::wall_ms;
 use crate::relay::counters::{End, Outcome};
 use crate::relay::shared_view::SharedView;
@@ -27,7 +24,11 @@ use super::lag::lag_seconds;
 use super::refusal::Limit;
 
 mod latency;
+mod many_views;
 mod process_wide;
+mod register;
+
+use register::{Register, signed};
 
 /// Answers with all metrics. They name every view, so they are granted apart.
 pub async fn metrics(gateway: Data<Gateway>, access: Access) -> Result<HttpResponse, HttpError> {
@@ -80,7 +81,7 @@ fn render(gateway: &Gateway, names_views: bool) -> prometheus::Result<String> {
     )?;
     Register(&registry).add(held)?.inc_by(gateway.places.held());
     set_answers(&registry, gateway)?;
-    set_process(&registry)?;
+    many_views::set(&registry, gateway)?;
     process_wide::set(&registry)?;
     let mut families = registry.gather();
     families.extend(latency::families(sources.iter().filter(|_| names_views)));
@@ -108,58 +109,6 @@ fn set_answers(registry: &Registry, gateway: &Gateway) -> prometheus::Result<()>
     Ok(())
 }
 
-/// What Linux says of the process; elsewhere these metrics are not there.
-fn set_process(registry: &Registry) -> prometheus::Result<()> {
-    let gauges = [
-        (
-            "viewcast_process_open_files",
-            "Files that the process has open, connections among them.",
-            process::open_files(),
-        ),
-        (
-            "viewcast_process_open_files_max",
-            "Files that the process may have open.",
-            process::open_files_max().and_then(|files| u64::try_from(files).ok()),
-        ),
-    ];
-    for (name, help, value) in gauges {
-        if let Some(value) = value {
-            let gauge = IntGauge::new(name, help)?;
-            gauge.set(signed(value));
-            registry.register(Box::new(gauge))?;
-        }
-    }
-    Ok(())
-}
-
-#[derive(Clone, Copy)]
-struct Register<'r>(&'r Registry);
-
-impl Register<'_> {
-    fn add<C: Collector + Clone + 'static>(&self, collector: C) -> prometheus::Result<C> {
-        self.0.register(Box::new(collector.clone()))?;
-        Ok(collector)
-    }
-
-    fn counters(&self, name: &str, help: &str, by: &[&str]) -> prometheus::Result<IntCounterVec> {
-        self.add(IntCounterVec::new(Opts::new(name, help), by)?)
-    }
-
-    fn gauges(&self, name: &str, help: &str, by: &[&str]) -> prometheus::Result<IntGaugeVec> {
-        self.add(IntGaugeVec::new(Opts::new(name, help), by)?)
-    }
-}
-
-impl Register<'_> {
-    fn states(&self) -> prometheus::Result<IntGaugeVec> {
-        self.gauges(
-            "viewcast_upstream_state",
-            "How the view stands with its upstream: 1 for the state it is in, with the reason.",
-            &["view", "state", "reason"],
-        )
-    }
-}
-
 /// The metrics that there is one of for each view.
 struct Views {
     rows: IntGaugeVec,
@@ -173,7 +122,7 @@ struct Views {
     windows: Windows,
     deltas: IntCounterVec,
     reconnects: IntCounterVec,
-    failures: IntCounterVec,
+    failures: Failures,
     frames: IntCounterVec,
     sent: IntCounterVec,
     writes: IntCounterVec,
@@ -218,6 +167,39 @@ impl Windows {
         self.index_bytes.with_label_values(view).set(bytes);
         let bases = shared.counters.window_bases();
         self.bases.with_label_values(view).inc_by(bases);
+    }
+}
+
+/// The metrics of a view's failures.
+struct Failures {
+    all: IntCounterVec,
+    by_reason: IntCounterVec,
+}
+
+impl Failures {
+    fn new(register: Register<'_>) -> prometheus::Result<Self> {
+        Ok(Failures {
+            all: register.counters(
+                "viewcast_connection_failures_total",
+                "Attempts to stream the view that failed, and streams that did.",
+                &["view"],
+            )?,
+            by_reason: register.counters(
+                "viewcast_failures_total",
+                "The same by reason, of reasons that there were.",
+                &["view", "reason"],
+            )?,
+        })
+    }
+
+    fn set(&self, shared: &SharedView) {
+        let name = shared.name.as_str();
+        let all = self.all.with_label_values(&[name]);
+        all.inc_by(shared.counters.failures());
+        for (reason, count) in shared.counters.failures_by_reason() {
+            let by_reason = self.by_reason.with_label_values(&[name, reason]);
+            by_reason.inc_by(count);
+        }
     }
 }
 
@@ -292,10 +274,7 @@ impl Views {
                 "viewcast_upstream_reconnects_total",
                 "Connections to the upstream after the first.",
             )?,
-            failures: counters(
-                "viewcast_connection_failures_total",
-                "Attempts to stream the view that failed, and streams that did.",
-            )?,
+            failures: Failures::new(register)?,
             frames: counters(
                 "viewcast_sent_frames_total",
                 "Events handed to connections, a base being one.",
@@ -360,7 +339,6 @@ impl Views {
         for (counter, count) in [
             (&self.deltas, shared.counters.deltas()),
             (&self.reconnects, shared.counters.reconnects()),
-            (&self.failures, shared.counters.failures()),
             (&self.frames, totals.frames),
             (&self.sent, totals.bytes),
             (&self.writes, totals.writes),
@@ -368,6 +346,7 @@ impl Views {
         ] {
             counter.with_label_values(&[name]).inc_by(count);
         }
+        self.failures.set(shared);
         for (outcome, count) in Outcome::ALL.iter().zip(totals.resumes) {
             let labels = &[name, outcome.word()];
             self.resumes.with_label_values(labels).inc_by(count);
@@ -377,8 +356,4 @@ impl Views {
             self.ends.with_label_values(labels).inc_by(count);
         }
     }
-}
-
-fn signed(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
 }

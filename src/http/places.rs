@@ -28,6 +28,16 @@ impl Places {
         }
     }
 
+    /// There are files for so many streams from now on.
+    pub fn set_room(&self, room: usize) {
+        lock(&self.admission).set_room(room);
+    }
+
+    /// Streams that are served at the most.
+    pub fn most(&self) -> usize {
+        lock(&self.admission).most()
+    }
+
     /// A place for one more stream of these views, kept until the permit is
     /// dropped; else the first limit that it is over.
     pub fn admit(&self, address: IpAddr, views: &[Asked<'_>]) -> Result<Permit, Limit> {

@@ -40,13 +40,15 @@ pub enum Cause {
     Changing,
     /// The upstream's version is not one that can be streamed from.
     Version,
+    /// This gateway has no file left for its connection.
+    NoFiles,
     /// This gateway has no thread for it.
     NoThread,
 }
 
 impl Cause {
     /// All of them.
-    pub const ALL: [Cause; 18] = [
+    pub const ALL: [Cause; 19] = [
         Cause::Unreachable,
         Cause::LoginRefused,
         Cause::NoPassword,
@@ -64,6 +66,7 @@ impl Cause {
         Cause::Unproven,
         Cause::Changing,
         Cause::Version,
+        Cause::NoFiles,
         Cause::NoThread,
     ];
 
@@ -88,6 +91,7 @@ impl Cause {
             | Cause::Unproven
             | Cause::Changing
             | Cause::Version
+            | Cause::NoFiles
             | Cause::NoThread => false,
         }
     }
@@ -112,6 +116,7 @@ impl Cause {
             Cause::Unproven => "unproven",
             Cause::Changing => "changing",
             Cause::Version => "version",
+            Cause::NoFiles => "no_files",
             Cause::NoThread => "no_thread",
         }
     }
@@ -141,6 +146,7 @@ impl Cause {
             Cause::Unproven => "the catalog did not say in time which object the stream is of",
             Cause::Changing => "the stream ended and is begun anew; a snapshot is awaited",
             Cause::Version => "the upstream's version cannot be streamed from",
+            Cause::NoFiles => "this gateway has no file left for the view's connection",
             Cause::NoThread => "this gateway has no thread left for the view",
         }
     }

@@ -4,8 +4,9 @@
 //! that no other thread writes, and they are added up when somebody asks.
 
 use std::cell::Cell;
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::relay::latency::{Latency, LatencyTotals};
 
@@ -222,7 +223,8 @@ pub struct ViewCounters {
     bases: AtomicU64,
     window_bases: AtomicU64,
     connections: AtomicU64,
-    failures: AtomicU64,
+    /// By reason; a failure is rare enough for a lock.
+    failures: Mutex<BTreeMap<&'static str, u64>>,
 }
 
 impl ViewCounters {
@@ -256,14 +258,25 @@ impl ViewCounters {
         self.connections.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// An attempt to stream the view has failed, or the stream has.
-    pub fn count_failure(&self) {
-        self.failures.fetch_add(1, Ordering::Relaxed);
+    /// An attempt to stream the view has failed for this reason, or the stream has.
+    pub fn count_failure(&self, reason: &'static str) {
+        let mut failures = self.lock_failures();
+        let count = failures.entry(reason).or_default();
+        *count = count.saturating_add(1);
     }
 
     /// Failures so far.
     pub fn failures(&self) -> u64 {
-        self.failures.load(Ordering::Relaxed)
+        self.lock_failures().values().sum()
+    }
+
+    /// Failures so far, by reason; those alone that there were.
+    pub fn failures_by_reason(&self) -> BTreeMap<&'static str, u64> {
+        self.lock_failures().clone()
+    }
+
+    fn lock_failures(&self) -> MutexGuard<'_, BTreeMap<&'static str, u64>> {
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Deltas with changes so far.

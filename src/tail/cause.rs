@@ -26,6 +26,7 @@ impl TailError {
             | TailError::Answer { .. }
             | TailError::Resync { .. } => Cause::BadData,
             TailError::Dialect(_) | TailError::QueryOnOldServer { .. } => Cause::Version,
+            TailError::Files { .. } => Cause::NoFiles,
             TailError::Thread { .. } => Cause::NoThread,
             TailError::Unproven { .. } => Cause::Unproven,
             TailError::UnknownView { .. }

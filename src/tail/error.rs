@@ -119,6 +119,14 @@ pub enum TailError {
     /// The publisher has found the view larger than it may be.
     #[error("the view is larger than the gateway serves")]
     TooLarge,
+    /// The gateway has no file left for a connection.
+    #[error("{reason}")]
+    Files {
+        /// What happened.
+        reason: String,
+        /// What the operator can do.
+        hint: String,
+    },
     /// The operating system gave no thread.
     #[error("starting a thread failed: {reason}")]
     Thread {
@@ -132,6 +140,7 @@ impl TailError {
     pub fn hint(&self) -> Option<String> {
         match self {
             TailError::Connect(error) => Some(error.hint.clone()),
+            TailError::Files { hint, .. } => Some(hint.clone()),
             TailError::UnknownView { near, .. } if near.is_empty() => Some(
                 "Check the name, its schema and database, and your privileges on it.".to_string(),
             ),

@@ -40,6 +40,7 @@ pub mod settings;
 pub mod shell;
 mod silence;
 mod telling;
+pub mod turns;
 pub mod view_tail;
 mod watch;
 
@@ -48,4 +49,5 @@ pub use error::TailError;
 pub use settings::{TailSettings, TailView, is_of_one_replica};
 pub use shell::catalog::{Catalog, CatalogSettings};
 pub use shell::describer::Describer;
+pub use shell::gate::connecting;
 pub use shell::handle::{TailHandle, spawn};

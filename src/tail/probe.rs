@@ -116,6 +116,12 @@ impl Probe {
     }
 
     fn failed(&self, tail: &mut ViewTail, error: TailError) {
+        if let TailError::Files { .. } = error {
+            // Nobody was asked, so that nothing is known that was not before.
+            log::debug!("view \"{}\": {}", tail.name(), error.chain());
+            tail.silence.unexplained = tail.silence.unexplained.saturating_add(1);
+            return;
+        }
         if self.dialect == Some(Dialect::Tail) && error.is_no_room() {
             // The server lives and says why it does not answer; an old one's
             // silence alone means nothing. The next probe may find room.

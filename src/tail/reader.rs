@@ -89,6 +89,11 @@ impl Reader {
         }
     }
 
+    /// Which one it is.
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
     /// Takes what came of the last request; what is to be done next.
     pub fn next(&mut self, tail: &mut ViewTail, reply: Reply<'_>, now: Instant) -> Request {
         if tail.generation() != self.generation {

@@ -185,6 +185,17 @@ impl ViewTail {
         self.silence.phase_changed();
     }
 
+    /// The reader of this generation waits for its turn to connect, or has it:
+    /// while it waits, it is not the upstream that is slow.
+    pub fn queue(&mut self, generation: u64, is_waiting: bool) {
+        if self.generation == generation {
+            self.set_phase(match is_waiting {
+                true => Phase::Waiting,
+                false => Phase::Setup,
+            });
+        }
+    }
+
     /// The random numbers.
     pub(super) fn chance(&mut self) -> &mut fastrand::Rng {
         &mut self.chance

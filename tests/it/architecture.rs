@@ -35,7 +35,10 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("launch", &["cli", "config", "demo", "gateway"]),
     ("lib", &[]),
     ("limits", &[]),
-    ("main", &["cli", "config", "healthcheck", "launch"]),
+    (
+        "main",
+        &["cli", "config", "healthcheck", "launch", "process"],
+    ),
     ("model", &[]),
     ("process", &["model"]),
     ("relay", &["limits", "model", "process"]),

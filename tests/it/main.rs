@@ -48,6 +48,7 @@ mod http2;
 mod joint;
 mod limits;
 mod logging;
+mod many;
 mod metrics;
 mod monitoring;
 mod moved;

@@ -149,8 +149,8 @@ impl Publisher {
     }
 
     fn take(&mut self, event: TailEvent) {
-        if self.is_failure(&event) {
-            self.shared.counters.count_failure();
+        if let Some(reason) = self.failure(&event) {
+            self.shared.counters.count_failure(reason);
         }
         match event {
             TailEvent::Described(description) => self.describe(description),

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use actix::{Actor, AsyncContext, Context, Handler, Message, SpawnHandle};
+use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message, SpawnHandle};
 use crossbeam_channel::Receiver;
 
 use crate::limits::PUBLISH_RUN_EVENTS;
@@ -18,6 +18,11 @@ use crate::relay::wake_flag::WakeFlag;
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Wake;
+
+/// The view is served no more.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Stop;
 
 /// Asks the tail to start again from a snapshot, for the reason given.
 pub type Resync = Box<dyn Fn(Again) + Send>;
@@ -98,5 +103,13 @@ impl Handler<Wake> for PublisherActor {
             context.notify(Wake);
         }
         self.set_timer(context);
+    }
+}
+
+impl Handler<Stop> for PublisherActor {
+    type Result = ();
+
+    fn handle(&mut self, _: Stop, context: &mut Self::Context) {
+        context.stop();
     }
 }

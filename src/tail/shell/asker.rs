@@ -54,8 +54,7 @@ impl Link {
             Some(client) => client,
             None => {
                 let connected = self.connector.connect_on(&self.line);
-                let client = connected
-                    .map_err(|error| TailError::Connect(failures::of_connecting(&error)))?;
+                let client = connected.map_err(|error| failures::of_connecting(&error))?;
                 *lock(&self.token) = Some(client.cancel_token());
                 self.session = Session::default();
                 self.client.insert(client)

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::io;
 
 use crate::connection::{ConnectError, chain};
+use crate::tail::TailError;
 use crate::tail::failure::{ConnectFailure, Failure, ServerAnswer};
 
 /// What a question came to instead of an answer.
@@ -27,9 +28,15 @@ pub fn of_stream(error: &io::Error) -> Failure {
 }
 
 /// What came instead of a connection.
-pub fn of_connecting(error: &ConnectError) -> ConnectFailure {
+pub fn of_connecting(error: &ConnectError) -> TailError {
+    if error.is_without_files() {
+        return TailError::Files {
+            reason: chain(error),
+            hint: error.hint().to_owned(),
+        };
+    }
     let inner = error.source().and_then(|it| it.downcast_ref());
-    ConnectFailure {
+    TailError::Connect(ConnectFailure {
         failure: Failure {
             answer: inner.map(of_question).and_then(|it| it.answer),
             words: chain(error),
@@ -38,5 +45,5 @@ pub fn of_connecting(error: &ConnectError) -> ConnectFailure {
         is_refused_login: error.is_refused_login(),
         is_no_room: error.is_no_room(),
         is_without_password: error.is_without_password(),
-    }
+    })
 }

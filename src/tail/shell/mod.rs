@@ -5,6 +5,7 @@ mod asker;
 pub mod catalog;
 pub mod describer;
 mod failures;
+pub mod gate;
 pub mod handle;
 mod probe;
 mod questions;

@@ -5,7 +5,6 @@ use std::time::Instant;
 
 use postgres::Client;
 
-use crate::tail::TailError;
 use crate::tail::conversation::{Reply, Request};
 use crate::tail::probe::Probe;
 
@@ -34,7 +33,7 @@ pub fn run(threads: &Arc<ViewThreads>, generation: u64) {
                     }
                     Err(error) => {
                         let failure = failures::of_connecting(&error);
-                        next(Reply::Connected(Err(TailError::Connect(failure))))
+                        next(Reply::Connected(Err(failure)))
                     }
                 }
             }

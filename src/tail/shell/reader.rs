@@ -9,11 +9,12 @@ use postgres::Client;
 use crate::connection::Line;
 
 use crate::tail::TailError;
-use crate::tail::conversation::{Over, Reply, Request, Subscription};
+use crate::tail::conversation::{Over, Question, Reply, Request, Subscription};
 use crate::tail::failure::Failure;
 use crate::tail::reader::Reader;
 
 use super::failures;
+use super::gate::{CONNECTING, Turn};
 use super::questions::{self, Session};
 use super::view_threads::{ViewThreads, Worker};
 
@@ -25,6 +26,9 @@ struct Driver<'a> {
     rings: u64,
     /// The tail has told something, or wants something done.
     has_news: bool,
+    /// Held until it is known what the view is, or not. What a server answers at
+    /// its next tick only, such as the COPY, is waited for by many at once.
+    turn: Option<Turn>,
 }
 
 /// Reads the view for as long as `generation` lasts; `cause` is why the reader
@@ -35,6 +39,7 @@ pub fn run(threads: &Arc<ViewThreads>, generation: u64, cause: Option<TailError>
         reader: Reader::new(generation, cause, Instant::now()),
         rings: 0,
         has_news: false,
+        turn: None,
     };
     let mut client: Option<Client> = None;
     let mut line = Line::default();
@@ -49,8 +54,12 @@ pub fn run(threads: &Arc<ViewThreads>, generation: u64, cause: Option<TailError>
             // The COPY may still be running.
             threads.discard(client, line.clone());
         }
+        if !is_of_connecting(&request) {
+            driver.turn = None;
+        }
         driver.settle();
         request = match (request, &mut client) {
+            (Request::Connect, _) if !driver.has_turn() => driver.next(Reply::Woken),
             (Request::Connect, _) => {
                 line = threads.line(generation, Worker::Reader);
                 let (connected, reply) = connect(threads, &line);
@@ -80,12 +89,20 @@ pub fn run(threads: &Arc<ViewThreads>, generation: u64, cause: Option<TailError>
     }
 }
 
+/// Whether this is done in the reader's turn.
+fn is_of_connecting(request: &Request) -> bool {
+    match request {
+        Request::Ask(question) => *question != Question::Now,
+        _ => false,
+    }
+}
+
 fn connect(threads: &ViewThreads, line: &Line) -> (Option<Client>, Reply<'static>) {
     match threads.connector.connect_on(line) {
         Ok(client) => (Some(client), Reply::Connected(Ok(()))),
         Err(error) => {
             let failure = failures::of_connecting(&error);
-            (None, Reply::Connected(Err(TailError::Connect(failure))))
+            (None, Reply::Connected(Err(failure)))
         }
     }
 }
@@ -107,6 +124,19 @@ impl Driver<'_> {
             self.threads.deliver();
             self.has_news = false;
         }
+    }
+
+    /// Waits until it may connect; false if it is to do so no more.
+    fn has_turn(&mut self) -> bool {
+        let generation = self.reader.generation();
+        let tail = || self.threads.tail();
+        self.turn = CONNECTING.try_enter().or_else(|| {
+            tail().queue(generation, true);
+            let turn = CONNECTING.enter(|| tail().generation() == generation);
+            tail().queue(generation, false);
+            turn
+        });
+        self.turn.is_some()
     }
 
     fn wait(&mut self, until: Instant) -> Request {

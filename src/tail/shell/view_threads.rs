@@ -18,6 +18,8 @@ use crate::tail::inquiry::Inquiry;
 use crate::tail::settings::TailView;
 use crate::tail::view_tail::{Effect, ViewTail};
 
+use super::gate::{ASIDE, Turn};
+
 /// What is called after each event that was put into the channel.
 pub type Wake = Box<dyn Fn() + Send + Sync>;
 
@@ -42,6 +44,8 @@ pub struct ViewThreads {
     inquire: Inquire,
     /// What a thread does that an effect of the tail asks for.
     work: Work,
+    /// A probe that waits for its turn.
+    probe: Mutex<Option<Effect>>,
     /// Cancels what the current connection does.
     token: Mutex<Option<(CancelToken, Line)>>,
     /// The last connection of each reader and probe that may still run.
@@ -92,6 +96,7 @@ impl ViewThreads {
             wake: outlets.wake,
             inquire: outlets.inquire,
             work,
+            probe: Mutex::default(),
             token: Mutex::default(),
             lines: Mutex::default(),
             threads: AtomicUsize::new(0),
@@ -119,21 +124,41 @@ impl ViewThreads {
                 Some(Effect::Inquire(inquiry)) => (self.inquire)(inquiry),
                 Some(Effect::StartReader { generation, .. }) => {
                     self.leave_connections(Some(generation));
-                    self.start(effect, "tail");
+                    self.start(effect, "tail", None);
                     self.ring();
                 }
-                Some(Effect::StartProbe { .. }) => self.start(effect, "ask"),
+                Some(Effect::StartProbe { .. }) => {
+                    *lock(&self.probe) = effect;
+                    self.start_probe();
+                }
                 None => return,
             }
         }
     }
 
-    fn start(self: &Arc<Self>, effect: Option<Effect>, prefix: &str) {
+    /// Starts the probe that is wanted, if there is one and its turn has come; to
+    /// be called again and again. No thread waits for that: where the upstream is
+    /// silent, many views are.
+    pub fn start_probe(self: &Arc<Self>) {
+        let mut wanted = lock(&self.probe);
+        if wanted.is_some()
+            && let Some(turn) = ASIDE.try_enter()
+        {
+            let probe = wanted.take();
+            drop(wanted);
+            self.start(probe, "ask", Some(turn));
+        }
+    }
+
+    fn start(self: &Arc<Self>, effect: Option<Effect>, prefix: &str, turn: Option<Turn>) {
         let (Some(effect), work) = (effect, self.work) else {
             return;
         };
         let asked = effect.clone();
-        let started = self.start_thread(prefix, move |threads| work(threads, asked));
+        let started = self.start_thread(prefix, move |threads| {
+            let _turn = turn;
+            work(threads, asked);
+        });
         if let Err(error) = started {
             self.tail().not_started(&effect, &error, Instant::now());
         }
@@ -235,10 +260,15 @@ impl ViewThreads {
         };
         let token = lock(&self.token).take();
         if let Some((token, line)) = token {
+            let turn = ASIDE.try_enter();
+            if turn.is_none() && line.is_in_reach() {
+                // Too many are left at once: to hang up is enough.
+                return;
+            }
             // Best effort: the server ends the query with its connection too.
             let _ = self.start_thread("cancel", move |threads| {
                 threads.connector.cancel(&token, &line);
-                drop(left);
+                drop((left, turn));
             });
         }
     }
@@ -251,13 +281,20 @@ impl ViewThreads {
         if client.is_closed() || line.is_hung_up() {
             return;
         }
+        let turn = ASIDE.try_enter();
+        let is_asked = turn.is_some() || !line.is_in_reach();
         let discarded = Discarded {
             line,
             _client: client,
         };
+        if !is_asked {
+            // Too many are left at once: to hang up is enough.
+            return;
+        }
         let left = self.start_thread("leave", move |threads| {
             let discarded: Discarded = discarded;
             threads.connector.cancel(&token, &discarded.line);
+            drop((discarded, turn));
         });
         if let Err(error) = left {
             log::debug!("view \"{}\": {}", self.name(), error.chain());

@@ -45,6 +45,7 @@ fn look(threads: &Weak<ViewThreads>) -> bool {
     };
     let is_watched = threads.tail().look(Instant::now());
     threads.do_effects();
+    threads.start_probe();
     if threads.tail().phase() == Phase::Unstarted {
         threads.deliver_at_once();
     }

@@ -39,7 +39,7 @@ fn config_bad_value_of_each_kind_is_refused_with_what_is_accepted() {
             "an IP address and a port, e.g. 127.0.0.1:8080 or [::]:8080",
         ),
         ("workers", "0", "a whole number from 1 to 256"),
-        ("workers", "257", "a whole number from 1 to 256"),
+        ("workers", "1025", "a whole number from 1 to 256"),
         ("workers", "1.5", "a whole number from 1 to 256"),
         ("max_connections", "0", "a whole number from 1 to 1000000"),
         (
@@ -273,7 +273,7 @@ fn config_bad_views_are_refused() {
     );
     let many: Vec<String> = (0..=limits::VIEWS_MAX).map(|n| format!("v{n}")).collect();
     least().variable("VIEWCAST_VIEW", many.join(",")).refused(
-        "error: 257 views given in VIEWCAST_VIEW, and 256 are the most\n\
+        "error: 1025 views given in VIEWCAST_VIEW, and 1024 are the most\n\
          hint: Spread the views over several gateways.",
     );
 }

@@ -32,21 +32,25 @@ impl Process {
     /// Starts `viewcast` with these arguments and nothing of our environment
     /// that it reads.
     pub fn start(arguments: &[&str]) -> Self {
-        Process::launch(arguments, &[], true)
+        Process::launch(of_binary(), arguments, &[], true)
     }
 
     /// The same with these environment variables.
     pub fn start_with(arguments: &[&str], variables: &[(&str, &str)]) -> Self {
-        Process::launch(arguments, variables, true)
+        Process::launch(of_binary(), arguments, variables, true)
     }
 
     /// The same; `is_echoed` is whether its log is part of the test's output.
     pub fn start_heard(arguments: &[&str], is_echoed: bool) -> Self {
-        Process::launch(arguments, &[], is_echoed)
+        Process::launch(of_binary(), arguments, &[], is_echoed)
     }
 
-    fn launch(arguments: &[&str], variables: &[(&str, &str)], is_echoed: bool) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_viewcast"));
+    fn launch(
+        mut command: Command,
+        arguments: &[&str],
+        variables: &[(&str, &str)],
+        is_echoed: bool,
+    ) -> Self {
         command.args(arguments).env_remove("RUST_LOG");
         for (name, _) in std::env::vars_os() {
             let text = name.to_string_lossy();
@@ -130,6 +134,10 @@ impl Process {
     }
 }
 
+fn of_binary() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_viewcast"))
+}
+
 impl Drop for Process {
     fn drop(&mut self) {
         let _ = self.child.kill();
@@ -157,6 +165,15 @@ impl Gateway {
         all.extend_from_slice(arguments);
         all.extend_from_slice(&["--listen", "127.0.0.1:0"]);
         Gateway::of(Process::start_heard(&all, is_echoed))
+    }
+
+    /// Starts one within a limit of the shell's, e.g. `ulimit -n 300`.
+    pub fn start_within(limit: &str, arguments: &[&str]) -> Self {
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("{limit} && exec \"$@\""), "sh"]);
+        command.arg(env!("CARGO_BIN_EXE_viewcast"));
+        let all = [arguments, &["--listen", "127.0.0.1:0"]].concat();
+        Gateway::of(Process::launch(command, &all, &[], true))
     }
 
     /// The gateway that a process runs, once it listens.

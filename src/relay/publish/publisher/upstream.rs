@@ -37,17 +37,26 @@ impl Publisher {
         }
     }
 
-    /// Whether an attempt to stream the view has failed by this, or a stream: what
-    /// the log counts as one.
-    pub(super) fn is_failure(&self, event: &TailEvent) -> bool {
+    /// The reason in a word, if an attempt to stream the view has failed by this, or
+    /// a stream: what the log counts as one.
+    pub(super) fn failure(&self, event: &TailEvent) -> Option<&'static str> {
         match event {
-            TailEvent::Failed(_) => true,
+            TailEvent::Failed(reason) => Some(reason.cause.word()),
             // What is begun anew at once has not failed.
-            TailEvent::Interrupted(reason) => reason.cause != Cause::Changing,
-            TailEvent::Gone(Why::Dropped | Why::Renamed | Why::Revoked | Why::TooLarge) => true,
-            // Told of a view that is found again, too, and then once.
-            TailEvent::Gone(Why::ColumnsChanged) => self.shared.upstream().is_gone(),
-            _ => false,
+            TailEvent::Interrupted(reason) => {
+                let has_failed = reason.cause != Cause::Changing;
+                has_failed.then_some(reason.cause.word())
+            }
+            TailEvent::Gone(why) => {
+                let has_failed = match why {
+                    Why::Dropped | Why::Renamed | Why::Revoked | Why::TooLarge => true,
+                    // Told of a view that is found again, too, and then once.
+                    Why::ColumnsChanged => self.shared.upstream().is_gone(),
+                    _ => false,
+                };
+                has_failed.then_some(why.word())
+            }
+            _ => None,
         }
     }
 
