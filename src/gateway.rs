@@ -24,7 +24,7 @@ use crate::http::policy::Policy;
 use crate::http::routes::app;
 use crate::http::sources::Sources;
 use crate::http::watched::watched;
-use crate::limits::{LISTEN_BACKLOG, PUBLISHER_THREADS_MAX, SNAPSHOTS_MAX};
+use crate::limits::{LISTEN_BACKLOG, SNAPSHOTS_MAX};
 use crate::model::upstream::Upstream;
 use crate::process;
 use crate::tail::TailError;
@@ -48,7 +48,7 @@ use publishers::Publishers;
 use renewal::Nudges;
 use service_manager::ServiceManager;
 use shutdown::{Ending, Signals};
-use start::{TailSlot, start_views};
+use start::start_views;
 
 /// Runs until a signal or a fatal error; returns when all streams have ended.
 pub fn run(config: &Config) -> Result<(), GatewayError> {
@@ -78,15 +78,11 @@ async fn serve(config: &Config) -> Result<(), GatewayError> {
     let (fatal_sender, fatal) = bounded(1);
     let catalog = patterns::catalog(config)?;
     let patterns: Vec<_> = patterns::patterns(config).cloned().collect();
-    let publishers = Publishers::start(match patterns.is_empty() {
-        true => config.views.len(),
-        false => PUBLISHER_THREADS_MAX,
-    })?;
+    let publishers = Publishers::start(config.views.len(), !patterns.is_empty())?;
     let means = (&catalog, &publishers);
     let started = start_views(config, means, &fatal_sender)?;
     let sources = started.iter().map(|(source, ..)| source.clone()).collect();
-    let tails = started.iter().map(|(_, tail, _)| TailSlot::clone(tail));
-    let mut tails: Vec<_> = tails.collect();
+    let mut tails = start::tails(&started);
     let policy = Arc::new(doors::policy(config));
     let awaited = (!patterns.is_empty()).then(|| Upstream::new(process::now().wall_ms));
     let gateway = Gateway {
@@ -105,7 +101,7 @@ async fn serve(config: &Config) -> Result<(), GatewayError> {
         connecting,
         heartbeat: config.heartbeat,
     };
-    make_room(&gateway.places, gateway.sources.all().len());
+    make_room(&gateway);
     warn_of_files(config);
     let certificate = doors::certificate(config)?;
     let tls = certificate.as_ref().map(|known| known.config());

@@ -5,7 +5,7 @@
 use std::fs;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, setrlimit};
 
 use crate::model::now::Now;
 
@@ -38,19 +38,30 @@ pub fn wall_ms() -> u64 {
 /// stream takes some, and most systems begin with a soft limit that is low for
 /// the sake of programs that count their files with `select`.
 pub fn raise_open_files_max() {
-    let limits = getrlimit(Resource::Nofile);
-    let raised = Rlimit {
-        current: limits.maximum,
-        maximum: limits.maximum,
+    let Some((soft, hard)) = open_files_limits() else {
+        return;
     };
-    // Where that is refused, what there was has to do.
-    let _ = setrlimit(Resource::Nofile, raised);
+    if soft != hard {
+        let raised = Rlimit {
+            current: hard,
+            maximum: hard,
+        };
+        // Where that is refused, what there was has to do.
+        let _ = setrlimit(Resource::Nofile, raised);
+    }
 }
 
-/// Files that the process may have open; `None` for no limit.
+/// Files that the process may have open, if the system says so; `None` for no
+/// limit, too.
 pub fn open_files_max() -> Option<usize> {
-    let most = getrlimit(Resource::Nofile).current?;
-    Some(usize::try_from(most).unwrap_or(usize::MAX))
+    let (soft, _) = open_files_limits()?;
+    usize::try_from(soft?).ok()
+}
+
+/// The soft and the hard limit. Read from a file: a service may be refused the
+/// system's call for it, as it might change limits by it.
+fn open_files_limits() -> Option<(Option<u64>, Option<u64>)> {
+    parse_open_files(&fs::read_to_string("/proc/self/limits").ok()?)
 }
 
 /// Files that the process has open, if the system says so.
@@ -117,6 +128,18 @@ fn parse_resident_bytes(status: &str) -> Option<u64> {
     kibibytes.checked_mul(1024)
 }
 
+/// `None` in place of a number for no limit.
+fn parse_open_files(limits: &str) -> Option<(Option<u64>, Option<u64>)> {
+    let mut lines = limits.lines();
+    let line = lines.find_map(|line| line.strip_prefix("Max open files"))?;
+    let mut words = line.split_whitespace();
+    let mut limit = || match words.next()? {
+        "unlimited" => Some(None),
+        number => number.parse().ok().map(Some),
+    };
+    Some((limit()?, limit()?))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -139,5 +162,19 @@ mod tests {
         assert_eq!(parse_usage(text, "cpu 1\nbtime 1000\n", 100), Some(usage));
         assert_eq!(parse_usage(text, "", 100), None);
         assert!(super::usage().is_some_and(|usage| usage.threads > 0));
+    }
+
+    #[test]
+    fn open_files_limits_are_the_soft_and_the_hard_one() {
+        let text = "Limit                     Soft Limit           Hard Limit           Units     \n\
+                    Max processes             127440               127440               processes \n\
+                    Max open files            1024                 524288               files     \n";
+        assert_eq!(parse_open_files(text), Some((Some(1024), Some(524_288))));
+        assert_eq!(
+            parse_open_files("Max open files            1024  unlimited  files"),
+            Some((Some(1024), None))
+        );
+        assert_eq!(parse_open_files("Max open files            many"), None);
+        assert_eq!(parse_open_files(""), None);
     }
 }

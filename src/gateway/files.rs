@@ -3,9 +3,8 @@
 use log::warn;
 
 use crate::config::Config;
-use crate::http::gateway::Connecting;
+use crate::http::gateway::{Connecting, Gateway};
 use crate::http::limit::room;
-use crate::http::places::Places;
 use crate::limits::{FILES_PER_VIEW, FILES_RESERVED};
 use crate::{process, tail};
 
@@ -16,9 +15,10 @@ pub fn connecting() -> Connecting {
 }
 
 /// Serves as many streams as there are files for beside those of the views.
-pub fn make_room(places: &Places, views: usize) {
+pub fn make_room(gateway: &Gateway) {
     if let Some(files) = process::open_files_max() {
-        places.set_room(room(files, views));
+        let views = gateway.sources.all().len();
+        gateway.places.set_room(room(files, views));
     }
 }
 

@@ -151,7 +151,7 @@ impl Follower<'_> {
         effects
             .into_iter()
             .try_for_each(|effect| self.apply(effect))?;
-        make_room(&self.gateway.places, self.sources.all().len());
+        make_room(self.gateway);
         Ok(())
     }
 

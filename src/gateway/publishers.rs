@@ -43,10 +43,15 @@ impl Desk {
 }
 
 impl Publishers {
-    /// Starts as many threads as there are views, within the bound. None is
-    /// started later, so that a view that is found then lacks none.
-    pub fn start(views: usize) -> Result<Self, GatewayError> {
-        let others = views.min(PUBLISHER_THREADS_MAX).saturating_sub(1);
+    /// Starts as many threads as there are views, within the bound; all of them
+    /// where patterns may find more. None is started later, so that a view that is
+    /// found then lacks none.
+    pub fn start(views: usize, has_patterns: bool) -> Result<Self, GatewayError> {
+        let threads = match has_patterns {
+            true => PUBLISHER_THREADS_MAX,
+            false => views.min(PUBLISHER_THREADS_MAX),
+        };
+        let others = threads.saturating_sub(1);
         let start = || Thread::start().map_err(GatewayError::Start);
         Ok(Publishers {
             first: start()?,

@@ -43,6 +43,12 @@ pub fn start_views(
         .collect()
 }
 
+/// Their tails.
+pub fn tails(started: &[Started]) -> Vec<TailSlot> {
+    let tails = started.iter().map(|(_, tail, _)| TailSlot::clone(tail));
+    tails.collect()
+}
+
 /// Starts one view; `past` is what a tail that it had before knew.
 pub fn start_view(
     config: &Config,

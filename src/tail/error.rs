@@ -203,6 +203,11 @@ impl TailError {
         }
     }
 
+    /// Whether there is no connection to ask anything on.
+    pub(super) fn is_without_connection(&self) -> bool {
+        matches!(self, TailError::Connect(_) | TailError::Files { .. })
+    }
+
     /// Whether a server that is well has no room for one more connection.
     pub(super) fn is_no_room(&self) -> bool {
         matches!(self, TailError::Connect(error) if error.is_no_room)

@@ -77,7 +77,7 @@ impl Readable {
             // meet that, and whatever else it is refused for, and tell.
             Err(TailError::Silent { .. }) => Grant::Given,
             Err(error) if error.is_answer() => Grant::Given,
-            Err(TailError::Connect(_)) => return false,
+            Err(error) if error.is_without_connection() => return false,
             // If it broke because of the question, that is not asked again.
             Err(_) if known == Some(Grant::Broken) => Grant::Given,
             Err(_) => Grant::Broken,

@@ -1,7 +1,7 @@
 //! One round of questions to the catalog: what is still to be asked, who waits
 //! for an answer, and what has failed.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use crate::model::name::ViewName;
 use crate::tail::error::TailError;
@@ -62,12 +62,9 @@ impl Round {
         if is_asked {
             // Those that somebody waits for come first.
             let parts = by_id.iter().map(|inquiry| inquiry.view.parts.clone());
-            let mut names: Vec<Vec<String>> = Vec::new();
-            for parts in parts.chain(watched) {
-                if !names.contains(&parts) {
-                    names.push(parts);
-                }
-            }
+            let mut known = BTreeSet::new();
+            let names = parts.chain(watched);
+            let names: Vec<Vec<String>> = names.filter(|it| known.insert(it.clone())).collect();
             match names.len() {
                 // One that hangs is to keep nobody else waiting.
                 0 | 1 => tasks.extend(names.into_iter().map(Task::OneName)),
@@ -123,7 +120,7 @@ impl Round {
         let effects = answered
             .map(|it| of_inquiry(&it, verdict.clone()))
             .collect();
-        if matches!(error, TailError::Connect(_)) {
+        if error.is_without_connection() {
             self.tasks.retain(|task| !matches!(task, Task::OneName(_)));
         }
         self.names = Err(error);
@@ -151,7 +148,8 @@ impl Round {
 
     /// Whether the catalog cannot be reached.
     pub fn is_without_connection(&self) -> bool {
-        matches!(self.names, Err(TailError::Connect(_)))
+        let error = self.names.as_ref().err();
+        error.is_some_and(TailError::is_without_connection)
     }
 
     /// A pattern could not be asked for.

@@ -260,7 +260,7 @@ impl CatalogWatch {
             // What else it is refused for, its tail meets.
             (Task::Granted(_), _) => {}
             // Without a connection there is no answer yet.
-            (Task::ResultLimit, Err(TailError::Connect(_))) => {}
+            (Task::ResultLimit, Err(error)) if error.is_without_connection() => {}
             (Task::ResultLimit, answer) => {
                 self.asks_limit = false;
                 let limits = answer.ok().zip(self.rules.view_bytes_max);
@@ -334,7 +334,7 @@ impl CatalogWatch {
         }
         let reason = error.chain();
         let hint = error.hint().unwrap_or_default();
-        let is_connect = matches!(error, TailError::Connect(_));
+        let is_connect = error.is_without_connection();
         if reason == self.logged {
             log::debug!("looking at the catalog: {reason}");
         } else if !self.rules.patterns.is_empty() {

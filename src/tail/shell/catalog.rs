@@ -1,5 +1,6 @@
 //! The thread of the catalog's watch, and the handle on it.
 
+use std::collections::BTreeSet;
 use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
@@ -151,6 +152,7 @@ impl Driver {
                     facts,
                     asked,
                 } => {
+                    let names: BTreeSet<Vec<String>> = names.into_iter().collect();
                     let mut is_other = false;
                     for threads in self.inner.tails() {
                         let mut tail = threads.tail();
