@@ -18,6 +18,7 @@ use crate::config::Config;
 use crate::http::client_address::TrustedProxies;
 use crate::http::connection::connections;
 use crate::http::gateway::Gateway;
+use crate::http::leases::Leases;
 use crate::http::limit::Limits;
 use crate::http::places::Places;
 use crate::http::policy::Policy;
@@ -86,6 +87,7 @@ async fn serve(config: &Config) -> Result<(), GatewayError> {
     let policy = Arc::new(doors::policy(config));
     let awaited = (!patterns.is_empty()).then(|| Upstream::new(process::now().wall_ms));
     let gateway = Gateway {
+        leases: Leases::default(),
         sources: Sources::new(sources, patterns, awaited),
         places: Places::new(limits(config)),
         snapshots: Arc::new(Semaphore::new(SNAPSHOTS_MAX)),

@@ -24,6 +24,8 @@ const REOPEN_MS_MAX = 30_000;
 const LINGER_MS = 5_000;
 /** A worker that has said nothing by then cannot be had: the tab takes a connection of its own. */
 const WORKER_MS = 2_000;
+/** A stream that ends sooner is not worth a newer token, in ms. */
+const RENEW_MS_MIN = 10_000;
 /** Streams that a browser opens to one origin over HTTP/1.1. */
 const CONNECTIONS_MAX = 6;
 /** Of so many changes at once, finding the place of each costs as much as ordering all rows anew. */
@@ -313,9 +315,30 @@ class FetchSource extends Source {
     const type = response.headers.get("content-type");
     if (response.status !== 200 || !/^text\/event-stream\b/i.test(type)) return this.#refusal(response, type, token);
     this.tell("open");
+    if (typeof token === "function") this.#renew(url, credentials, token, response.headers.get("viewcast-stream"));
     const reader = response.body.getReader();
     const decoder = new TextDecoder();
     for (let next; !(next = await reader.read()).done; ) this.#parser.push(decoder.decode(next.value, { stream: true }));
+  }
+
+  /** Before its token ends, the stream is given a newer one and goes on. Where that cannot be had it ends as without. */
+  async #renew(url, credentials, token, said) {
+    const [, id, seconds] = /^(\w+); expires_in=(\d+)/.exec(said) ?? [];
+    const address = url.replace(/([?#].*)?$/, "/token");
+    for (let end = Date.now() + seconds * 1000, left; (left = end - Date.now()) > RENEW_MS_MIN; ) {
+      await new Promise((resolve) => later(resolve, left * (0.6 + 0.2 * Math.random())));
+      if (this.readyState === CLOSED) return;
+      const { signal } = this.#abort;
+      const answer = await current(token)
+        .then((newer) => fetch(address, { method: "POST", headers: { authorization: `Bearer ${newer}`, "viewcast-stream": id }, credentials, signal }))
+        .catch(() => null);
+      const { ok, status } = answer ?? {};
+      // Other rows or other views: it comes back and is shown those.
+      if (status === 403 || status === 409) return this.fail();
+      // Behind a balancer this may have reached another gateway.
+      if (status === 404) return;
+      if (ok) end = Date.now() + (await answer.json()).expires_in * 1000;
+    }
   }
 
   /** In the gateway's own words, if it is one. */

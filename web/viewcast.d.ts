@@ -101,7 +101,7 @@ export interface ViewStreamOptions<R = Row, V = R, M = Record<string, any>> exte
   /** Sends cookies to another origin, as for `EventSource`. Default: false. */
   withCredentials?: boolean | undefined;
   /**
-   * An access token, or what gives one for each connection (tokens expire). It is sent as
+   * An access token, or what gives one for each connection and before each one ends (a stream goes on with it). It is sent as
    * `Authorization: Bearer`, and so the stream is read by `fetch` instead of `EventSource`. Default: none.
    */
   token?: string | (() => string | Promise<string>) | undefined;

@@ -132,6 +132,11 @@ impl Grant {
         required.collect()
     }
 
+    /// Whose token it is.
+    pub fn subject(&self) -> Option<&Value> {
+        self.claims.get("sub")
+    }
+
     /// How long a stream that begins now may last: until the token expires. One
     /// that begins later, within the leeway, lasts as long as that: time for a
     /// page to renew its cookie before a reconnect is refused.

@@ -101,12 +101,13 @@ impl Origins {
 /// Headers that pages of allowed origins may send, beside those that need no
 /// leave: our own, and those that libraries for tracing add to every request,
 /// which without leave they would break.
-const HEADERS: [&str; 20] = [
+const HEADERS: [&str; 21] = [
     "Accept",
     "Authorization",
     "Cache-Control",
     "If-None-Match",
     "Last-Event-ID",
+    "Viewcast-Stream",
     "baggage",
     "b3",
     "elastic-apm-traceparent",

@@ -5,7 +5,6 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::time::Duration;
 
 use actix_web::dev::Payload;
 use actix_web::http::header::{AUTHORIZATION, COOKIE};
@@ -19,6 +18,7 @@ use super::counts::NoAccess;
 use super::error::HttpError;
 use super::gateway::Gateway;
 use super::guard::Stranger;
+use super::leases::Bearer;
 use super::policy::{Policy, now};
 use super::window::Sees;
 
@@ -88,11 +88,15 @@ impl Access {
         !matches!(self.0, Scope::NoView)
     }
 
-    /// How long a stream that begins now may last; `None` for ever.
-    pub fn lasts(&self) -> Option<Duration> {
+    /// Whose token it is, and how long a stream that begins now may last; `None`
+    /// where no tokens are asked for, and for ever.
+    pub fn bearer(&self) -> Option<Bearer<'_>> {
         match &self.0 {
             Scope::Everything | Scope::NoView => None,
-            Scope::Granted(grant) => Some(grant.lasts(now())),
+            Scope::Granted(grant) => Some(Bearer {
+                subject: grant.subject(),
+                lasts: grant.lasts(now()),
+            }),
         }
     }
 

@@ -9,7 +9,9 @@ use actix_web::{HttpResponse, ResponseError};
 use serde_json::json;
 
 use crate::access::denied::{Denied, Unmet};
-use crate::limits::{JOINT_VIEWS_MAX, OVER_LIMIT_RETRY_MS, RETRY_AFTER_SECONDS};
+use crate::limits::{
+    JOINT_VIEWS_MAX, OVER_LIMIT_RETRY_MS, RENEWAL_INTERVAL_MIN, RETRY_AFTER_SECONDS,
+};
 
 use super::counts::NoAccess;
 
@@ -77,6 +79,18 @@ pub enum HttpError {
     /// No key has been read yet that tokens could be verified with.
     #[error("access tokens cannot be verified yet")]
     NoKeys,
+    /// A stream that has ended, is another gateway's, or somebody else's.
+    #[error("unknown stream")]
+    NoStream,
+    /// A token that shows other rows than the stream does.
+    #[error("the token shows other rows than the stream")]
+    OtherRows,
+    /// A stream that was given a newer token a moment ago.
+    #[error("the stream was renewed a moment ago")]
+    OftenRenewed,
+    /// Anything but POST, where that alone makes sense.
+    #[error("only POST is allowed here")]
+    OnlyPost,
     /// Anything but GET and HEAD.
     #[error("method not allowed")]
     Method,
@@ -133,6 +147,11 @@ impl HttpError {
             HttpError::ManyViews => "Open another stream for the others.",
             HttpError::RepeatedView(_) => "Name each view once.",
             HttpError::MalformedName => "Percent-encode each name as UTF-8.",
+            HttpError::NoStream | HttpError::OtherRows => {
+                "Open the stream anew with the token; it goes on from the last id."
+            }
+            HttpError::OftenRenewed => "Wait, or open the stream anew.",
+            HttpError::OnlyPost => "POST the stream's id, with a newer token.",
             HttpError::NoSql => {
                 "It takes --show-sql, and a view of which all columns and all rows are seen."
             }
@@ -205,6 +224,7 @@ impl ResponseError for HttpError {
             HttpError::UnknownView
             | HttpError::UnknownViewAt(_)
             | HttpError::NoSql
+            | HttpError::NoStream
             | HttpError::UnknownAsset
             | HttpError::UnknownPath => StatusCode::NOT_FOUND,
             HttpError::MalformedRequest
@@ -224,7 +244,9 @@ impl ResponseError for HttpError {
             | HttpError::Rows(_)
             | HttpError::RowClaim => StatusCode::FORBIDDEN,
             HttpError::SlowHead => StatusCode::REQUEST_TIMEOUT,
-            HttpError::Method => StatusCode::METHOD_NOT_ALLOWED,
+            HttpError::OtherRows => StatusCode::CONFLICT,
+            HttpError::OftenRenewed => StatusCode::TOO_MANY_REQUESTS,
+            HttpError::Method | HttpError::OnlyPost => StatusCode::METHOD_NOT_ALLOWED,
             HttpError::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             HttpError::NotLoaded
             | HttpError::RowRules
@@ -239,6 +261,12 @@ impl ResponseError for HttpError {
         let mut response = HttpResponse::build(self.status_code());
         if *self == HttpError::Method {
             response.insert_header((ALLOW, "GET, HEAD"));
+        }
+        if *self == HttpError::OnlyPost {
+            response.insert_header((ALLOW, "POST"));
+        }
+        if *self == HttpError::OftenRenewed {
+            response.insert_header((RETRY_AFTER, RENEWAL_INTERVAL_MIN.as_secs()));
         }
         if let Some(challenge) = self.challenge() {
             response.insert_header((WWW_AUTHENTICATE, challenge));

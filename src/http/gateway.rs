@@ -8,6 +8,7 @@ use tokio::sync::Semaphore;
 
 use super::client_address::TrustedProxies;
 use super::counts::Counts;
+use super::leases::Leases;
 use super::limit::Asked;
 use super::places::{Permit, Places};
 use super::policy::Policy;
@@ -33,6 +34,8 @@ pub struct Gateway {
     pub policy: Arc<Policy>,
     /// Who may open one stream more.
     pub places: Places,
+    /// The streams whose end a newer token puts off.
+    pub leases: Leases,
     /// Places for answers with all rows of a view; so many are sent at once.
     pub snapshots: Arc<Semaphore>,
     /// The proxies that are believed when they name the client's address.

@@ -28,7 +28,7 @@ use super::request_head::Verdict;
 
 /// The response headers that a page of another origin may read, beside those
 /// that browsers always let it read.
-const EXPOSED_HEADERS: &str = "ETag, Retry-After";
+const EXPOSED_HEADERS: &str = "ETag, Retry-After, Viewcast-Stream";
 
 /// The paths of monitoring. It may ask under any name or address that it knows
 /// the process by, so the host is not checked there.
@@ -134,7 +134,7 @@ fn preflight(policy: &Policy, sharing: &Sharing, asked: &HeaderMap) -> HttpRespo
     let asked = asked.get_all(ACCESS_CONTROL_REQUEST_HEADERS);
     let headers = cors::headers(&policy.headers, asked.filter_map(|line| line.to_str().ok()));
     HttpResponse::NoContent()
-        .insert_header((ACCESS_CONTROL_ALLOW_METHODS, "GET, HEAD"))
+        .insert_header((ACCESS_CONTROL_ALLOW_METHODS, "GET, HEAD, POST"))
         .insert_header((ACCESS_CONTROL_ALLOW_HEADERS, headers))
         .insert_header((ACCESS_CONTROL_MAX_AGE, PREFLIGHT_AGE_SECONDS))
         .finish()

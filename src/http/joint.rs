@@ -22,14 +22,14 @@ use super::access_log::Stay;
 use super::bearer::Access;
 use super::error::HttpError;
 use super::gateway::Gateway;
-use super::headers::response;
+use super::headers::{response, say_lease};
 use super::last_event_ids::last_event_ids;
 use super::path::encode_segment;
 use super::query::{self, NoNames};
 use super::refused::Refused;
 use super::short_stream::short_stream;
 use super::source::{Source, Unsaid};
-use super::window::{Opened, Seen};
+use super::window::{Opened, Seen, Shown};
 use super::worker::WorkerViews;
 
 /// Answers with one stream of the views that are named.
@@ -41,7 +41,9 @@ pub async fn joint(
 ) -> Result<HttpResponse, Refused> {
     let query = request.query_string();
     let names = names(query)?;
-    let opened = open(query, &names, find(&names, &views, &access)?)?;
+    let found = find(&names, &views, &access)?;
+    let shown = found.iter().filter_map(Found::shown).collect();
+    let opened = open(query, &names, found)?;
     let mut response = response();
     if request.method() == Method::HEAD {
         return Ok(response.body(Unsaid));
@@ -60,8 +62,12 @@ pub async fn joint(
     let mut joint = Joint::new(&chosen, &ids, gateway.heartbeat, now, Rng::new(), stay);
     let sources = views.sources().clone();
     joint.return_when(move |view| sources.serves(&view.name));
-    if let Some(time) = access.lasts() {
-        joint.end_after(time, now);
+    if let Some(token) = access.bearer() {
+        let (lease, id) = gateway.leases.begin(token, shown, now);
+        if let Some(id) = id {
+            say_lease(&mut response, id, lease.left(now));
+        }
+        joint.end_with(lease);
     }
     Ok(Source::Several(Box::new(joint)).respond(&request, response))
 }
@@ -84,6 +90,14 @@ enum Found {
 }
 
 impl Found {
+    /// What of it is shown, if it is there.
+    fn shown(&self) -> Option<Shown> {
+        match self {
+            Found::Seen(seen) => Some(seen.shown()),
+            Found::Absent(_) => None,
+        }
+    }
+
     fn name(&self) -> String {
         match self {
             Found::Seen(seen) => seen.shared().name.clone(),

@@ -51,7 +51,7 @@ fn described() -> Value {
             "summary": "Materialize views as Server-Sent Events.",
             "description": "docs/PROTOCOL.md of viewcast has the rules that streams and clients \
                 keep, by number. Everything is read with GET; other methods are answered with \
-                405.",
+                405, but for POST of a newer token.",
             "version": env!("CARGO_PKG_VERSION"),
             "license": { "name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0" },
         },
@@ -88,12 +88,16 @@ fn described() -> Value {
     })
 }
 
-/// Each path with its GET and its HEAD.
+/// Each path with its GET and its HEAD, or with its POST.
 fn paths() -> Map<String, Value> {
     let mut paths = Map::new();
     for operation in operations::all() {
         let methods = json!({ "get": operation.get(), "head": operation.head() });
         paths.insert(operation.path.to_owned(), methods);
+    }
+    for operation in operations::renewals() {
+        let method = json!({ "post": operation.get() });
+        paths.insert(operation.path.to_owned(), method);
     }
     paths
 }

@@ -19,7 +19,7 @@ use super::gateway::Gateway;
 use super::guard::guard;
 use super::path::is_well_encoded;
 use super::worker::WorkerViews;
-use super::{joint, metrics, openapi, ops, page, snapshot, sql, stream, types, views};
+use super::{joint, metrics, openapi, ops, page, renew, snapshot, sql, stream, types, views};
 
 /// The application of one worker; call it on the worker's thread.
 ///
@@ -73,6 +73,8 @@ fn all(config: &mut ServiceConfig, metrics_apart: bool) {
         .route("/stream", web::route().to(joint::joint))
         .route("/{view}/stream", web::route().to(stream::stream))
         .route("/{view}/sql", web::route().to(sql::sql))
+        .route("/stream/token", web::route().to(renew::renew))
+        .route("/{view}/stream/token", web::route().to(renew::renew))
         .route("/assets/{file}", web::route().to(page::asset))
         .route("/favicon.ico", web::route().to(page::favicon))
         .route("/views", web::route().to(views::views))
@@ -102,8 +104,12 @@ async fn check_request(
 
 /// What every request is refused for that has it, whatever its path.
 pub(super) fn refusal(request: &ServiceRequest) -> Option<HttpError> {
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        return Some(HttpError::Method);
+    let is_renewal = request.path().ends_with(renew::ENDING);
+    match *request.method() {
+        Method::GET | Method::HEAD if !is_renewal => {}
+        Method::POST if is_renewal => {}
+        _ if is_renewal => return Some(HttpError::OnlyPost),
+        _ => return Some(HttpError::Method),
     }
     if !is_well_encoded(request.uri().path()) {
         return Some(HttpError::MalformedPath);

@@ -16,7 +16,7 @@ use crate::relay::subscribe::subscriber::Subscriber;
 use super::access_log::Stay;
 use super::bearer::Access;
 use super::gateway::Gateway;
-use super::headers::response;
+use super::headers::{response, say_lease};
 use super::last_event_ids::last_event_ids;
 use super::query;
 use super::refused::Refused;
@@ -33,7 +33,9 @@ pub async fn stream(
     gateway: Data<Gateway>,
     access: Access,
 ) -> Result<HttpResponse, Refused> {
-    let opened = open(&request, views.find(&name, &access)?)?;
+    let seen = views.find(&name, &access)?;
+    let shown = seen.shown();
+    let opened = open(&request, seen)?;
     let mut response = response();
     let is_packed = gateway.compress && accepts_gzip(&request);
     if gateway.compress {
@@ -57,8 +59,13 @@ pub async fn stream(
         None => Subscriber::new(&local, resume, Rng::new(), stay),
         Some(choose) => Subscriber::of_window(&local, choose, resume, Rng::new(), stay),
     };
-    if let Some(time) = access.lasts() {
-        subscriber.end_after(time, Instant::now());
+    let now = Instant::now();
+    if let Some(token) = access.bearer() {
+        let (lease, id) = gateway.leases.begin(token, vec![shown], now);
+        if let Some(id) = id {
+            say_lease(&mut response, id, lease.left(now));
+        }
+        subscriber.end_with(lease);
     }
     if is_packed {
         subscriber.pack();

@@ -20,7 +20,7 @@ use super::refused::Refused;
 use super::rules::Rules;
 
 /// What a token and the operator require of the rows that its bearer sees.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sees {
     /// By the operator's rules.
     pub by_rules: Vec<Required>,
@@ -38,6 +38,17 @@ impl Sees {
     pub fn sql(&self, status: &Status) -> Option<Arc<str>> {
         status.sql.clone().filter(|_| self.is_whole())
     }
+}
+
+/// What of a view a stream shows, for as long as it is served.
+#[derive(Clone)]
+pub struct Shown {
+    /// The view's name.
+    pub name: String,
+    /// What the operator says of its rows.
+    pub rules: Arc<Rules>,
+    /// Which rows the token lets be seen.
+    pub sees: Sees,
 }
 
 /// A view that may be seen, by who sees perhaps not all of it.
@@ -78,6 +89,15 @@ impl Seen {
     /// A view that may be seen, but perhaps not all of its rows.
     pub fn new(local: Rc<RefCell<ThreadView>>, rules: Arc<Rules>, sees: Sees) -> Self {
         Seen { local, rules, sees }
+    }
+
+    /// What a stream of it will show.
+    pub fn shown(&self) -> Shown {
+        Shown {
+            name: self.shared().name.clone(),
+            rules: Arc::clone(&self.rules),
+            sees: self.sees.clone(),
+        }
     }
 
     /// The view, which alone shows no row.

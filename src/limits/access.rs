@@ -10,6 +10,14 @@ pub const JWT_LEEWAY: Duration = Duration::from_secs(30);
 /// timer for the year 292277 would overflow.
 pub const JWT_LIFE_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
 
+/// How soon after a newer token a stream may be given another one: whoever has a
+/// token renews it every few minutes, and each is verified.
+pub const RENEWAL_INTERVAL_MIN: Duration = Duration::from_secs(5);
+
+/// Streams with an id from which on those that have ended are swept out, again
+/// each time that there are twice as many: an id takes some hundred bytes.
+pub const LEASES_SWEPT_FROM: usize = 1_024;
+
 /// Bytes of a token: more is no token but an attempt to keep us busy. Common
 /// proxies refuse headers of more than 8 KiB in all.
 pub const JWT_BYTES_MAX: usize = 8 * 1024;

@@ -14,6 +14,7 @@ mod issuer;
 mod log;
 mod matrix;
 mod origins;
+mod prolonged;
 mod rotation;
 mod streams;
 

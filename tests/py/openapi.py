@@ -101,7 +101,7 @@ def paths():
     listed = httpx.get(f"{BASE}/views").json()["views"]
     views = [view["name"] for view in listed]
     files = document["paths"]["/assets/{file}"]["get"]["parameters"][0]["schema"]["enum"]
-    for path in document["paths"]:
+    for path in (path for path, methods in document["paths"].items() if "get" in methods):
         for filled in (
             [view["sql"] for view in listed if view["sql"]] if path == "/{view}/sql"
             else [path.replace("{view}", quote(view)) for view in views] if "{view}" in path

@@ -57,6 +57,8 @@ pub enum Errors {
     Figures,
     /// The SQL of a view.
     Sql,
+    /// A newer token for a stream.
+    Renewal,
     /// The rows of a view.
     Rows,
     /// The stream of a view.
@@ -77,6 +79,14 @@ impl Errors {
             Errors::Views => vec![HOST, TOKEN],
             Errors::Figures => vec![TOKEN, &[HttpError::Forbidden]],
             Errors::Sql => vec![HOST, TOKEN, GRANTED, &unknown, &[HttpError::NoSql]],
+            Errors::Renewal => {
+                let own = &[
+                    HttpError::NoStream,
+                    HttpError::OtherRows,
+                    HttpError::OftenRenewed,
+                ];
+                vec![HOST, TOKEN, GRANTED, own]
+            }
             Errors::Rows => {
                 let unready = &[HttpError::NotLoaded, HttpError::ManySnapshots];
                 vec![HOST, TOKEN, GRANTED, ROWS, &unknown, unready]

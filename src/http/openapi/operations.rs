@@ -129,6 +129,33 @@ fn of_rows() -> Vec<Operation> {
     ]
 }
 
+/// A newer token for a stream that is served, by POST.
+pub fn renewals() -> Vec<Operation> {
+    let id = json!({
+        "name": "Viewcast-Stream",
+        "in": "header",
+        "required": true,
+        "description": "What the stream is known by, as the header of this name in its response says.",
+        "schema": { "type": "string", "pattern": "^[0-9a-f]{32}$" },
+    });
+    let renewal = |path, name, mut parameters: Vec<Value>| {
+        parameters.push(id.clone());
+        Operation {
+            path,
+            id: name,
+            tag: "rows",
+            summary: "Has a stream go on until the token of this request ends.",
+            parameters,
+            answers: text("application/json", &schema("Renewal")),
+            errors: Errors::Renewal,
+        }
+    };
+    vec![
+        renewal("/{view}/stream/token", "renewal", named(&["view"])),
+        renewal("/stream/token", "jointRenewal", Vec::new()),
+    ]
+}
+
 /// What programs and people are given.
 fn documents() -> Vec<Operation> {
     let mut files = named(&[]);

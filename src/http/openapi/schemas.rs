@@ -55,6 +55,9 @@ fn documents() -> Value {
     }
     let impaired = json!({ "type": "array", "items": object(&impaired) });
     json!({
+        "Renewal": object(&json!({
+            "expires_in": { "type": "integer", "description": "Seconds until the stream ends." },
+        })),
         "Error": object(&json!({
             "error": { "type": "string", "description": "What is wrong; it repeats nothing of the request." },
             "hint": { "type": "string", "description": "What to do about it." },

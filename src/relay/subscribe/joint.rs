@@ -16,6 +16,7 @@ use crate::relay::counters::{End, Kept};
 use crate::relay::event::long_event::abandoned;
 use crate::relay::event::notices::{REASON_HALF_CLOSED, REASON_SLOW, retry};
 use crate::relay::shared_view::{LOTS, SharedView};
+use crate::relay::subscribe::expiry::Expiry;
 use chosen::Chosen;
 use common_time::common_time;
 use ids::{best, id_of, positions};
@@ -77,7 +78,7 @@ pub struct Joint {
     /// When that is to be asked next.
     look_at: Instant,
     /// When the stream has to end, if it has to.
-    expiry: Option<Instant>,
+    expiry: Expiry,
     /// It ends as soon as it has said what there is.
     is_last: bool,
     /// Why it ended, once it has.
@@ -136,7 +137,7 @@ impl Joint {
             lot: rng.u16(LOTS),
             is_served_again: None,
             look_at: now + heartbeat,
-            expiry: None,
+            expiry: Expiry::default(),
             is_last: false,
             end: End::Left,
             rng,
@@ -186,7 +187,11 @@ impl Joint {
     /// When it is to be polled again after this moment, though its task is not
     /// woken.
     pub fn wake_at(&self, now: Instant) -> Option<Instant> {
-        let own = [self.expiry, self.silence_at, Some(self.beat_at)];
+        let own = [
+            self.expiry.wake_at(now),
+            self.silence_at,
+            Some(self.beat_at),
+        ];
         let parts = self.parts.iter().map(Part::wake_at);
         let all = own.into_iter().chain(parts).flatten();
         all.filter(|at| *at > now).min()

@@ -1,5 +1,6 @@
 //! Streams as sources of bytes: of one view, and of several.
 
+pub mod expiry;
 pub mod handshake;
 pub mod joint;
 pub mod stream_encoder;

@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Poll, Waker, ready};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
 use fastrand::Rng;
@@ -22,6 +22,7 @@ use crate::relay::event::long_event::{Reading, Upcoming};
 use crate::relay::event::notices::{REASON_CLOSING, REASON_HALF_CLOSED};
 use crate::relay::log::backlog::Waiting;
 use crate::relay::shared_view::{LOTS, SharedView};
+use crate::relay::subscribe::expiry::{Expiry, Lease};
 use crate::relay::subscribe::handshake::Handshake;
 use crate::relay::subscribe::stream_encoder::StreamEncoder;
 use crate::relay::subscribe::windowed::Windowed;
@@ -111,7 +112,7 @@ pub struct Subscriber {
     /// The stream ends as soon as it has sent what there is.
     is_last: bool,
     /// When the stream has to end, if it has to.
-    expiry: Option<Instant>,
+    expiry: Expiry,
     /// Dropped when the stream has ended.
     kept: Box<dyn Kept>,
 }
@@ -144,7 +145,7 @@ impl Subscriber {
             has_worked: false,
             end: End::Left,
             is_last: false,
-            expiry: None,
+            expiry: Expiry::default(),
             kept: Box::new(kept),
         }
     }
@@ -169,10 +170,9 @@ impl Subscriber {
         self.is_last = true;
     }
 
-    /// Ends the stream after this time, between two events.
-    pub fn end_after(&mut self, time: Duration, now: Instant) {
-        // Later than the clock can tell is never.
-        self.expiry = now.checked_add(time);
+    /// Ends the stream with this lease, between two events.
+    pub fn end_with(&mut self, lease: Arc<Lease>) {
+        self.expiry = Expiry::of(lease);
     }
 
     /// Whether it would end if it were asked for more: its time is over, or what
@@ -295,7 +295,7 @@ impl Subscriber {
     /// When it is to be polled again after this moment, though its task is not
     /// woken.
     pub fn wake_at(&self, now: Instant) -> Option<Instant> {
-        let all = [self.expiry, self.handshake.wake_at()].into_iter();
+        let all = [self.expiry.wake_at(now), self.handshake.wake_at()].into_iter();
         all.flatten().filter(|at| *at > now).min()
     }
 
@@ -358,7 +358,7 @@ impl Subscriber {
 
     /// Whether the time is over that the stream may last.
     fn is_expired(&self, now: Instant) -> bool {
-        self.expiry.is_some_and(|expiry| expiry <= now)
+        self.expiry.is_over(now)
     }
 
     fn wait(&mut self, waker: &Waker) -> Poll<Option<Piece>> {

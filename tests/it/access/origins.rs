@@ -189,7 +189,7 @@ fn origin_is_asked_about_before_and_answered() {
     assert_eq!(shared(&response), (Some(APP), Some("true")));
     assert_eq!(
         response.header("access-control-allow-methods"),
-        Some("GET, HEAD")
+        Some("GET, HEAD, POST")
     );
     let allowed = response
         .header("access-control-allow-headers")

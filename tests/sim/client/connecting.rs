@@ -11,6 +11,7 @@ use viewcast::model::position::Position;
 use viewcast::relay::deliver::outlet::Served as OnSocket;
 use viewcast::relay::log::shared_log::Log;
 use viewcast::relay::shared_view::SharedView;
+use viewcast::relay::subscribe::expiry::Lease;
 use viewcast::relay::subscribe::joint::Joint;
 use viewcast::relay::subscribe::joint::chosen::Chosen;
 use viewcast::relay::subscribe::subscriber::Subscriber;
@@ -225,7 +226,7 @@ impl World {
             let names = Rc::clone(&gateway.names);
             joint.return_when(move |view| names.borrow().contains(&view.name));
             if let Some(time) = coming.ends_after {
-                joint.end_after(time, now.instant);
+                joint.end_with(Lease::new(now.instant, time));
             }
             return Served::Joint(Box::new(joint));
         }
@@ -238,7 +239,7 @@ impl World {
             None => Subscriber::new(&thread(slot), resume, coming.rng, permit),
         };
         if let Some(time) = coming.ends_after {
-            subscriber.end_after(time, now.instant);
+            subscriber.end_with(Lease::new(now.instant, time));
         }
         if coming.is_packed {
             subscriber.pack();

@@ -18,6 +18,7 @@ use crate::relay::deliver::socket::Broken;
 use crate::relay::log::jobs::AtOnce;
 use crate::relay::publish::publisher::{Publisher, Settings};
 use crate::relay::shared_view::SharedView;
+use crate::relay::subscribe::expiry::Lease;
 use crate::relay::thread::round::Step;
 use crate::relay::thread::thread_view::ThreadView;
 
@@ -310,7 +311,7 @@ fn subscriber_that_is_ahead_is_waited_for_until_it_says() {
 fn subscriber_ends_when_its_time_is_over_and_not_before() {
     let (mut bottle, time) = (Bottle::new(), Duration::from_secs(60));
     let mut subscriber = bottle.subscriber(Vec::new(), 7);
-    subscriber.end_after(time, bottle.now.instant);
+    subscriber.end_with(Lease::new(bottle.now.instant, time));
     let due = bottle.now.instant + time;
     bottle.pass(time - Duration::from_nanos(1));
     assert!(!bottle.read(&mut subscriber).1);

@@ -1,6 +1,7 @@
 //! When a stream of several views is to end, or one view of it has.
 
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Instant;
 
 use super::part::Part;
 use super::part::reach::Reach;
@@ -9,17 +10,17 @@ use crate::limits::RETRY_MS;
 use crate::relay::counters::End;
 use crate::relay::event::notices::{REASON_BACK, REASON_CLOSING, retry};
 use crate::relay::shared_view::SharedView;
+use crate::relay::subscribe::expiry::{Expiry, Lease};
 
 impl Joint {
-    /// Ends the stream after this time, between two events.
-    pub fn end_after(&mut self, time: Duration, now: Instant) {
-        // Further than the clock goes is never.
-        self.expiry = now.checked_add(time);
+    /// Ends the stream with this lease, between two events.
+    pub fn end_with(&mut self, lease: Arc<Lease>) {
+        self.expiry = Expiry::of(lease);
     }
 
     /// Whether the time is over that the stream may last.
     pub(super) fn is_expired(&self, now: Instant) -> bool {
-        self.expiry.is_some_and(|expiry| expiry <= now)
+        self.expiry.is_over(now)
     }
 
     /// Whether it would end if it were asked for more.

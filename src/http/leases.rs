@@ -1,0 +1,172 @@
+//! Streams that end with a token, and may go on with a newer one.
+//!
+//! Each is known by an id of 128 random bits that only its own response tells.
+//! Whoever knows the id and has a token of the same subject, that grants the
+//! same views and the same rows, puts the stream's end off to that token's.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use ring::rand::{SecureRandom as _, SystemRandom};
+use serde_json::Value;
+
+use crate::limits::{LEASES_SWEPT_FROM, RENEWAL_INTERVAL_MIN};
+use crate::relay::subscribe::expiry::Lease;
+
+use super::error::HttpError;
+use super::window::Shown;
+
+/// What a stream is known by: hard to guess, and told to nobody else.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct StreamId([u8; 16]);
+
+impl StreamId {
+    /// A new one; `None` if the system has no random bits.
+    fn random() -> Option<StreamId> {
+        let mut bytes = [0; 16];
+        SystemRandom::new().fill(&mut bytes).ok()?;
+        Some(StreamId(bytes))
+    }
+
+    /// Reads what `Display` writes.
+    pub fn parse(text: &str) -> Option<StreamId> {
+        let is_hex = text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if text.len() != 32 || !is_hex {
+            return None;
+        }
+        let number = u128::from_str_radix(text, 16).ok()?;
+        Some(StreamId(number.to_be_bytes()))
+    }
+}
+
+impl fmt::Display for StreamId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", u128::from_be_bytes(self.0))
+    }
+}
+
+/// What of a token matters here.
+#[derive(Clone, Copy)]
+pub struct Bearer<'a> {
+    /// Whose it is (`sub`), if it says so.
+    pub subject: Option<&'a Value>,
+    /// How long a stream that begins now may last.
+    pub lasts: Duration,
+}
+
+/// The streams of all workers. A clone has the same.
+#[derive(Clone, Default)]
+pub struct Leases(Arc<Mutex<Book>>);
+
+#[derive(Default)]
+struct Book {
+    held: HashMap<StreamId, Held>,
+    /// Those whose stream has ended are swept out when there are so many.
+    sweep_at: usize,
+}
+
+struct Held {
+    lease: Weak<Lease>,
+    subject: Option<Value>,
+    views: Vec<Shown>,
+    renewed: Option<Instant>,
+}
+
+impl Held {
+    /// Whether the stream is served yet.
+    fn is_alive(&self) -> bool {
+        self.lease.strong_count() > 0
+    }
+}
+
+impl Leases {
+    /// The lease of a stream that begins with this token, and its id. Without one
+    /// it ends when its token does.
+    pub fn begin(
+        &self,
+        token: Bearer<'_>,
+        views: Vec<Shown>,
+        now: Instant,
+    ) -> (Arc<Lease>, Option<StreamId>) {
+        let lease = Lease::new(now, token.lasts);
+        let id = StreamId::random();
+        if let Some(id) = id {
+            let held = Held {
+                lease: Arc::downgrade(&lease),
+                subject: token.subject.cloned(),
+                views,
+                renewed: None,
+            };
+            self.with(|book| {
+                if book.held.len() >= book.sweep_at {
+                    book.held.retain(|_, held| held.is_alive());
+                    book.sweep_at = LEASES_SWEPT_FROM.max(2 * book.held.len());
+                }
+                book.held.insert(id, held);
+            });
+        }
+        (lease, id)
+    }
+
+    /// Has a stream go on until this token ends, and says how long that is;
+    /// `is_same` is whether the token shows just as much of a view.
+    pub fn renew(
+        &self,
+        id: StreamId,
+        token: Bearer<'_>,
+        is_same: impl Fn(&Shown) -> Result<bool, HttpError>,
+        now: Instant,
+    ) -> Result<Duration, HttpError> {
+        self.with(|book| {
+            let held = book.held.get_mut(&id).ok_or(HttpError::NoStream)?;
+            let Some(lease) = held.lease.upgrade().filter(|lease| !lease.is_over(now)) else {
+                book.held.remove(&id);
+                return Err(HttpError::NoStream);
+            };
+            // In the same words as an id that nobody has: whose stream it is, is
+            // told to nobody.
+            if held.subject.as_ref() != token.subject {
+                return Err(HttpError::NoStream);
+            }
+            for view in &held.views {
+                if !is_same(view)? {
+                    return Err(HttpError::OtherRows);
+                }
+            }
+            let is_often = |at: Instant| now.saturating_duration_since(at) < RENEWAL_INTERVAL_MIN;
+            if held.renewed.is_some_and(is_often) {
+                return Err(HttpError::OftenRenewed);
+            }
+            held.renewed = Some(now);
+            lease.prolong(now, token.lasts);
+            Ok(lease.left(now))
+        })
+    }
+
+    fn with<T>(&self, change: impl FnOnce(&mut Book) -> T) -> T {
+        // Every state in here is valid between two statements.
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stream_ids_are_all_different_and_read_back() {
+        let ids: Vec<StreamId> = (0..1_000).filter_map(|_| StreamId::random()).collect();
+        let all: std::collections::HashSet<_> = ids.iter().copied().collect();
+        assert_eq!(all.len(), 1_000);
+        for id in ids {
+            let text = id.to_string();
+            assert_eq!(text.len(), 32);
+            assert!(StreamId::parse(&text) == Some(id));
+        }
+        for bad in ["", "0", &"g".repeat(32), &"0".repeat(33), &"+".repeat(32)] {
+            assert!(StreamId::parse(bad).is_none(), "{bad}");
+        }
+    }
+}
