@@ -16,6 +16,8 @@ const MODULES = fileURLToPath(new URL("../tests/browser/node_modules/", import.m
 const TSC = join(MODULES, "typescript/bin/tsc");
 /** What a page loads for one view, gzipped, in bytes. */
 const SIZE_MAX = 9 * 1024;
+/** What npm downloads, in bytes: the sources with their comments, types, README and licences. */
+const PACKED_MAX = 40 * 1024;
 
 let project;
 let packed;
@@ -45,6 +47,8 @@ test("package_has_what_it_needs_and_nothing_else", () => {
   ].sort());
   const manifest = JSON.parse(readFileSync(join(WEB, "package.json"), "utf8"));
   assert.equal(manifest.dependencies, undefined);
+  console.log(`${packed.size} bytes packed, ${packed.unpackedSize} unpacked`);
+  assert.ok(packed.size < PACKED_MAX, `${packed.size} bytes packed`);
   const version = readFileSync(join(WEB, "../Cargo.toml"), "utf8").match(/^version = "(.*)"/m)[1];
   assert.equal(manifest.version, version, "the gateway's version");
 });

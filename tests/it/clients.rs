@@ -123,6 +123,12 @@ fn firefox_knows_why_there_is_no_stream_shares_one_and_goes_on_after_a_reload() 
 }
 
 #[test]
+fn webkit_shows_the_page_and_goes_on_after_a_cut() {
+    let gateway = Gateway::start(&["demo", "--tick", "250ms", "--rate", "100"]);
+    node("webkit.test.mjs", &gateway);
+}
+
+#[test]
 fn chromium_runs_bundles_of_the_npm_package_with_frameworks() {
     let gateway = Gateway::start(&["demo", "--tick", "250ms", "--rate", "100"]);
     node("bundles.test.mjs", &gateway);

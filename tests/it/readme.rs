@@ -51,7 +51,7 @@ fn readme_commands_do_what_they_say() {
                 ["make", target] => assert!(make_knows(target), "{command}"),
                 ["viewcast", "types", rest @ ..] | ["viewcast", rest @ ..] => accepted(rest),
                 ["curl", ..] => fetched(&command, &gateway, &id),
-                ["cargo", "install", "--path", "."] => {}
+                ["cargo", "install", "--path", "."] | ["openssl", "rand", ..] => {}
                 other => panic!("{name}: nothing here tries {other:?}"),
             }
             tried.push(words[0].to_owned());
@@ -76,10 +76,23 @@ fn make_knows(target: &str) -> bool {
 }
 
 /// The flags are right: the configuration comes out valid.
+///
+/// It is tried beside README's file of rules and a secret, as the reader has them.
 fn accepted(flags: &[&str]) {
+    let directory = tempfile::tempdir().expect("directory");
+    let (_, readme) = DOCUMENTS[0];
+    let (_, file) = readme.split_once("```toml\n").expect("rules");
+    let file = file.split("```").next().expect("a block ends");
+    std::fs::write(directory.path().join("viewcast.toml"), file).expect("written");
+    std::fs::write(directory.path().join("secret"), "s".repeat(44)).expect("written");
+    let flags = match flags {
+        ["demo", rest @ ..] => [&["--upstream", "postgres://m@localhost/m"], rest].concat(),
+        all => all.to_vec(),
+    };
     let output = Command::new(env!("CARGO_BIN_EXE_viewcast"))
         .arg("check-config")
-        .args(flags)
+        .args(&flags)
+        .current_dir(directory.path())
         .output()
         .expect("the binary starts");
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
