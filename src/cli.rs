@@ -12,6 +12,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::limits;
 
+pub mod groups;
 pub mod settings;
 
 #[cfg(feature = "demo")]
@@ -47,6 +48,16 @@ Examples:
 Logging goes to stderr and is set by RUST_LOG, e.g. RUST_LOG=viewcast=debug.
 Exit status: 0 done, 1 failed while running, 64 wrong usage or configuration.";
 
+/// Where the rest is, below the short help.
+const MORE: &str = "\
+Examples:
+  viewcast demo
+  viewcast --upstream postgres://materialize@localhost:6875/materialize --view top10
+  curl -N http://localhost:8080/top10/stream
+
+Every setting, with its variable, its default and an example: viewcast --help-all
+Man page: viewcast man | man -l -      Completions: viewcast completions bash";
+
 /// Streams Materialize views to browsers as Server-Sent Events
 ///
 /// One tail per view serves every browser: a base, then the deltas, exact to
@@ -58,7 +69,7 @@ Exit status: 0 done, 1 failed while running, 64 wrong usage or configuration.";
     help_expected = true,
     args_conflicts_with_subcommands = true,
     after_long_help = EXAMPLES,
-    after_help = "See all of it, with examples: viewcast --help"
+    after_help = MORE
 )]
 struct Cli {
     #[command(flatten)]
@@ -83,7 +94,7 @@ enum Command {
     /// The output is itself a configuration file that means the same, but for
     /// passwords, which are masked; a comment on each line says which layer the
     /// value came from. Exits with 64 on any error.
-    CheckConfig(ServeArgs),
+    CheckConfig(CheckArgs),
     /// Print the rows of the views as TypeScript, for views.d.ts
     ///
     /// Asks the Materialize for the columns of the views that `serve` would
@@ -113,6 +124,19 @@ enum Command {
         #[command(flatten)]
         serve: ServeArgs,
     },
+}
+
+#[derive(Args, Clone)]
+struct CheckArgs {
+    /// Ask the server, too: whether a gateway would get what it needs
+    ///
+    /// Which version it is and as which role one is logged in; whether the
+    /// cluster has replicas, each view is there and may be read, and the columns
+    /// exist that rows are asked for by. Exits with 1 if something is wrong.
+    #[arg(long)]
+    connect: bool,
+    #[command(flatten)]
+    serve: ServeArgs,
 }
 
 #[derive(Args, Clone)]
@@ -170,8 +194,8 @@ pub enum Invocation {
     Serve(Flags),
     /// Serve the demo.
     Demo(Flags, StandIn),
-    /// Print the merged configuration.
-    CheckConfig(Flags),
+    /// Print the merged configuration, and ask the server as well or not.
+    CheckConfig(Flags, bool),
     /// Print the rows of the views as TypeScript.
     Types(Flags),
     /// Print this text to stdout: a completion script or a man page.
@@ -217,7 +241,9 @@ where
             flags.given.extend(args.demo.given());
             Invocation::Demo(flags, args.stand_in)
         }
-        Some(Command::CheckConfig(args)) => Invocation::CheckConfig(args.into()),
+        Some(Command::CheckConfig(args)) => {
+            Invocation::CheckConfig(args.serve.into(), args.connect)
+        }
         Some(Command::Types(args)) => Invocation::Types(args.into()),
         Some(Command::Completions { shell }) => Invocation::Print(completions(shell)),
         Some(Command::Man { subcommand }) => Invocation::Print(man(subcommand.as_deref())?),
@@ -261,6 +287,11 @@ fn for_demo(command: clap::Command) -> clap::Command {
 }
 
 fn complete_help(command: clap::Command) -> clap::Command {
+    groups::grouped(with_notes(command))
+}
+
+/// Says of each setting which variable has it, and its default.
+fn with_notes(command: clap::Command) -> clap::Command {
     let has =
         |command: &clap::Command, id: &str| command.get_arguments().any(|arg| arg.get_id() == id);
     let mut command = command;

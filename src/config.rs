@@ -223,13 +223,16 @@ pub fn load_demo(
 
 /// What `viewcast check-config` prints: the merged configuration as TOML, its
 /// secrets masked, each value with the layer it came from.
-pub fn check(flags: &Flags, environment: &dyn Environment) -> Result<String, ConfigErrors> {
+pub fn check(
+    flags: &Flags,
+    environment: &dyn Environment,
+) -> Result<(Config, String), ConfigErrors> {
     let mut merge = Merge::new(flags, environment);
     let config = merge_serve(&mut merge);
     // The file may also hold the demo's keys: a wrong one is worth knowing.
     let edits = merge_demo(&mut merge);
-    let (_, entries) = merge.finish(config.zip(edits))?;
-    Ok(report::render(&entries))
+    let ((config, _), entries) = merge.finish(config.zip(edits))?;
+    Ok((config, report::render(&entries)))
 }
 
 fn merge_serve(merge: &mut Merge<'_>) -> Option<Config> {

@@ -30,6 +30,7 @@ use crate::model::upstream::Upstream;
 use crate::process;
 use crate::tail::TailError;
 
+pub mod checkup;
 mod doors;
 pub mod drain;
 mod error;

@@ -1,6 +1,7 @@
 //! What `serve`, `demo` and `types` do, once their configuration is known.
 
 use std::error::Error;
+use std::io::{self, Write as _};
 
 use crate::config::{Config, DemoConfig};
 use crate::gateway::{self, GatewayError};
@@ -19,6 +20,12 @@ pub enum LaunchError {
     #[cfg(feature = "demo")]
     #[error("could not start the demo")]
     Demo(#[from] crate::demo::DemoError),
+    /// The server lacks what a gateway would need.
+    #[error("what a gateway would need and not get: {0}, see above")]
+    Wrong(usize),
+    /// Nobody reads what is printed.
+    #[error("could not print what was found")]
+    Output(#[source] io::Error),
     /// Built without it.
     #[error("this build has no demo")]
     NoDemo,
@@ -43,6 +50,7 @@ impl LaunchError {
     pub fn hint(&self) -> Option<String> {
         match self {
             LaunchError::Gateway(error) => error.hint(),
+            LaunchError::Wrong(_) | LaunchError::Output(_) => None,
             LaunchError::NoDemo => {
                 Some("Build it with the feature \"demo\", which is on by default.".to_owned())
             }
@@ -56,6 +64,25 @@ impl LaunchError {
 pub fn serve(config: &Config) -> Result<(), LaunchError> {
     gateway::survive_hangups()?;
     Ok(gateway::run(config)?)
+}
+
+/// Prints a configuration. If the server is to be asked, too, what was found is
+/// behind it as comments, so that the whole output still is a configuration.
+pub fn check(config: &Config, shown: &str, asks: bool) -> Result<(), LaunchError> {
+    let mut out = io::stdout();
+    let mut print = |text: &str| out.write_all(text.as_bytes()).map_err(LaunchError::Output);
+    print(shown)?;
+    if !asks {
+        return Ok(());
+    }
+    let findings = gateway::checkup::checkup(config);
+    for line in findings.lines {
+        print(&format!("# {}\n", line.replace('\n', " ")))?;
+    }
+    match findings.wrong {
+        0 => Ok(()),
+        wrong => Err(LaunchError::Wrong(wrong)),
+    }
 }
 
 /// The views' rows as TypeScript.

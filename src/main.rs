@@ -32,9 +32,9 @@ fn run(invocation: Invocation) -> Result<(), (u8, String)> {
     match invocation {
         Invocation::Print(text) => io::stdout().write_all(&text).map_err(failed),
         Invocation::Healthcheck(url, flags) => healthcheck::run(url, &flags, &environment),
-        Invocation::CheckConfig(flags) => {
-            let text = config::check(&flags, &environment).map_err(wrong)?;
-            io::stdout().write_all(text.as_bytes()).map_err(failed)
+        Invocation::CheckConfig(flags, asks) => {
+            let (config, text) = config::check(&flags, &environment).map_err(wrong)?;
+            launch::check(&config, &text, asks).map_err(failed)
         }
         Invocation::Types(flags) => {
             let config = config::load(&flags, &environment).map_err(wrong)?;

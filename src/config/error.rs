@@ -224,7 +224,7 @@ impl ConfigError {
             },
             Self::UnknownVariable { nearest, .. } => match nearest {
                 Some(nearest) => format!("Did you mean {nearest}?"),
-                None => "`viewcast --help` shows every variable.".into(),
+                None => "`viewcast --help-all` shows every variable.".into(),
             },
             Self::Missing { hint, .. } | Self::Together { hint, .. } => (*hint).into(),
             Self::Upstream { .. } => "Give a postgres URL with a host, e.g. \

@@ -63,7 +63,7 @@ fn columns(
 
 /// The relations that the patterns name, and that the role may read: what a
 /// gateway finds in its first look at the catalog.
-fn listed(config: &Config) -> Result<Vec<ViewName>, GatewayError> {
+pub(super) fn listed(config: &Config) -> Result<Vec<ViewName>, GatewayError> {
     if patterns::patterns(config).next().is_none() {
         return Ok(Vec::new());
     }

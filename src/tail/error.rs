@@ -247,7 +247,7 @@ impl TailError {
     }
 
     /// The error and its causes on one line.
-    pub(super) fn chain(&self) -> String {
+    pub fn chain(&self) -> String {
         let mut text = self.to_string();
         let mut source = self.source();
         while let Some(cause) = source {

@@ -48,6 +48,7 @@ pub use dialect::Dialect;
 pub use error::TailError;
 pub use settings::{TailSettings, TailView, is_of_one_replica};
 pub use shell::catalog::{Catalog, CatalogSettings};
+pub use shell::checkup::{Checkup, Server};
 pub use shell::describer::Describer;
 pub use shell::gate::connecting;
 pub use shell::handle::{TailHandle, spawn};

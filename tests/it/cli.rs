@@ -2,6 +2,7 @@
 
 use std::process::{Command, Output};
 
+use viewcast::cli::groups::GROUPS;
 use viewcast::cli::settings::{self, DefaultValue};
 
 use crate::golden;
@@ -86,17 +87,34 @@ fn cli_healthcheck_of_nobody_has_status_1() {
 #[test]
 fn cli_help_is_as_recorded() {
     let help = |args: &[&str]| text(&check_status(args, 0).stdout);
-    golden::check("help.txt", &help(&["--help"]));
-    golden::check("help_short.txt", &help(&["-h"]));
-    let types = help(&["types", "--help"]);
+    golden::check("help.txt", &help(&["--help-all"]));
+    let short = help(&["--help"]);
+    // A screen long, and the same by its short name.
+    assert!(short.lines().count() <= 55, "{short}");
+    assert_eq!(help(&["-h"]), short);
+    golden::check("help_short.txt", &short);
+    let types = help(&["types", "--help-all"]);
     assert!(
         types.contains("as TypeScript") && types.contains("--upstream"),
         "{types}"
     );
-    golden::check("help_check_config.txt", &help(&["check-config", "--help"]));
+    golden::check(
+        "help_check_config.txt",
+        &help(&["check-config", "--help-all"]),
+    );
     if cfg!(feature = "demo") {
-        golden::check("help_demo.txt", &help(&["demo", "--help"]));
+        golden::check("help_demo.txt", &help(&["demo", "--help-all"]));
     }
+}
+
+#[test]
+fn cli_help_has_each_setting_in_one_group() {
+    let grouped = GROUPS.iter().flat_map(|(_, keys)| keys.iter().copied());
+    let mut grouped: Vec<&str> = grouped.filter(|key| *key != "config").collect();
+    let mut all: Vec<&str> = settings::all().map(|setting| setting.key).collect();
+    grouped.sort_unstable();
+    all.sort_unstable();
+    assert_eq!(grouped, all);
 }
 
 #[test]

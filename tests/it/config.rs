@@ -68,7 +68,8 @@ impl Given {
     #[track_caller]
     fn shown(&self) -> String {
         let shown = config::check(&self.flags, &self.lookup());
-        shown.unwrap_or_else(|errors| panic!("{}", errors.report()))
+        let (_, shown) = shown.unwrap_or_else(|errors| panic!("{}", errors.report()));
+        shown
     }
 
     /// The same without where each value came from.

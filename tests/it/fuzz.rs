@@ -298,7 +298,7 @@ fn fuzz_configuration_is_an_answer_and_keeps_its_secret() {
             config::load(&flags, &nothing),
             config::check(&flags, &nothing),
         ) {
-            (Ok(config), Ok(shown)) => {
+            (Ok(config), Ok((_, shown))) => {
                 toml::from_str::<toml::Table>(&shown).expect("what is shown is TOML");
                 format!("{shown}{config:?}")
             }

@@ -18,6 +18,7 @@ mod architecture;
 mod base_path;
 mod bases;
 mod behind;
+mod checkup;
 mod choices;
 mod cli;
 mod clients;

@@ -3,6 +3,7 @@
 
 mod asker;
 pub mod catalog;
+pub mod checkup;
 pub mod describer;
 mod failures;
 pub mod gate;

@@ -14,6 +14,9 @@ mod relations;
 mod session;
 mod text;
 
+pub use relations::readable;
+pub use text::{ask, first, literal, tolerant};
+
 pub use session::Session;
 
 /// Asks a server a question.

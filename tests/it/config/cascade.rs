@@ -165,7 +165,7 @@ fn config_variable_that_is_not_known_is_refused_with_the_nearest() {
     );
     assert_eq!(
         report(&[upstream, view, ("VIEWCAST_QQQ", "a")]),
-        "error: unknown variable VIEWCAST_QQQ\nhint: `viewcast --help` shows every variable.\n"
+        "error: unknown variable VIEWCAST_QQQ\nhint: `viewcast --help-all` shows every variable.\n"
     );
     assert_eq!(
         report(&[("VIEWCAST_CONFIGS", "/etc/viewcast.toml")]),
