@@ -397,7 +397,7 @@ export class ViewStream extends EventTarget {
   #source = null;
   /** Text -> {row, count}, and `came` with an order. */
   #rows = new Map(); #size = 0; #position = null;
-  /** Deltas wait for a base, also when one is of another incarnation. */
+  /** Deltas wait for a base. */
   #awaitingBase = true; #buffer = []; #bufferedChanges = 0; #compactAt = COMPACT_AFTER;
   #status = "idle"; #reason = ""; #error = null;
   /** A status that heartbeats do not end. */
@@ -885,7 +885,6 @@ export class ViewStream extends EventTarget {
     const changes = parseDelta(event.data);
     // A heartbeat needs none, and a new EventSource knows none yet.
     const position = parsePosition(event.lastEventId || (changes.size === 0 && this.position));
-    this.#awaitingBase ||= position.incarnation !== this.#position.incarnation;
     if (!this.#awaitingBase) return this.#apply(position, changes);
     this.#keep(position, changes);
     if (this.#status === "live") this.#setStatus("stale", "waiting for a base");
@@ -894,9 +893,8 @@ export class ViewStream extends EventTarget {
   /** C1 */
   #keep(position, changes) {
     const last = this.#buffer.at(-1);
-    if (last?.position.incarnation !== position.incarnation) [this.#buffer, this.#bufferedChanges] = [[], 0];
-    else if (position.timestamp <= last.position.timestamp) return;
-    else if (last.changes.size === 0) this.#buffer.pop();
+    if (last && position.timestamp <= last.position.timestamp) return;
+    if (last?.changes.size === 0) this.#buffer.pop();
     this.#buffer.push({ first: position.timestamp, position, changes });
     this.#bufferedChanges += changes.size;
     if (this.#bufferedChanges <= this.#compactAt) return;
@@ -911,9 +909,7 @@ export class ViewStream extends EventTarget {
 
   /** C1, C2: all of a delta or nothing. */
   #apply(position, changes) {
-    const known = this.#position;
-    if (position.incarnation !== known.incarnation) return;
-    const above = position.timestamp > known.timestamp;
+    const above = position.timestamp > this.#position.timestamp;
     if (above) {
       this.#add(changes);
       this.#stand(position);

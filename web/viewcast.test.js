@@ -249,15 +249,23 @@ test("connection_cut_between_early_delta_and_base_does_not_resume", () => {
   assert.deepEqual(view.rows(), [{ n: 2 }]);
 });
 
-test("delta_of_another_incarnation_waits_for_its_base", () => {
-  const { view, of } = start();
+test("delta_to_another_view_of_the_name_is_applied_like_any_other", () => {
+  const { view } = start();
   latest().send("base", "5-a", [{ n: 1 }]);
-  latest().send("delta", "7-b", [ins({ m: 2 })]);
-  assert.deepEqual(view.rows(), [{ n: 1 }]);
-  assert.deepEqual(of("status").at(-1), { status: "stale", reason: "waiting for a base", error: null });
-  latest().send("base", "6-b", [{ m: 1 }]);
-  assert.deepEqual(view.rows(), [{ m: 1 }, { m: 2 }]);
+  latest().send("delta", "7-b", [del({ n: 1 }), ins({ n: 2 })]);
+  latest().send("delta", "7-b", [ins({ n: 9 })]);
+  assert.deepEqual(view.rows(), [{ n: 2 }]);
+  assert.equal(view.position, "7-b");
   assert.equal(view.status, "live");
+});
+
+test("deltas_before_a_base_are_applied_across_a_change_of_view", () => {
+  const { view } = start();
+  latest().send("delta", "5-a", [ins({ n: 2 })]);
+  latest().send("delta", "7-b", [del({ n: 1 })]);
+  latest().send("base", "4-a", [{ n: 1 }]);
+  assert.deepEqual(view.rows(), [{ n: 2 }]);
+  assert.equal(view.position, "7-b");
 });
 
 test("contract_broken_asks_for_a_base_and_applies_nothing", () => {

@@ -22,6 +22,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::limits::SNAPSHOT_WAIT;
 use crate::model::position::Position;
+use crate::model::terms::Worth;
 use crate::relay::event::body::Extent;
 use crate::relay::event::form::Form;
 use crate::relay::event::long_event::{Reading, Slice};
@@ -207,10 +208,7 @@ fn known_position(
         return Some(current);
     };
     let log = shared.log()?;
-    let good = |position: &Position| {
-        let retention = &log.lock().retention;
-        position.incarnation == log.incarnation && retention.is_unchanged_since(position.timestamp)
-    };
+    let good = |position: &Position| log.lock().is_unchanged_since(*position);
     positions(&tags).find(good)
 }
 
@@ -228,7 +226,13 @@ async fn latest(local: &Rc<RefCell<ThreadView>>, changed: Position) -> (Position
         let log = local.borrow().shared.log();
         let found = log.and_then(|log| {
             let state = log.lock();
-            let base = state.bases.latest().filter(|base| reaches(base, changed))?;
+            // What is not a position of this log is one of the log before it.
+            let is_its = state.terms.worth(changed, |it| it) != Worth::None;
+            let reaches = |base: &&Arc<Base>| base.position.timestamp >= changed.timestamp;
+            let base = state
+                .bases
+                .latest()
+                .filter(|base| !is_its || reaches(base))?;
             let reading = base.read(Extent::Array);
             Some((base.position, base.bytes, reading))
         });
@@ -242,8 +246,4 @@ async fn latest(local: &Rc<RefCell<ThreadView>>, changed: Position) -> (Position
         }
     })
     .await
-}
-
-fn reaches(base: &Base, changed: Position) -> bool {
-    base.position.incarnation != changed.incarnation || base.position.timestamp >= changed.timestamp
 }

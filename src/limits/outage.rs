@@ -43,6 +43,15 @@ pub const HISTORY_STEP_MS: u64 = 2_000;
 /// swapped between few objects, and each has to be known when it is back.
 pub const INCARNATIONS_REMEMBERED_MAX: usize = 16;
 
+/// Incarnations that one log may have been of: each time the view's name is given to
+/// another view is one more. Positions of those before them get a base.
+pub const TERMS_MAX: usize = 16;
+
+/// A view that is known this much ahead of the upstream's time, in milliseconds, ends
+/// its streams when its name is given to another one: what is told of that would have
+/// to wait until then. Steady progress is a second ahead.
+pub const GO_OVER_WAIT_MS_MAX: u64 = 10_000;
+
 /// How long an upstream that has contradicted itself is to be well before the
 /// next contradiction is a new one in the log: one that comes back after each
 /// snapshot would otherwise fill it.

@@ -23,6 +23,17 @@ pub struct Description {
     pub sql: Option<String>,
 }
 
+impl Description {
+    /// Whether both show columns of the same names and types.
+    pub fn has_same_columns(&self, other: &Description) -> bool {
+        let mut both = self.columns.iter().zip(&other.columns);
+        let is_same = |(one, other): (&Column, &Column)| {
+            one.name == other.name && one.sql_type == other.sql_type
+        };
+        self.columns.len() == other.columns.len() && both.all(is_same)
+    }
+}
+
 /// Which columns of a relation are shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kept(Vec<bool>);
@@ -69,6 +80,9 @@ pub enum TailEvent {
     /// The view was found; sent on every connection, before anything else of
     /// it. Another incarnation than the last one means another view.
     Described(Description),
+    /// The view's name was given to another view with the same columns. A snapshot of
+    /// that follows, and is subtracted from what is held: streams go on.
+    Moved(Description),
     /// The whole view at a closed timestamp. The first of an incarnation makes
     /// the base; a later one is subtracted from what is held.
     Snapshot(View),

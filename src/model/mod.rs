@@ -23,6 +23,7 @@ pub mod position;
 pub mod reason;
 pub mod retention;
 pub mod row;
+pub mod terms;
 pub mod typescript;
 pub mod upstream;
 pub mod value;

@@ -82,7 +82,7 @@ impl Resume {
     }
 }
 
-/// The bounded log of one incarnation, oldest entry first.
+/// The bounded log of a view, oldest entry first.
 ///
 /// Invariants: entries' timestamps never decrease; the changes after `start`
 /// are exactly those in the entries; `head` is not before any of them.
@@ -95,14 +95,11 @@ pub struct Retention<F> {
     /// The time of the last changes.
     changed: Timestamp,
     bytes: u64,
-    distrusted: Option<Timestamp>,
 }
 
 impl<F> Retention<F> {
-    /// An empty log that begins at a base's timestamp. Positions that clients
-    /// bring back are not believed up to `distrusted`: they were given out
-    /// before the upstream's time went back, for other contents.
-    pub fn new(start: Timestamp, distrusted: Option<Timestamp>) -> Self {
+    /// An empty log that begins at a base's timestamp.
+    pub fn new(start: Timestamp) -> Self {
         Retention {
             entries: VecDeque::new(),
             first: 0,
@@ -110,7 +107,6 @@ impl<F> Retention<F> {
             head: start,
             changed: start,
             bytes: 0,
-            distrusted,
         }
     }
 
@@ -220,25 +216,10 @@ impl<F> Retention<F> {
         Some(self.entries.iter().skip(skip))
     }
 
-    /// Whether a position that a client brings back is from before the upstream's
-    /// time went back, and says nothing about what is held now.
-    pub fn is_distrusted(&self, timestamp: Timestamp) -> bool {
-        Some(timestamp) <= self.distrusted
-    }
-
-    /// What a client that comes back with a position needs.
-    pub fn resume(&self, timestamp: Timestamp) -> Resume {
-        if self.is_distrusted(timestamp) {
-            return Resume::Base;
-        }
-        self.since(timestamp)
-    }
-
-    /// Whether the view is still what it was at a position that a client brings
-    /// back; not, if that cannot be told.
+    /// Whether the view is still what it was at this time; not, if that cannot be
+    /// told.
     pub fn is_unchanged_since(&self, timestamp: Timestamp) -> bool {
-        let is_known = (self.changed..=self.head).contains(&timestamp);
-        is_known && !self.is_distrusted(timestamp)
+        (self.changed..=self.head).contains(&timestamp)
     }
 
     /// What a client that has everything up to `timestamp` needs.

@@ -349,13 +349,15 @@ impl Assembler {
             (None, Some(_)) => None,
         };
         if let Some(through) = through {
-            let (mut open, mut is_back) = (through, false);
+            let (mut open, mut through, mut is_back) = (through, through, false);
             if let State::Snapshot { floor, reached, .. } = &self.state {
                 let back = |now| is_back_by(now, *reached, SNAPSHOT_BEHIND_MS_MAX);
                 // What never changes is the same before and after.
                 is_back = now.is_some_and(back) && *floor != Some(Timestamp::MAX);
                 if !is_back {
                     open = became_final(through, *floor, now.max(*reached));
+                    // It is the same at all times to come.
+                    through = floor.map_or(through, |floor| floor.max(through));
                 }
             }
             self.open = Some(open);

@@ -61,6 +61,13 @@ impl Clock {
         self.seen = Some((timestamp, now));
     }
 
+    /// Another clock of the same upstream, from now on as well: what either has shown.
+    pub fn follow(&mut self, other: Clock) {
+        if self.reached < other.reached {
+            *self = other;
+        }
+    }
+
     /// Whether what was promised up to a time is silence that is still to be
     /// kept.
     pub fn is_ahead(&self, promised: Timestamp, now: Instant) -> bool {

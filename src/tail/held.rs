@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::limits::HISTORY_TRIES_MAX;
+use crate::limits::{GO_OVER_WAIT_MS_MAX, HISTORY_TRIES_MAX};
 use crate::model::event::{Description, TailEvent};
 use crate::model::position::{Position, Timestamp};
 
@@ -62,6 +62,8 @@ pub(super) struct Held {
     pub was_found: bool,
     /// The last timestamp told as closed of that description's incarnation.
     pub closed: Option<Timestamp>,
+    /// The first one that was told of the log that goes on with it.
+    pub began: Option<Timestamp>,
     /// The messages of the current connection; `None` between connections.
     pub assembler: Option<Assembler>,
     /// What the current connection would have told, had it been certain of
@@ -105,6 +107,37 @@ impl Held {
                 reached: self.reach.clock.reached(),
             },
         }
+    }
+
+    /// Whether what was told goes on with another view that has the name now: with the
+    /// same columns, and at a time that has come for this one. Servers that tell no
+    /// progress leave open what that is.
+    pub fn goes_on_with(&self, found: &Description, now: Instant) -> bool {
+        let is_as_before = self.description.as_ref().is_some_and(|known| {
+            known.is_steady && found.is_steady && known.has_same_columns(found)
+        });
+        let clock = &self.reach.clock;
+        let latest = clock.now(now).max(clock.reached());
+        // What is read anew is told when this time has come: that is waited for.
+        let until = latest.map(|at| at.get().saturating_add(GO_OVER_WAIT_MS_MAX));
+        let both = self.closed.zip(until);
+        let has_come = both.is_some_and(|(closed, until)| closed.get() <= until);
+        is_as_before && has_come && !self.history.is_read()
+    }
+
+    /// Whether the view never changes any more, but was told to be something else at
+    /// times before.
+    pub fn has_become_final(&self) -> bool {
+        let end = Some(Timestamp::MAX);
+        self.closed == end && self.began < end
+    }
+
+    /// Another view has the name, and what was told goes on with it: all of it is read,
+    /// and then the difference is told.
+    pub fn go_over(&mut self) {
+        self.looked_constant = false;
+        self.must_snapshot = true;
+        self.put_aside();
     }
 
     /// The view is not there, or is another: what is known of it is put aside.

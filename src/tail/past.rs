@@ -38,6 +38,15 @@ impl Reach {
         self.clock = Clock::default();
     }
 
+    /// It is back, or is found, while the upstream's clock shows this: time may have
+    /// gone back meanwhile.
+    pub(super) fn come_back(&mut self, clock: Clock) {
+        if clock.reached().is_some_and(|time| self.clock.is_back(time)) {
+            self.go_back();
+        }
+        self.clock.follow(clock);
+    }
+
     /// Whether nothing was ever told of it, and its time is not known to have
     /// gone back.
     pub(super) fn is_untold(&self) -> bool {
@@ -117,6 +126,22 @@ mod tests {
         reach.tell(Timestamp::MAX);
         reach.go_back();
         assert_eq!(reach.distrusted(), Some(Timestamp::MAX));
+    }
+
+    #[test]
+    fn reach_of_what_comes_back_knows_that_time_went_back_meanwhile() {
+        let mut clock = Clock::default();
+        clock.set(at(500_000), Instant::now());
+        let mut reach = Reach::default();
+        reach.come_back(clock);
+        assert_eq!(reach.clock.reached(), Some(at(500_000)));
+        assert_eq!(reach.distrusted(), None);
+        reach.clock.set(at(900_000), Instant::now());
+        reach.tell(at(900_000));
+        reach.come_back(clock);
+        assert_eq!(reach.clock.reached(), Some(at(500_000)));
+        let until = at(900_000 + SNAPSHOT_BEHIND_MS_MAX);
+        assert_eq!(reach.distrusted(), Some(until));
     }
 
     #[test]

@@ -157,6 +157,9 @@ impl ViewTail {
             _ => None,
         };
         if let Some(closed) = closed {
+            if self.held.closed.is_none() {
+                self.held.began = Some(closed);
+            }
             self.held.closed = Some(closed);
             self.held.reach.tell(closed);
             self.held.history.reach(closed);
@@ -195,15 +198,26 @@ impl ViewTail {
         self.leave_stream();
         let known = self.held.description.as_ref().map(|it| it.incarnation);
         let is_another = known != Some(found.incarnation);
-        if is_another && known.is_some() {
+        let goes_on = became == Why::Moved && self.held.goes_on_with(&found, now);
+        let clock = self.held.reach.clock;
+        if is_another && goes_on {
+            self.held.go_over();
+        } else if is_another && known.is_some() {
             self.gone(became, now);
         }
         if is_another {
             self.held.reach = self.held.past.take(&found.incarnation);
             self.held.history = History::default();
         }
+        if is_another && goes_on {
+            self.held.reach.come_back(clock);
+        }
         self.held.description = Some(found.clone());
-        self.tell(TailEvent::Described(found), now);
+        let event = match is_another && goes_on {
+            true => TailEvent::Moved(found),
+            false => TailEvent::Described(found),
+        };
+        self.tell(event, now);
         if is_another {
             self.tell_distrusted();
         }
@@ -293,6 +307,10 @@ impl ViewTail {
             if self.held.failures < 2 {
                 return self.tell(TailEvent::Interrupted(reason), now);
             }
+        }
+        if matches!(error, TailError::WentBack) && self.held.has_become_final() {
+            // Its last change would be waited for until time has come as far again.
+            self.tell(TailEvent::Gone(Why::TimeWentBack), now);
         }
         if let TailError::Silent { .. } | TailError::WentBack = error {
             // Resumed after a time that a server has gone back behind, the

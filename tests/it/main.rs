@@ -80,6 +80,7 @@ mod standing;
 mod stream;
 mod supply;
 mod support;
+mod swapped;
 mod tail_faults;
 mod tail_streams;
 mod tail_support;

@@ -73,6 +73,7 @@ impl Tailed {
     fn take(&mut self, event: TailEvent) {
         let kind = match &event {
             TailEvent::Described(_) => "described",
+            TailEvent::Moved(_) => "moved",
             TailEvent::Distrusted(_) => "distrusted",
             TailEvent::History(_) => "history",
             TailEvent::Snapshot(_) => "snapshot",
@@ -101,6 +102,7 @@ impl Tailed {
                 self.incarnation = Some(it.incarnation);
                 self.columns = it.columns.into_iter().map(|one| one.name).collect();
             }
+            TailEvent::Moved(it) => self.incarnation = Some(it.incarnation),
             TailEvent::Snapshot(view) => {
                 let in_doubt = std::mem::take(&mut self.is_in_doubt);
                 if let Some(held) = self.view.as_ref().filter(|_| !in_doubt) {

@@ -4,6 +4,7 @@
 use std::sync::{Arc, Weak};
 
 use viewcast::limits::BASES_MAX;
+use viewcast::model::position::Position;
 use viewcast::model::reason::Why;
 use viewcast::model::upstream::{State, Word};
 use viewcast::relay::log::shared_log::Log;
@@ -31,6 +32,8 @@ pub struct Kept {
     since_ms: u64,
     /// Since when it is in doubt.
     doubted_us: Option<u64>,
+    /// Where the view stood then.
+    doubted_at: Option<Position>,
     /// How often it was told to be gone, since it is not what it was.
     other: usize,
     /// The same, since time went back.
@@ -253,6 +256,11 @@ fn in_doubt(slot: &mut Slot, longest_us: u64, now_us: u64) -> Option<String> {
         slot.kept.doubted_us = None;
         return None;
     };
+    // What has told more meanwhile was in no doubt for a moment.
+    let at = slot.shared.status().position;
+    if std::mem::replace(&mut slot.kept.doubted_at, at) != at {
+        slot.kept.doubted_us = None;
+    }
     let since = *slot.kept.doubted_us.get_or_insert(now_us);
     let name = &slot.name;
     let is_long = now_us > since + longest_us && slot.stage != Stage::Over;

@@ -217,7 +217,7 @@ fn view_of(life: Life, name: &str) -> TailView {
         name: name.text().to_owned(),
         sql: name.to_sql(),
         parts: name.parts().to_vec(),
-        unnamed: format!("{life:?}"),
+        unnamed: format!("{life:?} {}", name.text()),
         ..TailView::default()
     }
 }

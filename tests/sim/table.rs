@@ -72,8 +72,17 @@ impl Table {
         };
         let found = truth.matching(&objects, time, self.sum, self.kind);
         let was = std::mem::take(&mut self.candidates);
+        // The name may have been given to another view with the same columns.
+        let before = self.position.as_ref().map(|(_, before)| before.clone());
+        let before = before.filter(|before| !is_new && before != incarnation);
+        let before = before.and_then(|before| truth.view_of(self.kind, &before));
+        if let Some(before) = &before
+            && !truth.have_same_columns(before, &of)
+        {
+            return Err(format!("{of} behind {before}, which has other columns"));
+        }
         // Where only its columns tell a view from others, it may be another now.
-        let is_any = is_new || objects.len() > 1;
+        let is_any = is_new || objects.len() > 1 || before.is_some();
         let is_still = |one: &&usize| is_any || was.contains(*one);
         self.candidates = found.iter().filter(is_still).copied().collect();
         self.position = Some(position);

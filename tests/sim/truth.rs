@@ -290,10 +290,15 @@ impl Truth {
         let incarnation = found.incarnation.to_string();
         let columns = found.columns.clone();
         self.described.insert(incarnation.clone(), columns);
-        let known = self.incarnations.entry(incarnation).or_default();
         if !is_coarse {
-            known.clear();
+            self.incarnations.remove(&incarnation);
         }
+        self.may_be(incarnation, object);
+    }
+
+    /// The object is one that this incarnation may be.
+    pub fn may_be(&mut self, incarnation: String, object: usize) {
+        let known = self.incarnations.entry(incarnation).or_default();
         if !known.contains(&object) {
             known.push(object);
         }
@@ -315,6 +320,18 @@ impl Truth {
         let (of, _) = views.find(is_it)?;
         self.of_windows.insert(key, of.clone());
         Some(of.clone())
+    }
+
+    /// Whether two incarnations were described by the same columns.
+    pub fn have_same_columns(&self, one: &str, other: &str) -> bool {
+        let (one, other) = (self.described.get(one), self.described.get(other));
+        let names = |columns: &Vec<Column>| -> Vec<(String, String)> {
+            let columns = columns.iter();
+            columns
+                .map(|it| (it.name.clone(), it.sql_type.clone()))
+                .collect()
+        };
+        one.map(names) == other.map(names)
     }
 
     /// What objects an incarnation may be.

@@ -63,6 +63,9 @@ pub struct Session {
     pub sent: VecDeque<Said>,
     /// Half of a question for a view that was answered: what the name meant.
     meant: Option<usize>,
+    /// The incarnation of a view that was described without its object's id: what
+    /// streams by the name then is of that incarnation, whatever it is.
+    unnamed: Option<String>,
 }
 
 #[derive(Debug)]

@@ -17,7 +17,7 @@ fn entry(after: u64, timestamp: u64, bytes: u64, at_ms: u64) -> Entry<u64> {
 
 /// Base at 100, changes at 110, at 120, and one delta over (120, 150].
 fn log() -> Retention<u64> {
-    let mut log = Retention::new(at(100), None);
+    let mut log = Retention::new(at(100));
     log.push(entry(109, 110, 10, 0));
     log.push(entry(119, 120, 10, 5));
     log.push(entry(120, 150, 10, 9));
@@ -71,25 +71,11 @@ fn whole_at_is_never_within_an_entry() {
 }
 
 #[test]
-fn resume_from_before_time_went_back_is_not_believed() {
-    let mut log: Retention<u64> = Retention::new(at(100), Some(at(115)));
-    log.push(entry(119, 120, 10, 0));
-    assert_eq!(log.resume(at(115)), Resume::Base);
-    assert_eq!(log.resume(at(116)), Resume::Deltas(Cursor(0)));
-    assert_eq!(log.since(at(100)), Resume::Deltas(Cursor(0)));
-}
-
-#[test]
 fn unchanged_is_only_what_was_known_since_the_last_changes() {
     let log = log();
     for (asked, expected) in [(149, false), (150, true), (160, true), (161, false)] {
         assert_eq!(log.is_unchanged_since(at(asked)), expected, "{asked}");
     }
-    let log: Retention<u64> = Retention::new(at(100), Some(at(100)));
-    assert!(
-        !log.is_unchanged_since(at(100)),
-        "from before time went back"
-    );
 }
 
 #[test]
@@ -115,7 +101,7 @@ fn follow_from_any_older_copy_makes_the_same_log() {
         bytes_max: 35,
         age_ms_max: 1_000,
     };
-    let mut log = Retention::new(at(0), None);
+    let mut log = Retention::new(at(0));
     let mut copies = vec![log.clone()];
     for time in 1..50 {
         log.push(entry(time - 1, time, 10, time));

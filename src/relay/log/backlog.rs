@@ -7,7 +7,7 @@ use std::task::Waker;
 
 use crate::limits::{LONG_EVENT_BYTES, WINDOW_ENTRIES_AT_ONCE};
 use crate::model::delta::{Change, Delta};
-use crate::model::position::{Incarnation, Position};
+use crate::model::position::Position;
 use crate::model::retention::Cursor;
 use crate::model::window::Window;
 use crate::relay::event::encoded::Encoded;
@@ -45,8 +45,8 @@ pub struct Merge {
     pub from: Cursor,
     /// The place behind it.
     pub to: Cursor,
-    /// The window that it is of, and its incarnation; `None` of the whole view.
-    of: Option<(Arc<Window>, Incarnation)>,
+    /// The window that it is of; `None` of the whole view.
+    of: Option<Arc<Window>>,
     state: Mutex<State>,
     /// Streams that wait for it.
     waiting: AtomicUsize,
@@ -65,7 +65,7 @@ impl Merge {
     pub fn begin(
         log: &Arc<Log>,
         (from, to): (Cursor, Cursor),
-        of: Option<(Arc<Window>, Incarnation)>,
+        of: Option<Arc<Window>>,
         form: Form,
     ) -> (Arc<Merge>, Waiting) {
         let merge = Arc::new(Merge {
@@ -154,18 +154,19 @@ fn work(log: &Log, merge: &Merge, form: Form) {
 
 fn merged(log: &Log, merge: &Merge, form: Form) -> (Merged, Option<Reading>) {
     let found = match &merge.of {
-        None => net(log, merge).map(|delta| (delta, log.incarnation)),
-        Some((window, incarnation)) => {
-            net_of_window(log, merge, window).map(|delta| (delta, *incarnation))
-        }
+        None => net(log, merge),
+        Some(window) => net_of_window(log, merge, window),
     };
-    let (delta, incarnation) = match found {
-        Ok(found) => found,
+    let delta = match found {
+        Ok(delta) => delta,
         Err(merged) => return (merged, None),
     };
+    let timestamp = delta.timestamp();
+    let of_view = log.lock().terms.at(timestamp);
+    let of_window = merge.of.as_ref().map(|window| window.incarnation(of_view));
     let position = Position {
-        timestamp: delta.timestamp(),
-        incarnation,
+        timestamp,
+        incarnation: of_window.unwrap_or(of_view),
     };
     let bytes = listed_bytes(&delta);
     if usize::try_from(bytes).is_ok_and(|bytes| bytes <= LONG_EVENT_BYTES) {

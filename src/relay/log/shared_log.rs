@@ -1,11 +1,12 @@
-//! The log of one incarnation of a view, shared by all threads: the publisher
-//! appends to it, and each thread copies the pointers that are new.
+//! The log of a view, shared by all threads: the publisher appends to it, and each
+//! thread copies the pointers that are new.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::model::position::{Incarnation, Position, Timestamp};
-use crate::model::retention::{Entry, Retention};
+use crate::model::position::{Position, Timestamp};
+use crate::model::retention::{Entry, Resume, Retention};
+use crate::model::terms::{Terms, Worth};
 use crate::model::window::Layout;
 use crate::relay::event::frame::Frame;
 use crate::relay::log::bases::Bases;
@@ -14,11 +15,9 @@ use crate::relay::log::long_backlogs::LongBacklogs;
 use crate::relay::log::runs::Runs;
 use crate::relay::log::shapes::Shapes;
 
-/// One incarnation's log: what every relay of the view copies from.
+/// What every relay of the view copies from.
 #[derive(Debug)]
 pub struct Log {
-    /// Of what it is the log.
-    pub incarnation: Incarnation,
     /// How the view's rows are laid out.
     pub layout: Arc<Layout>,
     /// After so long a silence a stream is told that nothing has changed.
@@ -35,6 +34,8 @@ pub struct Log {
 pub struct LogState {
     /// The frames kept.
     pub retention: Retention<Arc<Frame>>,
+    /// Of what it is the log, and was.
+    pub terms: Terms,
     /// The bases; none until someone asks for one.
     pub bases: Bases,
     /// Large deltas that are read in place of backlogs.
@@ -61,12 +62,12 @@ impl Log {
         jobs: Arc<dyn Jobs>,
     ) -> Self {
         Log {
-            incarnation: position.incarnation,
             layout,
             heartbeat,
             shapes: Shapes::default(),
             state: Mutex::new(LogState {
-                retention: Retention::new(position.timestamp, distrusted),
+                retention: Retention::new(position.timestamp),
+                terms: Terms::new(position.incarnation, distrusted),
                 bases: Bases::new(Arc::clone(&jobs)),
                 long_backlogs: LongBacklogs::new(Arc::clone(&jobs)),
                 runs: Runs::default(),
@@ -106,5 +107,19 @@ impl Log {
             });
         }
         state.ended = true;
+    }
+}
+
+impl LogState {
+    /// What a client of the whole view needs that comes back with a position.
+    pub fn resume(&self, position: Position) -> Resume {
+        self.terms.resume(&self.retention, position, |it| it)
+    }
+
+    /// Whether the whole view is still what it was at a position that a client brings
+    /// back; not, if that cannot be told.
+    pub fn is_unchanged_since(&self, position: Position) -> bool {
+        let is_good = self.terms.worth(position, |it| it) == Worth::Good;
+        is_good && self.retention.is_unchanged_since(position.timestamp)
     }
 }

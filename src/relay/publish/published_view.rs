@@ -1,5 +1,4 @@
-//! What a publisher holds of one incarnation of a view: its rows, and the log
-//! that it appends to.
+//! What a publisher holds of a view: its rows, and the log that it appends to.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -7,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::limits::{BASE_SURPLUS_BYTES_MIN, LONG_EVENT_BYTES};
 use crate::model::delta::Delta;
 use crate::model::now::Now;
-use crate::model::position::{Position, Timestamp};
+use crate::model::position::{Incarnation, Position, Timestamp};
 use crate::model::retention::{Entry, RetentionLimits};
 use crate::model::view::View;
 use crate::relay::event::frame::{Frame, Kind};
@@ -32,12 +31,17 @@ pub struct Keeping {
     pub min_interval: Duration,
 }
 
-/// The rows of one incarnation, and the log of their changes.
+/// The rows, and the log of their changes.
 #[derive(Debug)]
 pub struct PublishedView {
     /// The rows, at the last closed timestamp.
     pub view: View,
     log: Arc<Log>,
+    /// Of what they are.
+    incarnation: Incarnation,
+    /// What they are of from the next delta on, if that is something else; and up to
+    /// which time its positions are not to be believed.
+    turn: Option<(Incarnation, Option<Timestamp>)>,
     /// The id of the last frame that had one.
     sent: Timestamp,
     /// When the last changes were that were published.
@@ -56,7 +60,10 @@ pub struct PublishedView {
 impl PublishedView {
     /// PublishedView that begin with a whole view, and a log that begins there.
     pub fn new(view: View, log: Arc<Log>) -> Self {
+        let incarnation = log.lock().terms.current();
         PublishedView {
+            incarnation,
+            turn: None,
             sent: view.timestamp(),
             changed_at: view.timestamp(),
             view,
@@ -72,7 +79,7 @@ impl PublishedView {
     pub fn position(&self) -> Position {
         Position {
             timestamp: self.view.timestamp(),
-            incarnation: self.log.incarnation,
+            incarnation: self.incarnation,
         }
     }
 
@@ -80,7 +87,7 @@ impl PublishedView {
     pub fn changed(&self) -> Position {
         Position {
             timestamp: self.changed_at,
-            incarnation: self.log.incarnation,
+            incarnation: self.incarnation,
         }
     }
 
@@ -89,8 +96,30 @@ impl PublishedView {
         self.view.advance(timestamp);
         // What is still gathered is not in the log, which may not say so.
         if self.conflation.is_none() {
-            self.log.lock().retention.advance(self.view.timestamp());
+            let here = self.view.timestamp();
+            let mut log = self.log.lock();
+            turn(&mut log, self.turn.take(), here);
+            log.retention.advance(here);
         }
+    }
+
+    /// Of what they are.
+    pub fn incarnation(&self) -> Incarnation {
+        self.incarnation
+    }
+
+    /// Publishes the difference to another view, which takes the place of this one:
+    /// changes in `(from, delta.timestamp()]` that the view already includes.
+    /// Positions of the other one up to `distrusted` are not to be believed.
+    pub fn turn(
+        &mut self,
+        to: (Incarnation, Option<Timestamp>),
+        delta: Delta,
+        from: Timestamp,
+        keeping: Keeping,
+    ) -> bool {
+        (self.incarnation, self.turn) = (to.0, Some(to));
+        self.publish(delta, from, keeping)
     }
 
     /// Publishes a delta of one timestamp that the view already includes,
@@ -177,7 +206,7 @@ impl PublishedView {
             self.changed = Some(keeping.now.instant);
             self.changed_at = at;
         }
-        let mut frame = Frame::delta(delta, self.log.incarnation);
+        let mut frame = Frame::delta(delta, self.incarnation);
         frame.came = has_changes.then(|| Came::new(keeping.heard, at, keeping.now));
         // Here, where no stream waits for it.
         for shape in self.log.shapes.all() {
@@ -203,7 +232,7 @@ impl PublishedView {
         let mut log = shared.lock();
         let frame = if timestamp > self.sent.max(log.resumed) {
             self.sent = timestamp;
-            Frame::delta(Delta::new(timestamp, Vec::new()), self.log.incarnation)
+            Frame::delta(Delta::new(timestamp, Vec::new()), self.incarnation)
         } else {
             Frame::heartbeat_in_place(timestamp)
         };
@@ -223,7 +252,7 @@ impl PublishedView {
     }
 
     fn push_into(
-        &self,
+        &mut self,
         log: &mut LogState,
         frame: Frame,
         (after, timestamp): (Timestamp, Timestamp),
@@ -238,6 +267,7 @@ impl PublishedView {
         if let Kind::Upstream { live } = frame.kind {
             log.live = live;
         }
+        turn(log, self.turn.take(), timestamp);
         let is_alone = Some(after) >= timestamp.closed_below();
         if frame.changes().is_some_and(|delta| !delta.is_empty()) {
             log.bases.outdate();
@@ -254,6 +284,7 @@ impl PublishedView {
         log.runs.forget_before(log.retention.first());
         log.long_backlogs.tidy(keeping.limits.bytes_max);
         log.bases.forget_before(log.retention.start());
+        log.terms.forget_before(log.retention.start());
         // One that is outgrown by what follows it costs joiners more than a new
         // one.
         let is_outgrown = |base: &Arc<Base>| self.surplus > base.bytes.max(BASE_SURPLUS_BYTES_MIN);
@@ -279,7 +310,7 @@ impl PublishedView {
     /// The rows as they are now, as a base.
     fn take_base(&self) -> Arc<Base> {
         let retired = self.retired.saturating_add(self.view.retired());
-        Arc::new(Base::of(&self.view, self.log.incarnation, retired))
+        Arc::new(Base::of(&self.view, self.incarnation, retired))
     }
 
     /// The rows of a window as they are now; `None` where they are of another log.
@@ -292,7 +323,7 @@ impl PublishedView {
         self.view.index(window.shape(), layout);
         let position = Position {
             timestamp: self.view.timestamp(),
-            incarnation: window.incarnation(self.log.incarnation),
+            incarnation: window.incarnation(self.incarnation),
         };
         let pick = self.view.pick(window, LONG_EVENT_BYTES);
         let retired = self.retired.saturating_add(self.view.retired());
@@ -329,5 +360,17 @@ impl PublishedView {
         let is_current = current.is_some_and(|base| base.position.timestamp >= self.changed_at);
         log.bases.provide_latest(is_current, || self.take_base());
         self.tidy(&mut log);
+    }
+}
+
+/// From this time on the log is of something else, if so told: of what, and up to
+/// which time its positions are not to be believed.
+fn turn(log: &mut LogState, to: Option<(Incarnation, Option<Timestamp>)>, timestamp: Timestamp) {
+    if let Some((incarnation, distrusted)) = to {
+        let to = Position {
+            timestamp,
+            incarnation,
+        };
+        log.terms.turn(log.retention.head(), to, distrusted);
     }
 }

@@ -154,6 +154,7 @@ impl Publisher {
         }
         match event {
             TailEvent::Described(description) => self.describe(description),
+            TailEvent::Moved(description) => self.go_over(description),
             TailEvent::History(until) => self.expect_history(until),
             TailEvent::Distrusted(until) => self.distrusted = self.distrusted.max(Some(until)),
             TailEvent::Snapshot(view) => self.snapshot(view),
@@ -180,12 +181,17 @@ impl Publisher {
 
     fn describe(&mut self, description: Description) {
         let other = |known: &Description| known.incarnation != description.incarnation;
-        if self.described.as_ref().is_some_and(other) {
-            if self.held.is_some() {
-                self.gone(Why::Recreated);
-            }
-            // Positions of another incarnation are refused in any case; which of
-            // this one are not to be believed is told next.
+        let is_other = self.described.as_ref().is_some_and(other);
+        if is_other && self.held.is_some() {
+            self.gone(Why::Recreated);
+        }
+        self.found(description, is_other);
+    }
+
+    /// The view was found, or another of its name.
+    fn found(&mut self, description: Description, is_other: bool) {
+        if is_other {
+            // Which positions of this one are not to be believed is told next.
             self.distrusted = None;
         }
         self.leave_past();
@@ -295,14 +301,6 @@ impl Publisher {
             limits: self.settings.retention,
             min_interval: self.settings.min_interval,
         }
-    }
-
-    /// Publishes changes in `(from, delta.timestamp()]`.
-    fn publish_changes(&mut self, delta: Delta, from: Timestamp) {
-        let keeping = self.keeping();
-        let Some(held) = &mut self.held else { return };
-        let is_published = held.publish(delta, from, keeping);
-        self.note(is_published);
     }
 
     /// Keeps the status after a change of the contents, published or not.

@@ -5,8 +5,10 @@ use std::cell::RefCell;
 use std::time::Instant;
 
 use crate::limits::AHEAD_WAIT;
-use crate::model::position::{Incarnation, Position};
+use crate::model::position::Position;
 use crate::model::retention::{Cursor, Resume};
+use crate::model::terms::Worth;
+use crate::model::window::Window;
 use crate::relay::counters::{Outcome, StreamCounters};
 use crate::relay::thread::local_log::LocalLog;
 
@@ -45,29 +47,34 @@ impl Handshake {
         }))
     }
 
-    /// Of several positions, the latest one of this incarnation counts. From an
+    /// Of several positions, the latest one that is the log's counts. From an
     /// earlier one the client would be sent deltas that it has applied already.
-    fn best(&self, incarnation: Incarnation) -> Option<Position> {
+    fn best(&self, is_ours: impl Fn(&Position) -> bool) -> Option<Position> {
         let positions = &self.0.as_ref()?.positions;
-        let ours = positions.iter().filter(|it| it.incarnation == incarnation);
+        let ours = positions.iter().filter(|it| is_ours(it));
         let latest = ours.max_by_key(|position| position.timestamp);
         latest.or(positions.first()).copied()
     }
 
-    /// Compares the positions, if there are any, with the log, for a stream of this
-    /// incarnation: the log's, or that of a window of it. Any result but `Ahead` is
-    /// counted, and the positions are forgotten.
+    /// Compares the positions, if there are any, with the log, for a stream of the
+    /// view, or of a window of it. Any result but `Ahead` is counted, and the positions
+    /// are forgotten.
     pub fn judge(
         &mut self,
         log: &RefCell<LocalLog>,
-        of: Incarnation,
+        window: Option<&Window>,
         counters: &StreamCounters,
         now: Instant,
     ) -> Judged {
-        let Some(position) = self.best(of) else {
+        if self.0.is_some() {
+            // The client may have come with what another thread has told it.
+            log.borrow_mut().follow(now);
+        }
+        let is_ours = |it: &Position| log.borrow().worth(*it, window) != Worth::None;
+        let Some(position) = self.best(is_ours) else {
             return Judged::Base(None);
         };
-        let found = log.borrow_mut().resume(position, of, now);
+        let found = log.borrow_mut().resume(position, window, now);
         counters.count_resume(match found {
             Resume::UpToDate(_) => Outcome::UpToDate,
             Resume::Deltas(_) => Outcome::Deltas,
@@ -98,7 +105,7 @@ impl Handshake {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::position::Timestamp;
+    use crate::model::position::{Incarnation, Timestamp};
 
     #[test]
     fn handshake_of_several_positions_is_the_latest_of_the_incarnation() {
@@ -117,7 +124,8 @@ mod tests {
             (vec![at(9, other), at(7, ours)], Some(at(7, ours))),
             (vec![at(9, other), at(99, other)], Some(at(9, other))),
         ] {
-            assert_eq!(Handshake::new(positions).best(ours), expected);
+            let is_ours = |it: &Position| it.incarnation == ours;
+            assert_eq!(Handshake::new(positions).best(is_ours), expected);
         }
     }
 }

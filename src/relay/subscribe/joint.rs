@@ -104,10 +104,11 @@ impl Joint {
         let name = |view: &Chosen| view.name.clone();
         let mut order: Vec<usize> = (0..views.len()).collect();
         order.sort_by_cached_key(|place| views.get(*place).map(name));
-        let present = order
-            .iter()
-            .map(|place| views.get(*place).and_then(Chosen::incarnation));
-        let id = best(ids, &present.collect::<Vec<_>>());
+        let has = |place: usize, position: Position| {
+            let view = order.get(place).and_then(|place| views.get(*place));
+            view.is_some_and(|view| view.has(position))
+        };
+        let id = best(ids, order.len(), has);
         let brought = positions(id.as_deref().unwrap_or_default(), order.len());
         let resume = |place: usize| {
             let at = order.iter().position(|other| *other == place)?;

@@ -9,6 +9,7 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use crate::model::position::Position;
+use crate::model::terms::Worth;
 use crate::model::window::Window;
 use crate::relay::event::body::Extent;
 use crate::relay::event::long_event::Reading;
@@ -104,10 +105,10 @@ impl WindowRows {
     /// The latest position of the client's since which nothing of the window has
     /// changed. Where it takes too long to say, it counts as changed.
     fn unchanged(&self, log: &LocalLog, window: &Window) -> Option<Position> {
-        let incarnation = window.incarnation(log.incarnation());
-        let ours = self.known.iter().filter(|it| it.incarnation == incarnation);
+        let is_ours = |it: &&Position| log.worth(**it, Some(window)) != Worth::None;
+        let ours = self.known.iter().filter(is_ours);
         let latest = ours.max_by_key(|position| position.timestamp)?;
-        let is_unchanged = log.is_window_unchanged(window, latest.timestamp);
+        let is_unchanged = log.is_window_unchanged(window, *latest);
         is_unchanged.then_some(*latest)
     }
 }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::limits::{CATCH_UP_FRAMES_MAX, GATHER_BYTES_MAX, MERGES_KNOWN_MAX};
-use crate::model::position::{Incarnation, Position, Timestamp};
-use crate::model::retention::{Cursor, Resume, Retention};
+use crate::model::position::{Position, Timestamp};
+use crate::model::retention::{Cursor, Retention};
+use crate::model::terms::Terms;
 use crate::model::window::Layout;
 use crate::relay::counters::StreamCounters;
 use crate::relay::event::body::Extent;
@@ -21,6 +22,7 @@ use crate::relay::thread::next::{Due, Next};
 use crate::relay::thread::windows::Windows;
 
 mod of_window;
+mod positions;
 
 /// The thread's copy of one log, shared by its subscribers.
 #[derive(Debug)]
@@ -28,6 +30,8 @@ pub struct LocalLog {
     source: Arc<Log>,
     /// The frames.
     pub frames: Retention<Arc<Frame>>,
+    /// Of what they are.
+    pub terms: Terms,
     /// The base for who joins.
     pub base: Option<Arc<Base>>,
     /// Whether the upstream can be reached.
@@ -63,13 +67,17 @@ struct Gathered {
 impl LocalLog {
     /// A copy of the log as it is now.
     pub fn new(source: Arc<Log>) -> Self {
-        let frames = source.lock().retention.clone();
+        let (frames, terms) = {
+            let state = source.lock();
+            (state.retention.clone(), state.terms.clone())
+        };
         let mut log = LocalLog {
             windows: Windows::new(&source),
             source,
             written: frames.end(),
             round: frames.end(),
             frames,
+            terms,
             base: None,
             live: true,
             ended: false,
@@ -88,7 +96,7 @@ impl LocalLog {
     pub fn follow(&mut self, now: Instant) {
         let (source, end) = (Arc::clone(&self.source), self.frames.end());
         self.copy(&source.lock());
-        self.windows.take_in(&self.frames, end, now);
+        self.windows.take_in(&self.frames, &self.terms, end, now);
     }
 
     /// The sockets are written to from now on, each up to here at the least.
@@ -123,31 +131,12 @@ impl LocalLog {
         (self.gathered, self.gathered_packed) = (None, None);
     }
 
-    /// Compares a position that a client brought with the log, for a stream of this
-    /// incarnation: the view's, or a window's. One that is up to date with the view
-    /// is noted for the publisher under the same lock, so that no heartbeat carries
-    /// it as its id again: ids grow strictly along a stream.
-    pub fn resume(&mut self, position: Position, of: Incarnation, now: Instant) -> Resume {
-        if of != position.incarnation {
-            return Resume::Base;
-        }
-        let (source, end) = (Arc::clone(&self.source), self.frames.end());
-        let mut state = source.lock();
-        self.copy(&state);
-        let found = self.frames.resume(position.timestamp);
-        if let Resume::UpToDate(_) = found
-            && of == self.incarnation()
-        {
-            state.resumed = state.resumed.max(position.timestamp);
-        }
-        drop(state);
-        self.windows.take_in(&self.frames, end, now);
-        found
-    }
-
     fn copy(&mut self, state: &LogState) {
         let end = self.frames.end();
         self.frames.follow(&state.retention);
+        if self.terms.count() != state.terms.count() {
+            self.terms.clone_from(&state.terms);
+        }
         self.note_words(end);
         self.base = state.bases.current().cloned();
         self.live = state.live;
@@ -179,11 +168,6 @@ impl LocalLog {
         self.frames.from(cursor).is_none()
     }
 
-    /// Of what it is the log.
-    pub fn incarnation(&self) -> Incarnation {
-        self.source.incarnation
-    }
-
     /// How the view's rows are laid out.
     pub fn layout(&self) -> &Arc<Layout> {
         &self.source.layout
@@ -193,7 +177,7 @@ impl LocalLog {
     pub fn position(&self) -> Position {
         Position {
             timestamp: self.frames.head(),
-            incarnation: self.incarnation(),
+            incarnation: self.terms.current(),
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Instant;
 
-use crate::model::position::{Incarnation, Timestamp};
+use crate::model::position::Timestamp;
 use crate::model::retention::Cursor;
 use crate::model::window::{Layout, Window};
 use crate::relay::event::form::Form;
@@ -27,9 +27,6 @@ pub struct Seat {
     log: Rc<RefCell<LocalLog>>,
     /// The window's number and the place among its readers.
     at: (usize, usize),
-    /// Of what the window is: the same in every gateway, and another one for any
-    /// other window.
-    pub incarnation: Incarnation,
 }
 
 impl Seat {
@@ -41,7 +38,7 @@ impl Seat {
         is_alone: bool,
         now: Instant,
     ) -> Self {
-        let (at, incarnation, is_new) = log.borrow_mut().enter_window(window, is_alone, now);
+        let (at, is_new) = log.borrow_mut().enter_window(window, is_alone, now);
         if is_new {
             shared.open_window();
         }
@@ -49,8 +46,12 @@ impl Seat {
             shared: Arc::clone(shared),
             log: Rc::clone(log),
             at,
-            incarnation,
         }
+    }
+
+    /// The window.
+    pub fn window(&self) -> Option<Arc<Window>> {
+        self.log.borrow().window(self.at)
     }
 
     /// Whether it is at a window of this log.

@@ -18,6 +18,7 @@ use crate::model::delta::{Change, Delta};
 use crate::model::parted::Part;
 use crate::model::position::{Incarnation, Timestamp};
 use crate::model::retention::{Cursor, Retention};
+use crate::model::terms::Terms;
 use crate::model::window::Window;
 use crate::relay::event::frame::{Frame, Kind};
 use crate::relay::log::bases::Base;
@@ -98,18 +99,17 @@ impl Windows {
     }
 
     /// A place at a window, which knows the log from another place on if it is opened
-    /// now; of what it is, and whether it is.
+    /// now; and whether it is.
     pub(super) fn enter(
         &mut self,
         window: Window,
         is_alone: bool,
         first: Cursor,
         now: Instant,
-    ) -> ((usize, usize), Incarnation, bool) {
-        let incarnation = window.incarnation(self.log.incarnation);
+    ) -> ((usize, usize), bool) {
         let (number, is_new) = self.open(window, first, now);
         let place = self.get_mut(number).map(|open| open.enter(is_alone));
-        ((number, place.unwrap_or_default()), incarnation, is_new)
+        ((number, place.unwrap_or_default()), is_new)
     }
 
     /// A reader leaves its place; whether the window is closed by this.
@@ -146,10 +146,8 @@ impl Windows {
                 self.by_key.push(columns);
             }
         }
-        let incarnation = window.incarnation(self.log.incarnation);
         if let Some(place) = self.open.get_mut(number) {
-            let open = OpenWindow::new(window, incarnation, first, now);
-            *place = Some(Box::new(open));
+            *place = Some(Box::new(OpenWindow::new(window, first, now)));
         }
         (number, true)
     }
@@ -176,7 +174,13 @@ impl Windows {
     }
 
     /// Takes in what the log has from a place on.
-    pub(super) fn take_in(&mut self, frames: &Retention<Arc<Frame>>, from: Cursor, now: Instant) {
+    pub(super) fn take_in(
+        &mut self,
+        frames: &Retention<Arc<Frame>>,
+        terms: &Terms,
+        from: Cursor,
+        now: Instant,
+    ) {
         if self.known.is_empty() {
             return;
         }
@@ -189,17 +193,21 @@ impl Windows {
             let at = (entry.timestamp, place);
             match &entry.frame.kind {
                 Kind::Delta(delta) if delta.is_empty() => {}
-                Kind::Delta(delta) => self.take_changes(&entry.frame, delta, at, now),
+                Kind::Delta(delta) => {
+                    let of = terms.at(entry.timestamp);
+                    self.take_changes(&entry.frame, (delta, of), at, now);
+                }
                 Kind::Upstream { .. } | Kind::Gone => self.tell_all(&entry.frame, at, now),
             }
         }
     }
 
-    /// A delta of the view: each window of which rows have changed is told so.
+    /// A delta of the view, which has this incarnation then: each window of which
+    /// rows have changed is told so.
     fn take_changes(
         &mut self,
         frame: &Frame,
-        delta: &Delta,
+        (delta, of): (&Delta, Incarnation),
         at: (Timestamp, Cursor),
         now: Instant,
     ) {
@@ -223,7 +231,7 @@ impl Windows {
                 };
                 let parts = group.iter().flat_map(|(_, parts)| *parts);
                 let changes = parts.filter_map(|part| part.change(delta));
-                self.change(*number, changes, at, now);
+                self.change(*number, (changes, of), at, now);
             }
         }
     }
@@ -232,7 +240,7 @@ impl Windows {
     fn change<'a>(
         &mut self,
         number: usize,
-        changes: impl Iterator<Item = &'a Change>,
+        (changes, of): (impl Iterator<Item = &'a Change>, Incarnation),
         (timestamp, behind): (Timestamp, Cursor),
         now: Instant,
     ) {
@@ -253,7 +261,7 @@ impl Windows {
         let delta = Delta::new(timestamp, changes);
         // Rows that differ in what is not shown may cancel out.
         if !delta.is_empty() {
-            let frame = Arc::new(Frame::delta(delta, open.incarnation));
+            let frame = Arc::new(Frame::delta(delta, open.incarnation(of)));
             self.tell(number, frame, (timestamp, behind), now);
         }
     }

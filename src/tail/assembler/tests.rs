@@ -361,3 +361,14 @@ fn assembler_bytes_are_bounded_until_told() {
     assert_eq!(told[3], "delta 20 1cde");
     assert!(told[5].starts_with("error: a snapshot or"), "{told:?}");
 }
+
+/// Known ahead of the server's time before, it is final now, and another thing.
+#[test]
+fn assembler_finish_tells_what_stands_before_the_time_that_was_told() {
+    for (lines, expected) in [("60!", "snapshot 90 "), ("60! 60+a", "snapshot 90 1a")] {
+        let mut assembler = above(Some(90), Some(60));
+        run(&mut assembler, lines);
+        let events = assembler.finish(Some(at(60))).unwrap();
+        assert_eq!(shown(events.into_iter().next()), expected);
+    }
+}

@@ -176,6 +176,7 @@ impl Script {
         let told = std::iter::from_fn(|| self.tail.take_told());
         let word = |event| match event {
             TailEvent::Described(_) => "described".to_owned(),
+            TailEvent::Moved(_) => "moved".to_owned(),
             TailEvent::History(until) => format!("history {until}"),
             TailEvent::Snapshot(view) => format!("snapshot {}", view.timestamp()),
             TailEvent::Delta(delta) => format!("delta {}", delta.timestamp()),

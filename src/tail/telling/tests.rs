@@ -8,6 +8,10 @@ use crate::tail::failure::Failure;
 use crate::tail::settings::{TailSettings, TailView};
 use crate::tail::view_tail::Effect;
 
+mod moved {
+    mod tests;
+}
+
 fn tail(now: Instant) -> ViewTail {
     let settings = TailSettings::new(TailView::default());
     let mut tail = ViewTail::new(0, settings, fastrand::Rng::with_seed(1), now);
@@ -280,7 +284,7 @@ fn telling_knows_that_time_went_back_while_the_view_was_gone() {
                 tail.vanished(&TailError::Renamed { name }, now);
             }
             "another" => {
-                tail.describe(description("w"), Why::Moved, now);
+                tail.describe(description("w"), Why::Recreated, now);
                 tail.tell(progress(5_000), now);
             }
             "too large" => assert_eq!(tail.is_too_large(&TailError::TooLarge, now), 1),
@@ -290,7 +294,7 @@ fn telling_knows_that_time_went_back_while_the_view_was_gone() {
                 tail = ViewTail::new(0, settings, fastrand::Rng::with_seed(1), now);
             }
         }
-        tail.describe(description("v"), Why::Moved, now);
+        tail.describe(description("v"), Why::Recreated, now);
         told(&mut tail);
         let start = tail.held.start(Dialect::Subscribe);
         tail.stream_begins(start);
@@ -303,9 +307,9 @@ fn telling_knows_that_time_went_back_while_the_view_was_gone() {
         let third = events.next();
         assert!(matches!(third, Some(TailEvent::Snapshot(_))), "{third:?}");
         // The publisher forgets it with the incarnation.
-        tail.describe(description("w"), Why::Moved, now);
+        tail.describe(description("w"), Why::Recreated, now);
         told(&mut tail);
-        tail.describe(description("v"), Why::Moved, now);
+        tail.describe(description("v"), Why::Recreated, now);
         let last = told(&mut tail).split_off(1);
         let described = TailEvent::Described(description("v"));
         assert_eq!(last, [described, distrusted.clone()], "{way}");

@@ -7,7 +7,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use viewcast::model::position::Position;
+use viewcast::model::position::{Position, Timestamp};
+use viewcast::model::terms::Worth;
 use viewcast::relay::deliver::outlet::Served as OnSocket;
 use viewcast::relay::log::shared_log::Log;
 use viewcast::relay::shared_view::SharedView;
@@ -296,7 +297,15 @@ impl World {
         // What was final before time went back may be something else afterwards.
         let has_gone_back = self.upstream.truth.has_gone_back(&incarnation)
             || time == u64::MAX && self.upstream.truth.backs > 0;
-        (is_its && !has_gone_back).then_some((log, time))
+        // Nor does a gateway know that an object is younger than that.
+        let is_distrusted = self.upstream.truth.backs > 0 && {
+            let position = Position {
+                timestamp: Timestamp::new(time),
+                incarnation: incarnation.parse().ok()?,
+            };
+            log.lock().terms.worth(position, |it| it) == Worth::Distrusted
+        };
+        (is_its && !has_gone_back && !is_distrusted).then_some((log, time))
     }
 
     /// A gateway that has not seen a view before time went back knows nothing of

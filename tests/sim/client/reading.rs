@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use viewcast::model::position::Timestamp;
 use viewcast::relay::log::shared_log::Log;
 
 use super::Kept;
@@ -48,9 +49,10 @@ impl World {
             "base" => {
                 let of = event.id.as_deref().and_then(|id| position(id).ok());
                 let kind = it.kinds[&view];
-                let of = of.and_then(|(_, of)| self.upstream.truth.view_of(kind, &of));
+                let of =
+                    of.and_then(|(time, of)| Some((time, self.upstream.truth.view_of(kind, &of)?)));
                 if let Some((log, at)) = link.goes_on.take()
-                    && of.is_some_and(|of| of == log.incarnation.to_string())
+                    && of.is_some_and(|(time, of)| is_of(&log, time, &of))
                     && log.lock().retention.start().get() <= at
                 {
                     return Err(format!("a base, though the log goes on from {at}"));
@@ -116,7 +118,7 @@ impl World {
         let at = position(&id)?;
         let table = it.table(view).ok_or("no table of this window")?;
         if let Some(before) = table.position.as_ref().filter(|_| !is_base)
-            && (before.1 != at.1 || before.0 >= at.0)
+            && before.0 >= at.0
         {
             return Err(format!("{id} behind {before:?}"));
         }
@@ -125,8 +127,11 @@ impl World {
         let log = link.and_then(|it| it.log.as_ref()?.upgrade());
         let of = it.tables.get(&view).and_then(|it| it.position.as_ref());
         let kind = it.kinds[&view];
-        let of = of.and_then(|(_, of)| self.upstream.truth.view_of(kind, of));
-        let is_its = |log: &Arc<Log>| of == Some(log.incarnation.to_string());
+        let of = of.and_then(|(time, of)| Some((*time, self.upstream.truth.view_of(kind, of)?)));
+        let is_its = |log: &Arc<Log>| {
+            let of = of.as_ref();
+            of.is_some_and(|(time, of)| is_of(log, *time, of))
+        };
         let log = log.filter(is_its);
         it.given = log.map(|log| (Arc::downgrade(&log), id.clone()));
         it.kept = Kept {
@@ -197,4 +202,10 @@ impl World {
 fn backs_of(tables: &BTreeMap<usize, Table>, truth: &Truth) -> usize {
     let backs = tables.values().map(|it| truth.backs_of(&it.candidates));
     backs.min().unwrap_or(truth.backs)
+}
+
+/// Whether a log is of this incarnation at this time.
+fn is_of(log: &Arc<Log>, time: u64, of: &str) -> bool {
+    let timestamp = Timestamp::new(time);
+    log.lock().terms.at(timestamp).to_string() == of
 }

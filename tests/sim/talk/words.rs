@@ -44,6 +44,7 @@ impl Display for Words<'_, TailEvent> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self.0 {
             TailEvent::Described(description) => write!(f, "described {}", description.incarnation),
+            TailEvent::Moved(description) => write!(f, "moved to {}", description.incarnation),
             TailEvent::Snapshot(view) => {
                 write!(f, "snapshot at {} of {}", view.timestamp(), view.copies())
             }

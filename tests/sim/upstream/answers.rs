@@ -163,6 +163,10 @@ impl Upstream {
         let is_coarse = described.meaning.is_none();
         let found = Found::new(view, described, ENVIRONMENT)?;
         self.truth.describe(&found.description, object, is_coarse);
+        let incarnation = found.description.incarnation.to_string();
+        if let Some(session) = self.sessions.get_mut(&session) {
+            session.unnamed = Some(incarnation).filter(|_| is_coarse);
+        }
         Ok(found)
     }
 

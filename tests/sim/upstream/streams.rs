@@ -54,6 +54,13 @@ impl Upstream {
         }
         self.refresh_all(now_us);
         self.may_read(object)?;
+        let unnamed = self
+            .sessions
+            .get(&session)
+            .and_then(|it| it.unnamed.clone());
+        if let Some(incarnation) = unnamed {
+            self.truth.may_be(incarnation, object);
+        }
         let it = &self.truth.objects[object];
         let (history, flow, has_text) = (it.history, it.flow, it.has_text());
         let present = self.time(now_us).max(it.last);

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use log::{error, info};
 
+use crate::model::delta::Delta;
+use crate::model::event::Description;
 use crate::model::position::{Position, Timestamp};
 use crate::model::reason::Why;
 use crate::model::upstream::Event;
@@ -33,7 +35,7 @@ impl Publisher {
             if let Some(held) = &mut self.held {
                 held.replace(view);
             }
-            self.publish_changes(delta, from);
+            self.publish_difference(delta, from);
             return match self.is_replaying() {
                 true => self.come_forward(),
                 false => self.stands(Event::Current),
@@ -50,6 +52,33 @@ impl Publisher {
         // server: kept aside, and brought forward by the events that follow until
         // the held view can be subtracted from it.
         self.behind = Some(view);
+    }
+
+    /// The name means another view, whose rows follow.
+    pub(super) fn go_over(&mut self, description: Description) {
+        match self.is_replaying() {
+            // Nobody was shown it.
+            true => self.describe(description),
+            false => self.found(description, true),
+        }
+    }
+
+    /// Publishes how a snapshot differs from what was held before, which may have been
+    /// another view.
+    fn publish_difference(&mut self, delta: Delta, from: Timestamp) {
+        let keeping = self.keeping();
+        let of = self.described.as_ref().map(|it| it.incarnation);
+        let Some(held) = &mut self.held else { return };
+        let is_published = match of.filter(|of| *of != held.incarnation()) {
+            None => held.publish(delta, from, keeping),
+            Some(of) => {
+                let name = &self.shared.name;
+                let changes = delta.changes().len();
+                info!("view {name:?} is another one now, by {changes} changes");
+                held.turn((of, self.distrusted), delta, from, keeping)
+            }
+        };
+        self.note(is_published);
     }
 
     /// Applies an event to a snapshot that is behind what was published. Returns

@@ -1,7 +1,7 @@
 use super::*;
 use crate::model::delta::Change;
 use crate::model::event::Kept;
-use crate::model::position::Incarnation;
+use crate::model::position::{Incarnation, Position};
 use crate::model::retention::Resume;
 use crate::model::row::Row;
 use crate::model::view::ViewBuilder;
@@ -166,7 +166,11 @@ fn publisher_believes_no_position_from_before_time_went_back() {
     let mut publisher = publisher(Duration::ZERO, now);
     let resume = |publisher: &Publisher, time: u64| {
         let log = publisher.shared.log().unwrap();
-        log.lock().retention.resume(Timestamp::new(time))
+        let incarnation = log.lock().terms.current();
+        log.lock().resume(Position {
+            timestamp: Timestamp::new(time),
+            incarnation,
+        })
     };
     let distrusted = TailEvent::Distrusted(Timestamp::new(100));
     let later = || TailEvent::Progress(Timestamp::new(200));
@@ -192,7 +196,10 @@ fn publisher_believes_no_position_of_final_contents_that_have_changed() {
             assert_eq!(publisher.handle(event, now), None);
         }
         let log = publisher.shared.log().unwrap();
-        let resumed = log.lock().retention.resume(Timestamp::MAX);
+        let resumed = log.lock().resume(Position {
+            timestamp: Timestamp::MAX,
+            incarnation: Incarnation::of(["v"]),
+        });
         assert_eq!(resumed == Resume::Base, rows > 2, "{rows}");
     }
 }
@@ -237,4 +244,47 @@ fn publisher_that_has_looked_is_due_later() {
             now = after(now, wait);
         }
     }
+}
+
+/// The name was given to another view: one entry, and positions of both are good.
+#[test]
+fn publisher_goes_over_to_another_view_by_one_delta() {
+    let now = start();
+    let mut publisher = publisher(Duration::ZERO, now);
+    let at = |time, of: &str| Position {
+        timestamp: Timestamp::new(time),
+        incarnation: Incarnation::of([of]),
+    };
+    let moved = match described("w") {
+        TailEvent::Described(description) => TailEvent::Moved(description),
+        event => event,
+    };
+    for event in [described("v"), snapshot(7, 2), delta(8, 3, 1), moved] {
+        assert_eq!(publisher.handle(event, now), None);
+    }
+    let before = publisher.shared.log().unwrap();
+    assert_eq!(publisher.shared.status().position, Some(at(8, "v")));
+    let distrusted = TailEvent::Distrusted(Timestamp::new(12));
+    for event in [distrusted, snapshot(12, 4), delta(15, 9, 1)] {
+        assert_eq!(publisher.handle(event, now), None);
+    }
+    let log = publisher.shared.log().unwrap();
+    assert!(Arc::ptr_eq(&before, &log), "the log goes on");
+    assert_eq!(publisher.shared.status().position, Some(at(15, "w")));
+    assert_eq!(frames(&publisher).0, 3);
+    let is_good = |time, of| log.lock().resume(at(time, of)) != Resume::Base;
+    for (time, of, good) in [
+        (7, "v", true),
+        (8, "v", true),
+        (9, "v", false),
+        (15, "v", false),
+        (8, "w", false),
+        (12, "w", false),
+        (14, "w", true),
+        (15, "w", true),
+    ] {
+        assert_eq!(is_good(time, of), good, "{time} {of}");
+    }
+    assert!(!log.lock().is_unchanged_since(at(8, "v")));
+    assert!(log.lock().is_unchanged_since(at(15, "w")));
 }

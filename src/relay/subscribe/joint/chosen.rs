@@ -3,7 +3,8 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use crate::model::position::Incarnation;
+use crate::model::position::Position;
+use crate::model::terms::Worth;
 use crate::relay::thread::seat::Choose;
 use crate::relay::thread::thread_view::ThreadView;
 
@@ -18,14 +19,19 @@ pub struct Chosen {
 }
 
 impl Chosen {
-    /// Of what positions are now; `None` while nothing is known of it.
-    pub(super) fn incarnation(&self) -> Option<Incarnation> {
-        let log = self.local.borrow().log.clone()?;
-        let log = log.borrow();
-        let Some(choose) = &self.window else {
-            return Some(log.incarnation());
+    /// Whether a position is one of its log's; not, while nothing is known of it.
+    pub(super) fn has(&self, position: Position) -> bool {
+        let Some(log) = self.local.borrow().log.clone() else {
+            return false;
         };
-        let window = choose(log.layout()).ok()?;
-        Some(window.incarnation(log.incarnation()))
+        let log = log.borrow();
+        let worth = match &self.window {
+            None => log.worth(position, None),
+            Some(choose) => match choose(log.layout()) {
+                Ok(window) => log.worth(position, Some(&window)),
+                Err(_) => Worth::None,
+            },
+        };
+        worth != Worth::None
     }
 }

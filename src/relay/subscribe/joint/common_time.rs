@@ -25,7 +25,7 @@ mod tests {
 
     /// A log of deltas, each over the times after `.0` up to `.1`.
     fn log(deltas: &[(u64, u64)]) -> Retention<()> {
-        let mut log = Retention::new(Timestamp::MIN, None);
+        let mut log = Retention::new(Timestamp::MIN);
         for (after, timestamp) in deltas {
             log.push(Entry {
                 after: Timestamp::new(*after),

@@ -1,6 +1,6 @@
 //! One id for the positions of several views.
 
-use crate::model::position::{Incarnation, Position};
+use crate::model::position::Position;
 
 /// Stands for a view that has no position.
 const NO_POSITION: &str = "-";
@@ -23,17 +23,21 @@ pub(super) fn id_of(positions: &[Option<Position>]) -> String {
     id
 }
 
-/// Of several ids, the one that counts: the one with the most positions of the
-/// views' present incarnations, and among these the latest. From an earlier one
-/// the client would be sent deltas that it has applied already.
-pub(super) fn best(ids: &[String], now: &[Option<Incarnation>]) -> Option<String> {
+/// Of several ids of so many views, the one that counts: the one with the most
+/// positions that the view at this place has, and among these the latest. From an
+/// earlier one the client would be sent deltas that it has applied already.
+pub(super) fn best(
+    ids: &[String],
+    views: usize,
+    has: impl Fn(usize, Position) -> bool,
+) -> Option<String> {
     let worth = |id: &&String| {
-        let positions = positions(id, now.len());
-        let pairs = positions.iter().zip(now);
-        let is_of_now = |(position, now): (&Option<Position>, &Option<Incarnation>)| {
-            now.is_some() && position.map(|position| position.incarnation) == *now
+        let positions = positions(id, views);
+        let placed = positions.iter().enumerate();
+        let is_had = |(place, position): &(usize, &Option<Position>)| {
+            position.is_some_and(|position| has(*place, position))
         };
-        let count = pairs.filter(|pair| is_of_now(*pair)).count();
+        let count = placed.filter(is_had).count();
         let times = positions
             .iter()
             .flatten()
@@ -61,7 +65,7 @@ pub(super) fn positions(id: &str, count: usize) -> Vec<Option<Position>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::position::Timestamp;
+    use crate::model::position::{Incarnation, Timestamp};
 
     #[test]
     fn joint_id_and_back_is_the_same() {
@@ -93,7 +97,8 @@ mod tests {
             };
             id_of(&parts.map(|part| Some(position(part))))
         };
-        let now = [Some(incarnation("a")), Some(incarnation("b"))];
+        let now = [incarnation("a"), incarnation("b")];
+        let has = |place: usize, position: Position| position.incarnation == now[place];
         let (old, new) = (id([(7, "a"), (7, "b")]), id([(9, "a"), (9, "b")]));
         let (half, other) = (id([(99, "a"), (99, "x")]), id([(99, "x"), (99, "y")]));
         let bad = "no id".to_owned();
@@ -101,11 +106,11 @@ mod tests {
             [&old, &new, &half, &other, &bad],
             [&bad, &other, &new, &half, &old],
         ] {
-            assert_eq!(best(&ids.map(Clone::clone), &now), Some(new.clone()));
+            assert_eq!(best(&ids.map(Clone::clone), 2, has), Some(new.clone()));
         }
-        assert_eq!(best(&[bad.clone(), half.clone()], &now), Some(half));
+        assert_eq!(best(&[bad.clone(), half.clone()], 2, has), Some(half));
         // Nothing is known of the views yet.
-        assert_eq!(best(&[old, new.clone(), bad], &[None, None]), Some(new));
-        assert_eq!(best(&[], &now), None);
+        assert_eq!(best(&[old, new.clone(), bad], 2, |_, _| false), Some(new));
+        assert_eq!(best(&[], 2, has), None);
     }
 }

@@ -9,6 +9,7 @@ use std::time::Instant;
 use crate::limits::{JOINT_SILENCE, SNAPSHOT_BEHIND_MS_MAX};
 use crate::model::position::{Position, Timestamp};
 use crate::model::retention::Cursor;
+use crate::model::terms::Worth;
 use crate::model::upstream::Word;
 use crate::relay::counters::{End, Tally};
 use crate::relay::event::body::Extent;
@@ -21,6 +22,7 @@ use crate::relay::subscribe::joint::chosen::Chosen;
 use crate::relay::subscribe::joint::output::Out;
 use crate::relay::subscribe::windowed::Windowed;
 use crate::relay::thread::local_log::LocalLog;
+use crate::relay::thread::seat::Seat;
 use crate::relay::thread::waiter::Waiter;
 use reach::Reach;
 
@@ -196,8 +198,9 @@ impl Part {
             return refused;
         }
         self.stage = Stage::Joining;
-        let of = self.incarnation(&log.borrow());
-        let brought = match self.handshake.judge(&log, of, &self.tally.thread, now) {
+        let window = self.seat().and_then(Seat::window);
+        let (window, counters) = (window.as_deref(), &self.tally.thread);
+        let brought = match self.handshake.judge(&log, window, counters, now) {
             Judged::Ahead => return Sent::Nothing,
             Judged::Resumed(position, cursor) => {
                 self.seen = position.timestamp;
@@ -208,10 +211,9 @@ impl Part {
         // A base may be older than what the client has shown; but not where time
         // went back since, or the others would have to come as far again.
         let is_known = |brought: &Position| {
-            let (log, at) = (log.borrow(), brought.timestamp);
-            let known = log.position();
-            let is_of_now = brought.incarnation == of && at <= known.timestamp;
-            is_of_now && !log.frames.is_distrusted(at)
+            let log = log.borrow();
+            let is_reached = brought.timestamp <= log.frames.head();
+            is_reached && log.worth(*brought, window) == Worth::Good
         };
         if let Some(position) = brought.filter(is_known) {
             self.seen = position.timestamp;
@@ -338,7 +340,7 @@ impl Part {
         };
         self.at = Some(Position {
             timestamp,
-            incarnation: self.incarnation(&log),
+            incarnation: self.incarnation(&log, timestamp),
         });
     }
 

@@ -14,6 +14,7 @@ use crate::relay::event::names::COMMENT;
 use crate::relay::subscribe::handshake::Judged;
 use crate::relay::subscribe::windowed::Seated;
 use crate::relay::thread::local_log::LocalLog;
+use crate::relay::thread::seat::Seat;
 
 impl Subscriber {
     /// Takes a place at the window of this log, if the stream shows one; or why there
@@ -49,11 +50,9 @@ impl Subscriber {
             return Poll::Ready(Some(self.say_gone(&reason)));
         }
         let seat = self.window.as_ref().and_then(|window| window.seat());
-        let of = seat.map_or_else(|| log.borrow().incarnation(), |seat| seat.incarnation);
-        match self
-            .handshake
-            .judge(&log, of, &self.encoder.tally.thread, now)
-        {
+        let window = seat.and_then(Seat::window);
+        let counters = &self.encoder.tally.thread;
+        match self.handshake.judge(&log, window.as_deref(), counters, now) {
             Judged::Resumed(position, cursor) => {
                 let at = (cursor, position.timestamp);
                 return Poll::Ready(self.follow(log, at, now));

@@ -9,7 +9,7 @@ use std::time::Instant;
 use super::{Forgotten, LocalLog};
 use crate::limits::{WINDOW_MISSED_CHANGES_MAX, WINDOW_MISSED_ENTRIES_MAX};
 use crate::model::delta::Delta;
-use crate::model::position::{Incarnation, Timestamp};
+use crate::model::position::{Incarnation, Position, Timestamp};
 use crate::model::retention::Cursor;
 use crate::model::window::Window;
 use crate::relay::event::form::Form;
@@ -29,13 +29,13 @@ type At = (usize, usize);
 struct Much;
 
 impl LocalLog {
-    /// A place at a window; of what it is, and whether it was opened for this.
+    /// A place at a window, and whether it was opened for this.
     pub(in crate::relay::thread) fn enter_window(
         &mut self,
         window: Window,
         is_alone: bool,
         now: Instant,
-    ) -> (At, Incarnation, bool) {
+    ) -> (At, bool) {
         let end = self.frames.end();
         self.windows.enter(window, is_alone, end, now)
     }
@@ -45,11 +45,16 @@ impl LocalLog {
         self.windows.leave(at)
     }
 
+    /// The window that a reader has a place at.
+    pub(in crate::relay::thread) fn window(&self, at: At) -> Option<Arc<Window>> {
+        self.windows.get(at.0).map(|open| Arc::clone(&open.window))
+    }
+
     /// Tells windows that have been silent for long that nothing has changed. Behind
     /// the last frame nothing is told.
     pub(in crate::relay::thread) fn beat(&mut self, now: Instant) {
         if !self.ended {
-            self.windows.beat(self.frames.head(), now);
+            self.windows.beat(self.position(), now);
         }
     }
 
@@ -145,18 +150,19 @@ impl LocalLog {
         let Some(open) = self.windows.get_mut(at.0) else {
             return Ok(Due::Forgotten);
         };
-        let (window, incarnation) = (Arc::clone(&open.window), open.incarnation);
+        let window = Arc::clone(&open.window);
         match self.missed(&window, place, end) {
             Ok(None) => Err(end),
             Ok(Some(delta)) => {
-                self.note_sent(at, delta.timestamp());
+                let timestamp = delta.timestamp();
+                self.note_sent(at, timestamp);
+                let incarnation = self.incarnation_at(timestamp, Some(&window));
                 Ok(Due::Frame(self.frame_of(delta, incarnation), end))
             }
             Err(Much) => {
                 // Its position is not beyond what the log has reached.
                 self.note_sent(at, self.frames.head());
-                let of = Some((window, incarnation));
-                let (_, waiting) = Merge::begin(&self.source, (place, end), of, form);
+                let (_, waiting) = Merge::begin(&self.source, (place, end), Some(window), form);
                 Ok(Due::Merged(waiting))
             }
         }
@@ -206,10 +212,11 @@ impl LocalLog {
         WindowRequest::new(window, Arc::clone(&self.source))
     }
 
-    /// Whether the log has all changes since a time, and none of them is of the
+    /// Whether the log has all changes since a position, and none of them is of the
     /// window; also `false` where that takes too long to say.
-    pub fn is_window_unchanged(&self, window: &Window, since: Timestamp) -> bool {
-        let found = self.frames.resume(since).cursor();
+    pub fn is_window_unchanged(&self, window: &Window, since: Position) -> bool {
+        let of = |view| window.incarnation(view);
+        let found = self.terms.resume(&self.frames, since, of).cursor();
         found.is_some_and(|from| matches!(self.missed(window, from, self.frames.end()), Ok(None)))
     }
 

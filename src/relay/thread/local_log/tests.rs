@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::model::delta::{Change, Delta};
+use crate::model::position::Incarnation;
 use crate::model::retention::Entry;
 use crate::model::row::Row;
 use crate::model::window::Layout;

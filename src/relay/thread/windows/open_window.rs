@@ -56,7 +56,8 @@ pub(in crate::relay::thread) enum Ahead {
 /// An open window.
 pub(in crate::relay::thread) struct OpenWindow {
     pub(in crate::relay::thread) window: Arc<Window>,
-    pub(in crate::relay::thread) incarnation: Incarnation,
+    /// The incarnation that the view had when it was asked for last, and the window's.
+    incarnation: Option<(Incarnation, Incarnation)>,
     /// The frames hold all of the window that the log has from this place on.
     first: Cursor,
     frames: VecDeque<Held>,
@@ -80,15 +81,10 @@ pub(in crate::relay::thread) struct OpenWindow {
 
 impl OpenWindow {
     /// Nobody reads it yet; it knows the log from this place on.
-    pub(in crate::relay::thread) fn new(
-        window: Arc<Window>,
-        incarnation: Incarnation,
-        first: Cursor,
-        now: Instant,
-    ) -> Self {
+    pub(in crate::relay::thread) fn new(window: Arc<Window>, first: Cursor, now: Instant) -> Self {
         OpenWindow {
             window,
-            incarnation,
+            incarnation: None,
             first,
             frames: VecDeque::new(),
             beat: None,
@@ -101,6 +97,14 @@ impl OpenWindow {
             surplus: 0,
             request: None,
         }
+    }
+
+    /// The window's incarnation where the view has this one.
+    pub(in crate::relay::thread) fn incarnation(&mut self, view: Incarnation) -> Incarnation {
+        let known = self.incarnation.filter(|(of, _)| *of == view);
+        let own = known.map_or_else(|| self.window.incarnation(view), |(_, own)| own);
+        self.incarnation = Some((view, own));
+        own
     }
 
     /// One reader more, who waits for a base first; its place.

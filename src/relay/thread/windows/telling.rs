@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::Windows;
 use crate::limits::{WINDOW_BASE_WAIT, WINDOW_FRAME_OVERHEAD, WINDOW_FRAMES_BYTES_MAX};
 use crate::model::delta::Delta;
-use crate::model::position::Timestamp;
+use crate::model::position::{Position, Timestamp};
 use crate::model::retention::Cursor;
 use crate::relay::event::frame::Frame;
 use crate::relay::log::shared_log::Log;
@@ -140,7 +140,7 @@ impl Windows {
 
     /// Tells windows that have been silent for long that nothing has changed, up to
     /// where the log reaches.
-    pub(in crate::relay::thread) fn beat(&mut self, head: Timestamp, now: Instant) {
+    pub(in crate::relay::thread) fn beat(&mut self, head: Position, now: Instant) {
         while let Some((tick, windows)) = self.beats.pop(now) {
             for number in windows {
                 self.look_at(number, tick, head, now);
@@ -148,7 +148,7 @@ impl Windows {
         }
     }
 
-    fn look_at(&mut self, number: usize, tick: super::beats::Tick, head: Timestamp, now: Instant) {
+    fn look_at(&mut self, number: usize, tick: super::beats::Tick, head: Position, now: Instant) {
         let Some(open) = self.open.get_mut(number).and_then(Option::as_deref_mut) else {
             return;
         };
@@ -163,11 +163,12 @@ impl Windows {
         let mut next = self.beats.after(open.heard);
         let is_silent = next <= tick;
         if is_silent {
-            let beat = match head > open.sent {
-                true => Frame::delta(Delta::new(head, Vec::new()), open.incarnation),
-                false => Frame::heartbeat_in_place(head),
+            let (at, of) = (head.timestamp, open.incarnation(head.incarnation));
+            let beat = match at > open.sent {
+                true => Frame::delta(Delta::new(at, Vec::new()), of),
+                false => Frame::heartbeat_in_place(at),
             };
-            open.push_beat(Arc::new(beat), head, now);
+            open.push_beat(Arc::new(beat), at, now);
             next = self.beats.after(now);
         }
         open.tick = Some(next);

@@ -5,6 +5,7 @@ use super::*;
 use crate::limits::HISTORY_SETTLED;
 use crate::model::event::TailEvent;
 use crate::model::now::Now;
+use crate::model::position::Position;
 use crate::model::reason::Cause;
 use crate::model::retention::Resume;
 use crate::model::upstream::Word;
@@ -35,7 +36,11 @@ fn is_shown(publisher: &Publisher) -> bool {
 
 fn resume(publisher: &Publisher, time: u64) -> Resume {
     let log = publisher.shared.log().unwrap();
-    log.lock().retention.resume(Timestamp::new(time))
+    let incarnation = log.lock().terms.current();
+    log.lock().resume(Position {
+        timestamp: Timestamp::new(time),
+        incarnation,
+    })
 }
 
 #[test]

@@ -20,10 +20,10 @@ impl Part {
         self.window.as_ref()?.seat()
     }
 
-    /// Of what positions are.
-    pub(super) fn incarnation(&self, log: &LocalLog) -> Incarnation {
-        let seat = self.seat();
-        seat.map_or_else(|| log.incarnation(), |seat| seat.incarnation)
+    /// Of what a position of this time is.
+    pub(super) fn incarnation(&self, log: &LocalLog, timestamp: Timestamp) -> Incarnation {
+        let window = self.seat().and_then(Seat::window);
+        log.incarnation_at(timestamp, window.as_deref())
     }
 
     /// The place at the window is given back.

@@ -102,9 +102,9 @@ fn reader_tries_what_people_have_to_mend_more_and_more_slowly() {
 #[test]
 fn reader_tells_what_became_of_a_view_that_is_another_now() {
     for (exists, told) in [
-        (Some(true), "gone moved"),
-        (Some(false), "gone recreated"),
-        (None, "gone recreated"),
+        (Some(true), ["moved"].as_slice()),
+        (Some(false), &["gone recreated", "described"]),
+        (None, &["gone recreated", "described"]),
     ] {
         let mut script = Script::streaming(Dialect::Subscribe);
         script.ends("XX000", "other words");
@@ -122,6 +122,6 @@ fn reader_tells_what_became_of_a_view_that_is_another_now() {
             answer(Answer::Exists(exists)),
             copy(Dialect::Subscribe, sql, From::Snapshot),
         );
-        assert_eq!(script.told(), [told, "described"]);
+        assert_eq!(script.told(), told);
     }
 }

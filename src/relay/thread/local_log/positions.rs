@@ -1,0 +1,49 @@
+//! What positions that clients bring back are worth to a log, of the view or of a
+//! window of it.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::LocalLog;
+use crate::model::position::{Incarnation, Position, Timestamp};
+use crate::model::retention::Resume;
+use crate::model::terms::Worth;
+use crate::model::window::Window;
+
+impl LocalLog {
+    /// Compares a position that a client brought with the log, for a stream of the
+    /// view, or of a window of it. One that is up to date with the view is noted for
+    /// the publisher under the same lock, so that no heartbeat carries it as its id
+    /// again: ids grow strictly along a stream.
+    pub fn resume(&mut self, position: Position, window: Option<&Window>, now: Instant) -> Resume {
+        let (source, end) = (Arc::clone(&self.source), self.frames.end());
+        let mut state = source.lock();
+        self.copy(&state);
+        let of = |view| of_window(window, view);
+        let found = self.terms.resume(&self.frames, position, of);
+        if let Resume::UpToDate(_) = found
+            && window.is_none()
+        {
+            state.resumed = state.resumed.max(position.timestamp);
+        }
+        drop(state);
+        self.windows.take_in(&self.frames, &self.terms, end, now);
+        found
+    }
+
+    /// Whether a position that a client brought is one of this log's: of the view, or
+    /// of a window of it.
+    pub fn worth(&self, position: Position, window: Option<&Window>) -> Worth {
+        self.terms.worth(position, |view| of_window(window, view))
+    }
+
+    /// Of what it is the log, or a window of it, at this time.
+    pub fn incarnation_at(&self, timestamp: Timestamp, window: Option<&Window>) -> Incarnation {
+        of_window(window, self.terms.at(timestamp))
+    }
+}
+
+/// The incarnation of a view, or of a window of it, where the view has this one.
+fn of_window(window: Option<&Window>, view: Incarnation) -> Incarnation {
+    window.map_or(view, |window| window.incarnation(view))
+}
