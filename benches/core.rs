@@ -391,7 +391,7 @@ fn encode(bench: &mut Bench) {
 /// A client comes back: its place is found, and what it lacks merged into one.
 fn resume(bench: &mut Bench) {
     let at = Timestamp::new;
-    let mut log = Retention::new(at(0), None);
+    let mut log = Retention::new(at(0));
     for time in 1..=10_000u64 {
         let change = Change {
             row: Row::from(json(time as usize % 500).as_str()),
@@ -410,12 +410,12 @@ fn resume(bench: &mut Bench) {
         "resume",
         "find a position among 10000",
         (1, "resume"),
-        || log.resume(at(black_box(3_333))),
+        || log.since(at(black_box(3_333))),
     );
     for behind in [32, 1000, 9000] {
         let name = format!("merge {behind} deltas");
         bench.measure("resume", &name, (behind, "delta"), || {
-            let Resume::Deltas(cursor) = log.resume(at(10_000 - behind as u64)) else {
+            let Resume::Deltas(cursor) = log.since(at(10_000 - behind as u64)) else {
                 panic!("within the log");
             };
             Delta::merge(log.from(cursor).unwrap().map(|entry| &entry.frame))

@@ -10,7 +10,6 @@ use std::collections::VecDeque;
 
 use super::position::{Incarnation, Position, Timestamp};
 use super::retention::{Resume, Retention};
-use crate::limits::TERMS_MAX;
 
 /// The incarnations of one log, each with its time. There is always one.
 #[derive(Clone, Debug)]
@@ -81,14 +80,20 @@ impl Terms {
     }
 
     /// What was known up to `until` is followed by another incarnation, which begins
-    /// where `to` stands.
-    pub fn turn(&mut self, until: Timestamp, to: Position, distrusted: Option<Timestamp>) {
+    /// where `to` stands. So many are remembered, the present one among them.
+    pub fn turn(
+        &mut self,
+        until: Timestamp,
+        to: Position,
+        distrusted: Option<Timestamp>,
+        terms_max: usize,
+    ) {
         let before = Term {
             until,
             ..self.current
         };
         self.earlier.push_back(before);
-        if self.earlier.len() >= TERMS_MAX {
+        if self.earlier.len() >= terms_max {
             self.earlier.pop_front();
         }
         self.current = Term {
@@ -151,8 +156,8 @@ mod tests {
     /// Of `a` up to 20, of `b` from 25 on, and of `a` again from 40 on.
     fn terms() -> Terms {
         let mut terms = Terms::new(Incarnation::of(["a"]), Some(Timestamp::new(5)));
-        terms.turn(Timestamp::new(20), at(25, "b"), Some(Timestamp::new(26)));
-        terms.turn(Timestamp::new(39), at(40, "a"), None);
+        terms.turn(Timestamp::new(20), at(25, "b"), Some(Timestamp::new(26)), 3);
+        terms.turn(Timestamp::new(39), at(40, "a"), None, 3);
         terms
     }
 
@@ -198,8 +203,8 @@ mod tests {
         assert_eq!(terms.worth(at(39, "b"), |it| it), Worth::Good);
         for turn in 0..100 {
             let to = at(50 + turn, "c");
-            terms.turn(Timestamp::new(49 + turn), to, None);
+            terms.turn(Timestamp::new(49 + turn), to, None, 4);
         }
-        assert!(terms.earlier.len() < TERMS_MAX);
+        assert_eq!(terms.earlier.len(), 3);
     }
 }

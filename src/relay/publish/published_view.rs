@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::limits::{BASE_SURPLUS_BYTES_MIN, LONG_EVENT_BYTES};
+use crate::limits::{BASE_SURPLUS_BYTES_MIN, LONG_EVENT_BYTES, TERMS_MAX};
 use crate::model::delta::Delta;
 use crate::model::now::Now;
 use crate::model::position::{Incarnation, Position, Timestamp};
@@ -371,6 +371,7 @@ fn turn(log: &mut LogState, to: Option<(Incarnation, Option<Timestamp>)>, timest
             timestamp,
             incarnation,
         };
-        log.terms.turn(log.retention.head(), to, distrusted);
+        let until = log.retention.head();
+        log.terms.turn(until, to, distrusted, TERMS_MAX);
     }
 }

@@ -160,11 +160,7 @@ impl Publisher {
             TailEvent::Snapshot(view) => self.snapshot(view),
             TailEvent::Delta(delta) if !self.out_of_step => self.delta(delta),
             TailEvent::Progress(timestamp) if !self.out_of_step => self.progress(timestamp),
-            TailEvent::Complete if !self.out_of_step => {
-                self.settle(true);
-                self.show();
-                self.stands(Event::Final);
-            }
+            TailEvent::Complete if !self.out_of_step => self.complete(),
             TailEvent::Delta(_) | TailEvent::Progress(_) | TailEvent::Complete => {}
             TailEvent::Interrupted(reason) => {
                 self.leave_past();

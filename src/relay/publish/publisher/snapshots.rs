@@ -81,6 +81,17 @@ impl Publisher {
         self.note(is_published);
     }
 
+    /// What was told is final, and the same at all times to come.
+    pub(super) fn complete(&mut self) {
+        if let (Some(mut view), Some(held)) = (self.behind.take(), &self.held) {
+            view.advance(held.view.timestamp().next());
+            self.snapshot(view);
+        }
+        self.settle(true);
+        self.show();
+        self.stands(Event::Final);
+    }
+
     /// Applies an event to a snapshot that is behind what was published. Returns
     /// whether there is one: then the event is not for the held view.
     pub(super) fn bring_forward(&mut self, step: Step<'_>) -> bool {

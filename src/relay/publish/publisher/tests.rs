@@ -288,3 +288,20 @@ fn publisher_goes_over_to_another_view_by_one_delta() {
     assert!(!log.lock().is_unchanged_since(at(8, "v")));
     assert!(log.lock().is_unchanged_since(at(15, "w")));
 }
+
+/// What is final is so at all times to come, also where it was told to stand at a time
+/// at which it was something else.
+#[test]
+fn publisher_shows_what_is_final_though_its_snapshot_is_not_later() {
+    let now = start();
+    for time in [6, 7] {
+        let mut publisher = publisher(Duration::ZERO, now);
+        for event in [described("v"), snapshot(7, 2), snapshot(time, 3)] {
+            assert_eq!(publisher.handle(event, now), None);
+        }
+        assert_eq!(publisher.shared.status().rows, 2);
+        assert_eq!(publisher.handle(TailEvent::Complete, now), None);
+        assert_eq!(publisher.shared.status().rows, 3, "{time}");
+        assert_eq!(frames(&publisher).0, 1);
+    }
+}

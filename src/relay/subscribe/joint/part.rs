@@ -27,6 +27,7 @@ use crate::relay::thread::waiter::Waiter;
 use reach::Reach;
 
 pub(super) mod reach;
+mod reaching;
 mod sending;
 mod sitting;
 
