@@ -6,6 +6,7 @@ use std::thread;
 
 use postgres::Client;
 use viewcast::demo::{Demo, DemoDialect, Options, start};
+use viewcast::limits::DEMO_CREATED_VIEWS_MAX;
 
 use super::demo_errors::error;
 use super::demo_standin::{connect, options, query};
@@ -129,13 +130,11 @@ fn dependent_views_are_named_or_dropped_too() {
             "XX000"
         );
     }
-    for n in 0..100 {
-        execute(
-            &mut client,
-            &format!("CREATE VIEW v{n} AS SELECT * FROM wikis"),
-        );
+    let create = |n: usize| format!("CREATE VIEW v{n} AS SELECT * FROM wikis");
+    for n in 0..DEMO_CREATED_VIEWS_MAX {
+        execute(&mut client, &create(n));
     }
-    let full = error(&mut client, "CREATE VIEW v100 AS SELECT * FROM wikis");
+    let full = error(&mut client, &create(DEMO_CREATED_VIEWS_MAX));
     assert_eq!(full.0, "53000");
 }
 
