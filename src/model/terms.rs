@@ -42,6 +42,16 @@ pub enum Worth {
     None,
 }
 
+impl Worth {
+    /// What a client that comes back with a position of this worth needs of the log.
+    pub fn resume<F>(self, log: &Retention<F>, timestamp: Timestamp) -> Resume {
+        match self {
+            Worth::Good => log.since(timestamp),
+            Worth::Distrusted | Worth::None => Resume::Base,
+        }
+    }
+}
+
 impl Terms {
     /// One incarnation from the beginning of time; positions up to `distrusted` are
     /// not to be believed.
@@ -128,17 +138,18 @@ impl Terms {
         }
     }
 
-    /// What a client that comes back with a position needs of this log.
-    pub fn resume<F>(
+    /// Of several positions, the latest one that is the log's counts, and the first
+    /// where none is; and what it is worth. From an earlier one the client would be
+    /// sent deltas that it has applied already.
+    pub fn latest(
         &self,
-        log: &Retention<F>,
-        position: Position,
+        positions: &[Position],
         of: impl Fn(Incarnation) -> Incarnation,
-    ) -> Resume {
-        match self.worth(position, of) {
-            Worth::Good => log.since(position.timestamp),
-            Worth::Distrusted | Worth::None => Resume::Base,
-        }
+    ) -> Option<(Position, Worth)> {
+        let judged = positions.iter().map(|it| (*it, self.worth(*it, &of)));
+        let ours = judged.filter(|(_, worth)| *worth != Worth::None);
+        let latest = ours.max_by_key(|(position, _)| position.timestamp);
+        latest.or_else(|| positions.first().map(|it| (*it, Worth::None)))
     }
 }
 
@@ -206,5 +217,20 @@ mod tests {
             terms.turn(Timestamp::new(49 + turn), to, None, 4);
         }
         assert_eq!(terms.earlier.len(), 3);
+    }
+
+    #[test]
+    fn terms_of_several_positions_pick_the_latest_that_is_theirs() {
+        let terms = Terms::new(Incarnation::of(["a"]), None);
+        for (positions, expected) in [
+            (vec![], None),
+            (vec![at(7, "a")], Some(at(7, "a"))),
+            (vec![at(7, "a"), at(9, "a"), at(8, "a")], Some(at(9, "a"))),
+            (vec![at(9, "b"), at(7, "a")], Some(at(7, "a"))),
+            (vec![at(9, "b"), at(99, "b")], Some(at(9, "b"))),
+        ] {
+            let latest = terms.latest(&positions, |it| it);
+            assert_eq!(latest.map(|(position, _)| position), expected);
+        }
     }
 }

@@ -198,9 +198,9 @@ impl ViewTail {
         self.leave_stream();
         let known = self.held.description.as_ref().map(|it| it.incarnation);
         let is_another = known != Some(found.incarnation);
-        let goes_on = became == Why::Moved && self.held.goes_on_with(&found, now);
+        let goes_on = is_another && became == Why::Moved && self.held.goes_on_with(&found, now);
         let clock = self.held.reach.clock;
-        if is_another && goes_on {
+        if goes_on {
             self.held.go_over();
         } else if is_another && known.is_some() {
             self.gone(became, now);
@@ -209,15 +209,13 @@ impl ViewTail {
             self.held.reach = self.held.past.take(&found.incarnation);
             self.held.history = History::default();
         }
-        if is_another && goes_on {
-            self.held.reach.come_back(clock);
-        }
         self.held.description = Some(found.clone());
-        let event = match is_another && goes_on {
-            true => TailEvent::Moved(found),
-            false => TailEvent::Described(found),
-        };
-        self.tell(event, now);
+        if goes_on {
+            self.held.reach.come_back(clock);
+            self.tell(TailEvent::Moved(found), now);
+        } else {
+            self.tell(TailEvent::Described(found), now);
+        }
         if is_another {
             self.tell_distrusted();
         }

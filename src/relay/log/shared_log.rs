@@ -113,7 +113,8 @@ impl Log {
 impl LogState {
     /// What a client of the whole view needs that comes back with a position.
     pub fn resume(&self, position: Position) -> Resume {
-        self.terms.resume(&self.retention, position, |it| it)
+        let worth = self.terms.worth(position, |it| it);
+        worth.resume(&self.retention, position.timestamp)
     }
 
     /// Whether the whole view is still what it was at a position that a client brings

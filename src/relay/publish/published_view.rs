@@ -39,9 +39,6 @@ pub struct PublishedView {
     log: Arc<Log>,
     /// Of what they are.
     incarnation: Incarnation,
-    /// What they are of from the next delta on, if that is something else; and up to
-    /// which time its positions are not to be believed.
-    turn: Option<(Incarnation, Option<Timestamp>)>,
     /// The id of the last frame that had one.
     sent: Timestamp,
     /// When the last changes were that were published.
@@ -63,7 +60,6 @@ impl PublishedView {
         let incarnation = log.lock().terms.current();
         PublishedView {
             incarnation,
-            turn: None,
             sent: view.timestamp(),
             changed_at: view.timestamp(),
             view,
@@ -96,10 +92,7 @@ impl PublishedView {
         self.view.advance(timestamp);
         // What is still gathered is not in the log, which may not say so.
         if self.conflation.is_none() {
-            let here = self.view.timestamp();
-            let mut log = self.log.lock();
-            turn(&mut log, self.turn.take(), here);
-            log.retention.advance(here);
+            self.log.lock().retention.advance(self.view.timestamp());
         }
     }
 
@@ -113,12 +106,22 @@ impl PublishedView {
     /// Positions of the other one up to `distrusted` are not to be believed.
     pub fn turn(
         &mut self,
-        to: (Incarnation, Option<Timestamp>),
+        (incarnation, distrusted): (Incarnation, Option<Timestamp>),
         delta: Delta,
         from: Timestamp,
         keeping: Keeping,
     ) -> bool {
-        (self.incarnation, self.turn) = (to.0, Some(to));
+        self.incarnation = incarnation;
+        let to = Position {
+            timestamp: delta.timestamp(),
+            incarnation,
+        };
+        {
+            // Until the log's head moves, what it is there is what it was.
+            let mut log = self.log.lock();
+            let until = log.retention.head();
+            log.terms.turn(until, to, distrusted, TERMS_MAX);
+        }
         self.publish(delta, from, keeping)
     }
 
@@ -252,7 +255,7 @@ impl PublishedView {
     }
 
     fn push_into(
-        &mut self,
+        &self,
         log: &mut LogState,
         frame: Frame,
         (after, timestamp): (Timestamp, Timestamp),
@@ -267,7 +270,6 @@ impl PublishedView {
         if let Kind::Upstream { live } = frame.kind {
             log.live = live;
         }
-        turn(log, self.turn.take(), timestamp);
         let is_alone = Some(after) >= timestamp.closed_below();
         if frame.changes().is_some_and(|delta| !delta.is_empty()) {
             log.bases.outdate();
@@ -360,18 +362,5 @@ impl PublishedView {
         let is_current = current.is_some_and(|base| base.position.timestamp >= self.changed_at);
         log.bases.provide_latest(is_current, || self.take_base());
         self.tidy(&mut log);
-    }
-}
-
-/// From this time on the log is of something else, if so told: of what, and up to
-/// which time its positions are not to be believed.
-fn turn(log: &mut LogState, to: Option<(Incarnation, Option<Timestamp>)>, timestamp: Timestamp) {
-    if let Some((incarnation, distrusted)) = to {
-        let to = Position {
-            timestamp,
-            incarnation,
-        };
-        let until = log.retention.head();
-        log.terms.turn(until, to, distrusted, TERMS_MAX);
     }
 }

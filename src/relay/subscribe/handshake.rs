@@ -7,7 +7,6 @@ use std::time::Instant;
 use crate::limits::AHEAD_WAIT;
 use crate::model::position::Position;
 use crate::model::retention::{Cursor, Resume};
-use crate::model::terms::Worth;
 use crate::model::window::Window;
 use crate::relay::counters::{Outcome, StreamCounters};
 use crate::relay::thread::local_log::LocalLog;
@@ -47,15 +46,6 @@ impl Handshake {
         }))
     }
 
-    /// Of several positions, the latest one that is the log's counts. From an
-    /// earlier one the client would be sent deltas that it has applied already.
-    fn best(&self, is_ours: impl Fn(&Position) -> bool) -> Option<Position> {
-        let positions = &self.0.as_ref()?.positions;
-        let ours = positions.iter().filter(|it| is_ours(it));
-        let latest = ours.max_by_key(|position| position.timestamp);
-        latest.or(positions.first()).copied()
-    }
-
     /// Compares the positions, if there are any, with the log, for a stream of the
     /// view, or of a window of it. Any result but `Ahead` is counted, and the positions
     /// are forgotten.
@@ -66,15 +56,11 @@ impl Handshake {
         counters: &StreamCounters,
         now: Instant,
     ) -> Judged {
-        if self.0.is_some() {
-            // The client may have come with what another thread has told it.
-            log.borrow_mut().follow(now);
-        }
-        let is_ours = |it: &Position| log.borrow().worth(*it, window) != Worth::None;
-        let Some(position) = self.best(is_ours) else {
+        let positions = self.0.as_ref().map_or(&[][..], |it| &it.positions);
+        let found = log.borrow_mut().resume(positions, window, now);
+        let Some((position, found)) = found else {
             return Judged::Base(None);
         };
-        let found = log.borrow_mut().resume(position, window, now);
         counters.count_resume(match found {
             Resume::UpToDate(_) => Outcome::UpToDate,
             Resume::Deltas(_) => Outcome::Deltas,
@@ -99,33 +85,5 @@ impl Handshake {
     /// When it is to be judged again, though there is no news.
     pub fn wake_at(&self) -> Option<Instant> {
         self.0.as_ref()?.ahead_until
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::position::{Incarnation, Timestamp};
-
-    #[test]
-    fn handshake_of_several_positions_is_the_latest_of_the_incarnation() {
-        let (ours, other) = (Incarnation::of(["a"]), Incarnation::of(["b"]));
-        let at = |time, incarnation| Position {
-            timestamp: Timestamp::new(time),
-            incarnation,
-        };
-        for (positions, expected) in [
-            (vec![], None),
-            (vec![at(7, ours)], Some(at(7, ours))),
-            (
-                vec![at(7, ours), at(9, ours), at(8, ours)],
-                Some(at(9, ours)),
-            ),
-            (vec![at(9, other), at(7, ours)], Some(at(7, ours))),
-            (vec![at(9, other), at(99, other)], Some(at(9, other))),
-        ] {
-            let is_ours = |it: &Position| it.incarnation == ours;
-            assert_eq!(Handshake::new(positions).best(is_ours), expected);
-        }
     }
 }

@@ -105,11 +105,9 @@ impl WindowRows {
     /// The latest position of the client's since which nothing of the window has
     /// changed. Where it takes too long to say, it counts as changed.
     fn unchanged(&self, log: &LocalLog, window: &Window) -> Option<Position> {
-        let is_ours = |it: &&Position| log.worth(**it, Some(window)) != Worth::None;
-        let ours = self.known.iter().filter(is_ours);
-        let latest = ours.max_by_key(|position| position.timestamp)?;
-        let is_unchanged = log.is_window_unchanged(window, *latest);
-        is_unchanged.then_some(*latest)
+        let (latest, worth) = log.latest(&self.known, Some(window))?;
+        let is_good = worth == Worth::Good;
+        (is_good && log.is_window_unchanged(window, latest.timestamp)).then_some(latest)
     }
 }
 

@@ -175,9 +175,10 @@ impl LocalLog {
 
     /// How far it reaches.
     pub fn position(&self) -> Position {
+        let timestamp = self.frames.head();
         Position {
-            timestamp: self.frames.head(),
-            incarnation: self.terms.current(),
+            timestamp,
+            incarnation: self.terms.at(timestamp),
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Instant;
 
-use crate::model::position::Timestamp;
+use crate::model::position::{Incarnation, Timestamp};
 use crate::model::retention::Cursor;
 use crate::model::window::{Layout, Window};
 use crate::relay::event::form::Form;
@@ -52,6 +52,11 @@ impl Seat {
     /// The window.
     pub fn window(&self) -> Option<Arc<Window>> {
         self.log.borrow().window(self.at)
+    }
+
+    /// Of what the window is at this time.
+    pub fn incarnation_at(&self, timestamp: Timestamp) -> Option<Incarnation> {
+        self.log.borrow().window_incarnation(self.at, timestamp)
     }
 
     /// Whether it is at a window of this log.

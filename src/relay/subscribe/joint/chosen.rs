@@ -21,17 +21,16 @@ pub struct Chosen {
 impl Chosen {
     /// Whether a position is one of its log's; not, while nothing is known of it.
     pub(super) fn has(&self, position: Position) -> bool {
-        let Some(log) = self.local.borrow().log.clone() else {
-            return false;
-        };
+        self.worth(position)
+            .is_some_and(|worth| worth != Worth::None)
+    }
+
+    /// What a position is worth to its log; `None` where there is no such log or window.
+    fn worth(&self, position: Position) -> Option<Worth> {
+        let log = self.local.borrow().log.clone()?;
         let log = log.borrow();
-        let worth = match &self.window {
-            None => log.worth(position, None),
-            Some(choose) => match choose(log.layout()) {
-                Ok(window) => log.worth(position, Some(&window)),
-                Err(_) => Worth::None,
-            },
-        };
-        worth != Worth::None
+        let choose = self.window.as_ref();
+        let window = choose.map(|choose| choose(log.layout())).transpose().ok()?;
+        Some(log.worth(position, window.as_ref()))
     }
 }

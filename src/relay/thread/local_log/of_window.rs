@@ -9,7 +9,7 @@ use std::time::Instant;
 use super::{Forgotten, LocalLog};
 use crate::limits::{WINDOW_MISSED_CHANGES_MAX, WINDOW_MISSED_ENTRIES_MAX};
 use crate::model::delta::Delta;
-use crate::model::position::{Incarnation, Position, Timestamp};
+use crate::model::position::{Incarnation, Timestamp};
 use crate::model::retention::Cursor;
 use crate::model::window::Window;
 use crate::relay::event::form::Form;
@@ -48,6 +48,16 @@ impl LocalLog {
     /// The window that a reader has a place at.
     pub(in crate::relay::thread) fn window(&self, at: At) -> Option<Arc<Window>> {
         self.windows.get(at.0).map(|open| Arc::clone(&open.window))
+    }
+
+    /// Of what a reader's window is at this time.
+    pub(in crate::relay::thread) fn window_incarnation(
+        &self,
+        at: At,
+        timestamp: Timestamp,
+    ) -> Option<Incarnation> {
+        let view = self.terms.at(timestamp);
+        self.windows.get(at.0).map(|open| open.incarnation(view))
     }
 
     /// Tells windows that have been silent for long that nothing has changed. Behind
@@ -156,8 +166,11 @@ impl LocalLog {
             Ok(Some(delta)) => {
                 let timestamp = delta.timestamp();
                 self.note_sent(at, timestamp);
-                let incarnation = self.incarnation_at(timestamp, Some(&window));
-                Ok(Due::Frame(self.frame_of(delta, incarnation), end))
+                let incarnation = self.window_incarnation(at, timestamp);
+                Ok(match incarnation {
+                    Some(incarnation) => Due::Frame(self.frame_of(delta, incarnation), end),
+                    None => Due::Forgotten,
+                })
             }
             Err(Much) => {
                 // Its position is not beyond what the log has reached.
@@ -212,11 +225,10 @@ impl LocalLog {
         WindowRequest::new(window, Arc::clone(&self.source))
     }
 
-    /// Whether the log has all changes since a position, and none of them is of the
+    /// Whether the log has all changes since a time, and none of them is of the
     /// window; also `false` where that takes too long to say.
-    pub fn is_window_unchanged(&self, window: &Window, since: Position) -> bool {
-        let of = |view| window.incarnation(view);
-        let found = self.terms.resume(&self.frames, since, of).cursor();
+    pub fn is_window_unchanged(&self, window: &Window, since: Timestamp) -> bool {
+        let found = self.frames.since(since).cursor();
         found.is_some_and(|from| matches!(self.missed(window, from, self.frames.end()), Ok(None)))
     }
 

@@ -5,23 +5,31 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::LocalLog;
-use crate::model::position::{Incarnation, Position, Timestamp};
+use crate::model::position::{Incarnation, Position};
 use crate::model::retention::Resume;
 use crate::model::terms::Worth;
 use crate::model::window::Window;
 
 impl LocalLog {
-    /// Compares a position that a client brought with the log, for a stream of the
-    /// view, or of a window of it. One that is up to date with the view is noted for
-    /// the publisher under the same lock, so that no heartbeat carries it as its id
-    /// again: ids grow strictly along a stream.
-    pub fn resume(&mut self, position: Position, window: Option<&Window>, now: Instant) -> Resume {
+    /// Compares the positions that a client brought with the log, for a stream of the
+    /// view, or of a window of it: the one that counts, and what it needs. One that is
+    /// up to date with the view is noted for the publisher under the same lock, so that
+    /// no heartbeat carries it as its id again: ids grow strictly along a stream.
+    pub fn resume(
+        &mut self,
+        positions: &[Position],
+        window: Option<&Window>,
+        now: Instant,
+    ) -> Option<(Position, Resume)> {
         let (source, end) = (Arc::clone(&self.source), self.frames.end());
         let mut state = source.lock();
         self.copy(&state);
-        let of = |view| of_window(window, view);
-        let found = self.terms.resume(&self.frames, position, of);
-        if let Resume::UpToDate(_) = found
+        let latest = self.latest(positions, window);
+        let found = latest.map(|(position, worth)| {
+            let found = worth.resume(&self.frames, position.timestamp);
+            (position, found)
+        });
+        if let Some((position, Resume::UpToDate(_))) = found
             && window.is_none()
         {
             state.resumed = state.resumed.max(position.timestamp);
@@ -31,15 +39,21 @@ impl LocalLog {
         found
     }
 
+    /// Of several positions of the view, or of a window of it, the one that counts, and
+    /// what it is worth.
+    pub fn latest(
+        &self,
+        positions: &[Position],
+        window: Option<&Window>,
+    ) -> Option<(Position, Worth)> {
+        let of = |view| of_window(window, view);
+        self.terms.latest(positions, of)
+    }
+
     /// Whether a position that a client brought is one of this log's: of the view, or
     /// of a window of it.
     pub fn worth(&self, position: Position, window: Option<&Window>) -> Worth {
         self.terms.worth(position, |view| of_window(window, view))
-    }
-
-    /// Of what it is the log, or a window of it, at this time.
-    pub fn incarnation_at(&self, timestamp: Timestamp, window: Option<&Window>) -> Incarnation {
-        of_window(window, self.terms.at(timestamp))
     }
 }
 

@@ -5,6 +5,7 @@
 //! window that lies before it. Frames are held only while somebody lacks them, so an
 //! idle window holds none. What is not held any more is made anew from the log.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::rc::Weak as RcWeak;
 use std::sync::{Arc, Weak};
@@ -57,7 +58,7 @@ pub(in crate::relay::thread) enum Ahead {
 pub(in crate::relay::thread) struct OpenWindow {
     pub(in crate::relay::thread) window: Arc<Window>,
     /// The incarnation that the view had when it was asked for last, and the window's.
-    incarnation: Option<(Incarnation, Incarnation)>,
+    incarnation: Cell<Option<(Incarnation, Incarnation)>>,
     /// The frames hold all of the window that the log has from this place on.
     first: Cursor,
     frames: VecDeque<Held>,
@@ -84,7 +85,7 @@ impl OpenWindow {
     pub(in crate::relay::thread) fn new(window: Arc<Window>, first: Cursor, now: Instant) -> Self {
         OpenWindow {
             window,
-            incarnation: None,
+            incarnation: Cell::default(),
             first,
             frames: VecDeque::new(),
             beat: None,
@@ -100,10 +101,10 @@ impl OpenWindow {
     }
 
     /// The window's incarnation where the view has this one.
-    pub(in crate::relay::thread) fn incarnation(&mut self, view: Incarnation) -> Incarnation {
-        let known = self.incarnation.filter(|(of, _)| *of == view);
+    pub(in crate::relay::thread) fn incarnation(&self, view: Incarnation) -> Incarnation {
+        let known = self.incarnation.get().filter(|(of, _)| *of == view);
         let own = known.map_or_else(|| self.window.incarnation(view), |(_, own)| own);
-        self.incarnation = Some((view, own));
+        self.incarnation.set(Some((view, own)));
         own
     }
 

@@ -22,8 +22,8 @@ impl Part {
 
     /// Of what a position of this time is.
     pub(super) fn incarnation(&self, log: &LocalLog, timestamp: Timestamp) -> Incarnation {
-        let window = self.seat().and_then(Seat::window);
-        log.incarnation_at(timestamp, window.as_deref())
+        let own = self.seat().and_then(|seat| seat.incarnation_at(timestamp));
+        own.unwrap_or_else(|| log.terms.at(timestamp))
     }
 
     /// The place at the window is given back.
