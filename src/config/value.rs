@@ -167,11 +167,7 @@ pub fn web_address() -> Kind<String> {
 pub fn compress() -> Kind<bool> {
     Kind {
         accepts: "auto or off".into(),
-        parse: Box::new(|given| match given.trim() {
-            "auto" => Some(true),
-            "off" => Some(false),
-            _ => None,
-        }),
+        parse: one_of(&[("auto", true), ("off", false)]),
         show: |is_auto| toml_text(if *is_auto { "auto" } else { "off" }),
     }
 }
@@ -202,11 +198,7 @@ pub fn base_path() -> Kind<String> {
 pub fn log_format() -> Kind<bool> {
     Kind {
         accepts: "text or json".into(),
-        parse: Box::new(|given| match given.trim() {
-            "text" => Some(false),
-            "json" => Some(true),
-            _ => None,
-        }),
+        parse: one_of(&[("text", false), ("json", true)]),
         show: |is_json| toml_text(if *is_json { "json" } else { "text" }),
     }
 }
@@ -215,11 +207,7 @@ pub fn log_format() -> Kind<bool> {
 pub fn revoked() -> Kind<bool> {
     Kind {
         accepts: "gone or lost".into(),
-        parse: Box::new(|given| match given.trim() {
-            "gone" => Some(true),
-            "lost" => Some(false),
-            _ => None,
-        }),
+        parse: one_of(&[("gone", true), ("lost", false)]),
         show: |is_gone| toml_text(if *is_gone { "gone" } else { "lost" }),
     }
 }
@@ -228,14 +216,21 @@ pub fn revoked() -> Kind<bool> {
 pub fn dialect() -> Kind<Dialect> {
     Kind {
         accepts: "auto, tail or subscribe".into(),
-        parse: Box::new(|given| match given.trim() {
-            "auto" => Some(Dialect::Auto),
-            "tail" => Some(Dialect::Tail),
-            "subscribe" => Some(Dialect::Subscribe),
-            _ => None,
-        }),
+        parse: one_of(&[
+            ("auto", Dialect::Auto),
+            ("tail", Dialect::Tail),
+            ("subscribe", Dialect::Subscribe),
+        ]),
         show: |dialect| toml_text(&dialect.to_string()),
     }
+}
+
+/// Reads one of these words, and nothing else.
+fn one_of<T: Copy + 'static>(words: &'static [(&'static str, T)]) -> Parse<T> {
+    Box::new(|given| {
+        let found = words.iter().find(|(word, _)| *word == given.trim());
+        found.map(|(_, value)| *value)
+    })
 }
 
 /// Splits a list of names at its commas, except inside double quotes; `None`

@@ -4,8 +4,7 @@ use log::warn;
 
 use crate::config::Config;
 use crate::http::gateway::{Connecting, Gateway};
-use crate::http::limit::room;
-use crate::limits::{FILES_PER_VIEW, FILES_RESERVED};
+use crate::limits::{FILES_PER_VIEW, FILES_RESERVED, room};
 use crate::{process, tail};
 
 /// How many views are being connected.

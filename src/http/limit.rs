@@ -9,9 +9,7 @@ use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
-use crate::limits::{
-    CONNECTIONS_PERCENT_OF_FILES, FILES_PER_VIEW, FILES_RESERVED, IPV6_CLIENT_PREFIX,
-};
+use crate::limits::IPV6_CLIENT_PREFIX;
 
 use super::refusal::Limit;
 
@@ -38,17 +36,6 @@ pub struct Asked<'v> {
     /// What stands for the window, equal for equal ones; `None` for the view
     /// itself.
     pub window: Option<u64>,
-}
-
-/// Streams that there are files for, of so many that the process may open, beside
-/// so many views: these were there first, and a view without a connection serves
-/// nobody. At least one, so that its client is told how the view stands.
-pub fn room(files: usize, views: usize) -> usize {
-    let of_views = views.saturating_mul(FILES_PER_VIEW);
-    let left = files
-        .saturating_sub(FILES_RESERVED)
-        .saturating_sub(of_views);
-    (left.saturating_mul(CONNECTIONS_PERCENT_OF_FILES) / 100).max(1)
 }
 
 /// Counts the streams, and says who may open one more.

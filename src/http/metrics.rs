@@ -14,7 +14,7 @@ use prometheus::{
 
 use crate::model::upstream::Word;
 use crate::process::wall_ms;
-use crate::relay::counters::{End, Outcome};
+use crate::relay::counters::{End, Outcome, StreamTotals};
 use crate::relay::shared_view::SharedView;
 
 use super::bearer::Access;
@@ -28,6 +28,7 @@ mod many_views;
 mod process_wide;
 mod register;
 
+use latency::Latencies;
 use register::{Register, signed};
 
 /// Answers with all metrics. They name every view, so they are granted apart.
@@ -61,20 +62,20 @@ fn render(gateway: &Gateway, names_views: bool) -> prometheus::Result<String> {
     let views = Views::new(&registry)?;
     let now_ms = wall_ms();
     let sources = gateway.sources.all();
+    let mut took = Latencies::default();
     for source in sources.iter().filter(|_| names_views) {
+        let totals = source.shared.stream_totals();
         views.set_status(&source.shared, now_ms);
-        views.set_counts(&source.shared);
+        views.set_counts(&source.shared, &totals);
+        took.add(&source.shared.name, &totals);
     }
-    let refusals = Register(&registry).counters(
+    let refused = Limit::ALL.map(|limit| (limit.word(), gateway.places.refused(limit)));
+    let refusals = (
         "viewcast_refusals_total",
         "Streams refused for a limit, by the limit.",
-        &["limit"],
-    )?;
-    for limit in Limit::ALL {
-        refusals
-            .with_label_values(&[limit.word()])
-            .inc_by(gateway.places.refused(limit));
-    }
+        "limit",
+    );
+    Register(&registry).counts(refusals, refused)?;
     let held = IntCounter::new(
         "viewcast_refusals_held_total",
         "Refused streams whose end was held back, since the client never waits.",
@@ -84,29 +85,24 @@ fn render(gateway: &Gateway, names_views: bool) -> prometheus::Result<String> {
     many_views::set(&registry, gateway)?;
     process_wide::set(&registry)?;
     let mut families = registry.gather();
-    families.extend(latency::families(sources.iter().filter(|_| names_views)));
+    families.extend(took.families());
     TextEncoder::new().encode_to_string(&families)
 }
 
 /// What was answered, and to whom nothing was shown.
 fn set_answers(registry: &Registry, gateway: &Gateway) -> prometheus::Result<()> {
-    let answers = Register(registry).counters(
+    let answers = (
         "viewcast_http_responses_total",
         "Answers by status; a stream is counted when it begins.",
-        &["status"],
-    )?;
-    for (status, count) in gateway.counts.answers() {
-        answers.with_label_values(&[status]).inc_by(count);
-    }
-    let refused = Register(registry).counters(
+        "status",
+    );
+    Register(registry).counts(answers, gateway.counts.answers())?;
+    let refused = (
         "viewcast_tokens_refused_total",
         "Requests without access, by what is wrong with their token.",
-        &["reason"],
-    )?;
-    for (reason, count) in gateway.counts.no_access() {
-        refused.with_label_values(&[reason]).inc_by(count);
-    }
-    Ok(())
+        "reason",
+    );
+    Register(registry).counts(refused, gateway.counts.no_access())
 }
 
 /// The metrics that there is one of for each view.
@@ -331,8 +327,7 @@ impl Views {
         self.subscribers.with_label_values(view).set(subscribers);
     }
 
-    fn set_counts(&self, shared: &SharedView) {
-        let totals = shared.stream_totals();
+    fn set_counts(&self, shared: &SharedView, totals: &StreamTotals) {
         let name = shared.name.as_str();
         self.bases.set(shared);
         self.windows.set(shared);

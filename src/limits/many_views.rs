@@ -40,3 +40,14 @@ pub const FILES_RESERVED: usize = 64 + (ASIDE_MAX + 2) * FILES_PER_VIEW;
 /// Of a hundred files that are left beside those of views, the streams that are
 /// served at the most; the rest is for pages, snapshots and who is refused.
 pub const CONNECTIONS_PERCENT_OF_FILES: usize = 90;
+
+/// Streams that there are files for, of so many that the process may open, beside
+/// so many views: these were there first, and a view without a connection serves
+/// nobody. At least one, so that its client is told how the view stands.
+pub fn room(files: usize, views: usize) -> usize {
+    let of_views = views.saturating_mul(FILES_PER_VIEW);
+    let left = files
+        .saturating_sub(FILES_RESERVED)
+        .saturating_sub(of_views);
+    (left.saturating_mul(CONNECTIONS_PERCENT_OF_FILES) / 100).max(1)
+}

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::relay::latency::{Latency, LatencyTotals};
+use crate::relay::single_writer::add;
 
 /// What became of a position that a client brought back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,13 +88,6 @@ pub struct StreamCounters {
     pub delivery: Latency,
     /// From the database's time to the same.
     pub age: Latency,
-}
-
-/// Only the worker's own thread writes, so nothing is lost between the two,
-/// and neither costs more than a plain load and store.
-fn add(counter: &AtomicU64, count: u64) {
-    let before = counter.load(Ordering::Relaxed);
-    counter.store(before.wrapping_add(count), Ordering::Relaxed);
 }
 
 impl StreamCounters {

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use crate::limits::LATENCY_BOUNDS;
 use crate::model::now::Now;
 use crate::model::position::Timestamp;
+use crate::relay::single_writer::add;
 
 /// When the line came that closed a delta, and how old its changes were then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,12 +63,6 @@ impl Latency {
         let took = took.as_micros();
         add(&self.sum_us, u64::try_from(took).unwrap_or(u64::MAX));
     }
-}
-
-/// One thread writes, so nothing is lost between the two.
-fn add(counter: &AtomicU64, count: u64) {
-    let before = counter.load(Ordering::Relaxed);
-    counter.store(before.wrapping_add(count), Ordering::Relaxed);
 }
 
 /// The counts of all threads together.

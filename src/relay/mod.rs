@@ -17,6 +17,7 @@ pub mod log;
 pub mod publish;
 pub mod shared_view;
 pub mod shell;
+mod single_writer;
 pub mod subscribe;
 pub mod thread;
 pub mod wake_flag;

@@ -42,11 +42,8 @@ pub fn duration(duration: std::time::Duration) -> DefaultValue {
 
 /// So many streams that files are left for everything else.
 pub fn share_of_files() -> DefaultValue {
-    let share = |files: usize| {
-        let left = files.saturating_sub(limits::FILES_RESERVED);
-        left.saturating_mul(limits::CONNECTIONS_PERCENT_OF_FILES) / 100
-    };
-    let connections = process::open_files_max().map_or(limits::CONNECTIONS_FALLBACK, share);
+    let files = process::open_files_max();
+    let connections = files.map_or(limits::CONNECTIONS_FALLBACK, |it| limits::room(it, 0));
     let connections = connections.clamp(1, limits::CONNECTIONS_MAX);
     DefaultValue::Computed(
         connections.to_string(),

@@ -1,4 +1,5 @@
 use super::*;
+use crate::limits::{FILES_PER_VIEW, FILES_RESERVED, room};
 
 const NO_LIMITS: Limits = Limits {
     connections: usize::MAX,

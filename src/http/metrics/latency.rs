@@ -2,42 +2,52 @@
 
 use prometheus::proto::{Bucket, Histogram, LabelPair, Metric, MetricFamily, MetricType};
 
-use crate::http::sources::Source;
 use crate::limits::LATENCY_BOUNDS;
+use crate::relay::counters::StreamTotals;
 use crate::relay::latency::LatencyTotals;
 
-/// The histograms of these views; none where there is no view.
-pub fn families<'a>(sources: impl Iterator<Item = &'a Source>) -> Vec<MetricFamily> {
-    let (mut delivery, mut age) = (Vec::new(), Vec::new());
-    for source in sources {
-        let totals = source.shared.stream_totals();
-        delivery.push(metric(&source.shared.name, &totals.delivery));
-        age.push(metric(&source.shared.name, &totals.age));
+/// The histograms of views.
+#[derive(Default)]
+pub struct Latencies {
+    delivery: Vec<Metric>,
+    age: Vec<Metric>,
+}
+
+impl Latencies {
+    /// Adds those of a view.
+    pub fn add(&mut self, view: &str, totals: &StreamTotals) {
+        self.delivery.push(metric(view, &totals.delivery));
+        self.age.push(metric(view, &totals.age));
     }
-    let all = [
-        (
-            "viewcast_delivery_seconds",
-            "From the upstream's line that closes a delta to the last write of it to the \
-             sockets of one HTTP thread.",
-            delivery,
-        ),
-        (
-            "viewcast_delta_age_seconds",
-            "From a delta's timestamp to the last write of it to the sockets of one HTTP thread.",
-            age,
-        ),
-    ];
-    let shown = all.into_iter().filter(|(.., metrics)| !metrics.is_empty());
-    shown
-        .map(|(name, help, metrics)| {
-            let mut family = MetricFamily::default();
-            family.set_name(name.to_owned());
-            family.set_help(help.to_owned());
-            family.set_field_type(MetricType::HISTOGRAM);
-            family.set_metric(metrics);
-            family
-        })
-        .collect()
+
+    /// All of them; none where there is no view.
+    pub fn families(self) -> Vec<MetricFamily> {
+        let all = [
+            (
+                "viewcast_delivery_seconds",
+                "From the upstream's line that closes a delta to the last write of it to the \
+                 sockets of one HTTP thread.",
+                self.delivery,
+            ),
+            (
+                "viewcast_delta_age_seconds",
+                "From a delta's timestamp to the last write of it to the sockets of one HTTP \
+                 thread.",
+                self.age,
+            ),
+        ];
+        let shown = all.into_iter().filter(|(.., metrics)| !metrics.is_empty());
+        shown.map(family).collect()
+    }
+}
+
+fn family((name, help, metrics): (&str, &str, Vec<Metric>)) -> MetricFamily {
+    let mut family = MetricFamily::default();
+    family.set_name(name.to_owned());
+    family.set_help(help.to_owned());
+    family.set_field_type(MetricType::HISTOGRAM);
+    family.set_metric(metrics);
+    family
 }
 
 fn metric(view: &str, totals: &LatencyTotals) -> Metric {

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use prometheus::{IntGauge, Registry};
+use prometheus::Registry;
 
 use crate::http::gateway::Gateway;
 use crate::process;
 
-use super::register::{Register, signed};
+use super::register::Register;
 
 /// Sets all of them. Files are those that Linux tells of; elsewhere they are not
 /// there.
@@ -44,9 +44,7 @@ pub(super) fn set(registry: &Registry, gateway: &Gateway) -> prometheus::Result<
     ];
     for (name, help, value) in gauges {
         if let Some(value) = value {
-            let gauge = IntGauge::new(name, help)?;
-            gauge.set(signed(value));
-            registry.register(Box::new(gauge))?;
+            Register(registry).gauge(name, help, value)?;
         }
     }
     Ok(())

@@ -1,7 +1,7 @@
 //! Metrics of each kind, by their names.
 
 use prometheus::core::Collector;
-use prometheus::{IntCounterVec, IntGaugeVec, Opts, Registry};
+use prometheus::{IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 
 /// Where they are registered.
 #[derive(Clone, Copy)]
@@ -25,9 +25,26 @@ impl Register<'_> {
     pub fn gauges(&self, name: &str, help: &str, by: &[&str]) -> prometheus::Result<IntGaugeVec> {
         self.add(IntGaugeVec::new(Opts::new(name, help), by)?)
     }
-}
 
-impl Register<'_> {
+    /// Counts so far by one label, of which there is no view.
+    pub fn counts<L: AsRef<str>>(
+        &self,
+        (name, help, by): (&str, &str, &str),
+        counts: impl IntoIterator<Item = (L, u64)>,
+    ) -> prometheus::Result<()> {
+        let counters = self.counters(name, help, &[by])?;
+        for (label, count) in counts {
+            counters.with_label_values(&[label.as_ref()]).inc_by(count);
+        }
+        Ok(())
+    }
+
+    /// One number, as it is now.
+    pub fn gauge(&self, name: &str, help: &str, value: u64) -> prometheus::Result<()> {
+        self.add(IntGauge::new(name, help)?)?.set(signed(value));
+        Ok(())
+    }
+
     pub fn states(&self) -> prometheus::Result<IntGaugeVec> {
         self.gauges(
             "viewcast_upstream_state",

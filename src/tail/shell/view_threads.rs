@@ -58,6 +58,18 @@ pub struct ViewThreads {
     bell: (Mutex<()>, Condvar),
 }
 
+/// Too many connections are left at once: to hang up on this one is enough.
+struct HangUp;
+
+/// A turn for asking the server to end what a connection does. Where hanging up does
+/// not end it, the server is asked without one.
+fn turn_to_cancel(line: &Line) -> Result<Option<Turn>, HangUp> {
+    match ASIDE.try_enter() {
+        None if line.is_in_reach() => Err(HangUp),
+        turn => Ok(turn),
+    }
+}
+
 /// What is told as soon as its line was read, so its time is the line's.
 fn heard(event: TailEvent) -> Heard {
     Heard {
@@ -260,11 +272,9 @@ impl ViewThreads {
         };
         let token = lock(&self.token).take();
         if let Some((token, line)) = token {
-            let turn = ASIDE.try_enter();
-            if turn.is_none() && line.is_in_reach() {
-                // Too many are left at once: to hang up is enough.
+            let Ok(turn) = turn_to_cancel(&line) else {
                 return;
-            }
+            };
             // Best effort: the server ends the query with its connection too.
             let _ = self.start_thread("cancel", move |threads| {
                 threads.connector.cancel(&token, &line);
@@ -281,16 +291,14 @@ impl ViewThreads {
         if client.is_closed() || line.is_hung_up() {
             return;
         }
-        let turn = ASIDE.try_enter();
-        let is_asked = turn.is_some() || !line.is_in_reach();
+        let turn = turn_to_cancel(&line);
         let discarded = Discarded {
             line,
             _client: client,
         };
-        if !is_asked {
-            // Too many are left at once: to hang up is enough.
+        let Ok(turn) = turn else {
             return;
-        }
+        };
         let left = self.start_thread("leave", move |threads| {
             let discarded: Discarded = discarded;
             threads.connector.cancel(&token, &discarded.line);
