@@ -175,15 +175,11 @@ fn read(
     )?;
     let mut socket = BufReader::new(socket);
     let mut line = String::new();
-    let mut is_chunked = false;
     loop {
         line.clear();
         if socket.read_line(&mut line)? == 0 {
             return Err(std::io::ErrorKind::UnexpectedEof.into());
         }
-        is_chunked |= line
-            .to_ascii_lowercase()
-            .starts_with("transfer-encoding: chunked");
         if line.trim().is_empty() {
             break;
         }
@@ -191,23 +187,16 @@ fn read(
     let (mut name, mut data, mut id) = (String::new(), String::new(), None);
     let mut text = Vec::new();
     while !is_over.load(Ordering::Relaxed) {
-        if is_chunked {
-            line.clear();
-            socket.read_line(&mut line)?;
-            let length = usize::from_str_radix(line.trim(), 16).unwrap_or(0);
-            if length == 0 {
-                return Ok(());
-            }
-            let mut chunk = vec![0; length + 2];
-            socket.read_exact(&mut chunk)?;
-            text.extend_from_slice(&chunk[..length]);
-        } else {
-            let mut piece = Vec::new();
-            if socket.read_until(b'\n', &mut piece)? == 0 {
-                return Ok(());
-            }
-            text.extend(piece);
+        // HTTP/1.1 is answered in chunks.
+        line.clear();
+        socket.read_line(&mut line)?;
+        let length = usize::from_str_radix(line.trim(), 16).unwrap_or(0);
+        if length == 0 {
+            return Ok(());
         }
+        let mut chunk = vec![0; length + 2];
+        socket.read_exact(&mut chunk)?;
+        text.extend_from_slice(&chunk[..length]);
         while let Some(end) = text.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = text.drain(..=end).collect();
             let line = String::from_utf8_lossy(&line).trim_end().to_owned();
@@ -266,13 +255,14 @@ impl State {
                 }
             }
             "gone" => {
-                let code = value["code"].as_str().or(value["reason"].as_str());
-                self.said.gone.push(code.unwrap_or("no reason").to_owned());
+                let reason = value["reason"].as_str();
+                self.said
+                    .gone
+                    .push(reason.unwrap_or("no reason").to_owned());
                 return;
             }
             "upstream" => {
-                let is_lost = value == "lost" || value["state"] == "lost";
-                self.said.lost += usize::from(is_lost);
+                self.said.lost += usize::from(value == "lost");
                 return;
             }
             _ => return,

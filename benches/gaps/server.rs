@@ -1,6 +1,6 @@
 //! The server that is measured: the demo's stand-in, or any that is named.
 
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};
+use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::process::{Child, Command};
 use std::sync::Mutex;
 use std::thread;
@@ -222,9 +222,4 @@ fn shell(command: &str) -> Result<(), String> {
         Ok(status) => Err(format!("{command:?} ended with {status}")),
         Err(error) => Err(error.to_string()),
     }
-}
-
-/// Whether somebody listens there.
-pub fn listens(address: SocketAddr) -> bool {
-    TcpStream::connect_timeout(&address, Duration::from_millis(200)).is_ok()
 }

@@ -29,17 +29,13 @@ pub(super) struct Request {
 impl Definition {
     /// The command tag; the old servers' says nothing of MATERIALIZED.
     pub(super) fn tag(&self, dialect: DemoDialect) -> &'static str {
-        let materialized = match self {
-            Self::Create(create) => create.materialized,
-            Self::Drop(drop) => drop.materialized,
-            Self::Change(change) => return change.tag(),
-        };
-        match (self, materialized && dialect == DemoDialect::Subscribe) {
-            (Self::Create(_), false) => "CREATE VIEW",
-            (Self::Create(_), true) => "CREATE MATERIALIZED VIEW",
-            (Self::Drop(_), false) => "DROP VIEW",
-            (Self::Drop(_), true) => "DROP MATERIALIZED VIEW",
-            (Self::Change(change), _) => change.tag(),
+        let is_told = dialect == DemoDialect::Subscribe;
+        match self {
+            Self::Create(create) if create.materialized && is_told => "CREATE MATERIALIZED VIEW",
+            Self::Create(_) => "CREATE VIEW",
+            Self::Drop(drop) if drop.materialized && is_told => "DROP MATERIALIZED VIEW",
+            Self::Drop(_) => "DROP VIEW",
+            Self::Change(change) => change.tag(),
         }
     }
 }

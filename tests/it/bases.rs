@@ -1,10 +1,8 @@
 //! What readers of bases, of rows and of backlogs can cost: a bounded number is
 //! held, whatever they do, and who is let go comes back to exact rows [P11].
 
-use std::time::{Duration, Instant};
-
 use crate::support::front::{Front, Peer, Way};
-use crate::support::gateway::{Gateway, PATIENCE};
+use crate::support::gateway::{Gateway, wait_for};
 use crate::support::http::{Response, get, narrow, request};
 use crate::support::http2::frame;
 use crate::support::joined::Joined;
@@ -72,15 +70,6 @@ fn sample_of(text: &str, name: &str) -> u64 {
     let line = text.lines().find(of).unwrap_or_else(|| panic!("no {name}"));
     let (_, value) = line.rsplit_once(' ').expect("a value");
     value.parse().expect("a whole number")
-}
-
-#[track_caller]
-fn wait_for(what: &str, is_so: impl Fn() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !is_so() {
-        assert!(Instant::now() < deadline, "not in time: {what}");
-        std::thread::park_timeout(Duration::from_millis(5));
-    }
 }
 
 /// Waits until the gateway stands at a time.

@@ -5,10 +5,10 @@ use std::io::{BufRead as _, BufReader};
 use std::sync::mpsc::sync_channel;
 use std::thread::JoinHandle;
 
-use postgres::{Client, NoTls, SimpleQueryMessage};
+use postgres::{Client, NoTls};
 use viewcast::demo::{Demo, start};
 
-use crate::demo_standin::options;
+use crate::demo_standin::{names, options, query};
 
 fn demo() -> Demo {
     start(options(20, 500.0, 10)).unwrap()
@@ -23,28 +23,13 @@ fn connect(demo: &Demo, user: &str) -> Client {
 
 /// The rows of an answer, sorted.
 fn ask(client: &mut Client, sql: &str) -> Vec<Vec<Option<String>>> {
-    let answer = client
-        .simple_query(sql)
-        .unwrap_or_else(|error| panic!("{sql}: {error}"));
-    let mut rows: Vec<Vec<Option<String>>> = Vec::new();
-    for message in answer {
-        if let SimpleQueryMessage::Row(row) = message {
-            rows.push(
-                (0..row.len())
-                    .map(|at| row.get(at).map(str::to_owned))
-                    .collect(),
-            );
-        }
-    }
+    let mut rows = query(client, sql);
     rows.sort();
     rows
 }
 
 fn numbers(client: &mut Client, relation: &str) -> Vec<String> {
-    let rows = ask(client, &format!("SELECT a FROM {relation}"));
-    rows.into_iter()
-        .map(|row| row[0].clone().unwrap())
-        .collect()
+    names(ask(client, &format!("SELECT a FROM {relation}")))
 }
 
 /// The changes that a stream of a relation tells until this one came; returns

@@ -46,7 +46,7 @@ fn value(client: &mut Client, sql: &str) -> String {
     query(client, sql).remove(0).remove(0).unwrap()
 }
 
-fn names(rows: Vec<Vec<Option<String>>>) -> Vec<String> {
+pub(crate) fn names(rows: Vec<Vec<Option<String>>>) -> Vec<String> {
     rows.into_iter()
         .map(|mut row| row.remove(0).unwrap())
         .collect()

@@ -3,9 +3,8 @@
 
 use std::fs;
 use std::net::TcpStream;
-use std::time::{Duration, Instant};
 
-use crate::support::gateway::{Gateway, PATIENCE};
+use crate::support::gateway::{Gateway, wait_for};
 use crate::support::http::get;
 use crate::support::materialize::{Generation, Materialize, row};
 use crate::support::sse::Stream;
@@ -42,15 +41,6 @@ fn gateway(server: &Materialize, limit: &str, more: &[&str]) -> Gateway {
     Gateway::start_within(limit, &[&arguments[..], more].concat())
 }
 
-/// Looks again and again until it is so.
-fn await_that(what: &str, mut is_so: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !is_so() {
-        assert!(Instant::now() < deadline, "not in time: {what}");
-        std::thread::park_timeout(Duration::from_millis(10));
-    }
-}
-
 fn metric(gateway: &Gateway, name: &str) -> usize {
     let text = get(gateway.address, "/metrics").text();
     let mut lines = text.lines();
@@ -75,19 +65,19 @@ fn many_views_take_five_files_and_a_thread_each() {
     let (few, many) = (20, 80);
     create(&server, 0..few);
     let gateway = gateway(&server, "ulimit -n 4096", &[]);
-    await_that("few views", || live(&gateway) == few);
+    wait_for("few views", || live(&gateway) == few);
     let (files, threads) = (count(&gateway, "fd"), count(&gateway, "task"));
     create(&server, few..many);
-    await_that("many views", || live(&gateway) == many);
+    wait_for("many views", || live(&gateway) == many);
     // What asks the catalog comes and goes beside them.
     let (more, of_others) = (many - few, 2);
-    await_that("five files a view", || {
+    wait_for("five files a view", || {
         count(&gateway, "fd") <= files + more * FILES + of_others * FILES
     });
-    await_that("a thread a view", || {
+    wait_for("a thread a view", || {
         count(&gateway, "task") <= threads + more * THREADS + of_others
     });
-    await_that("nobody waits", || {
+    wait_for("nobody waits", || {
         metric(&gateway, "viewcast_connecting_waiting") + metric(&gateway, "viewcast_connecting")
             == 0
     });
@@ -102,7 +92,7 @@ fn many_views_raise_the_soft_limit_of_files() {
     let many = 60;
     create(&server, 0..many);
     let gateway = gateway(&server, "ulimit -Sn 128 && ulimit -Hn 2048", &[]);
-    await_that("all of them", || live(&gateway) == many);
+    wait_for("all of them", || live(&gateway) == many);
     assert_eq!(metric(&gateway, "viewcast_process_open_files_max"), 2048);
     assert!(!gateway.process.has_panicked());
 }
@@ -119,7 +109,7 @@ fn many_views_beyond_the_files_are_named_and_served_once_there_are_some() {
         let of_files = waiting.iter().filter(|view| view["reason"] == NO_FILE);
         of_files.count()
     };
-    await_that("each is served or named", || {
+    wait_for("each is served or named", || {
         let lacking = lacking();
         lacking > 0 && lacking + live(&gateway) == many
     });
@@ -129,7 +119,7 @@ fn many_views_beyond_the_files_are_named_and_served_once_there_are_some() {
         "viewcast_views{{reason=\"no_files\",state=\"loading\"}} {}",
         many - served
     );
-    await_that("counted", || {
+    wait_for("counted", || {
         get(gateway.address, "/metrics").text().contains(&counted)
     });
     // Those that are served go on.
@@ -148,7 +138,7 @@ fn many_views_beyond_the_files_are_named_and_served_once_there_are_some() {
     }
     let left = (0..many).filter(|number| number % 5 == 0 || name(*number) == first);
     let left = left.count();
-    await_that("those that are left", || live(&gateway) == left);
+    wait_for("those that are left", || live(&gateway) == left);
     assert!(!gateway.process.has_panicked());
 }
 
@@ -157,10 +147,10 @@ fn many_views_leave_files_for_streams_and_streams_for_views() {
     let server = Materialize::start(Generation::Modern);
     create(&server, 0..5);
     let gateway = gateway(&server, "ulimit -n 200", &[]);
-    await_that("all of them", || live(&gateway) == 5);
+    wait_for("all of them", || live(&gateway) == 5);
     let before = metric(&gateway, "viewcast_streams_max");
     create(&server, 5..8);
-    await_that("three more", || live(&gateway) == 8);
+    wait_for("three more", || live(&gateway) == 8);
     let most = metric(&gateway, "viewcast_streams_max");
     let of_views = 3 * FILES;
     assert!(
@@ -179,7 +169,7 @@ fn many_views_leave_files_for_streams_and_streams_for_views() {
     Stream::open(gateway.address, path).expect("full");
     // With all of them open, the views come back from an outage.
     server.cut_all();
-    await_that("all of them again", || {
+    wait_for("all of them again", || {
         metric(
             &gateway,
             "viewcast_upstream_reconnects_total{view=\"public.v007\"}",
@@ -198,10 +188,10 @@ fn many_views_survive_a_cut_while_there_is_no_file_left() {
     let many = 10;
     create(&server, 0..many);
     let gateway = gateway(&server, "ulimit -n 150", &[]);
-    await_that("all of them", || live(&gateway) == many);
+    wait_for("all of them", || live(&gateway) == many);
     let connect = || TcpStream::connect(gateway.address).ok();
     let mut crowd: Vec<_> = (0..400).filter_map(|_| connect()).collect();
-    await_that("a cut without files", || {
+    wait_for("a cut without files", || {
         // Who asks nothing is let go after some seconds, and others come.
         crowd.extend((0..2).filter_map(|_| connect()));
         crowd.drain(..crowd.len().saturating_sub(1_500));
@@ -210,6 +200,6 @@ fn many_views_survive_a_cut_while_there_is_no_file_left() {
         log.iter().any(|line| line.contains("no file left"))
     });
     drop(crowd);
-    await_that("all of them again", || live(&gateway) == many);
+    wait_for("all of them again", || live(&gateway) == many);
     assert!(!gateway.process.has_panicked());
 }

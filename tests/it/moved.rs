@@ -66,8 +66,7 @@ fn expect(stream: &mut Stream, name: &str) -> Event {
         if event.name == name {
             return event;
         }
-        let is_noise = event.name == "upstream" || event.name == "delta" && event.data == "[]";
-        assert!(is_noise, "{event:?} before {name}");
+        assert!(event.is_noise(), "{event:?} before {name}");
     }
 }
 

@@ -3,6 +3,7 @@
 //! tests' own decoder reads in the same bytes.
 
 use std::collections::BTreeMap;
+use std::sync::Mutex;
 use std::time::Instant;
 
 use crate::support::gateway::{Gateway, PATIENCE};
@@ -43,15 +44,26 @@ pub fn generation(folder: &str) -> Generation {
     }
 }
 
+const VERSION: &str = "SELECT mz_version()";
+
+/// The bytes that a folder's server answered, asked for its version. Its recordings are
+/// read for that once.
+fn version(folder: &'static str) -> Vec<u8> {
+    static KNOWN: Mutex<BTreeMap<&str, Vec<u8>>> = Mutex::new(BTreeMap::new());
+    let mut known = KNOWN.lock().unwrap();
+    let wire = known.entry(folder).or_insert_with(|| {
+        let answers = claimed(folder, Claim::Answer).into_iter();
+        let mut versions = answers.map(|(it, _)| it).filter(|it| it.sql == VERSION);
+        versions.next().expect("recorded").wire()
+    });
+    wire.clone()
+}
+
 /// A server of a folder's generation, and of its version where that was asked
 /// for.
 pub fn server_of(folder: &'static str) -> Materialize {
     let server = Materialize::start(generation(folder));
-    let question = "SELECT mz_version()";
-    let answers = claimed(folder, Claim::Answer).into_iter();
-    let mut versions = answers.map(|(it, _)| it).filter(|it| it.sql == question);
-    let version = versions.next().expect("recorded");
-    server.answer(question, version.wire(), usize::MAX);
+    server.answer(VERSION, version(folder), usize::MAX);
     server
 }
 

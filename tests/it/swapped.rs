@@ -45,8 +45,7 @@ fn news(server: &Materialize, stream: &mut Stream) -> Event {
     loop {
         assert!(Instant::now() < end, "nothing new");
         let event = next(server, stream);
-        let is_noise = event.name == "upstream" || event.name == "delta" && event.data == "[]";
-        if !is_noise {
+        if !event.is_noise() {
             return event;
         }
     }

@@ -74,9 +74,7 @@ fn access_is_prolonged_by_a_newer_token_without_a_reconnect() {
     }
     assert!(now() >= ends + SOON.as_secs() && table.deltas > 0);
     let mut joined = Joined::default();
-    while let Some(event) = several.next() {
-        joined.apply(&event);
-    }
+    joined.read_to_end(&mut several);
     assert!(now() >= ends + SOON.as_secs() && joined.deltas > 0);
 }
 

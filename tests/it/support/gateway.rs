@@ -10,6 +10,16 @@ use std::time::{Duration, Instant};
 /// may be busy, and a test that passes never waits for it.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Looks again and again until it is so.
+#[track_caller]
+pub fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "not in time: {what}");
+        std::thread::park_timeout(Duration::from_millis(5));
+    }
+}
+
 /// A process of the real binary, with its log.
 pub struct Process {
     child: Child,

@@ -22,6 +22,13 @@ pub struct Event {
     pub data: String,
 }
 
+impl Event {
+    /// Whether it is a heartbeat, or a word on the upstream.
+    pub fn is_noise(&self) -> bool {
+        self.name == "upstream" || self.name == "delta" && self.data == "[]"
+    }
+}
+
 /// A stream that is being read.
 pub struct Stream {
     pub response: Response,
