@@ -88,7 +88,12 @@ pub fn start_view(
     let (for_publisher, flag) = (Arc::clone(&shared), Arc::clone(&pending));
     let desk = publishers.desk();
     let publisher = PublisherActor::start_in_arbiter(desk.thread(), move |_| {
-        let publisher = Publisher::new(for_publisher, settings, process::now());
+        let publisher = Publisher::new(
+            for_publisher,
+            settings,
+            fastrand::Rng::new(),
+            process::now(),
+        );
         PublisherActor::new(publisher, events, flag, resync)
     });
 

@@ -22,7 +22,6 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::limits::SNAPSHOT_WAIT;
 use crate::model::position::Position;
-use crate::model::terms::Worth;
 use crate::relay::event::body::Extent;
 use crate::relay::event::form::Form;
 use crate::relay::event::long_event::{Reading, Slice};
@@ -227,7 +226,7 @@ async fn latest(local: &Rc<RefCell<ThreadView>>, changed: Position) -> (Position
         let found = log.and_then(|log| {
             let state = log.lock();
             // What is not a position of this log is one of the log before it.
-            let is_its = state.terms.worth(changed, |it| it) != Worth::None;
+            let is_its = state.terms.hold(changed, |it| it);
             let reaches = |base: &&Arc<Base>| base.position.timestamp >= changed.timestamp;
             let base = state
                 .bases

@@ -50,6 +50,10 @@ fn go_back(server: &Materialize) {
     server.rewind(HOUR_MS, &[contents("2", "v"), contents("3", "w")]);
 }
 
+fn incarnation(id: &str) -> &str {
+    id.split('-').nth(1).expect("a position")
+}
+
 /// The view is back at the earlier time, and goes on to a later one than the
 /// position from before. Nobody is to believe that.
 fn check(server: &Materialize, gateway: &Gateway, path: &str, id: &str) {
@@ -59,9 +63,17 @@ fn check(server: &Materialize, gateway: &Gateway, path: &str, id: &str) {
         back.step();
     }
     assert!(back.table.timestamp < Some(2 * HOUR_MS), "{:?}", back.table);
+    // Another gateway may not have noticed: what is given out now must not look as if
+    // it were from before. Here it is good.
+    let own = back.stream.last_id.clone().expect("an id");
+    assert_ne!(incarnation(&own), incarnation(id));
+    back.stream = Stream::resume(gateway.address, path, &own);
+    back.reach(server.commit("v", vec![(row(["6", "resumed"]), 1)]));
     server.commit_after(HOUR_MS, "v", vec![(row(["4", "later"]), 1)]);
     let at = server.tick_after(5 * HOUR_MS);
     back.reach(at);
+    let reached = back.stream.last_id.clone().expect("an id");
+    assert_eq!(incarnation(&reached), incarnation(id));
     let known = [("If-None-Match", &*format!("\"{id}\""))];
     let rows = request(
         gateway.address,

@@ -433,7 +433,12 @@ fn side(truth: &Truth, min_interval: u64, jobs: &Arc<Later>, rng: &mut Rng, now:
         view_bytes_max: 1 << 24,
         upstream_timeout: Duration::from_secs(30),
     };
-    let publisher = Publisher::new(Arc::clone(&shared), settings, now);
+    let publisher = Publisher::new(
+        Arc::clone(&shared),
+        settings,
+        fastrand::Rng::with_seed(1),
+        now,
+    );
     let rung: Arc<Flag> = Arc::default();
     let threads = (0..THREADS).map(|_| {
         let rung = Arc::clone(&rung);

@@ -46,6 +46,9 @@ pub struct Kept {
     is_coarse: bool,
     /// The object that its name stood for last.
     pub object: Option<String>,
+    /// What everybody is shown it by, and how often time had gone back when that
+    /// began.
+    pub log: Option<(Weak<Log>, usize)>,
     logs: Vec<Weak<Log>>,
 }
 
@@ -168,6 +171,30 @@ impl World {
         self.note(format_args!("{life} v{place} {state:?}"));
         if let Some(text) = wrong {
             self.fail(format!("{life} {name} {text}: {before:?}, then {state:?}"));
+        }
+    }
+
+    /// Keeps in mind when a view's log began, and of what it is alone.
+    pub fn note_log_of(&mut self, life: Life, place: usize) {
+        let backs = self.upstream.truth.backs;
+        let Some(slot) = self.gateway(life).map(|it| &mut it.slots[place]) else {
+            return;
+        };
+        let Some(log) = slot.shared.log() else {
+            return;
+        };
+        let known = slot.kept.log.as_ref();
+        if known.is_none_or(|(known, _)| !std::ptr::eq(known.as_ptr(), Arc::as_ptr(&log))) {
+            slot.kept.log = Some((Arc::downgrade(&log), backs));
+        }
+        let state = log.lock();
+        let (of, own) = (
+            state.terms.current(),
+            state.terms.at(state.retention.head()),
+        );
+        if own != of {
+            let truth = &mut self.upstream.truth;
+            truth.is_alone(own.to_string(), &of.to_string());
         }
     }
 

@@ -311,7 +311,7 @@ impl Slot {
             view_bytes_max: setup.view_bytes_max,
             upstream_timeout: setup.upstream_timeout,
         };
-        let publisher = Publisher::new(Arc::clone(&shared), settings, now);
+        let publisher = Publisher::new(Arc::clone(&shared), settings, rng.clone(), now);
         let thread = |worker: usize| {
             let wake = bell.clone();
             let wake_publisher = move || wake.ring(Woken::Publisher { life, slot: place });

@@ -95,6 +95,7 @@ impl World {
                 Some(Again::TooLarge) => it.tail.too_large(),
                 None => {}
             }
+            self.note_log_of(life, slot);
             self.note_state(life, slot);
             self.heed(life, slot, None);
             handled += 1;
@@ -120,6 +121,7 @@ impl World {
                 self.at(at, Task::Deadline { life, slot });
             }
         }
+        self.note_log_of(life, slot);
         self.note_state(life, slot);
     }
 

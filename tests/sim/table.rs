@@ -76,6 +76,8 @@ impl Table {
         let before = self.position.as_ref().map(|(_, before)| before.clone());
         let before = before.filter(|before| !is_new && before != incarnation);
         let before = before.and_then(|before| truth.view_of(self.kind, &before));
+        let is_another = |before: &String| truth.shared(before) != truth.shared(&of);
+        let before = before.filter(is_another);
         if let Some(before) = &before
             && !truth.have_same_columns(before, &of)
         {

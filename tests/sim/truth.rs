@@ -121,6 +121,8 @@ pub struct Truth {
     incarnations: HashMap<String, Vec<usize>>,
     /// The columns that each was described with.
     described: BTreeMap<String, Vec<Column>>,
+    /// What incarnations stand for that one log has alone.
+    own: HashMap<String, String>,
     /// Of what views windows are, by their own incarnations.
     of_windows: HashMap<(Kind, String), String>,
     /// Texts may be NULL.
@@ -296,6 +298,14 @@ impl Truth {
         self.may_be(incarnation, object);
     }
 
+    /// For as long as times come twice a log has an incarnation of its own.
+    pub fn is_alone(&mut self, own: String, incarnation: &str) {
+        if let Some(columns) = self.described.get(incarnation) {
+            self.described.insert(own.clone(), columns.clone());
+            self.own.insert(own, incarnation.to_owned());
+        }
+    }
+
     /// The object is one that this incarnation may be.
     pub fn may_be(&mut self, incarnation: String, object: usize) {
         let known = self.incarnations.entry(incarnation).or_default();
@@ -334,9 +344,16 @@ impl Truth {
         one.map(names) == other.map(names)
     }
 
+    /// The incarnation that others have for the same.
+    pub fn shared<'a>(&'a self, incarnation: &'a str) -> &'a str {
+        self.own
+            .get(incarnation)
+            .map_or(incarnation, String::as_str)
+    }
+
     /// What objects an incarnation may be.
     pub fn objects_of(&self, incarnation: &str) -> &[usize] {
-        let known = self.incarnations.get(incarnation);
+        let known = self.incarnations.get(self.shared(incarnation));
         known.map_or(&[], Vec::as_slice)
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::model::position::{Position, Timestamp};
 use crate::model::retention::{Entry, Resume, Retention};
-use crate::model::terms::{Terms, Worth};
+use crate::model::terms::{Terms, Twice};
 use crate::model::window::Layout;
 use crate::relay::event::frame::Frame;
 use crate::relay::log::bases::Bases;
@@ -52,11 +52,10 @@ pub struct LogState {
 }
 
 impl Log {
-    /// A log that begins where a view stands; clients' positions up to
-    /// `distrusted` are from before time went back.
+    /// A log that begins where a view stands; times that come twice are told.
     pub fn new(
         position: Position,
-        distrusted: Option<Timestamp>,
+        twice: Option<Twice>,
         layout: Arc<Layout>,
         heartbeat: Duration,
         jobs: Arc<dyn Jobs>,
@@ -67,7 +66,7 @@ impl Log {
             shapes: Shapes::default(),
             state: Mutex::new(LogState {
                 retention: Retention::new(position.timestamp),
-                terms: Terms::new(position.incarnation, distrusted),
+                terms: Terms::new(position.incarnation, twice),
                 bases: Bases::new(Arc::clone(&jobs)),
                 long_backlogs: LongBacklogs::new(Arc::clone(&jobs)),
                 runs: Runs::default(),
@@ -113,14 +112,15 @@ impl Log {
 impl LogState {
     /// What a client of the whole view needs that comes back with a position.
     pub fn resume(&self, position: Position) -> Resume {
-        let worth = self.terms.worth(position, |it| it);
-        worth.resume(&self.retention, position.timestamp)
+        match self.terms.hold(position, |it| it) {
+            true => self.retention.since(position.timestamp),
+            false => Resume::Base,
+        }
     }
 
     /// Whether the whole view is still what it was at a position that a client brings
     /// back; not, if that cannot be told.
     pub fn is_unchanged_since(&self, position: Position) -> bool {
-        let is_good = self.terms.worth(position, |it| it) == Worth::Good;
-        is_good && self.retention.is_unchanged_since(position.timestamp)
+        self.terms.hold(position, |it| it) && self.retention.is_unchanged_since(position.timestamp)
     }
 }

@@ -8,6 +8,7 @@ use crate::model::delta::Delta;
 use crate::model::now::Now;
 use crate::model::position::{Incarnation, Position, Timestamp};
 use crate::model::retention::{Entry, RetentionLimits};
+use crate::model::terms::Twice;
 use crate::model::view::View;
 use crate::relay::event::frame::{Frame, Kind};
 use crate::relay::latency::Came;
@@ -37,7 +38,7 @@ pub struct PublishedView {
     /// The rows, at the last closed timestamp.
     pub view: View,
     log: Arc<Log>,
-    /// Of what they are.
+    /// Of what they are at the end of time.
     incarnation: Incarnation,
     /// The id of the last frame that had one.
     sent: Timestamp,
@@ -73,17 +74,19 @@ impl PublishedView {
 
     /// Where they stand.
     pub fn position(&self) -> Position {
-        Position {
-            timestamp: self.view.timestamp(),
-            incarnation: self.incarnation,
-        }
+        self.at(self.view.timestamp())
     }
 
     /// Where they stood at the last changes that were published.
     pub fn changed(&self) -> Position {
+        self.at(self.changed_at)
+    }
+
+    fn at(&self, timestamp: Timestamp) -> Position {
+        let incarnation = self.log.lock().terms.at(timestamp);
         Position {
-            timestamp: self.changed_at,
-            incarnation: self.incarnation,
+            timestamp,
+            incarnation,
         }
     }
 
@@ -96,17 +99,16 @@ impl PublishedView {
         }
     }
 
-    /// Of what they are.
+    /// Of what they are, but for times that come twice.
     pub fn incarnation(&self) -> Incarnation {
         self.incarnation
     }
 
     /// Publishes the difference to another view, which takes the place of this one:
     /// changes in `(from, delta.timestamp()]` that the view already includes.
-    /// Positions of the other one up to `distrusted` are not to be believed.
     pub fn turn(
         &mut self,
-        (incarnation, distrusted): (Incarnation, Option<Timestamp>),
+        (incarnation, twice): (Incarnation, Option<Twice>),
         delta: Delta,
         from: Timestamp,
         keeping: Keeping,
@@ -120,7 +122,7 @@ impl PublishedView {
             // Until the log's head moves, what it is there is what it was.
             let mut log = self.log.lock();
             let until = log.retention.head();
-            log.terms.turn(until, to, distrusted, TERMS_MAX);
+            log.terms.turn(until, to, twice, TERMS_MAX);
         }
         self.publish(delta, from, keeping)
     }
@@ -209,7 +211,7 @@ impl PublishedView {
             self.changed = Some(keeping.now.instant);
             self.changed_at = at;
         }
-        let mut frame = Frame::delta(delta, self.incarnation);
+        let mut frame = Frame::delta(delta, self.at(at).incarnation);
         frame.came = has_changes.then(|| Came::new(keeping.heard, at, keeping.now));
         // Here, where no stream waits for it.
         for shape in self.log.shapes.all() {
@@ -235,7 +237,8 @@ impl PublishedView {
         let mut log = shared.lock();
         let frame = if timestamp > self.sent.max(log.resumed) {
             self.sent = timestamp;
-            Frame::delta(Delta::new(timestamp, Vec::new()), self.incarnation)
+            let of = log.terms.at(timestamp);
+            Frame::delta(Delta::new(timestamp, Vec::new()), of)
         } else {
             Frame::heartbeat_in_place(timestamp)
         };
@@ -310,9 +313,9 @@ impl PublishedView {
     }
 
     /// The rows as they are now, as a base.
-    fn take_base(&self) -> Arc<Base> {
+    fn take_base(&self, of: Incarnation) -> Arc<Base> {
         let retired = self.retired.saturating_add(self.view.retired());
-        Arc::new(Base::of(&self.view, self.incarnation, retired))
+        Arc::new(Base::of(&self.view, of, retired))
     }
 
     /// The rows of a window as they are now; `None` where they are of another log.
@@ -325,7 +328,7 @@ impl PublishedView {
         self.view.index(window.shape(), layout);
         let position = Position {
             timestamp: self.view.timestamp(),
-            incarnation: window.incarnation(self.incarnation),
+            incarnation: window.incarnation(self.position().incarnation),
         };
         let pick = self.view.pick(window, LONG_EVENT_BYTES);
         let retired = self.retired.saturating_add(self.view.retired());
@@ -347,7 +350,8 @@ impl PublishedView {
     pub fn provide_base(&mut self) {
         let shared = Arc::clone(&self.log);
         let mut log = shared.lock();
-        if let Some(base) = log.bases.provide_current(|| self.take_base()) {
+        let of = log.terms.at(self.view.timestamp());
+        if let Some(base) = log.bases.provide_current(|| self.take_base(of)) {
             self.sent = self.sent.max(base.position.timestamp);
             self.surplus = 0;
             self.tidy(&mut log);
@@ -360,7 +364,8 @@ impl PublishedView {
         let mut log = shared.lock();
         let current = log.bases.current();
         let is_current = current.is_some_and(|base| base.position.timestamp >= self.changed_at);
-        log.bases.provide_latest(is_current, || self.take_base());
+        let of = log.terms.at(self.view.timestamp());
+        log.bases.provide_latest(is_current, || self.take_base(of));
         self.tidy(&mut log);
     }
 }

@@ -79,6 +79,8 @@ pub struct Publisher {
     /// Positions of the incarnation up to here are not believed: they are from
     /// before time went back, or of final contents that have changed.
     distrusted: Option<Timestamp>,
+    /// Where incarnations come from that no other log has.
+    rng: fastrand::Rng,
     /// The upstream contradicted itself: events are ignored until a snapshot.
     out_of_step: bool,
     /// How the view comes from the past to the present, if it does.
@@ -90,7 +92,7 @@ pub struct Publisher {
 
 impl Publisher {
     /// A publisher of the view, which nothing is known of yet.
-    pub fn new(shared: Arc<SharedView>, settings: Settings, now: Now) -> Self {
+    pub fn new(shared: Arc<SharedView>, settings: Settings, rng: fastrand::Rng, now: Now) -> Self {
         Publisher {
             shared,
             settings,
@@ -101,6 +103,7 @@ impl Publisher {
             held: None,
             behind: None,
             distrusted: None,
+            rng,
             out_of_step: false,
             replay: None,
             doubted: None,

@@ -9,7 +9,6 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use crate::model::position::Position;
-use crate::model::terms::Worth;
 use crate::model::window::Window;
 use crate::relay::event::body::Extent;
 use crate::relay::event::long_event::Reading;
@@ -105,9 +104,8 @@ impl WindowRows {
     /// The latest position of the client's since which nothing of the window has
     /// changed. Where it takes too long to say, it counts as changed.
     fn unchanged(&self, log: &LocalLog, window: &Window) -> Option<Position> {
-        let (latest, worth) = log.latest(&self.known, Some(window))?;
-        let is_good = worth == Worth::Good;
-        (is_good && log.is_window_unchanged(window, latest.timestamp)).then_some(latest)
+        let (latest, is_its) = log.latest(&self.known, Some(window))?;
+        (is_its && log.is_window_unchanged(window, latest.timestamp)).then_some(latest)
     }
 }
 

@@ -64,20 +64,23 @@ impl Readable {
     ) -> bool {
         let name = relation.text();
         let known = self.known.get(name).copied();
+        let was_denied = matches!(known, Some(Grant::Denied(_)));
         let grant = match answer {
             Err(error) if error.is_denied() => {
-                if !matches!(known, Some(Grant::Denied(_))) {
+                if !was_denied {
                     let hint = error.hint().unwrap_or_default();
                     let reason = error.chain();
                     log::warn!("view {name:?} is left out of its pattern: {reason}. {hint}");
                 }
                 Grant::Denied(now)
             }
+            Err(error) if error.is_without_connection() => return false,
+            // No answer, so nothing says that it was granted since.
+            Err(error) if was_denied && !error.is_answer() => Grant::Denied(now),
             // It waits, maybe for ever, where it has no data yet; its tail will
             // meet that, and whatever else it is refused for, and tell.
             Err(TailError::Silent { .. }) => Grant::Given,
             Err(error) if error.is_answer() => Grant::Given,
-            Err(error) if error.is_without_connection() => return false,
             // If it broke because of the question, that is not asked again.
             Err(_) if known == Some(Grant::Broken) => Grant::Given,
             Err(_) => Grant::Broken,
@@ -88,5 +91,54 @@ impl Readable {
         }
         self.known.insert(name.to_owned(), grant);
         answer.as_ref().map_or_else(TailError::is_answer, |()| true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tail::failure::Failure;
+
+    fn refused(code: &str) -> Result<(), TailError> {
+        Err(TailError::Query {
+            what: "whether a view may be read",
+            failure: Failure::answer(code, "no"),
+        })
+    }
+
+    fn broken() -> Result<(), TailError> {
+        Err(TailError::Ended)
+    }
+
+    fn silent() -> Result<(), TailError> {
+        Err(TailError::Silent {
+            seconds: CATALOG_GRANT_EVERY.as_secs(),
+        })
+    }
+
+    /// What is not answered says nothing: one that was refused stays refused.
+    #[test]
+    fn readable_is_what_was_refused_only_after_an_answer() {
+        let all = [ViewName::parse("s.a").unwrap()];
+        let begin = Instant::now();
+        for (answers, is_given) in [
+            (vec![refused("42501")], false),
+            (vec![refused("42501"), silent()], false),
+            (vec![refused("42501"), broken(), broken(), broken()], false),
+            (vec![refused("42501"), silent(), Ok(())], true),
+            (vec![refused("42501"), refused("XX000")], true),
+            (vec![silent()], true),
+            (vec![broken()], false),
+            (vec![broken(), broken()], true),
+        ] {
+            let mut readable = Readable::default();
+            let mut now = begin;
+            for answer in &answers {
+                now += CATALOG_GRANT_EVERY;
+                assert_eq!(readable.open(&all, now), all, "{answers:?}");
+                readable.take(&all[0], answer, now);
+            }
+            assert_eq!(!readable.given(&all).is_empty(), is_given, "{answers:?}");
+        }
     }
 }

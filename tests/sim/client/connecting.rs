@@ -7,8 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use viewcast::model::position::{Position, Timestamp};
-use viewcast::model::terms::Worth;
+use viewcast::model::position::Position;
 use viewcast::relay::deliver::outlet::Served as OnSocket;
 use viewcast::relay::log::shared_log::Log;
 use viewcast::relay::shared_view::SharedView;
@@ -295,22 +294,16 @@ impl World {
             of == id && given.upgrade().is_some_and(|it| Arc::ptr_eq(&it, &log))
         });
         // What was final before time went back may be something else afterwards.
-        let has_gone_back = self.upstream.truth.has_gone_back(&incarnation)
-            || time == u64::MAX && self.upstream.truth.backs > 0;
-        // Nor does a gateway know that an object is younger than that.
-        let is_distrusted = self.upstream.truth.backs > 0 && {
-            let position = Position {
-                timestamp: Timestamp::new(time),
-                incarnation: incarnation.parse().ok()?,
-            };
-            log.lock().terms.worth(position, |it| it) == Worth::Distrusted
-        };
-        (is_its && !has_gone_back && !is_distrusted).then_some((log, time))
+        let truth = &self.upstream.truth;
+        let is_shared = truth.shared(&incarnation) == incarnation;
+        let has_gone_back = is_shared && truth.has_gone_back(&incarnation)
+            || is_shared && time == u64::MAX && truth.backs > 0;
+        (is_its && !has_gone_back).then_some((log, time))
     }
 
     /// A gateway that has not seen a view before time went back knows nothing of
-    /// that, and would believe positions of before: a gap that
-    /// docs/ARCHITECTURE.md names.
+    /// that, and would believe positions of before; and its own are believed by one
+    /// that has not noticed yet. A gap that docs/ARCHITECTURE.md names.
     fn forget_what_is_believed(&mut self, client: usize, life: Life) {
         let (backs, it) = (self.upstream.truth.backs, &self.clients[client]);
         let gateway = self.gateways[life.gateway].as_ref();
@@ -323,10 +316,15 @@ impl World {
         let mut since = views.iter().zip(incarnations).map(|(view, of)| {
             let kind = it.kept.tables.get(view).map_or(WHOLE, |table| table.kind);
             let of = self.upstream.truth.view_of(kind, of).unwrap_or_default();
-            let of = (self.setup.name_of(&self.names[*view]), of);
-            gateway.seen.get(&of).copied().unwrap_or(backs)
+            let name = self.setup.name_of(&self.names[*view]);
+            let slot = gateway.find(&name).map(|slot| &gateway.slots[slot]);
+            let log = slot.and_then(|it| it.kept.log.as_ref());
+            let log = log.filter(|_| self.upstream.truth.shared(&of) == of);
+            let noticed = log.map_or(backs, |(_, backs)| *backs);
+            let seen = gateway.seen.get(&(name, of)).copied().unwrap_or(backs);
+            (seen, noticed)
         });
-        if since.any(|since| it.kept.backs < since) {
+        if since.any(|(seen, noticed)| it.kept.backs < seen || it.kept.backs > noticed) {
             self.clients[client].kept = Kept::default();
         }
     }

@@ -54,6 +54,8 @@ impl World {
                 if let Some((log, at)) = link.goes_on.take()
                     && of.is_some_and(|(time, of)| is_of(&log, time, &of))
                     && log.lock().retention.start().get() <= at
+                    // Given up while the client waited, it is followed by another.
+                    && !log.lock().ended
                 {
                     return Err(format!("a base, though the log goes on from {at}"));
                 }

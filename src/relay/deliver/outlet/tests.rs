@@ -48,7 +48,12 @@ impl Bottle {
             view_bytes_max: 1 << 20,
             upstream_timeout: Duration::from_secs(30),
         };
-        let publisher = Publisher::new(Arc::clone(&shared), settings, now);
+        let publisher = Publisher::new(
+            Arc::clone(&shared),
+            settings,
+            fastrand::Rng::with_seed(1),
+            now,
+        );
         let thread = ThreadView::new(shared, Box::new(|| ()));
         let mut bottle = Bottle {
             publisher,

@@ -7,8 +7,9 @@ use log::{error, info};
 
 use crate::model::delta::Delta;
 use crate::model::event::Description;
-use crate::model::position::{Position, Timestamp};
+use crate::model::position::{Incarnation, Position, Timestamp};
 use crate::model::reason::Why;
+use crate::model::terms::Twice;
 use crate::model::upstream::Event;
 use crate::model::view::View;
 use crate::model::window::Layout;
@@ -68,6 +69,7 @@ impl Publisher {
     fn publish_difference(&mut self, delta: Delta, from: Timestamp) {
         let keeping = self.keeping();
         let of = self.described.as_ref().map(|it| it.incarnation);
+        let twice = self.twice();
         let Some(held) = &mut self.held else { return };
         let is_published = match of.filter(|of| *of != held.incarnation()) {
             None => held.publish(delta, from, keeping),
@@ -75,7 +77,7 @@ impl Publisher {
                 let name = &self.shared.name;
                 let changes = delta.changes().len();
                 info!("view {name:?} is another one now, by {changes} changes");
-                held.turn((of, self.distrusted), delta, from, keeping)
+                held.turn((of, twice), delta, from, keeping)
             }
         };
         self.note(is_published);
@@ -126,8 +128,16 @@ impl Publisher {
         true
     }
 
+    /// Which times come twice in what begins now. No other log has its incarnation.
+    fn twice(&mut self) -> Option<Twice> {
+        let until = self.distrusted?;
+        let own = Incarnation::of([self.rng.u64(..).to_string().as_str()]);
+        Some(Twice { until, own })
+    }
+
     /// The first snapshot of an incarnation.
     fn begin(&mut self, view: View) {
+        let twice = self.twice();
         let Some(description) = &self.described else {
             error!(
                 "view {:?}: a snapshot came without a description",
@@ -141,7 +151,7 @@ impl Publisher {
         };
         let log = Arc::new(Log::new(
             position,
-            self.distrusted,
+            twice,
             Arc::new(Layout::new(&description.columns)),
             self.settings.heartbeat,
             Arc::clone(&self.shared.jobs),

@@ -35,7 +35,7 @@ fn publisher(shared: &Arc<SharedView>) -> (Addr<PublisherActor>, Arbiter) {
     let arbiter = Arbiter::new();
     let (shared, (_, events)) = (Arc::clone(shared), bounded(1));
     let publisher = PublisherActor::start_in_arbiter(&arbiter.handle(), move |_| {
-        let publisher = Publisher::new(shared, settings, process::now());
+        let publisher = Publisher::new(shared, settings, fastrand::Rng::new(), process::now());
         PublisherActor::new(publisher, events, Arc::default(), Box::new(|_| {}))
     });
     (publisher, arbiter)

@@ -4,7 +4,6 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use crate::model::position::Position;
-use crate::model::terms::Worth;
 use crate::relay::thread::seat::Choose;
 use crate::relay::thread::thread_view::ThreadView;
 
@@ -21,16 +20,12 @@ pub struct Chosen {
 impl Chosen {
     /// Whether a position is one of its log's; not, while nothing is known of it.
     pub(super) fn has(&self, position: Position) -> bool {
-        self.worth(position)
-            .is_some_and(|worth| worth != Worth::None)
-    }
-
-    /// What a position is worth to its log; `None` where there is no such log or window.
-    fn worth(&self, position: Position) -> Option<Worth> {
-        let log = self.local.borrow().log.clone()?;
+        let Some(log) = self.local.borrow().log.clone() else {
+            return false;
+        };
         let log = log.borrow();
         let choose = self.window.as_ref();
-        let window = choose.map(|choose| choose(log.layout())).transpose().ok()?;
-        Some(log.worth(position, window.as_ref()))
+        let window = choose.map(|choose| choose(log.layout())).transpose();
+        window.is_ok_and(|window| log.holds(position, window.as_ref()))
     }
 }

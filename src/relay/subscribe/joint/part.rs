@@ -9,7 +9,6 @@ use std::time::Instant;
 use crate::limits::{JOINT_SILENCE, SNAPSHOT_BEHIND_MS_MAX};
 use crate::model::position::{Position, Timestamp};
 use crate::model::retention::Cursor;
-use crate::model::terms::Worth;
 use crate::model::upstream::Word;
 use crate::relay::counters::{End, Tally};
 use crate::relay::event::body::Extent;
@@ -214,7 +213,7 @@ impl Part {
         let is_known = |brought: &Position| {
             let log = log.borrow();
             let is_reached = brought.timestamp <= log.frames.head();
-            is_reached && log.worth(*brought, window) == Worth::Good
+            is_reached && log.holds(*brought, window)
         };
         if let Some(position) = brought.filter(is_known) {
             self.seen = position.timestamp;

@@ -43,7 +43,7 @@ impl Bottle {
         let thread = ThreadView::new(Arc::clone(&shared), Box::new(|| ()));
         Bottle {
             name,
-            publisher: Publisher::new(shared, settings, now),
+            publisher: Publisher::new(shared, settings, fastrand::Rng::with_seed(1), now),
             thread: Rc::new(RefCell::new(thread)),
             is_steady: true,
             now,

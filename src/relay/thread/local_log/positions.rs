@@ -7,7 +7,6 @@ use std::time::Instant;
 use super::LocalLog;
 use crate::model::position::{Incarnation, Position};
 use crate::model::retention::Resume;
-use crate::model::terms::Worth;
 use crate::model::window::Window;
 
 impl LocalLog {
@@ -25,9 +24,9 @@ impl LocalLog {
         let mut state = source.lock();
         self.copy(&state);
         let latest = self.latest(positions, window);
-        let found = latest.map(|(position, worth)| {
-            let found = worth.resume(&self.frames, position.timestamp);
-            (position, found)
+        let found = latest.map(|(position, is_its)| match is_its {
+            true => (position, self.frames.since(position.timestamp)),
+            false => (position, Resume::Base),
         });
         if let Some((position, Resume::UpToDate(_))) = found
             && window.is_none()
@@ -40,20 +39,20 @@ impl LocalLog {
     }
 
     /// Of several positions of the view, or of a window of it, the one that counts, and
-    /// what it is worth.
+    /// whether it is one.
     pub fn latest(
         &self,
         positions: &[Position],
         window: Option<&Window>,
-    ) -> Option<(Position, Worth)> {
+    ) -> Option<(Position, bool)> {
         let of = |view| of_window(window, view);
         self.terms.latest(positions, of)
     }
 
     /// Whether a position that a client brought is one of this log's: of the view, or
     /// of a window of it.
-    pub fn worth(&self, position: Position, window: Option<&Window>) -> Worth {
-        self.terms.worth(position, |view| of_window(window, view))
+    pub fn holds(&self, position: Position, window: Option<&Window>) -> bool {
+        self.terms.hold(position, |view| of_window(window, view))
     }
 }
 

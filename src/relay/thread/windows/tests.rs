@@ -66,7 +66,12 @@ impl Bottle {
         let wake = Box::new(move || rings.set(rings.get() + 1));
         let thread = ThreadView::new(Arc::clone(&shared), wake);
         let mut bottle = Bottle {
-            publisher: Publisher::new(Arc::clone(&shared), settings, now),
+            publisher: Publisher::new(
+                Arc::clone(&shared),
+                settings,
+                fastrand::Rng::with_seed(1),
+                now,
+            ),
             thread: Rc::new(RefCell::new(thread)),
             shared,
             rung,
