@@ -44,7 +44,9 @@ pub struct Kept {
     /// The catalog has said what its name means, or refused to at first.
     has_meaning: bool,
     is_coarse: bool,
-    /// The object that its name stood for last.
+    /// The object that its name stood for when the catalog was asked last.
+    found: Option<String>,
+    /// The object that was shown last.
     pub object: Option<String>,
     /// What everybody is shown it by, and how often time had gone back when that
     /// began.
@@ -58,10 +60,15 @@ impl Kept {
         match &found.object.meaning {
             Some(meaning) => {
                 self.has_meaning = true;
-                self.object = meaning.ids.first().cloned();
+                self.found = meaning.ids.first().cloned();
             }
             None => self.is_coarse |= !self.has_meaning,
         }
+    }
+
+    /// That is what is shown from now on.
+    pub fn note_described(&mut self) {
+        self.object.clone_from(&self.found);
     }
 
     /// When it was begun.

@@ -1,5 +1,6 @@
 //! Conversations of gateways with the upstream, and the network in between.
 
+use viewcast::model::event::TailEvent;
 use viewcast::tail::catalog::{CatalogEffect, CatalogReply, CatalogRequest};
 use viewcast::tail::conversation::{Answer, Question, Reply, Request};
 use viewcast::tail::error::TailError;
@@ -236,7 +237,11 @@ impl World {
             };
             self.note(format_args!("{life} v{slot} tells {}", Words(&event)));
             if let Some(gateway) = self.gateway(life) {
-                gateway.slots[slot].channel.push_back(event);
+                let it = &mut gateway.slots[slot];
+                if let TailEvent::Described(_) | TailEvent::Moved(_) = event {
+                    it.kept.note_described();
+                }
+                it.channel.push_back(event);
             }
             is_news = true;
         }

@@ -10,8 +10,9 @@
 
 use std::time::Instant;
 
+use crate::model::event::TailEvent;
 use crate::model::position::Timestamp;
-use crate::model::reason::Cause;
+use crate::model::reason::{Cause, Why};
 
 use crate::tail::assembler::{Assembler, Unclosed};
 use crate::tail::clock::Clock;
@@ -182,13 +183,18 @@ fn complete(tail: &mut ViewTail, time: Option<Timestamp>, now: Instant) -> End {
         Ok(events) => events,
         Err(error) => return End::Failed(TailError::Assembler(error)),
     };
+    let back = time.filter(|time| tail.held.reach.clock.is_back(*time));
+    if back.is_some() && tail.held.has_become_final() {
+        // Its last change would be waited for until time has come as far again.
+        tail.tell(TailEvent::Gone(Why::TimeWentBack), now);
+    }
     for event in events {
         tail.tell_closed(Some(event), now);
     }
-    let clock = &mut tail.held.reach.clock;
-    if let Some(time) = time.filter(|time| clock.is_back(*time)) {
-        // For what never changes this makes no difference; but each probe would
+    if let Some(time) = back {
+        // For what never changed this makes no difference; but each probe would
         // find it again, and have the view read again.
+        let clock = &mut tail.held.reach.clock;
         *clock = Clock::default();
         clock.set(time, now);
     }
@@ -202,17 +208,16 @@ fn complete(tail: &mut ViewTail, time: Option<Timestamp>, now: Instant) -> End {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::event::TailEvent;
     use crate::tail::failure::Failure;
     use crate::tail::settings::{TailSettings, TailView};
 
-    /// The events that are told of a view that was told up to a time, when it
-    /// is final after the upstream's time went back.
-    fn told_after_time_went_back(closed: Timestamp) -> Vec<String> {
+    /// The events that are told of a view that was told from one time up to another,
+    /// when it is final after the upstream's time went back.
+    fn told_after_time_went_back(began: Timestamp, closed: Timestamp) -> Vec<String> {
         let (now, at) = (Instant::now(), Timestamp::new);
         let settings = TailSettings::new(TailView::default());
         let mut tail = ViewTail::new(0, settings, fastrand::Rng::with_seed(1), now);
-        tail.held.closed = Some(closed);
+        (tail.held.began, tail.held.closed) = (Some(began), Some(closed));
         tail.held.must_snapshot = true;
         tail.held.reach.clock.set(at(500_000), now);
         tail.stream_begins(tail.held.start(Dialect::Subscribe));
@@ -252,14 +257,19 @@ mod tests {
     #[test]
     fn ending_of_what_never_changes_makes_nothing_of_time_that_went_back() {
         let end = Timestamp::MAX;
-        let told = told_after_time_went_back(end);
+        let told = told_after_time_went_back(end, end);
         assert_eq!(told, [format!("snapshot {end}"), "Complete".to_owned()]);
     }
 
     #[test]
     fn ending_of_what_has_changed_tells_that_time_went_back() {
-        let told = told_after_time_went_back(Timestamp::new(500_000));
-        assert_eq!(told[0], "Gone(TimeWentBack)");
-        assert_eq!(told.last().unwrap(), "Complete");
+        let at = Timestamp::new(500_000);
+        // Also where it has not changed since, and will not.
+        for closed in [at, Timestamp::MAX] {
+            let told = told_after_time_went_back(at, closed);
+            assert_eq!(told[0], "Gone(TimeWentBack)");
+            assert_eq!(told.iter().filter(|it| **it == told[0]).count(), 1);
+            assert_eq!(told.last().unwrap(), "Complete");
+        }
     }
 }
