@@ -1,5 +1,5 @@
-//! The configuration: flags, environment and file merged once, validated
-//! before any port opens, and never changed afterwards.
+//! The configuration: flags, environment and file merged and validated as a whole
+//! before any port opens. Read again at SIGHUP, it is another value (`reload`).
 //!
 //! Flags win over the environment, that over the file, and the file over the
 //! default. Each stays text until it has won, and all are read by one parser.
@@ -24,8 +24,10 @@ mod layers;
 mod merge;
 mod password;
 pub mod place;
+pub mod reload;
 mod report;
 mod spelling;
+mod times;
 mod toml_source;
 pub mod upstream;
 mod value;
@@ -37,9 +39,10 @@ pub use dialect::Dialect;
 use edits::{Edits, merge_demo};
 pub use environment::Environment;
 use error::ConfigErrors;
-use merge::Merge;
 use merge::views::DefaultViews;
+use merge::{Entry, Merge};
 use place::Place;
+use times::{merge_retention, merge_upstream_times};
 use upstream::Upstream;
 use views::ViewChoice;
 use views::problem::ViewProblem;
@@ -96,7 +99,12 @@ pub struct Config {
     pub dialect: Dialect,
     /// What is shown, for people; the demo says so.
     pub about: Option<String>,
+    /// Each setting as `check-config` prints it, to find what has changed.
+    shown: Shown,
 }
+
+/// Settings by their keys, each with its value as text, secrets masked.
+type Shown = Vec<(&'static str, Option<String>)>;
 
 /// What a demo runs with.
 #[derive(Clone, Debug)]
@@ -142,7 +150,16 @@ impl DemoConfig {
 pub fn load(flags: &Flags, environment: &dyn Environment) -> Result<Config, ConfigErrors> {
     let mut merge = Merge::new(flags, environment);
     let config = merge_serve(&mut merge);
-    merge.finish(config).map(|(config, _)| config)
+    let (config, entries) = merge.finish(config)?;
+    Ok(config.showing(entries))
+}
+
+impl Config {
+    fn showing(mut self, entries: Vec<Entry>) -> Self {
+        let shown = entries.into_iter().map(|entry| (entry.key, entry.toml));
+        self.shown = shown.collect();
+        self
+    }
 }
 
 /// Where a gateway is reached.
@@ -218,7 +235,9 @@ pub fn load_demo(
         }),
         _ => None,
     };
-    merge.finish(config).map(|(config, _)| config)
+    let (mut config, entries) = merge.finish(config)?;
+    config.gateway = config.gateway.showing(entries);
+    Ok(config)
 }
 
 /// What `viewcast check-config` prints: the merged configuration as TOML, its
@@ -316,6 +335,7 @@ fn merge_common(
         catalog_interval: times?.catalog_interval,
         dialect: dialect?,
         about: None,
+        shown: Shown::new(),
     })
 }
 
@@ -330,59 +350,6 @@ fn refuse_rows_without_tokens(
     if let (Some(view), Some(Access { tokens: None, .. })) = (view, access) {
         merge.view_problem(&view.name, ViewProblem::NoTokens);
     }
-}
-
-/// The times that the upstream is looked after by.
-#[derive(Clone, Copy)]
-struct UpstreamTimes {
-    upstream_timeout: Duration,
-    reconnect_max: Duration,
-    catalog_interval: Duration,
-}
-
-fn merge_upstream_times(merge: &mut Merge<'_>) -> Option<UpstreamTimes> {
-    let upstream_timeout = merge.one(
-        serve::upstream_timeout,
-        value::duration(
-            limits::UPSTREAM_TIMEOUT_MIN,
-            limits::UPSTREAM_TIMEOUT_MAX,
-            "10s",
-        ),
-    );
-    let reconnect_max = merge.one(
-        serve::reconnect_max,
-        value::duration(limits::RECONNECT_MAX_MIN, limits::RECONNECT_MAX_MAX, "10s"),
-    );
-    let catalog_interval = merge.one(
-        serve::catalog_interval,
-        value::duration(
-            limits::CATALOG_INTERVAL_MIN,
-            limits::CATALOG_INTERVAL_MAX,
-            "2s",
-        ),
-    );
-    Some(UpstreamTimes {
-        upstream_timeout: upstream_timeout?,
-        reconnect_max: reconnect_max?,
-        catalog_interval: catalog_interval?,
-    })
-}
-
-/// How much of a view's history is kept: bytes and age.
-fn merge_retention(merge: &mut Merge<'_>) -> Option<(u64, Duration)> {
-    let retention_bytes = merge.one(
-        serve::retention_bytes,
-        value::size(
-            limits::RETENTION_BYTES_MIN,
-            limits::RETENTION_BYTES_MAX,
-            "64MiB",
-        ),
-    );
-    let retention_age = merge.one(
-        serve::retention_age,
-        value::duration(limits::RETENTION_AGE_MIN, limits::RETENTION_AGE_MAX, "10m"),
-    );
-    Some((retention_bytes?, retention_age?))
 }
 
 /// What each session is set to.

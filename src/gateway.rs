@@ -15,13 +15,12 @@ use socket2::{Domain, Socket, Type};
 use tokio::sync::Semaphore;
 
 use crate::config::Config;
-use crate::http::client_address::TrustedProxies;
+use crate::config::reload::Reread;
 use crate::http::connection::connections;
 use crate::http::gateway::Gateway;
 use crate::http::leases::Leases;
-use crate::http::limit::Limits;
 use crate::http::places::Places;
-use crate::http::policy::Policy;
+use crate::http::policy::PolicyInForce;
 use crate::http::routes::app;
 use crate::http::sources::Sources;
 use crate::http::watched::watched;
@@ -37,6 +36,7 @@ mod error;
 mod files;
 mod patterns;
 mod publishers;
+mod reload;
 mod renewal;
 mod service_manager;
 mod shutdown;
@@ -47,14 +47,16 @@ use drain::Drain;
 pub use error::GatewayError;
 use files::{connecting, make_room, warn_of_files};
 use publishers::Publishers;
-use renewal::Nudges;
+use reload::Reload;
+use renewal::{Files, Nudges};
 use service_manager::ServiceManager;
 use shutdown::{Ending, Signals};
 use start::start_views;
 
 /// Runs until a signal or a fatal error; returns when all streams have ended.
-pub fn run(config: &Config) -> Result<(), GatewayError> {
-    System::new().block_on(serve(config))
+/// `again` reads the configuration anew.
+pub fn run(config: &Config, again: Reread<Config>) -> Result<(), GatewayError> {
+    System::new().block_on(serve(config, again))
 }
 
 /// Has SIGHUP and its like end nothing from now on; [`run`] answers them.
@@ -74,7 +76,7 @@ pub fn until_signal() -> Result<(), GatewayError> {
     })
 }
 
-async fn serve(config: &Config) -> Result<(), GatewayError> {
+async fn serve(config: &Config, again: Reread<Config>) -> Result<(), GatewayError> {
     tell_start(config);
     let nudges = Nudges::new().map_err(GatewayError::Start)?;
     let (fatal_sender, fatal) = bounded(1);
@@ -85,17 +87,15 @@ async fn serve(config: &Config) -> Result<(), GatewayError> {
     let started = start_views(config, means, &fatal_sender)?;
     let sources = started.iter().map(|(source, ..)| source.clone()).collect();
     let mut tails = start::tails(&started);
-    let policy = Arc::new(doors::policy(config));
+    let keys = doors::keyring(config);
+    let policy = PolicyInForce::new(doors::policy(config, keys.as_ref()));
     let awaited = (!patterns.is_empty()).then(|| Upstream::new(process::now().wall_ms));
     let gateway = Gateway {
         leases: Leases::default(),
         sources: Sources::new(sources, patterns, awaited),
-        places: Places::new(limits(config)),
+        places: Places::new(doors::limits(config)),
         snapshots: Arc::new(Semaphore::new(SNAPSHOTS_MAX)),
-        proxies: Arc::new(TrustedProxies::new(
-            config.connections.trusted_proxies.clone(),
-        )),
-        policy: Arc::clone(&policy),
+        policy,
         base_path: config.base_path.as_deref().unwrap_or_default().into(),
         metrics_apart: config.metrics_listen.is_some(),
         counts: Arc::default(),
@@ -112,9 +112,10 @@ async fn serve(config: &Config) -> Result<(), GatewayError> {
     let scheme = if tls.is_some() { "https" } else { "http" };
     let (server, address) = bind(config, &gateway, tls)?;
     info!("listening on {scheme}://{address}{}", gateway.base_path);
-    warn_if_open(address, &policy);
-    doors::keep_keys(config, Arc::clone(&policy));
-    renewal::follow(nudges, config, certificate, policy);
+    warn_if_open(address, keys.is_some());
+    doors::keep_keys(config, keys.as_ref());
+    let files = Files::of(config, certificate, keys);
+    reload::follow(nudges, Reload::new(config, again, files, &gateway));
     let handle = server.handle();
     let server = spawn(server);
     let mut signals = Signals::new().map_err(GatewayError::Start)?;
@@ -190,18 +191,6 @@ fn bind(
     Ok((server.run(), address))
 }
 
-/// Who may open a stream.
-fn limits(config: &Config) -> Limits {
-    let connections = &config.connections;
-    Limits {
-        connections: connections.max,
-        per_address: connections.max_per_address,
-        per_view: connections.max_per_view,
-        windows_per_address: connections.max_windows_per_address,
-        windows_per_view: connections.max_windows_per_view,
-    }
-}
-
 /// What is started, in one line: for who reads the log later.
 fn tell_start(config: &Config) {
     let (version, commit) = (process::VERSION, process::COMMIT);
@@ -223,8 +212,8 @@ fn tell_start(config: &Config) {
 }
 
 /// Streams are served to whoever reaches the port, unless tokens are asked for.
-fn warn_if_open(address: SocketAddr, policy: &Policy) {
-    if policy.tokens.is_none() && !address.ip().is_loopback() {
+fn warn_if_open(address: SocketAddr, asks_for_tokens: bool) {
+    if !asks_for_tokens && !address.ip().is_loopback() {
         warn!("{address} can be reached from other machines, and anyone there may read the views");
     }
 }

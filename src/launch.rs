@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::io::{self, Write as _};
 
+use crate::config::reload::Reread;
 use crate::config::{Config, DemoConfig};
 use crate::gateway::{self, GatewayError};
 
@@ -60,10 +61,11 @@ impl LaunchError {
     }
 }
 
-/// Serves views of a Materialize until a signal.
-pub fn serve(config: &Config) -> Result<(), LaunchError> {
+/// Serves views of a Materialize until a signal; at SIGHUP the configuration is
+/// read again.
+pub fn serve(config: &Config, again: Reread<Config>) -> Result<(), LaunchError> {
     gateway::survive_hangups()?;
-    Ok(gateway::run(config)?)
+    Ok(gateway::run(config, again)?)
 }
 
 /// Prints a configuration. If the server is to be asked, too, what was found is
@@ -90,16 +92,16 @@ pub fn types(config: &Config) -> Result<String, LaunchError> {
     Ok(gateway::types::types(config)?)
 }
 
-/// Serves the demo until a signal.
+/// Serves the demo until a signal; at SIGHUP the configuration is read again.
 #[cfg(feature = "demo")]
-pub fn demo(config: &DemoConfig) -> Result<(), LaunchError> {
+pub fn demo(config: &DemoConfig, again: Reread<DemoConfig>) -> Result<(), LaunchError> {
     gateway::survive_hangups()?;
-    with_demo::run(config)
+    with_demo::run(config, again)
 }
 
 /// Says that there is none.
 #[cfg(not(feature = "demo"))]
-pub fn demo(_: &DemoConfig) -> Result<(), LaunchError> {
+pub fn demo(_: &DemoConfig, _: Reread<DemoConfig>) -> Result<(), LaunchError> {
     Err(LaunchError::NoDemo)
 }
 
@@ -111,17 +113,18 @@ mod with_demo {
 
     use super::LaunchError;
     use crate::cli::StandInDialect;
-    use crate::config::DemoConfig;
+    use crate::config::reload::Reread;
     use crate::config::upstream::Upstream;
+    use crate::config::{Config, DemoConfig};
     use crate::demo::{self, DemoDialect, DemoError, Options};
     use crate::gateway;
 
     /// The stand-in has no authentication, so nobody outside is to reach it.
     const ANY_LOOPBACK_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
-    pub(super) fn run(config: &DemoConfig) -> Result<(), LaunchError> {
+    pub(super) fn run(config: &DemoConfig, again: Reread<DemoConfig>) -> Result<(), LaunchError> {
         if let Some(upstream) = &config.replay_into {
-            return replay(config, upstream);
+            return replay(config, upstream, again);
         }
         let stand_in = demo::start(options(config))?;
         log::info!("stand-in for Materialize on {}", stand_in.upstream_url());
@@ -133,14 +136,19 @@ mod with_demo {
             shown(config),
             stand_in.upstream_url()
         );
-        let gateway = config.gateway(Upstream::at(stand_in.address()), about);
-        let outcome = gateway::run(&gateway);
+        let upstream = Upstream::at(stand_in.address());
+        let gateway = config.gateway(upstream.clone(), about.clone());
+        let outcome = gateway::run(&gateway, of_gateway(again, upstream, about));
         stand_in.stop();
         Ok(outcome?)
     }
 
     /// Replays the edits into a real Materialize while the gateway tails it.
-    fn replay(config: &DemoConfig, upstream: &Upstream) -> Result<(), LaunchError> {
+    fn replay(
+        config: &DemoConfig,
+        upstream: &Upstream,
+        again: Reread<DemoConfig>,
+    ) -> Result<(), LaunchError> {
         let options = options(config);
         // The views must be there before they are tailed: one that is not at
         // the first connection is an error that ends the program.
@@ -158,9 +166,15 @@ mod with_demo {
                 }
             })
             .map_err(DemoError::Thread)?;
-        let outcome = gateway::run(&gateway);
+        let again = of_gateway(again, upstream.clone(), shown(config));
+        let outcome = gateway::run(&gateway, again);
         stop.store(true, Ordering::Relaxed);
         Ok(outcome?)
+    }
+
+    /// Reads the gateway's part again. The edits go on as they began.
+    fn of_gateway(again: Reread<DemoConfig>, upstream: Upstream, about: String) -> Reread<Config> {
+        Arc::new(move || Ok(again()?.gateway(upstream.clone(), about.clone())))
     }
 
     /// What there is to see, in words for the page.

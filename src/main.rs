@@ -4,10 +4,10 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use viewcast::cli::{self, Invocation, WRONG_USAGE};
-use viewcast::{config, healthcheck, launch, process};
+use viewcast::{config, config::reload, healthcheck, launch, process};
 
 fn main() -> ExitCode {
-    // First, since defaults depend on it.
+    // First: defaults depend on it.
     process::raise_open_files_max();
     let outcome = match cli::parse(std::env::args_os()) {
         Ok(invocation) => run(invocation),
@@ -45,12 +45,12 @@ fn run(invocation: Invocation) -> Result<(), (u8, String)> {
         Invocation::Serve(flags) => {
             let config = config::load(&flags, &environment).map_err(wrong)?;
             launch::start_logger(config.logs_json);
-            launch::serve(&config).map_err(|error| (1, error.report()))
+            launch::serve(&config, reload::of_serve(flags)).map_err(|error| (1, error.report()))
         }
         Invocation::Demo(flags, demo) => {
             let config = config::load_demo(&flags, &demo, &environment).map_err(wrong)?;
             launch::start_logger(config.logs_json());
-            launch::demo(&config).map_err(|error| (1, error.report()))
+            launch::demo(&config, reload::of_demo(flags, demo)).map_err(|error| (1, error.report()))
         }
     }
 }

@@ -2,10 +2,9 @@
 //! What cannot be read is said, and what was good stays in force.
 
 use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use actix_web::rt::spawn;
-use actix_web::rt::task::spawn_blocking;
 use log::{info, warn};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -13,7 +12,7 @@ use crate::access::key::KeySet;
 use crate::config::Config;
 use crate::config::access::renewed_key;
 use crate::config::upstream::Upstream;
-use crate::http::policy::Policy;
+use crate::http::keyring::Keyring;
 use crate::http::tls::Certificate;
 
 /// The signals that people send to a server and that would end the process if
@@ -35,59 +34,67 @@ impl Nudges {
     }
 
     /// Waits for the next one that means something.
-    async fn next(&mut self) {
+    pub async fn next(&mut self) {
         loop {
             let name = tokio::select! {
                 _ = self.hangup.recv() => return,
                 _ = self.user1.recv() => "SIGUSR1",
                 _ = self.user2.recv() => "SIGUSR2",
             };
-            info!("{name} means nothing here; SIGHUP has files read anew");
+            info!("{name} means nothing here; SIGHUP has files and settings read anew");
         }
     }
 }
 
-/// Reads the files anew at each SIGHUP.
-pub fn follow(
-    mut nudges: Nudges,
-    config: &Config,
+/// What is read anew though no setting changes.
+#[derive(Clone)]
+pub struct Files {
+    /// What browsers are shown over TLS.
     certificate: Option<Arc<Certificate>>,
-    policy: Arc<Policy>,
-) {
-    let tokens = config.access.tokens.as_ref();
-    let key_file = tokens.and_then(|tokens| tokens.key_file.clone());
-    let upstream = config.upstream.clone();
-    spawn(async move {
-        loop {
-            nudges.next().await;
-            info!("SIGHUP: reading certificate, keys and passwords anew");
-            let (certificate, policy) = (certificate.clone(), Arc::clone(&policy));
-            let (key_file, upstream) = (key_file.clone(), upstream.clone());
-            // A file may be on a disk that hangs, and the streams must not.
-            let read = spawn_blocking(move || {
-                if let Some(certificate) = certificate {
-                    certificate.reload();
-                }
-                if let Some(path) = key_file {
-                    renew_key(&policy, &path);
-                }
-                renew_upstream(&upstream);
-                if let Some(tokens) = &policy.tokens {
-                    tokens.keys.read_anew();
-                }
-            });
-            if read.await.is_err() {
-                warn!("the files could not be read anew");
-            }
-        }
-    });
+    /// What tokens are verified with.
+    pub keys: Option<Arc<Keyring>>,
+    /// The file with a key of its own.
+    pub key_file: Option<PathBuf>,
+    /// What is connected to.
+    upstream: Upstream,
 }
 
-fn renew_key(policy: &Policy, path: &std::path::Path) {
-    let Some(tokens) = &policy.tokens else { return };
+impl Files {
+    /// Those that a configuration names.
+    pub fn of(
+        config: &Config,
+        certificate: Option<Arc<Certificate>>,
+        keys: Option<Arc<Keyring>>,
+    ) -> Self {
+        let tokens = config.access.tokens.as_ref();
+        Files {
+            certificate,
+            keys,
+            key_file: tokens.and_then(|tokens| tokens.key_file.clone()),
+            upstream: config.upstream.clone(),
+        }
+    }
+
+    /// Reads all of them. Each counts by itself: a certificate that was renewed is
+    /// shown though another file is damaged.
+    pub fn renew(&self) {
+        if let Some(certificate) = &self.certificate {
+            certificate.reload();
+        }
+        if let Some(keys) = &self.keys {
+            if let Some(path) = &self.key_file {
+                renew_key(keys, path);
+            }
+            keys.read_anew();
+        }
+        renew_upstream(&self.upstream);
+    }
+}
+
+fn renew_key(keys: &Keyring, path: &Path) {
     match renewed_key(path) {
         Ok(key) => {
-            tokens.keys.replace_own(KeySet::of(key));
+            keys.replace_own(KeySet::of(key));
             info!("key for tokens read anew");
         }
         Err(error) => warn!("the key for tokens stays as it is: {error}"),

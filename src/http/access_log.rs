@@ -27,7 +27,7 @@ pub fn answered(
         return;
     }
     let request = response.request();
-    let client = gateway.proxies.client_address(request).to_string();
+    let client = gateway.client_address(request).to_string();
     let (method, version) = (request.method(), format!("{:?}", request.version()));
     let path = request.path().escape_debug().to_string();
     let (status, ms) = (response.status().as_u16(), took.as_secs_f64() * 1e3);
@@ -73,7 +73,7 @@ impl Stay {
         let line = log_enabled!(target: TARGET, Level::Debug).then(|| {
             Box::new(Line {
                 began: Instant::now(),
-                client: gateway.proxies.client_address(request).to_string(),
+                client: gateway.client_address(request).to_string(),
                 views: names(views),
             })
         });

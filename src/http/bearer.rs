@@ -134,7 +134,7 @@ impl FromRequest for Access {
             // let in.
             let gateway = request.app_data::<Data<Gateway>>().cloned();
             let gateway = gateway.ok_or(HttpError::NoKeys)?;
-            let access = Access::of(&gateway.policy, &request).await;
+            let access = Access::of(&gateway.policy.get(), &request).await;
             access.map_err(|why| {
                 // Counted where it is known whether it was refused for that.
                 request.extensions_mut().insert(why);

@@ -51,9 +51,32 @@ impl NoAccess {
     }
 }
 
+/// What became of settings that were read again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reloaded {
+    /// They were good: what of them can change has changed.
+    Taken,
+    /// One of them was not good: the old ones stay.
+    Refused,
+}
+
+impl Reloaded {
+    /// All of them.
+    pub const ALL: [Reloaded; 2] = [Reloaded::Taken, Reloaded::Refused];
+
+    /// The word for it in metrics.
+    pub fn word(self) -> &'static str {
+        match self {
+            Reloaded::Taken => "ok",
+            Reloaded::Refused => "refused",
+        }
+    }
+}
+
 /// The counts of all workers.
 #[derive(Debug, Default)]
 pub struct Counts {
+    reloads: [AtomicU64; Reloaded::ALL.len()],
     answers: [AtomicU64; STATUSES.len()],
     others: AtomicU64,
     no_access: [AtomicU64; NoAccess::ALL.len()],
@@ -75,6 +98,20 @@ impl Counts {
         for (_, counter) in all.filter(|(known, _)| **known == why) {
             counter.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// Settings were read again.
+    pub fn count_reload(&self, reloaded: Reloaded) {
+        let all = Reloaded::ALL.iter().zip(&self.reloads);
+        for (_, counter) in all.filter(|(known, _)| **known == reloaded) {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// How often settings were read again, by what became of it.
+    pub fn reloads(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let all = Reloaded::ALL.iter().zip(&self.reloads);
+        all.map(|(reloaded, counter)| (reloaded.word(), counter.load(Ordering::Relaxed)))
     }
 
     /// Answers so far: each status, or `other`, and how many.

@@ -1,17 +1,17 @@
 //! What all HTTP workers of the gateway share.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::HttpRequest;
 use tokio::sync::Semaphore;
 
-use super::client_address::TrustedProxies;
 use super::counts::Counts;
 use super::leases::Leases;
 use super::limit::Asked;
 use super::places::{Permit, Places};
-use super::policy::Policy;
+use super::policy::PolicyInForce;
 use super::refusal::Refusal;
 use super::sources::Sources;
 use super::window::Opened;
@@ -31,15 +31,13 @@ pub struct Gateway {
     /// The views in the order they were chosen.
     pub sources: Sources,
     /// Who may ask for what.
-    pub policy: Arc<Policy>,
+    pub policy: PolicyInForce,
     /// Who may open one stream more.
     pub places: Places,
     /// The streams whose end a newer token puts off.
     pub leases: Leases,
     /// Places for answers with all rows of a view; so many are sent at once.
     pub snapshots: Arc<Semaphore>,
-    /// The proxies that are believed when they name the client's address.
-    pub proxies: Arc<TrustedProxies>,
     /// The path that everything is below: empty, or with a slash before it.
     pub base_path: Arc<str>,
     /// Whether `/metrics` is served on a port of its own, and not to clients.
@@ -57,13 +55,18 @@ pub struct Gateway {
 }
 
 impl Gateway {
+    /// Whose request it is.
+    pub fn client_address(&self, request: &HttpRequest) -> IpAddr {
+        self.policy.get().proxies.client_address(request)
+    }
+
     /// A place for one more stream of these, or why there is none.
     pub fn admit(&self, request: &HttpRequest, views: &[&Opened]) -> Result<Permit, Refusal> {
         let shared: Vec<_> = views.iter().map(|opened| opened.shared()).collect();
         if shared.iter().any(|shared| shared.is_closing()) {
             return Err(Refusal::Closing);
         }
-        let address = self.proxies.client_address(request);
+        let address = self.client_address(request);
         let asked = shared.iter().zip(views).map(|(shared, opened)| Asked {
             view: &shared.name,
             window: opened.key,

@@ -48,7 +48,7 @@ pub async fn guard(
     let Some(gateway) = request.app_data::<Data<Gateway>>().cloned() else {
         return Err(HttpError::NoKeys.into());
     };
-    let (began, policy) = (Instant::now(), &gateway.policy);
+    let (began, policy) = (Instant::now(), gateway.policy.get());
     let host = host(&request);
     let is_stranger = !host.is_ok_and(|host| policy.hosts.admit(host));
     let origins = request.headers().get_all(ORIGIN);
@@ -72,7 +72,7 @@ pub async fn guard(
     let mut response = if let Some(error) = refused {
         request.error_response(error).map_into_right_body()
     } else if is_preflight(&request) && !policy.origins.is_empty() {
-        let response = preflight(policy, &sharing, request.headers());
+        let response = preflight(&policy, &sharing, request.headers());
         request.into_response(response).map_into_right_body()
     } else {
         next.call(request).await?.map_into_left_body()

@@ -14,7 +14,7 @@ use rustls::{ClientConfig, RootCertStore};
 use crate::access::key::{KeyError, KeySet};
 use crate::limits::{JWKS_BYTES_MAX, JWKS_REFRESH, JWKS_RETRY, JWKS_TIMEOUT};
 
-use super::policy::Tokens;
+use super::keyring::Keyring;
 
 /// Where the set is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,12 +45,12 @@ enum JwksError {
 
 /// Keeps the keyring up to date for as long as it is polled. What was read last
 /// stays in force while the source is out of reach.
-pub async fn keep(tokens: &Tokens, source: Source) {
+pub async fn keep(keys: &Keyring, source: Source) {
     let mut known = None;
     loop {
         let pause = match read(&source).await {
             Ok(set) => {
-                tokens.keys.replace(&set);
+                keys.replace(&set);
                 if known != Some(set.len()) {
                     info!("{} keys for tokens read", set.len());
                     known = Some(set.len());
@@ -62,15 +62,15 @@ pub async fn keep(tokens: &Tokens, source: Source) {
                 JWKS_RETRY
             }
         };
-        tokens.keys.reading_ended();
-        wait(tokens, pause).await;
+        keys.reading_ended();
+        wait(keys, pause).await;
     }
 }
 
-async fn wait(tokens: &Tokens, pause: Duration) {
+async fn wait(keys: &Keyring, pause: Duration) {
     tokio::select! {
         () = sleep(pause) => {}
-        () = tokens.keys.wanted() => {}
+        () = keys.wanted() => {}
     }
 }
 

@@ -55,8 +55,7 @@ struct Counts {
     all: usize,
     by_client: HashMap<IpAddr, usize>,
     by_view: HashMap<Arc<str>, usize>,
-    /// Of each client with a window, the streams of each of them; counted only
-    /// where they are limited.
+    /// Of each client with a window, the streams of each of them.
     client_windows: HashMap<IpAddr, Windows<(Arc<str>, u64)>>,
     /// Of each view with a window, the streams of each of them.
     view_windows: HashMap<Arc<str>, Windows<u64>>,
@@ -81,6 +80,12 @@ impl Admission {
             counts: Counts::default(),
             refused: [0; Limit::ALL.len()],
         }
+    }
+
+    /// These are the limits from now on. Streams that are over them go on; no other
+    /// one begins until they are fewer.
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.limits = limits;
     }
 
     /// There are files for so many streams from now on.
@@ -109,10 +114,8 @@ impl Admission {
         let views = views.iter().map(|asked| {
             let view = counts.add_view(asked.view);
             if let Some(window) = asked.window {
-                if self.limits.windows_per_address.is_some() {
-                    let windows = counts.client_windows.entry(client).or_default();
-                    count(windows, (Arc::clone(&view), window));
-                }
+                let windows = counts.client_windows.entry(client).or_default();
+                count(windows, (Arc::clone(&view), window));
                 let windows = counts.view_windows.entry(Arc::clone(&view)).or_default();
                 count(windows, window);
             }

@@ -102,7 +102,13 @@ fn set_answers(registry: &Registry, gateway: &Gateway) -> prometheus::Result<()>
         "Requests without access, by what is wrong with their token.",
         "reason",
     );
-    Register(registry).counts(refused, gateway.counts.no_access())
+    Register(registry).counts(refused, gateway.counts.no_access())?;
+    let reloads = (
+        "viewcast_reloads_total",
+        "How often the settings were read again at SIGHUP, by what became of it.",
+        "result",
+    );
+    Register(registry).counts(reloads, gateway.counts.reloads())
 }
 
 /// The metrics that there is one of for each view.

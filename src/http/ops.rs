@@ -34,7 +34,7 @@ pub async fn readyz_of_all(gateway: Data<Gateway>) -> HttpResponse {
 }
 
 fn tell(gateway: &Gateway, may_see: impl Fn(&Source) -> bool) -> HttpResponse {
-    let mut report = Report::new(gateway.policy.can_verify());
+    let mut report = Report::new(gateway.policy.get().can_verify());
     for source in gateway.sources.all().iter() {
         let shared = &source.shared;
         let view = Known {

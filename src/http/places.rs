@@ -28,6 +28,11 @@ impl Places {
         }
     }
 
+    /// These are the limits from now on.
+    pub fn set_limits(&self, limits: Limits) {
+        lock(&self.admission).set_limits(limits);
+    }
+
     /// There are files for so many streams from now on.
     pub fn set_room(&self, room: usize) {
         lock(&self.admission).set_room(room);

@@ -1,5 +1,6 @@
 //! The rules of this gateway's access: `access` decides by what is held here.
 
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use log::debug;
@@ -11,6 +12,7 @@ use crate::access::host::Hosts;
 use crate::access::presented::Places;
 use crate::access::token::{Rules, verify};
 
+use super::client_address::TrustedProxies;
 use super::counts::NoAccess;
 use super::keyring::Keyring;
 
@@ -26,8 +28,33 @@ pub struct Policy {
     pub origins: Origins,
     /// The request headers that these pages may send, beside the usual ones.
     pub headers: Vec<AllowedHeader>,
+    /// The proxies that are believed when they name the client's address.
+    pub proxies: TrustedProxies,
     /// How tokens are judged; `None` lets everybody see everything.
     pub tokens: Option<Tokens>,
+}
+
+/// The rules in force, which are replaced as a whole. A request is judged by
+/// those that it found. A clone shows the same.
+#[derive(Clone, Debug)]
+pub struct PolicyInForce(Arc<RwLock<Arc<Policy>>>);
+
+impl PolicyInForce {
+    /// These, for now.
+    pub fn new(policy: Policy) -> Self {
+        PolicyInForce(Arc::new(RwLock::new(Arc::new(policy))))
+    }
+
+    /// Those in force now.
+    pub fn get(&self) -> Arc<Policy> {
+        // Replaced whole, so it is good even if a thread panicked meanwhile.
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// From now on these.
+    pub fn replace(&self, policy: Policy) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(policy);
+    }
 }
 
 /// How tokens are found and judged.
@@ -38,7 +65,7 @@ pub struct Tokens {
     /// What they must say.
     pub rules: Rules,
     /// What they must be signed with.
-    pub keys: Keyring,
+    pub keys: Arc<Keyring>,
 }
 
 impl Policy {

@@ -35,7 +35,7 @@ pub fn short_stream(refusal: Refusal, request: &HttpRequest, gateway: &Gateway) 
     }
     let retry_ms = refusal.retry_ms(&mut Rng::new());
     let held = refusal.holds_the_hasty().then(|| {
-        let address = gateway.proxies.client_address(request);
+        let address = gateway.client_address(request);
         let wait = Duration::from_millis(retry_ms);
         gateway.places.tell(address, wait, Instant::now())
     });

@@ -64,6 +64,7 @@ mod processes;
 mod progress;
 mod proxies;
 mod readme;
+mod reload;
 mod renewal;
 mod replayed;
 mod replayed_answers;

@@ -43,6 +43,16 @@ impl fmt::Display for Upstream {
 }
 
 impl Upstream {
+    /// Whether both are one address, the password included that it has.
+    pub fn is_same(&self, other: &Upstream) -> bool {
+        let is_one = self.to_string() == other.to_string();
+        let own = |upstream: &Upstream| {
+            let password = upstream.config.get_password().map(<[u8]>::to_vec);
+            password.filter(|_| upstream.has_own_password)
+        };
+        is_one && own(self) == own(other)
+    }
+
     /// Whether a parameter that the crate does not know changes anything.
     fn is_obeyed(&self, key: &str) -> bool {
         match key {

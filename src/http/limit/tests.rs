@@ -116,6 +116,29 @@ fn admit_counts_each_window_once_however_many_streams_share_it() {
 }
 
 #[test]
+fn limits_that_come_later_count_what_began_before() {
+    let mut admission = Admission::new(NO_LIMITS);
+    let one = address("192.0.2.1");
+    let held = ["a", "b"].map(|view| admission.admit(one, &[window(view, 1)]).unwrap());
+    let limits = Limits {
+        connections: 3,
+        windows_per_address: Some(1),
+        ..NO_LIMITS
+    };
+    admission.set_limits(limits);
+    let refused = admission.admit(one, &[window("a", 1)]);
+    assert_eq!(refused.unwrap_err(), Limit::AddressWindows);
+    // Those that are over it go on, and one that is given back is one less.
+    admission.release(&held[0]);
+    let again = admission.admit(one, &[window("b", 1)]).unwrap();
+    let refused = admission.admit(one, &[window("a", 1)]);
+    assert_eq!(refused.unwrap_err(), Limit::AddressWindows);
+    admission.release(&held[1]);
+    admission.release(&again);
+    assert!(admission.is_empty());
+}
+
+#[test]
 fn admit_counts_an_ipv6_network_as_one_client() {
     let same = [
         "2001:db8:0:1::1",

@@ -1,0 +1,98 @@
+//! SIGHUP: files and settings are read anew while streams go on.
+//!
+//! Settings are read and checked as a whole, as at the start. One mistake, and
+//! none of them changes.
+
+use actix_web::rt::spawn;
+use actix_web::rt::task::spawn_blocking;
+use log::{error, info, warn};
+
+use super::doors;
+use super::files::warn_of_files;
+use super::renewal::{Files, Nudges};
+use crate::config::Config;
+use crate::config::error::ConfigErrors;
+use crate::config::reload::{Change, Reread};
+use crate::http::counts::Reloaded;
+use crate::http::gateway::Gateway;
+
+/// Who takes new settings over: the owner of those in force.
+pub struct Reload {
+    /// The settings in force.
+    in_force: Config,
+    /// Reads them again.
+    again: Reread<Config>,
+    /// What else is read anew.
+    files: Files,
+    /// What goes by them.
+    gateway: Gateway,
+}
+
+/// Reads everything anew at each SIGHUP.
+pub fn follow(mut nudges: Nudges, mut reload: Reload) {
+    spawn(async move {
+        loop {
+            nudges.next().await;
+            info!("SIGHUP: reading certificate, keys, passwords and settings anew");
+            let (files, again) = (reload.files.clone(), reload.again.clone());
+            // A file may be on a disk that hangs, and the streams must not.
+            let read = spawn_blocking(move || {
+                files.renew();
+                again()
+            });
+            match read.await {
+                Ok(Ok(new)) => reload.take(&new),
+                Ok(Err(errors)) => reload.refuse(&errors),
+                Err(_) => warn!("the files could not be read anew"),
+            }
+        }
+    });
+}
+
+impl Reload {
+    /// Of a gateway that goes by these.
+    pub fn new(config: &Config, again: Reread<Config>, files: Files, gateway: &Gateway) -> Self {
+        Reload {
+            in_force: config.clone(),
+            again,
+            files,
+            gateway: gateway.clone(),
+        }
+    }
+
+    fn refuse(&self, errors: &ConfigErrors) {
+        self.gateway.counts.count_reload(Reloaded::Refused);
+        let errors = errors.0.iter();
+        let told: Vec<_> = errors.map(|it| format!("{it}. {}", it.hint())).collect();
+        // One line, whatever a parser says.
+        error!(
+            "the old settings stay: {}",
+            told.join(" ").replace('\n', " ")
+        );
+    }
+
+    fn take(&mut self, new: &Config) {
+        let (config, change) = self.in_force.taking(new);
+        let keys = self.files.keys.as_ref();
+        self.gateway.policy.replace(doors::policy(&config, keys));
+        self.gateway.places.set_limits(doors::limits(&config));
+        if config.connections.max != self.in_force.connections.max {
+            warn_of_files(&config);
+        }
+        self.in_force = config;
+        self.gateway.counts.count_reload(Reloaded::Taken);
+        tell(&change);
+    }
+}
+
+/// What has not changed though it was to, and what has.
+fn tell(change: &Change) {
+    if !change.later.is_empty() {
+        let later = change.later.join(", ");
+        warn!("{later} changed in the file: takes effect at the next start");
+    }
+    match change.at_once.as_slice() {
+        [] => info!("settings read anew: nothing to change"),
+        changed => info!("settings read anew, changed: {}", changed.join(", ")),
+    }
+}
