@@ -39,6 +39,8 @@ impl Heal {
                 | Heal::Mend { .. }
                 | Heal::Replica { .. }
                 | Heal::View { .. }
+                | Heal::Name { .. }
+                | Heal::Unshadow { .. }
                 | Heal::HungName { .. }
                 | Heal::Catalog
                 | Heal::Threads
