@@ -17,6 +17,7 @@ mod credentials;
 mod dial;
 mod error;
 mod files;
+mod joining;
 mod line;
 mod login;
 mod scram;

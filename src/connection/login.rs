@@ -8,7 +8,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -28,6 +28,7 @@ use x509_cert::der::oid::db::rfc5912::{
 
 use crate::limits::LOGIN_MESSAGE_BYTES_MAX;
 
+use super::joining::Joining;
 use super::scram::{Binding, SaltedPasswords, Scram, ScramError};
 use super::wire::Wire;
 
@@ -72,6 +73,7 @@ impl Login {
             replay,
             replayed: 0,
             left_out: LeftOut::Length([0; 4], 0),
+            joining: Joining::default(),
         }
     }
 
@@ -247,6 +249,7 @@ pub(super) struct Begun {
     replay: Vec<u8>,
     replayed: usize,
     left_out: LeftOut,
+    joining: Joining,
 }
 
 /// How much of the library's own beginning was left out.
@@ -296,6 +299,7 @@ impl Begun {
             replay: Vec::new(),
             replayed: 0,
             left_out: LeftOut::Whole,
+            joining: Joining::default(),
         }
     }
 }
@@ -309,7 +313,12 @@ impl AsyncRead for Begun {
         let this = &mut *self;
         let rest = this.replay.get(this.replayed..).unwrap_or_default();
         if rest.is_empty() {
-            return Pin::new(&mut this.wire).poll_read(context, buffer);
+            let before = buffer.filled().len();
+            ready!(Pin::new(&mut this.wire).poll_read(context, buffer))?;
+            let came = buffer.filled_mut().get_mut(before..).unwrap_or_default();
+            let left = this.joining.join(came);
+            buffer.set_filled(before + left);
+            return Poll::Ready(Ok(()));
         }
         let (now, _) = rest.split_at(rest.len().min(buffer.remaining()));
         buffer.put_slice(now);

@@ -324,10 +324,13 @@ impl Assembler {
         &mut self,
         counted: Unclosed,
     ) -> Result<Option<TailEvent>, AssemblerError> {
-        match self.unclosed() {
-            Some(unclosed) if unclosed == counted => self.close(counted.timestamp),
-            _ => Ok(None),
+        if self.unclosed() != Some(counted) {
+            return Ok(None);
         }
+        if let State::Snapshot { floor, reached, .. } = &self.state {
+            self.open = Some(became_final(counted.timestamp, *floor, *reached));
+        }
+        self.close(counted.timestamp)
     }
 
     /// Whether the rows being collected stand at the end of time, where an old

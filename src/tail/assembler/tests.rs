@@ -350,6 +350,18 @@ fn assembler_found_complete_only_if_the_count_is_right() {
     assert_eq!(assembler.unclosed(), None);
 }
 
+/// Counted by the way, it is final since the same time as at the stream's end.
+#[test]
+fn assembler_found_complete_says_since_when_it_is_final() {
+    let mut assembler = above(Some(90), Some(95));
+    assembler.update(Timestamp::MAX, 1, "a").unwrap();
+    let counted = assembler.unclosed().unwrap();
+    let event = assembler.found_complete(counted).unwrap();
+    assert_eq!(shown(event), "snapshot 95 1a");
+    assert_eq!(assembler.rest(), Some(TailEvent::Progress(Timestamp::MAX)));
+    assert_eq!(assembler.finish(None).unwrap(), [TailEvent::Complete]);
+}
+
 #[test]
 fn assembler_bytes_are_bounded_until_told() {
     let start = Start::Snapshot {

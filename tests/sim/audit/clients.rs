@@ -12,6 +12,9 @@ use crate::world::{World, micros};
 /// So long a word has to stand until everybody who reads on was told it.
 const TOLD_US: u64 = 15_000_000;
 
+/// A view that is so far behind the upstream's time is not heard of any more.
+const STANDS_MS: u64 = 5_000;
+
 impl World {
     /// Whether a client of several views has stood at a time that is known ahead,
     /// or had not come so long ago: it waits until that has come, a gap that
@@ -100,6 +103,8 @@ impl World {
             let place = place.filter(is_shown);
             place.map(|it| &gateway.slots[it])
         };
+        let is_told = self.upstream.generation == Generation::Modern;
+        let now = self.upstream.time(self.now_us);
         for view in &it.views {
             let Some(of) = slot(view) else {
                 continue;
@@ -110,6 +115,12 @@ impl World {
                 let kept = slot(other).map(|it| &it.kept);
                 let well = [Word::Live, Word::Complete, Word::Gone].map(Some);
                 let is_any = |it: &Kept| well.contains(&it.word);
+                let stands = slot(other).and_then(|it| it.shared.status().position);
+                let stands = stands.map_or(u64::MAX, |at| at.timestamp.get());
+                if is_told && stands.saturating_add(STANDS_MS) < now {
+                    // Its connection is broken, and nobody has noticed yet.
+                    return false;
+                }
                 kept.is_none_or(|it| is_any(it) && it.since_us + TOLD_US < of.kept.since_us)
             };
             let mut others = it.views.iter().filter(|other| *other != view);

@@ -178,6 +178,18 @@ pub enum Op {
 }
 
 impl Op {
+    /// Whether a name may mean another object afterwards.
+    pub fn moves_names(self) -> bool {
+        matches!(
+            self,
+            Op::DropCreate { .. }
+                | Op::MoveName { .. }
+                | Op::Swap { .. }
+                | Op::Shadow { .. }
+                | Op::Rename { .. }
+        )
+    }
+
     pub fn throw(kind: usize, dice: &mut Dice) -> Op {
         let view = dice.below(8);
         let gateway = dice.below(8);
