@@ -313,6 +313,7 @@ impl World {
         let mut views = it.views.clone();
         views.sort_unstable();
         let incarnations = id.split(['.', '-']).skip(1).step_by(2);
+        let is_old = self.upstream.generation.is_old();
         let mut since = views.iter().zip(incarnations).map(|(view, of)| {
             let kind = it.kept.tables.get(view).map_or(WHOLE, |table| table.kind);
             let of = self.upstream.truth.view_of(kind, of).unwrap_or_default();
@@ -321,10 +322,15 @@ impl World {
             let log = slot.and_then(|it| it.kept.log.as_ref());
             let log = log.filter(|_| self.upstream.truth.shared(&of) == of);
             let noticed = log.map_or(backs, |(_, backs)| *backs);
+            // Since when an old server's view is final is not told: a gap as well.
+            let truth = &self.upstream.truth;
+            let mut objects = truth.objects_of(&of).iter().map(|it| &truth.objects[*it]);
+            let is_unclear = is_old && objects.any(|it| it.ended.is_some());
             let seen = gateway.seen.get(&(name, of)).copied().unwrap_or(backs);
-            (seen, noticed)
+            (seen, noticed, is_unclear)
         });
-        if since.any(|(seen, noticed)| it.kept.backs < seen || it.kept.backs > noticed) {
+        let kept = it.kept.backs;
+        if since.any(|(seen, noticed, unclear)| kept < seen || kept > noticed || unclear) {
             self.clients[client].kept = Kept::default();
         }
     }
