@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::access::Access;
+use super::access::{Access, Tokens};
 use super::environment::OfProcess;
 use super::error::ConfigErrors;
 use super::{Config, DemoConfig, load, load_demo};
@@ -24,6 +24,20 @@ pub const AT_ONCE: &[Setting] = &[
     serve::max_connections_per_view,
     serve::max_windows_per_view,
     serve::max_windows_per_address,
+    serve::jwt_key_file,
+    serve::jwt_issuer,
+    serve::jwt_audience,
+    serve::jwt_cookie,
+    serve::allow_url_token,
+];
+
+/// Those of them that mean something only where tokens are asked for.
+const OF_TOKENS: [Setting; 5] = [
+    serve::jwt_key_file,
+    serve::jwt_issuer,
+    serve::jwt_audience,
+    serve::jwt_cookie,
+    serve::allow_url_token,
 ];
 
 /// Reads flags, environment and file again, as at the start.
@@ -51,9 +65,18 @@ pub struct Change {
 impl Config {
     /// What is in force once `new` was read, and what has changed.
     pub fn taking(&self, new: &Config) -> (Config, Change) {
+        let tokens = self.access.tokens.as_ref().zip(new.access.tokens.as_ref());
+        // Whether they are asked for, and where their key set is, is decided once.
+        let tokens = tokens.map(|(old, new)| Tokens {
+            jwks: old.jwks.clone(),
+            ..new.clone()
+        });
+        let asks_for_tokens = tokens.is_some();
         let mut change = Change::default();
         for key in self.differing(new) {
-            match AT_ONCE.iter().any(|setting| setting.key == key) {
+            let is_of_tokens = OF_TOKENS.iter().any(|setting| setting.key == key);
+            let is_at_once = AT_ONCE.iter().any(|setting| setting.key == key);
+            match is_at_once && (asks_for_tokens || !is_of_tokens) {
                 true => change.at_once.push(key),
                 false => change.later.push(key),
             }
@@ -63,6 +86,7 @@ impl Config {
                 hosts: new.access.hosts.clone(),
                 origins: new.access.origins.clone(),
                 headers: new.access.headers.clone(),
+                tokens: tokens.or_else(|| self.access.tokens.clone()),
                 ..self.access.clone()
             },
             connections: new.connections.clone(),

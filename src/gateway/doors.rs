@@ -41,6 +41,7 @@ pub fn policy(config: &Config, keys: Option<&Arc<Keyring>>) -> Policy {
         headers: config.access.headers.clone(),
         proxies: TrustedProxies::new(config.connections.trusted_proxies.clone()),
         tokens,
+        edition: 0,
     }
 }
 

@@ -15,6 +15,7 @@ use crate::config::error::ConfigErrors;
 use crate::config::reload::{Change, Reread};
 use crate::http::counts::Reloaded;
 use crate::http::gateway::Gateway;
+use crate::http::policy::Policy;
 
 /// Who takes new settings over: the owner of those in force.
 pub struct Reload {
@@ -45,6 +46,13 @@ pub fn follow(mut nudges: Nudges, mut reload: Reload) {
                 Ok(Err(errors)) => reload.refuse(&errors),
                 Err(_) => warn!("the files could not be read anew"),
             }
+            // Keys may be others though no setting has changed.
+            reload.judge_streams().await;
+            if let Some(keys) = reload.files.keys.clone()
+                && keys.read_anew().await
+            {
+                reload.judge_streams().await;
+            }
         }
     });
 }
@@ -73,8 +81,11 @@ impl Reload {
 
     fn take(&mut self, new: &Config) {
         let (config, change) = self.in_force.taking(new);
+        self.files.take(&config);
         let keys = self.files.keys.as_ref();
-        self.gateway.policy.replace(doors::policy(&config, keys));
+        self.gateway
+            .policy
+            .replace(|_| doors::policy(&config, keys));
         self.gateway.places.set_limits(doors::limits(&config));
         if config.connections.max != self.in_force.connections.max {
             warn_of_files(&config);
@@ -82,6 +93,25 @@ impl Reload {
         self.in_force = config;
         self.gateway.counts.count_reload(Reloaded::Taken);
         tell(&change);
+    }
+
+    /// Ends the streams whose token or origin counts no more.
+    async fn judge_streams(&self) {
+        let policy = self.gateway.policy.replace(Policy::clone);
+        let gateway = self.gateway.clone();
+        let judged = spawn_blocking(move || {
+            let are_good =
+                |token: Option<&str>, origin: Option<&str>| policy.lets_go_on(token, origin);
+            let recalled = gateway.leases.judge(policy.edition, are_good);
+            if recalled > 0 {
+                let all = gateway.sources.all();
+                all.iter().for_each(|source| source.shared.recall());
+                info!("{recalled} streams are ended: their token or origin counts no more");
+            }
+        });
+        if judged.await.is_err() {
+            warn!("streams could not be judged by the new rules");
+        }
     }
 }
 

@@ -75,17 +75,23 @@ impl Files {
         }
     }
 
+    /// From now on the key is the one that these settings name, as it was read with
+    /// them.
+    pub fn take(&mut self, config: &Config) {
+        if let (Some(tokens), Some(keys)) = (&config.access.tokens, &self.keys) {
+            self.key_file.clone_from(&tokens.key_file);
+            keys.replace_own(tokens.key.clone().map(KeySet::of).unwrap_or_default());
+        }
+    }
+
     /// Reads all of them. Each counts by itself: a certificate that was renewed is
     /// shown though another file is damaged.
     pub fn renew(&self) {
         if let Some(certificate) = &self.certificate {
             certificate.reload();
         }
-        if let Some(keys) = &self.keys {
-            if let Some(path) = &self.key_file {
-                renew_key(keys, path);
-            }
-            keys.read_anew();
+        if let (Some(keys), Some(path)) = (&self.keys, &self.key_file) {
+            renew_key(keys, path);
         }
         renew_upstream(&self.upstream);
     }

@@ -3,11 +3,13 @@
 //! A view can be found only with an [`Access`] at hand, so that no path to it
 //! can forget to ask.
 
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use actix_web::dev::Payload;
-use actix_web::http::header::{AUTHORIZATION, COOKIE};
+use actix_web::http::header::{AUTHORIZATION, COOKIE, ORIGIN};
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
 
@@ -18,13 +20,19 @@ use super::counts::NoAccess;
 use super::error::HttpError;
 use super::gateway::Gateway;
 use super::guard::Stranger;
-use super::leases::Bearer;
+use super::leases::{Bearer, Terms};
 use super::policy::{Policy, now};
 use super::window::Sees;
 
 /// What the request may see.
 #[derive(Clone, Debug)]
-pub struct Access(Scope);
+pub struct Access {
+    scope: Scope,
+    /// The other origin whose page reads the answer, if one does.
+    origin: Option<String>,
+    /// Which edition of the rules it was judged by.
+    edition: u64,
+}
 
 #[derive(Clone, Debug)]
 enum Scope {
@@ -33,26 +41,36 @@ enum Scope {
     /// No tokens are asked for, but the request names a host that may not be
     /// ours: it is shown no view.
     NoView,
-    /// What its token grants.
-    Granted(Grant),
+    /// What its token grants, and the token.
+    Granted(Grant, Token),
+}
+
+/// A token, which is never shown.
+#[derive(Clone)]
+struct Token(Arc<str>);
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token")
+    }
 }
 
 impl Access {
     /// Whether it may see the view of this name, there or not.
     fn may_see(&self, view: &str) -> bool {
-        match &self.0 {
+        match &self.scope {
             Scope::Everything => true,
             Scope::NoView => false,
-            Scope::Granted(grant) => grant.may_see(view),
+            Scope::Granted(grant, _) => grant.may_see(view),
         }
     }
 
     /// How rows that it was shown may be cached (RFC 9111): asked for anew each
     /// time, and what a token's bearer sees, by nobody else.
     pub fn caching(&self) -> &'static str {
-        match &self.0 {
+        match &self.scope {
             Scope::Everything | Scope::NoView => "no-cache",
-            Scope::Granted(_) => "private, no-cache",
+            Scope::Granted(..) => "private, no-cache",
         }
     }
 
@@ -61,7 +79,7 @@ impl Access {
         if !self.may_see(view) {
             return Err(HttpError::Forbidden);
         }
-        let Scope::Granted(grant) = &self.0 else {
+        let Scope::Granted(grant, _) = &self.scope else {
             // Without tokens nobody is anybody: the configuration refuses such
             // rules, and so does this.
             return match rules {
@@ -77,36 +95,64 @@ impl Access {
 
     /// Whether it may read `/metrics`.
     pub fn may_see_metrics(&self) -> bool {
-        match &self.0 {
+        match &self.scope {
             Scope::Everything | Scope::NoView => true,
-            Scope::Granted(grant) => grant.metrics,
+            Scope::Granted(grant, _) => grant.metrics,
         }
     }
 
     /// Whether the metrics it may read name views.
     pub fn may_see_metrics_of_views(&self) -> bool {
-        !matches!(self.0, Scope::NoView)
+        !matches!(self.scope, Scope::NoView)
     }
 
     /// Whose token it is, and how long a stream that begins now may last; `None`
     /// where no tokens are asked for, and for ever.
     pub fn bearer(&self) -> Option<Bearer<'_>> {
-        match &self.0 {
+        match &self.scope {
             Scope::Everything | Scope::NoView => None,
-            Scope::Granted(grant) => Some(Bearer {
+            Scope::Granted(grant, token) => Some(Bearer {
+                token: &token.0,
                 subject: grant.subject(),
                 lasts: grant.lasts(now()),
             }),
         }
     }
 
+    /// Which edition of the rules it was judged by.
+    pub fn edition(&self) -> u64 {
+        self.edition
+    }
+
+    /// What a stream is served for that begins now; `None` where no rule could
+    /// end it.
+    pub fn terms(&self) -> Option<Terms<'_>> {
+        let terms = Terms {
+            bearer: self.bearer(),
+            origin: self.origin.as_deref(),
+            edition: self.edition,
+        };
+        (terms.bearer.is_some() || terms.origin.is_some()).then_some(terms)
+    }
+
     async fn of(policy: &Policy, request: &HttpRequest) -> Result<Access, NoAccess> {
+        let origins = request.headers().get_all(ORIGIN);
+        Ok(Access {
+            scope: Scope::of(policy, request).await?,
+            origin: policy.reading_origin(origins.map(|value| value.as_bytes())),
+            edition: policy.edition,
+        })
+    }
+}
+
+impl Scope {
+    async fn of(policy: &Policy, request: &HttpRequest) -> Result<Scope, NoAccess> {
         let Some(tokens) = &policy.tokens else {
             let is_stranger = request.extensions().contains::<Stranger>();
-            return Ok(Access(match is_stranger {
+            return Ok(match is_stranger {
                 true => Scope::NoView,
                 false => Scope::Everything,
-            }));
+            });
         };
         let headers = request.headers();
         let token = tokens
@@ -119,7 +165,7 @@ impl Access {
             .map_err(|_| NoAccess::Ambiguous)?
             .ok_or(NoAccess::Missing)?;
         let grant = tokens.judge(&token).await?;
-        Ok(Access(Scope::Granted(grant)))
+        Ok(Scope::Granted(grant, Token(token.into())))
     }
 }
 

@@ -62,8 +62,8 @@ pub async fn joint(
     let mut joint = Joint::new(&chosen, &ids, gateway.heartbeat, now, Rng::new(), stay);
     let sources = views.sources().clone();
     joint.return_when(move |view| sources.serves(&view.name));
-    if let Some(token) = access.bearer() {
-        let (lease, id) = gateway.leases.begin(token, shown, now);
+    if let Some(terms) = access.terms() {
+        let (lease, id) = gateway.leases.begin(terms, shown, now);
         if let Some(id) = id {
             say_lease(&mut response, id, lease.left(now));
         }

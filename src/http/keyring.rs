@@ -89,9 +89,15 @@ impl Keyring {
         keys.join(self.has_source);
     }
 
-    /// Has the set read again now.
-    pub fn read_anew(&self) {
+    /// Has the set read again now, and waits for that within a bound. `false` where
+    /// there is none.
+    pub async fn read_anew(&self) -> bool {
+        if !self.has_source {
+            return false;
+        }
+        let mut readings = self.readings.subscribe();
         self.bell.notify_one();
+        timeout(JWKS_WAIT, readings.changed()).await.is_ok()
     }
 
     /// Tells who waits that a reading has ended, well or not.

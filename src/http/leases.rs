@@ -3,6 +3,9 @@
 //! Each is known by an id of 128 random bits that only its own response tells.
 //! Whoever knows the id and has a token of the same subject, that grants the
 //! same views and the same rows, puts the stream's end off to that token's.
+//!
+//! When the rules change that streams were let in by, those whose token, or whose
+//! page's origin, counts no more are ended.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -50,10 +53,23 @@ impl fmt::Display for StreamId {
 /// What of a token matters here.
 #[derive(Clone, Copy)]
 pub struct Bearer<'a> {
+    /// The token.
+    pub token: &'a Arc<str>,
     /// Whose it is (`sub`), if it says so.
     pub subject: Option<&'a Value>,
     /// How long a stream that begins now may last.
     pub lasts: Duration,
+}
+
+/// What a stream is served for, and by which rules.
+#[derive(Clone, Copy)]
+pub struct Terms<'a> {
+    /// Whose token it is, if one is asked for.
+    pub bearer: Option<Bearer<'a>>,
+    /// The other origin whose page reads it, if one does.
+    pub origin: Option<&'a str>,
+    /// The edition of the rules.
+    pub edition: u64,
 }
 
 /// The streams of all workers. A clone has the same.
@@ -63,12 +79,18 @@ pub struct Leases(Arc<Mutex<Book>>);
 #[derive(Default)]
 struct Book {
     held: HashMap<StreamId, Held>,
+    /// Those that nobody can put off.
+    nameless: Vec<Held>,
+    /// The rules that all of them were judged by.
+    edition: u64,
     /// Those whose stream has ended are swept out when there are so many.
     sweep_at: usize,
 }
 
 struct Held {
     lease: Weak<Lease>,
+    token: Option<Arc<str>>,
+    origin: Option<Arc<str>>,
     subject: Option<Value>,
     views: Vec<Shown>,
     renewed: Option<Instant>,
@@ -81,41 +103,86 @@ impl Held {
     }
 }
 
+impl Book {
+    /// Drops those whose stream has ended, where there are many.
+    fn sweep(&mut self) {
+        let count = self.held.len().saturating_add(self.nameless.len());
+        if count >= self.sweep_at {
+            self.held.retain(|_, held| held.is_alive());
+            self.nameless.retain(Held::is_alive);
+            let left = self.held.len().saturating_add(self.nameless.len());
+            self.sweep_at = LEASES_SWEPT_FROM.max(left.saturating_mul(2));
+        }
+    }
+}
+
 impl Leases {
-    /// The lease of a stream that begins with this token, and its id. Without one
-    /// it ends when its token does.
+    /// The lease of a stream that begins on these terms; and its id, where a newer
+    /// token can put its end off.
     pub fn begin(
         &self,
-        token: Bearer<'_>,
+        terms: Terms<'_>,
         views: Vec<Shown>,
         now: Instant,
     ) -> (Arc<Lease>, Option<StreamId>) {
-        let lease = Lease::new(now, token.lasts);
-        let id = StreamId::random();
-        if let Some(id) = id {
-            let held = Held {
-                lease: Arc::downgrade(&lease),
-                subject: token.subject.cloned(),
-                views,
-                renewed: None,
-            };
-            self.with(|book| {
-                if book.held.len() >= book.sweep_at {
-                    book.held.retain(|_, held| held.is_alive());
-                    book.sweep_at = LEASES_SWEPT_FROM.max(2 * book.held.len());
-                }
-                book.held.insert(id, held);
-            });
-        }
+        let bearer = terms.bearer;
+        let lasts = bearer.map_or(Duration::MAX, |bearer| bearer.lasts);
+        let lease = Lease::new(now, lasts);
+        let id = bearer.and_then(|_| StreamId::random());
+        let held = Held {
+            lease: Arc::downgrade(&lease),
+            token: bearer.map(|bearer| Arc::clone(bearer.token)),
+            origin: terms.origin.map(Arc::from),
+            subject: bearer.and_then(|bearer| bearer.subject.cloned()),
+            views,
+            renewed: None,
+        };
+        self.with(|book| {
+            if terms.edition < book.edition {
+                // The rules have changed since it was judged: it comes back.
+                lease.recall();
+            }
+            book.sweep();
+            match id {
+                Some(id) => drop(book.held.insert(id, held)),
+                None => book.nameless.push(held),
+            }
+        });
         (lease, id)
     }
 
-    /// Has a stream go on until this token ends, and says how long that is;
-    /// `is_same` is whether the token shows just as much of a view.
+    /// The rules are of this edition now: recalls each lease whose token and origin
+    /// `are_good` says no of. How many that were.
+    pub fn judge(
+        &self,
+        edition: u64,
+        are_good: impl Fn(Option<&str>, Option<&str>) -> bool,
+    ) -> usize {
+        // A key takes its time, and others are not to wait for it.
+        let all: Vec<_> = self.with(|book| {
+            book.edition = edition;
+            let all = book.held.values().chain(&book.nameless);
+            all.map(|it| (it.lease.clone(), it.token.clone(), it.origin.clone()))
+                .collect()
+        });
+        let mut recalled = 0;
+        for (lease, token, origin) in all {
+            if let Some(lease) = lease.upgrade()
+                && !are_good(token.as_deref(), origin.as_deref())
+            {
+                lease.recall();
+                recalled += 1;
+            }
+        }
+        recalled
+    }
+
+    /// Has a stream go on until this token ends, which was judged by this edition of
+    /// the rules, and says how long that is; `is_same` is whether the token shows just as much of a view.
     pub fn renew(
         &self,
         id: StreamId,
-        token: Bearer<'_>,
+        (token, edition): (Bearer<'_>, u64),
         is_same: impl Fn(&Shown) -> Result<bool, HttpError>,
         now: Instant,
     ) -> Result<Duration, HttpError> {
@@ -127,7 +194,7 @@ impl Leases {
             };
             // In the same words as an id that nobody has: whose stream it is, is
             // told to nobody.
-            if held.subject.as_ref() != token.subject {
+            if held.subject.as_ref() != token.subject || edition < book.edition {
                 return Err(HttpError::NoStream);
             }
             for view in &held.views {
@@ -140,6 +207,7 @@ impl Leases {
                 return Err(HttpError::OftenRenewed);
             }
             held.renewed = Some(now);
+            held.token = Some(Arc::clone(token.token));
             lease.prolong(now, token.lasts);
             Ok(lease.left(now))
         })

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use log::debug;
 
 use crate::access::claims::Grant;
-use crate::access::cors::{AllowedHeader, Origins};
+use crate::access::cors::{AllowedHeader, Origins, Sharing};
 use crate::access::denied::Denied;
 use crate::access::host::Hosts;
 use crate::access::presented::Places;
@@ -20,7 +20,7 @@ use super::keyring::Keyring;
 pub const TARGET: &str = "viewcast::access";
 
 /// The rules that all workers share.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Policy {
     /// Which hosts requests may name.
     pub hosts: Hosts,
@@ -32,6 +32,8 @@ pub struct Policy {
     pub proxies: TrustedProxies,
     /// How tokens are judged; `None` lets everybody see everything.
     pub tokens: Option<Tokens>,
+    /// How often they or their keys were replaced before.
+    pub edition: u64,
 }
 
 /// The rules in force, which are replaced as a whole. A request is judged by
@@ -51,14 +53,18 @@ impl PolicyInForce {
         Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// From now on these.
-    pub fn replace(&self, policy: Policy) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(policy);
+    /// From now on what this makes of them.
+    pub fn replace(&self, with: impl FnOnce(&Policy) -> Policy) -> Arc<Policy> {
+        let mut current = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut next = with(&current);
+        next.edition = current.edition.saturating_add(1);
+        *current = Arc::new(next);
+        Arc::clone(&current)
     }
 }
 
 /// How tokens are found and judged.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Tokens {
     /// Where they are.
     pub places: Places,
@@ -69,6 +75,25 @@ pub struct Tokens {
 }
 
 impl Policy {
+    /// The origin that a request names, if its pages may read.
+    pub fn reading_origin<'o>(&self, named: impl IntoIterator<Item = &'o [u8]>) -> Option<String> {
+        let named: Vec<&[u8]> = named.into_iter().collect();
+        let is_shared = self.origins.share(named.iter().copied()) != Sharing::No;
+        let origin = named.first().filter(|_| is_shared)?;
+        Some(String::from_utf8_lossy(origin).into_owned())
+    }
+
+    /// Whether a stream may go on that began with this token, if any, and for a
+    /// page of this origin, if of another one than ours.
+    pub fn lets_go_on(&self, token: Option<&str>, origin: Option<&str>) -> bool {
+        let is_good = |tokens: &Tokens| {
+            let judge = |token| matches!(tokens.verify(token), Ok(Ok(_)));
+            token.is_some_and(judge)
+        };
+        let is_shared = |origin: &str| self.origins.share([origin.as_bytes()]) != Sharing::No;
+        self.tokens.as_ref().is_none_or(is_good) && origin.is_none_or(is_shared)
+    }
+
     /// Whether tokens can be verified, or are not asked for.
     pub fn can_verify(&self) -> bool {
         let tokens = self.tokens.as_ref();

@@ -35,7 +35,9 @@ pub async fn renew(
     let id = id.ok_or(HttpError::NoStream)?;
     let token = access.bearer().ok_or(HttpError::NoStream)?;
     let is_same = |view: &Shown| Ok(access.sees(&view.name, &view.rules.rows)? == view.sees);
-    let left = gateway.leases.renew(id, token, is_same, Instant::now())?;
+    let left = gateway
+        .leases
+        .renew(id, (token, access.edition()), is_same, Instant::now())?;
     Ok(HttpResponse::Ok()
         .insert_header((CACHE_CONTROL, NO_STORE))
         .json(json!({ "expires_in": left.as_secs() })))

@@ -60,8 +60,8 @@ pub async fn stream(
         Some(choose) => Subscriber::of_window(&local, choose, resume, Rng::new(), stay),
     };
     let now = Instant::now();
-    if let Some(token) = access.bearer() {
-        let (lease, id) = gateway.leases.begin(token, vec![shown], now);
+    if let Some(terms) = access.terms() {
+        let (lease, id) = gateway.leases.begin(terms, vec![shown], now);
         if let Some(id) = id {
             say_lease(&mut response, id, lease.left(now));
         }

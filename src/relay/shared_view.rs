@@ -4,7 +4,7 @@
 //! out and the lock is dropped before any byte is encoded or written.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -76,6 +76,8 @@ pub struct SharedView {
     closing: AtomicBool,
     /// Of a thousand streams, those that are to end; grows during a shutdown.
     ending: AtomicU16,
+    /// How often leases of its streams were recalled.
+    recalls: AtomicU32,
     /// Who is woken at news. Here and not with the publisher, so that whoever
     /// ends the view can wake them, whether or not the publisher still runs.
     relays: Mutex<Vec<Wake>>,
@@ -128,6 +130,7 @@ impl SharedView {
             windows: AtomicUsize::new(0),
             closing: AtomicBool::new(false),
             ending: AtomicU16::new(0),
+            recalls: AtomicU32::new(0),
             relays: Mutex::default(),
             subscribers: AtomicUsize::new(0),
             silences: AtomicU64::new(0),
@@ -236,6 +239,17 @@ impl SharedView {
     /// Of a thousand streams, those that are to end; it only grows.
     pub fn ending(&self) -> u16 {
         self.ending.load(Ordering::Acquire)
+    }
+
+    /// Leases were recalled, perhaps of streams of the view: each looks at its own.
+    pub fn recall(&self) {
+        self.recalls.fetch_add(1, Ordering::AcqRel);
+        self.wake_relays();
+    }
+
+    /// How often that was so.
+    pub fn recalls(&self) -> u32 {
+        self.recalls.load(Ordering::Acquire)
     }
 
     /// A worker's counters, which from now on are part of `stream_totals`.

@@ -12,6 +12,8 @@ use crate::support::http::{get, request};
 use crate::support::materialize::{Generation, Materialize, row};
 use crate::support::sse::Stream;
 
+mod access;
+
 const APP: &str = "https://app.example";
 const OTHER: &str = "https://other.example";
 

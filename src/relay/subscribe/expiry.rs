@@ -1,18 +1,20 @@
 //! When a stream has to end, and how that is put off.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// How long a stream may last. Whoever holds a copy can put its end off while it
 /// is served.
 ///
-/// The stream looks here only once the end that it knows of has come: a stream
-/// that is renewed costs nothing per event before.
+/// The stream looks here only once the end that it knows of has come, or any
+/// lease was recalled: a stream that is renewed costs nothing per event before.
 #[derive(Debug)]
 pub struct Lease {
     begun: Instant,
     lasts_ms: AtomicU64,
+    /// It is over whatever its time.
+    is_recalled: AtomicBool,
 }
 
 impl Lease {
@@ -21,6 +23,7 @@ impl Lease {
         Arc::new(Lease {
             begun: now,
             lasts_ms: AtomicU64::new(milliseconds(time)),
+            is_recalled: AtomicBool::new(false),
         })
     }
 
@@ -31,9 +34,21 @@ impl Lease {
         self.lasts_ms.fetch_max(lasts_ms, Ordering::AcqRel);
     }
 
+    /// It is over now, and nothing puts that off: what it was given for counts no
+    /// more. Its stream looks at it once its views' `recalls` have grown.
+    pub fn recall(&self) {
+        self.is_recalled.store(true, Ordering::Release);
+    }
+
     /// When it ends; `None` if that is later than the clock can tell.
     fn ends_at(&self) -> Option<Instant> {
-        let lasts = Duration::from_millis(self.lasts_ms.load(Ordering::Acquire));
+        if self.is_recalled.load(Ordering::Acquire) {
+            return Some(self.begun);
+        }
+        let lasts_ms = self.lasts_ms.load(Ordering::Acquire);
+        // No timer is to wait for what never comes.
+        let is_finite = lasts_ms < u64::MAX;
+        let lasts = is_finite.then(|| Duration::from_millis(lasts_ms))?;
         self.begun.checked_add(lasts)
     }
 
@@ -60,22 +75,26 @@ fn milliseconds(time: Duration) -> u64 {
 pub(super) struct Expiry {
     /// The end that was known when the stream began; `None` for never.
     first: Option<Instant>,
+    /// How often leases of its views had been recalled then.
+    recalls: u32,
     lease: Option<Arc<Lease>>,
 }
 
 impl Expiry {
-    /// The end of a lease.
-    pub(super) fn of(lease: Arc<Lease>) -> Self {
+    /// The end of a lease. `recalls` was read before: a recall that it does not
+    /// count shows in the lease.
+    pub(super) fn of(lease: Arc<Lease>, recalls: u32) -> Self {
         Expiry {
             first: lease.ends_at(),
+            recalls,
             lease: Some(lease),
         }
     }
 
     /// Whether the stream has to end.
-    pub(super) fn is_over(&self, now: Instant) -> bool {
-        let is_due = self.first.is_some_and(|end| end <= now);
-        is_due && self.lease.as_ref().is_none_or(|lease| lease.is_over(now))
+    pub(super) fn is_over(&self, now: Instant, recalls: u32) -> bool {
+        let is_due = self.first.is_some_and(|end| end <= now) || recalls != self.recalls;
+        is_due && self.lease.as_ref().is_some_and(|lease| lease.is_over(now))
     }
 
     /// When that is to be looked at again after this moment.
@@ -96,25 +115,43 @@ mod tests {
         let second = Duration::from_secs(1);
         let begun = Instant::now();
         let lease = Lease::new(begun, second * 60);
-        let expiry = Expiry::of(Arc::clone(&lease));
+        let expiry = Expiry::of(Arc::clone(&lease), 0);
         assert_eq!(expiry.wake_at(begun), Some(begun + second * 60));
-        assert!(!expiry.is_over(begun + second * 59));
-        assert!(expiry.is_over(begun + second * 60));
+        assert!(!expiry.is_over(begun + second * 59, 0));
+        assert!(expiry.is_over(begun + second * 60, 0));
         lease.prolong(begun + second * 30, second);
         assert!(
-            expiry.is_over(begun + second * 60),
+            expiry.is_over(begun + second * 60, 0),
             "it lasted longer before"
         );
         lease.prolong(begun + second * 50, second * 60);
         assert_eq!(lease.left(begun + second * 100), second * 10);
         let at = begun + second * 60;
-        assert!(!expiry.is_over(at));
+        assert!(!expiry.is_over(at, 0));
         assert_eq!(expiry.wake_at(at), Some(begun + second * 110));
-        assert!(!expiry.is_over(begun + second * 110 - Duration::from_nanos(1)));
-        assert!(expiry.is_over(begun + second * 110));
+        assert!(!expiry.is_over(begun + second * 110 - Duration::from_nanos(1), 0));
+        assert!(expiry.is_over(begun + second * 110, 0));
         // Never is no end.
         lease.prolong(at, Duration::MAX);
-        assert!(!expiry.is_over(begun + second * 1_000_000));
-        assert!(!Expiry::default().is_over(at) && Expiry::default().wake_at(at).is_none());
+        assert!(!expiry.is_over(begun + second * 1_000_000, 0));
+        assert!(!Expiry::default().is_over(at, 0) && Expiry::default().wake_at(at).is_none());
+    }
+
+    #[test]
+    fn lease_that_is_recalled_is_over_and_others_are_not() {
+        let begun = Instant::now();
+        let minute = Duration::from_secs(60);
+        let [lease, other] = [minute, Duration::MAX].map(|time| Lease::new(begun, time));
+        let expiries = [&lease, &other].map(|lease| Expiry::of(Arc::clone(lease), 7));
+        lease.recall();
+        // Nobody looks before they are told.
+        assert!(!expiries[0].is_over(begun, 7));
+        assert!(expiries[0].is_over(begun, 8) && !expiries[1].is_over(begun, 8));
+        assert_eq!(expiries[1].wake_at(begun), None);
+        lease.prolong(begun, minute * 9);
+        assert!(lease.is_over(begun) && expiries[0].is_over(begun, 8));
+        // One that begins with a lease that was recalled before.
+        assert!(Expiry::of(lease, 8).is_over(begun, 8));
+        assert!(!Expiry::default().is_over(begun, 8));
     }
 }

@@ -172,7 +172,8 @@ impl Subscriber {
 
     /// Ends the stream with this lease, between two events.
     pub fn end_with(&mut self, lease: Arc<Lease>) {
-        self.expiry = Expiry::of(lease);
+        let recalls = self.shared.recalls();
+        self.expiry = Expiry::of(lease, recalls);
     }
 
     /// Whether it would end if it were asked for more: its time is over, or what
@@ -358,7 +359,7 @@ impl Subscriber {
 
     /// Whether the time is over that the stream may last.
     fn is_expired(&self, now: Instant) -> bool {
-        self.expiry.is_over(now)
+        self.expiry.is_over(now, self.shared.recalls())
     }
 
     fn wait(&mut self, waker: &Waker) -> Poll<Option<Piece>> {

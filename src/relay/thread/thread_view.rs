@@ -41,8 +41,9 @@ pub struct ThreadView {
     outlets: Vec<Weak<dyn WriteNews>>,
     /// Those of windows of logs that were let go: they are to find out.
     strays: Vec<Weak<dyn WriteNews>>,
-    /// Of a thousand streams, those that were told to end.
-    ending: u16,
+    /// Of a thousand streams, those that were told to end, and how often leases
+    /// were recalled.
+    ending: (u16, u32),
 }
 
 impl ThreadView {
@@ -61,7 +62,7 @@ impl ThreadView {
             rounds: Rounds::default(),
             outlets: Vec::new(),
             strays: Vec::new(),
-            ending: 0,
+            ending: (0, 0),
         }
     }
 
@@ -74,7 +75,7 @@ impl ThreadView {
                 waker.wake();
             }
         }
-        let ending = self.shared.ending();
+        let ending = (self.shared.ending(), self.shared.recalls());
         let is_ending = std::mem::replace(&mut self.ending, ending) != ending;
         self.each_log(|log| {
             log.windows.take_bases(now);

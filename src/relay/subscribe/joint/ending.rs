@@ -15,12 +15,19 @@ use crate::relay::subscribe::expiry::{Expiry, Lease};
 impl Joint {
     /// Ends the stream with this lease, between two events.
     pub fn end_with(&mut self, lease: Arc<Lease>) {
-        self.expiry = Expiry::of(lease);
+        let recalls = self.recalls();
+        self.expiry = Expiry::of(lease, recalls);
+    }
+
+    /// How often leases of its views' streams were recalled.
+    fn recalls(&self) -> u32 {
+        let recalls = self.parts.iter().map(|part| part.shared.recalls());
+        recalls.fold(0, u32::wrapping_add)
     }
 
     /// Whether the time is over that the stream may last.
     pub(super) fn is_expired(&self, now: Instant) -> bool {
-        self.expiry.is_over(now)
+        self.expiry.is_over(now, self.recalls())
     }
 
     /// Whether it would end if it were asked for more.
