@@ -358,7 +358,7 @@ impl Assembler {
                 // What never changes is the same before and after.
                 is_back = now.is_some_and(back) && *floor != Some(Timestamp::MAX);
                 if !is_back {
-                    open = became_final(through, *floor, now.max(*reached));
+                    open = became_final(through, *floor, now.or(*reached));
                     // It is the same at all times to come.
                     through = floor.map_or(through, |floor| floor.max(through));
                 }

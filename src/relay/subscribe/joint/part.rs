@@ -335,8 +335,9 @@ impl Part {
         let timestamp = match self.reach {
             // Where others will look for it, whatever the time is by then.
             Reach::Constant(head) if self.unchanged_since(&log, *cursor).is_some() => head,
-            // Not beyond what the view itself has reached, though the others are.
-            reach => reach.head().min(time),
+            // Not beyond what the view itself has reached, though the others are. It may
+            // have come further since the time was chosen, if it was not waited for.
+            _ => log.frames.whole_at(log.frames.head().min(time)),
         };
         self.at = Some(Position {
             timestamp,

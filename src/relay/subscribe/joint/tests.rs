@@ -219,3 +219,43 @@ fn joint_last_change_of_what_is_final_is_shown_beside_an_idle_view_of_an_old_ser
     let consistent = text.find("{\"position\":300}").expect("together");
     assert!(row < consistent, "{text}");
 }
+
+/// A view that is not waited for may change while the changes of the others are on
+/// their way. What was sent of it is in the id: who comes back with that would be sent
+/// it again.
+#[test]
+fn joint_id_tells_what_a_quiet_view_was_shown_to_become_meanwhile() {
+    let [mut v, mut w] = bottles();
+    (v.is_steady, w.is_steady) = (false, false);
+    v.begin("v", 100, 100);
+    w.begin("w", 150, 150);
+    let mut joint = joint_of([&v, &w]);
+    let mut now = v.now;
+    let mut later = |v: &mut Bottle, w: &mut Bottle| {
+        now.instant += Duration::from_secs(5);
+        (v.now, w.now) = (now, now);
+    };
+    said(&mut joint, [&mut v, &mut w]);
+    later(&mut v, &mut w);
+    said(&mut joint, [&mut v, &mut w]);
+    let row = format!("{{\"of\":\"{}\"}}", "large ".repeat(20_000));
+    let row = Row::from(row.as_str());
+    let changes = vec![Change { row, diff: 1 }];
+    v.tell(TailEvent::Delta(Delta::new(Timestamp::new(400), changes)));
+    v.tell(TailEvent::Progress(Timestamp::new(400)));
+    let text = said(&mut joint, [&mut v, &mut w]);
+    assert!(!text.contains("large"), "w is waited for: {text}");
+    later(&mut v, &mut w);
+    let Poll::Ready(Some(bytes)) = joint.poll_next(now.instant, Waker::noop()) else {
+        panic!("nothing is sent");
+    };
+    let mut text = String::from_utf8(bytes.to_vec()).unwrap();
+    assert!(!text.contains("consistent"), "it is on its way");
+    w.tell(later_row(300));
+    text += &said(&mut joint, [&mut v, &mut w]);
+    let row = text.find("later").expect("the row");
+    let of = |name| Incarnation::of([name]);
+    let id = format!("id: 400-{}.300-{}", of("v"), of("w"));
+    let id = text.find(&id).expect("an id that has the row");
+    assert!(row < id);
+}
