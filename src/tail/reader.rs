@@ -251,7 +251,7 @@ impl Reader {
         }
         tail.known.set(self.generation, meaning, now);
         let starting = Starting::new(tail, dialect, found, became, now);
-        match starting.is_of_the_past(tail) {
+        match starting.asks_the_time(tail) {
             true => (State::Dating(starting), Request::Ask(Question::Now)),
             false => started(starting.ask()),
         }

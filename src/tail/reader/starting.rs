@@ -94,11 +94,11 @@ impl Starting {
         })
     }
 
-    /// Whether what it brings is of the past: then it has to be known first
-    /// what time it is there.
-    pub fn is_of_the_past(&self, tail: &ViewTail) -> bool {
-        let goes_on = matches!(self.start, Start::Resume(_)) && tail.held.history.is_read();
-        goes_on || tail.begins_in_the_past(self.dialect, &self.object)
+    /// Whether it has to be known first what time it is there: what it brings is of
+    /// the past, or goes on from a time that a server may have gone back behind.
+    pub fn asks_the_time(&self, tail: &ViewTail) -> bool {
+        matches!(self.start, Start::Resume(_))
+            || tail.begins_in_the_past(self.dialect, &self.object)
     }
 
     /// Takes what time it is there, and asks for the COPY.
@@ -116,6 +116,9 @@ impl Starting {
         // A clock that went back is told of by a snapshot of the present.
         let clock = &tail.held.reach.clock;
         self.present = time.filter(|time| !clock.is_back(*time));
+        if let (Some(_), None, Start::Resume(closed)) = (time, self.present, self.start) {
+            return Ok(self.from_snapshot(tail, Some(closed)));
+        }
         if let (Some(present), Start::Snapshot { .. }) = (self.present, self.start) {
             self.at_least = Some(before(present, tail.settings().history));
             // It is of a time before the one that the clock has shown.

@@ -119,10 +119,14 @@ impl Script {
         self.next(Reply::Woken)
     }
 
-    /// From a connection to a COPY that was asked for.
+    /// From a connection to a COPY that was asked for. What time it is there is not
+    /// told.
     #[track_caller]
     fn connect(&mut self, dialect: Dialect, id: &str) -> Request {
-        self.connect_to(dialect, object(id))
+        match self.connect_to(dialect, object(id)) {
+            Request::Ask(Question::Now) => self.next(answer(Answer::Now(None))),
+            request => request,
+        }
     }
 
     #[track_caller]
@@ -216,6 +220,29 @@ fn reader_resumes_after_what_it_told_when_the_stream_breaks() {
     let request = script.next(described("u1"));
     assert_eq!(script.told(), ["described", "failed refused"]);
     assert!(matches!(request, Request::Wait(_)));
+}
+
+/// Asked for what follows a time that is still to come, the server would show it as if
+/// nothing had happened.
+#[test]
+fn reader_resumes_nothing_where_time_went_back() {
+    for (time, from) in [
+        (None, From::After(Timestamp::new(8))),
+        (Some(400_000), From::After(Timestamp::new(8))),
+        (Some(300_000), From::Snapshot),
+    ] {
+        let mut script = Script::streaming(Dialect::Subscribe);
+        let clock = &mut script.tail.held.reach.clock;
+        clock.set(Timestamp::new(400_000), script.now);
+        let request = script.next(Reply::CopyEnded(Err(broken())));
+        assert_eq!(script.after(request), Request::Connect);
+        let asked = script.connect_to(Dialect::Subscribe, object("u1"));
+        assert_eq!(asked, Request::Ask(Question::Now));
+        let time = time.map(Timestamp::new);
+        let request = script.next(answer(Answer::Now(time)));
+        let sql = "[u1 AS \"v\"]";
+        assert_eq!(request, copy(Dialect::Subscribe, sql, from), "{time:?}");
+    }
 }
 
 #[test]

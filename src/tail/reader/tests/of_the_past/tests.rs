@@ -86,7 +86,8 @@ fn reader_begins_in_the_past_and_says_until_when_it_is_there() {
     let request = script.next(Reply::CopyEnded(Err(broken())));
     assert_eq!(script.after(request), Request::Connect);
     let asked = script.describe(Dialect::Subscribe, recorded("u1"));
-    assert_eq!(asked, from(From::After(Timestamp::new(95_000))));
+    assert_eq!(asked, Request::Ask(Question::Now));
+    script.expect(time(96_000), from(From::After(Timestamp::new(95_000))));
 }
 
 /// Only what the server has written down as it was shown.
