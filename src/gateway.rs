@@ -4,15 +4,13 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use actix_web::dev::Server;
-use actix_web::rt::time::sleep;
 use actix_web::rt::{System, spawn};
-use crossbeam_channel::{Receiver, bounded};
 use log::{info, warn};
 use socket2::{Domain, Socket, Type};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, mpsc};
 
 use crate::config::Config;
 use crate::config::reload::Reread;
@@ -27,7 +25,6 @@ use crate::http::watched::watched;
 use crate::limits::{LISTEN_BACKLOG, SNAPSHOTS_MAX};
 use crate::model::upstream::Upstream;
 use crate::process;
-use crate::tail::TailError;
 
 pub mod checkup;
 mod doors;
@@ -38,20 +35,21 @@ mod patterns;
 mod publishers;
 mod reload;
 mod renewal;
+mod running;
 mod service_manager;
 mod shutdown;
 mod start;
 pub mod types;
+mod views;
 
 use drain::Drain;
 pub use error::GatewayError;
 use files::{connecting, make_room, warn_of_files};
-use publishers::Publishers;
 use reload::Reload;
 use renewal::{Files, Nudges};
 use service_manager::ServiceManager;
 use shutdown::{Ending, Signals};
-use start::start_views;
+use views::Views;
 
 /// Runs until a signal or a fatal error; returns when all streams have ended.
 /// `again` reads the configuration anew.
@@ -79,20 +77,13 @@ pub fn until_signal() -> Result<(), GatewayError> {
 async fn serve(config: &Config, again: Reread<Config>) -> Result<(), GatewayError> {
     tell_start(config);
     let nudges = Nudges::new().map_err(GatewayError::Start)?;
-    let (fatal_sender, fatal) = bounded(1);
-    let catalog = patterns::catalog(config)?;
     let patterns: Vec<_> = patterns::patterns(config).cloned().collect();
-    let publishers = Publishers::start(config.views.len(), !patterns.is_empty())?;
-    let means = (&catalog, &publishers);
-    let started = start_views(config, means, &fatal_sender)?;
-    let sources = started.iter().map(|(source, ..)| source.clone()).collect();
-    let mut tails = start::tails(&started);
     let keys = doors::keyring(config);
     let policy = PolicyInForce::new(doors::policy(config, keys.as_ref()));
     let awaited = (!patterns.is_empty()).then(|| Upstream::new(process::now().wall_ms));
     let gateway = Gateway {
         leases: Leases::default(),
-        sources: Sources::new(sources, patterns, awaited),
+        sources: Sources::new(patterns, awaited),
         places: Places::new(doors::limits(config)),
         snapshots: Arc::new(Semaphore::new(SNAPSHOTS_MAX)),
         policy,
@@ -104,6 +95,7 @@ async fn serve(config: &Config, again: Reread<Config>) -> Result<(), GatewayErro
         connecting,
         heartbeat: config.heartbeat,
     };
+    let mut views = Views::start(config, &gateway)?;
     make_room(&gateway);
     warn_of_files(config);
     let certificate = doors::certificate(config)?;
@@ -115,7 +107,9 @@ async fn serve(config: &Config, again: Reread<Config>) -> Result<(), GatewayErro
     warn_if_open(address, keys.is_some());
     doors::keep_keys(config, keys.as_ref());
     let files = Files::of(config, certificate, keys);
-    reload::follow(nudges, Reload::new(config, again, files, &gateway));
+    let (views_change, mut changes) = mpsc::channel(1);
+    let reload = Reload::new(config, again, files, (&gateway, views_change));
+    reload::follow(nudges, reload);
     let handle = server.handle();
     let server = spawn(server);
     let mut signals = Signals::new().map_err(GatewayError::Start)?;
@@ -123,8 +117,7 @@ async fn serve(config: &Config, again: Reread<Config>) -> Result<(), GatewayErro
     manager.listens();
     let outcome = tokio::select! {
         () = signals.next() => Ok(()),
-        error = fatal_error(fatal) => Err(GatewayError::Tail(error)),
-        error = patterns::follow(config, &gateway, &mut tails, means) => Err(error),
+        error = views.follow(&mut changes) => Err(error),
         ended = server => match ended {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => Err(GatewayError::Serve(error)),
@@ -132,13 +125,14 @@ async fn serve(config: &Config, again: Reread<Config>) -> Result<(), GatewayErro
         },
     };
     manager.ends();
+    views.tell_who_waits();
     let begun = match outcome {
         Ok(()) => Drain::begin(config.patience.drain, Instant::now()),
         Err(_) => Drain::at_once(Instant::now()),
     };
     let ending = Ending {
         gateway: &gateway,
-        tails: &tails,
+        tails: views.tails(),
         server: &handle,
     };
     ending.follow(begun, &mut signals).await;
@@ -215,16 +209,5 @@ fn tell_start(config: &Config) {
 fn warn_if_open(address: SocketAddr, asks_for_tokens: bool) {
     if !asks_for_tokens && !address.ip().is_loopback() {
         warn!("{address} can be reached from other machines, and anyone there may read the views");
-    }
-}
-
-/// Waits for a tail to give up. Tails are plain threads, so the channel is
-/// looked at now and then; they give up at the start or never.
-async fn fatal_error(fatal: Receiver<TailError>) -> TailError {
-    loop {
-        if let Ok(error) = fatal.try_recv() {
-            return error;
-        }
-        sleep(Duration::from_millis(50)).await;
     }
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::access::{Access, Tokens};
 use super::environment::OfProcess;
 use super::error::ConfigErrors;
+use super::views::{ViewChoice, What};
 use super::{Config, DemoConfig, load, load_demo};
 use crate::cli::settings::{Setting, serve};
 use crate::cli::{Flags, StandIn};
@@ -29,6 +30,8 @@ pub const AT_ONCE: &[Setting] = &[
     serve::jwt_audience,
     serve::jwt_cookie,
     serve::allow_url_token,
+    serve::view,
+    serve::filter,
 ];
 
 /// Those of them that mean something only where tokens are asked for.
@@ -60,6 +63,44 @@ pub struct Change {
     pub at_once: Vec<&'static str>,
     /// Those that count from the next start on.
     pub later: Vec<&'static str>,
+    /// What becomes of views.
+    pub views: ViewsChange,
+}
+
+/// What becomes of views, by their names and patterns.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct ViewsChange {
+    /// Served from now on.
+    pub begun: Vec<String>,
+    /// Served no more.
+    pub ended: Vec<String>,
+    /// Served in another way.
+    pub redefined: Vec<String>,
+    /// Served as before, and described in other words.
+    pub described: Vec<String>,
+}
+
+impl ViewsChange {
+    fn between(old: &[ViewChoice], new: &[ViewChoice]) -> Self {
+        let mut change = ViewsChange::default();
+        let find = |views: &[ViewChoice], name: &str| {
+            let mut views = views.iter();
+            views.find(|view| view.name == name).cloned()
+        };
+        for view in new {
+            let name = view.name.clone();
+            match find(old, &view.name) {
+                None => change.begun.push(name),
+                Some(before) if !before.is_served_alike(view) => change.redefined.push(name),
+                Some(before) if before != *view => change.described.push(name),
+                Some(_) => {}
+            }
+        }
+        let is_gone = |view: &&ViewChoice| find(new, &view.name).is_none();
+        let ended = old.iter().filter(is_gone).map(|view| view.name.clone());
+        change.ended.extend(ended);
+        change
+    }
 }
 
 impl Config {
@@ -73,7 +114,14 @@ impl Config {
         });
         let asks_for_tokens = tokens.is_some();
         let mut change = Change::default();
+        let views = self.views_with(&new.views);
+        change.views = ViewsChange::between(&self.views, &views);
         for key in self.differing(new) {
+            let is_of_views = [serve::view.key, serve::filter.key].contains(&key);
+            if is_of_views {
+                // Told of by their names.
+                continue;
+            }
             let is_of_tokens = OF_TOKENS.iter().any(|setting| setting.key == key);
             let is_at_once = AT_ONCE.iter().any(|setting| setting.key == key);
             match is_at_once && (asks_for_tokens || !is_of_tokens) {
@@ -81,7 +129,11 @@ impl Config {
                 false => change.later.push(key),
             }
         }
+        if views != new.views {
+            change.later.push("patterns of view");
+        }
         let config = Config {
+            views,
             access: Access {
                 hosts: new.access.hosts.clone(),
                 origins: new.access.origins.clone(),
@@ -94,6 +146,22 @@ impl Config {
             ..self.clone()
         };
         (config, change)
+    }
+
+    /// The new views, but the old patterns where the new ones are others: the
+    /// catalog is asked for those of the start.
+    fn views_with(&self, new: &[ViewChoice]) -> Vec<ViewChoice> {
+        let is_pattern = |view: &&ViewChoice| matches!(view.what, What::Pattern(_));
+        let names = |views: &[ViewChoice]| {
+            let patterns = views.iter().filter(is_pattern);
+            patterns.map(|view| view.name.clone()).collect::<Vec<_>>()
+        };
+        if names(&self.views) == names(new) {
+            return new.to_vec();
+        }
+        let named = new.iter().filter(|view| !is_pattern(view));
+        let kept = self.views.iter().filter(is_pattern);
+        named.chain(kept).cloned().collect()
     }
 
     /// The settings that differ, by their keys.

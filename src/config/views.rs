@@ -82,6 +82,16 @@ impl ViewChoice {
         }
     }
 
+    /// Whether the other one, of the same name, is served in the same way: they may
+    /// differ in what is said of them.
+    pub fn is_served_alike(&self, other: &Self) -> bool {
+        let described = ViewChoice {
+            description: other.description.clone(),
+            ..self.clone()
+        };
+        described == *other
+    }
+
     /// Whether the other one would be streamed in the same way. The same rows
     /// may be shown whole to some, under another name, and in part to others.
     pub fn is_same_stream(&self, other: &Self) -> bool {

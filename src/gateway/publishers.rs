@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::thread;
 
 use actix::{Arbiter, ArbiterHandle};
+use log::warn;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::limits::PUBLISHER_THREADS_MAX;
@@ -44,8 +45,7 @@ impl Desk {
 
 impl Publishers {
     /// Starts as many threads as there are views, within the bound; all of them
-    /// where patterns may find more. None is started later, so that a view that is
-    /// found then lacks none.
+    /// where patterns may find more, so that a view that is found then lacks none.
     pub fn start(views: usize, has_patterns: bool) -> Result<Self, GatewayError> {
         let threads = match has_patterns {
             true => PUBLISHER_THREADS_MAX,
@@ -57,6 +57,18 @@ impl Publishers {
             first: start()?,
             others: (0..others).map(|_| start()).collect::<Result<_, _>>()?,
         })
+    }
+
+    /// Starts more threads where there are more views than threads, within the
+    /// bound. Where there is none, views share those there are.
+    pub fn grow(&mut self, views: usize) {
+        let wanted = views.min(PUBLISHER_THREADS_MAX).saturating_sub(1);
+        while self.others.len() < wanted {
+            match Thread::start() {
+                Ok(thread) => self.others.push(thread),
+                Err(error) => return warn!("no more threads for publishers: {error}"),
+            }
+        }
     }
 
     /// A place on the thread with the fewest views.

@@ -6,6 +6,7 @@
 use actix_web::rt::spawn;
 use actix_web::rt::task::spawn_blocking;
 use log::{error, info, warn};
+use tokio::sync::mpsc;
 
 use super::doors;
 use super::files::warn_of_files;
@@ -27,6 +28,8 @@ pub struct Reload {
     files: Files,
     /// What goes by them.
     gateway: Gateway,
+    /// And what begins and ends views.
+    views: mpsc::Sender<Config>,
 }
 
 /// Reads everything anew at each SIGHUP.
@@ -42,7 +45,7 @@ pub fn follow(mut nudges: Nudges, mut reload: Reload) {
                 again()
             });
             match read.await {
-                Ok(Ok(new)) => reload.take(&new),
+                Ok(Ok(new)) => reload.take(&new).await,
                 Ok(Err(errors)) => reload.refuse(&errors),
                 Err(_) => warn!("the files could not be read anew"),
             }
@@ -59,12 +62,18 @@ pub fn follow(mut nudges: Nudges, mut reload: Reload) {
 
 impl Reload {
     /// Of a gateway that goes by these.
-    pub fn new(config: &Config, again: Reread<Config>, files: Files, gateway: &Gateway) -> Self {
+    pub fn new(
+        config: &Config,
+        again: Reread<Config>,
+        files: Files,
+        (gateway, views): (&Gateway, mpsc::Sender<Config>),
+    ) -> Self {
         Reload {
             in_force: config.clone(),
             again,
             files,
             gateway: gateway.clone(),
+            views,
         }
     }
 
@@ -79,7 +88,7 @@ impl Reload {
         );
     }
 
-    fn take(&mut self, new: &Config) {
+    async fn take(&mut self, new: &Config) {
         let (config, change) = self.in_force.taking(new);
         self.files.take(&config);
         let keys = self.files.keys.as_ref();
@@ -90,6 +99,8 @@ impl Reload {
         if config.connections.max != self.in_force.connections.max {
             warn_of_files(&config);
         }
+        // Nobody listens once the gateway is ending.
+        let _ = self.views.send(config.clone()).await;
         self.in_force = config;
         self.gateway.counts.count_reload(Reloaded::Taken);
         tell(&change);
@@ -121,7 +132,19 @@ fn tell(change: &Change) {
         let later = change.later.join(", ");
         warn!("{later} changed in the file: takes effect at the next start");
     }
-    match change.at_once.as_slice() {
+    let mut changed: Vec<String> = change.at_once.iter().map(ToString::to_string).collect();
+    let views = &change.views;
+    for (what, names) in [
+        ("begun", &views.begun),
+        ("ended", &views.ended),
+        ("served in another way", &views.redefined),
+        ("described in other words", &views.described),
+    ] {
+        if !names.is_empty() {
+            changed.push(format!("views {what}: {}", names.join(" ")));
+        }
+    }
+    match changed.as_slice() {
         [] => info!("settings read anew: nothing to change"),
         changed => info!("settings read anew, changed: {}", changed.join(", ")),
     }

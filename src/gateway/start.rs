@@ -30,25 +30,6 @@ pub type TailSlot = Arc<Mutex<Option<TailHandle>>>;
 /// be held for as long.
 pub type Started = (Source, TailSlot, Desk);
 
-/// Starts the views that were chosen by their names.
-pub fn start_views(
-    config: &Config,
-    means: (&Catalog, &Publishers),
-    fatal: &Sender<TailError>,
-) -> Result<Vec<Started>, GatewayError> {
-    let is_one = |view: &&ViewChoice| !matches!(view.what, What::Pattern(_));
-    let views = config.views.iter().filter(is_one);
-    views
-        .map(|view| start_view(config, view, Past::default(), means, fatal))
-        .collect()
-}
-
-/// Their tails.
-pub fn tails(started: &[Started]) -> Vec<TailSlot> {
-    let tails = started.iter().map(|(_, tail, _)| TailSlot::clone(tail));
-    tails.collect()
-}
-
 /// Starts one view; `past` is what a tail that it had before knew.
 pub fn start_view(
     config: &Config,
@@ -57,8 +38,7 @@ pub fn start_view(
     (catalog, publishers): (&Catalog, &Publishers),
     fatal: &Sender<TailError>,
 ) -> Result<Started, GatewayError> {
-    let mut shared = SharedView::new(view.name.clone(), merger(), process::now());
-    shared.description.clone_from(&view.description);
+    let shared = SharedView::new(view.name.clone(), merger(), process::now());
     let shared = Arc::new(shared);
     let (sender, events) = bounded(TAIL_CHANNEL_EVENTS);
     let pending = Arc::new(WakeFlag::default());
@@ -111,6 +91,7 @@ pub fn start_view(
     let source = Source {
         shared,
         publisher,
+        description: view.description.as_deref().map(Arc::from),
         rules: Arc::new(Rules::new(view.filter.clone(), view.rows.clone())),
     };
     Ok((source, tail, desk))

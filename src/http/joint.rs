@@ -11,6 +11,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use actix_web_lab::extract::LocalData;
 use fastrand::Rng;
 
+use crate::model::reason::Why;
 use crate::process;
 use crate::relay::log::jobs::Jobs;
 use crate::relay::shared_view::SharedView;
@@ -171,7 +172,7 @@ fn chosen((name, opened): (&String, Opened)) -> Chosen {
 fn absent(name: &str, jobs: &Arc<dyn Jobs>) -> Rc<RefCell<ThreadView>> {
     let now = process::now();
     let shared = SharedView::new(name.to_owned(), Arc::clone(jobs), now);
-    shared.give_up(now);
+    shared.give_up(Why::GivenUp, now);
     // Nobody publishes it.
     let local = ThreadView::new(Arc::new(shared), Box::new(|| {}));
     Rc::new(RefCell::new(local))

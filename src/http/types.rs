@@ -19,11 +19,11 @@ pub async fn types(request: HttpRequest, gateway: Data<Gateway>, access: Access)
     let views = visible(&gateway, &access);
     let described: Vec<_> = views
         .iter()
-        .map(|(source, _)| (&source.shared, source.shared.status().columns))
+        .map(|(source, _)| (source, source.shared.status().columns))
         .collect();
-    let text = declarations(described.iter().map(|(shared, columns)| TypedView {
-        name: &shared.name,
-        description: shared.description.as_deref(),
+    let text = declarations(described.iter().map(|(source, columns)| TypedView {
+        name: &source.shared.name,
+        description: source.description.as_deref(),
         columns,
     }));
     document::respond(&request, KIND, access.caching(), text)

@@ -67,7 +67,7 @@ fn describe(base_path: &str, source: &Source, sees: &Sees, now_ms: u64) -> Value
     let position = status.position.map(|position| position.to_string());
     let mut view = json!({
         "name": shared.name,
-        "description": shared.description,
+        "description": source.description.as_deref(),
         "columns": status.columns.iter().map(column).collect::<Vec<_>>(),
         "filterable": filterable,
         "rows": of_all(status.rows.into()),

@@ -20,6 +20,8 @@ const DEFAULT_VIEW: &str = "view";
 /// One worker's relays, by view name.
 pub struct WorkerViews {
     sources: Sources,
+    /// The views there were when this was last looked at.
+    seen: RefCell<Arc<Vec<Source>>>,
     attached: RefCell<HashMap<String, Rc<RefCell<ThreadView>>>>,
 }
 
@@ -29,6 +31,7 @@ impl WorkerViews {
     pub fn attach(gateway: &Gateway) -> Self {
         let views = WorkerViews {
             sources: gateway.sources.clone(),
+            seen: RefCell::default(),
             attached: RefCell::default(),
         };
         for source in gateway.sources.all().iter() {
@@ -54,6 +57,21 @@ impl WorkerViews {
         local
     }
 
+    /// Lets go of the relays of views that are not served any more.
+    fn let_go(&self, all: &Arc<Vec<Source>>) {
+        // Held, so that a list that has changed is another one.
+        let seen = self.seen.replace(Arc::clone(all));
+        if !Arc::ptr_eq(&seen, all) {
+            let is_served = |local: &Rc<RefCell<ThreadView>>| {
+                let local = local.borrow();
+                all.iter().any(|it| Arc::ptr_eq(&it.shared, &local.shared))
+            };
+            self.attached
+                .borrow_mut()
+                .retain(|_, local| is_served(local));
+        }
+    }
+
     /// The views that are served.
     pub fn sources(&self) -> &Sources {
         &self.sources
@@ -65,12 +83,11 @@ impl WorkerViews {
     /// answer does not tell whether there is such a view.
     pub fn find(&self, name: &str, access: &Access) -> Result<Seen, HttpError> {
         let all = self.sources.all();
+        self.let_go(&all);
         let default = || all.first().filter(|_| name == DEFAULT_VIEW);
         let named = all.iter().find(|source| source.shared.name == name);
         let Some(source) = named.or_else(default) else {
             access.sees(name, &[])?;
-            // The view is gone: its relay on this worker is dropped.
-            self.attached.borrow_mut().remove(name);
             return Err(HttpError::UnknownView);
         };
         let sees = access.sees(&source.shared.name, &source.rules.rows)?;

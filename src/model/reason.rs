@@ -215,13 +215,17 @@ pub enum Why {
     FinalChanged,
     /// It is over the gateway's limit.
     TooLarge,
-    /// The gateway serves it no longer.
+    /// The gateway serves it no longer: no pattern finds it.
     GivenUp,
+    /// The gateway's settings name it no longer.
+    Removed,
+    /// They say something else of it, and it is served anew.
+    Redefined,
 }
 
 impl Why {
     /// All of them.
-    pub const ALL: [Why; 10] = [
+    pub const ALL: [Why; 12] = [
         Why::Dropped,
         Why::Recreated,
         Why::Moved,
@@ -232,6 +236,8 @@ impl Why {
         Why::FinalChanged,
         Why::TooLarge,
         Why::GivenUp,
+        Why::Removed,
+        Why::Redefined,
     ];
 
     /// In one word, for metrics.
@@ -247,6 +253,8 @@ impl Why {
             Why::FinalChanged => "final_changed",
             Why::TooLarge => "too_large",
             Why::GivenUp => "given_up",
+            Why::Removed => "removed",
+            Why::Redefined => "redefined",
         }
     }
 
@@ -263,6 +271,8 @@ impl Why {
             Why::FinalChanged => "the upstream's contents changed without its time",
             Why::TooLarge => "the view is larger than this gateway serves",
             Why::GivenUp => "the view is not in the catalog any more and is not served",
+            Why::Removed => "this gateway does not serve the view any more",
+            Why::Redefined => "this gateway serves the view in another way now",
         }
     }
 }

@@ -29,7 +29,7 @@ pub enum State {
         failure: Option<Reason>,
     },
     /// Nothing is held, and nobody looks for the view any more.
-    GivenUp,
+    GivenUp(Why),
 }
 
 /// How the attempt to get rows stands, where there are none or old ones.
@@ -91,7 +91,7 @@ pub enum Event {
     /// The view is no more what it was; what was held is let go.
     Gone(Why),
     /// Nobody looks for it any more.
-    GivenUp,
+    GivenUp(Why),
 }
 
 /// What those who hold the view have to be told after an event.
@@ -151,8 +151,8 @@ impl State {
         use State::{Complete, Doubted, GivenUp, Gone, Live, Lost};
         match (self, event) {
             // Whoever came later would wait for ever.
-            (GivenUp, _) => (GivenUp, Told::Nothing),
-            (_, Event::GivenUp) => (GivenUp, Told::Gone(Why::GivenUp)),
+            (GivenUp(why), _) => (GivenUp(*why), Told::Nothing),
+            (_, Event::GivenUp(why)) => (GivenUp(why), Told::Gone(why)),
             (_, Event::Gone(why)) => (Gone { why, failure: None }, self.tell_gone(why)),
             (State::Loading(attempt), Event::Found) => {
                 (State::Loading(attempt.found()), Told::Nothing)
@@ -193,7 +193,7 @@ impl State {
     /// Who was told already is not told again.
     fn tell_gone(&self, why: Why) -> Told {
         match self {
-            State::Gone { .. } | State::GivenUp => Told::Nothing,
+            State::Gone { .. } | State::GivenUp(_) => Told::Nothing,
             _ => Told::Gone(why),
         }
     }
@@ -205,7 +205,7 @@ impl State {
             State::Live | State::Doubted(_) => Word::Live,
             State::Lost(_) => Word::Lost,
             State::Complete => Word::Complete,
-            State::Gone { .. } | State::GivenUp => Word::Gone,
+            State::Gone { .. } | State::GivenUp(_) => Word::Gone,
         }
     }
 }
@@ -295,14 +295,14 @@ impl Upstream {
 
     /// Whether nobody looks for the view any more.
     pub fn is_given_up(&self) -> bool {
-        self.state == State::GivenUp
+        matches!(self.state, State::GivenUp(_))
     }
 
     /// Why the view is gone, if it is; fit for its streams.
     pub fn why_gone(&self) -> Option<Why> {
         match self.state {
             State::Gone { why, .. } => Some(why),
-            State::GivenUp => Some(Why::GivenUp),
+            State::GivenUp(why) => Some(why),
             _ => None,
         }
     }
@@ -317,7 +317,7 @@ impl Upstream {
                 why,
                 failure: Some(failure),
             } => Some(format!("{}; since then: {failure}", why.words()).into()),
-            State::GivenUp => Some(Why::GivenUp.words().into()),
+            State::GivenUp(why) => Some(why.words().into()),
         }
     }
 
@@ -327,7 +327,7 @@ impl Upstream {
             State::Live | State::Doubted(_) | State::Complete => "",
             State::Loading(attempt) | State::Lost(attempt) => attempt.word(),
             State::Gone { why, .. } => why.word(),
-            State::GivenUp => Why::GivenUp.word(),
+            State::GivenUp(why) => why.word(),
         }
     }
 }

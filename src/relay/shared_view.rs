@@ -57,8 +57,6 @@ pub type Wake = Box<dyn Fn() -> bool + Send>;
 pub struct SharedView {
     /// The name given by the operator, and the path of its streams.
     pub name: String,
-    /// What the operator says it is, if anything.
-    pub description: Option<String>,
     /// The current log; `None` until there is a base.
     log: Mutex<Option<Arc<Log>>>,
     status: Mutex<Status>,
@@ -111,7 +109,6 @@ impl SharedView {
     pub fn new(name: String, jobs: Arc<dyn Jobs>, now: Now) -> Self {
         SharedView {
             name,
-            description: None,
             log: Mutex::new(None),
             status: Mutex::new(Status {
                 columns: Vec::new(),
@@ -153,18 +150,22 @@ impl SharedView {
         *current = log.filter(|_| !self.upstream().is_given_up());
     }
 
-    /// Nobody looks for the view any more: its streams are told so and end,
-    /// whether its publisher still runs or not.
-    pub fn give_up(&self, now: Now) {
+    /// The view is not served any more: its streams are told so and end, whether
+    /// its publisher still runs or not.
+    pub fn give_up(&self, why: Why, now: Now) {
         // Held to the end, so that no other log takes its place meanwhile.
         let mut current = lock(&self.log);
-        if let Told::Gone(why) = self.happens(Event::GivenUp, now)
+        if let Told::Gone(why) = self.happens(Event::GivenUp(why), now)
             && let Some(log) = current.take()
         {
             log.end(Frame::gone(why.words()), self.now_ms(now.instant));
         }
         drop(current);
         self.close(LOTS.end);
+        // There is no news after that: a thread has no reason to hold the view.
+        for wake in lock(&self.relays).drain(..) {
+            wake();
+        }
     }
 
     /// A copy of the status.
@@ -218,7 +219,11 @@ impl SharedView {
     /// From now on this thread is woken at news, for the first time at once.
     pub fn attach(&self, wake: Wake) {
         wake();
-        lock(&self.relays).push(wake);
+        let mut relays = lock(&self.relays);
+        // Else it was told all there is to tell.
+        if !self.upstream().is_given_up() {
+            relays.push(wake);
+        }
     }
 
     /// There is news: for each thread that is left.

@@ -13,6 +13,7 @@ use crate::support::materialize::{Generation, Materialize, row};
 use crate::support::sse::Stream;
 
 mod access;
+mod views;
 
 const APP: &str = "https://app.example";
 const OTHER: &str = "https://other.example";

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use viewcast::limits::CATALOG_LOOK_EVERY;
+use viewcast::model::reason::Why;
 use viewcast::tail::catalog::{FoundState, PatternEffect};
 use viewcast::tail::past::Past;
 
@@ -82,7 +83,7 @@ impl World {
                 if let Some(slot) = slots.position(is_it) {
                     gateway.slots[slot].stage = Stage::Over;
                     let shared = std::sync::Arc::clone(&gateway.slots[slot].shared);
-                    shared.give_up(self.now());
+                    shared.give_up(Why::GivenUp, self.now());
                     self.note_state(life, slot);
                 }
             }

@@ -48,7 +48,7 @@ const EVENTS: [Event; 9] = [
     Failed(B),
     Event::Gone(Why::Dropped),
     Event::Gone(Why::TooLarge),
-    Event::GivenUp,
+    Event::GivenUp(Why::Removed),
 ];
 
 fn lost_row(state: &State) -> [(State, Told); 9] {
@@ -62,7 +62,7 @@ fn lost_row(state: &State) -> [(State, Told); 9] {
         (lost(B), Told::Nothing),
         gone(Why::Dropped),
         gone(Why::TooLarge),
-        (GivenUp, Told::Gone(Why::GivenUp)),
+        (GivenUp(Why::Removed), Told::Gone(Why::Removed)),
     ]
 }
 
@@ -71,7 +71,7 @@ fn table() -> Vec<(State, [(State, Told); 9])> {
     use Told::Nothing as Quiet;
     let dropped = || (gone(Why::Dropped), Told::Gone(Why::Dropped));
     let too_large = || (gone(Why::TooLarge), Told::Gone(Why::TooLarge));
-    let given_up = || (GivenUp, Told::Gone(Why::GivenUp));
+    let given_up = || (GivenUp(Why::Removed), Told::Gone(Why::Removed));
     let loading = |state: State| {
         let row = [
             (reading(), Quiet),
@@ -125,7 +125,10 @@ fn table() -> Vec<(State, [(State, Told); 9])> {
         holding(Complete, Doubted(B), (Complete, Quiet)),
         absent(gone(Why::Dropped)),
         absent(gone_failing(A)),
-        (GivenUp, EVENTS.map(|_| (GivenUp, Quiet))),
+        (
+            GivenUp(Why::GivenUp),
+            EVENTS.map(|_| (GivenUp(Why::GivenUp), Quiet)),
+        ),
     ]
 }
 

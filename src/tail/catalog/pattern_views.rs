@@ -94,6 +94,11 @@ impl PatternViews {
         effects
     }
 
+    /// The view of this name is no pattern's any more: it was named by itself.
+    pub fn release(&mut self, name: &str) {
+        self.found.remove(name);
+    }
+
     /// Keeps what the tail of a view knew that was forgotten.
     pub fn remember(&mut self, name: String, past: Past) {
         self.past.put(name, past);

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use viewcast::model::position::Position;
+use viewcast::model::reason::Why;
 use viewcast::relay::deliver::outlet::Served as OnSocket;
 use viewcast::relay::log::shared_log::Log;
 use viewcast::relay::shared_view::SharedView;
@@ -212,7 +213,7 @@ impl World {
                         let name = self.setup.name_of(&self.names[*view]);
                         let jobs = Arc::clone(&gateway.jobs) as _;
                         let shared = SharedView::new(name, jobs, now);
-                        shared.give_up(now);
+                        shared.give_up(Why::GivenUp, now);
                         let local = ThreadView::new(Arc::new(shared), Box::new(|| {}));
                         Rc::new(RefCell::new(local))
                     }

@@ -103,7 +103,7 @@ fn relay_tells_who_waits_that_a_view_is_given_up_whatever_stops_first() {
             if publisher_stops_first {
                 stop(&mut arbiter);
             }
-            shared.give_up(process::now());
+            shared.give_up(Why::GivenUp, process::now());
             stop(&mut arbiter);
             let reason = Why::GivenUp.words();
             let told = format!("event: gone\ndata: {{\"reason\":\"{reason}\"}}\n\n");
@@ -113,6 +113,15 @@ fn relay_tells_who_waits_that_a_view_is_given_up_whatever_stops_first() {
             let mut late = Subscriber::new(&local, Vec::new(), Rng::new(), ());
             let said = timeout(LONG, rest(&mut late)).await;
             assert!(said.expect("an end").ends_with(&told));
+            // Nothing of it is held once its streams have ended.
+            let held = Rc::downgrade(&local);
+            drop((late, local));
+            let let_go = async {
+                while held.upgrade().is_some() {
+                    yield_now().await;
+                }
+            };
+            timeout(LONG, let_go).await.expect("the relay lets go");
         });
     }
 }
