@@ -62,6 +62,7 @@ impl Instead {
 /// Plays each at the start and again at a resume.
 fn play(folder: &'static str, all: &[Instead]) {
     let server = server_of(folder);
+    server.set_now(TIMES[1]);
     let mut expected = BTreeMap::new();
     for one in all {
         let names: Vec<String> = (1..=one.columns).map(|at| format!("c{at}")).collect();

@@ -93,6 +93,10 @@ impl World {
                     && let Some(object) = self.object(view)
                 {
                     self.upstream.end_source(object, self.now_us);
+                    if self.upstream.generation.is_old() {
+                        // Since when an old server's view is final is not told.
+                        self.lose_who_waits();
+                    }
                 }
             }
             Op::CopyRefused => self
