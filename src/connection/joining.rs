@@ -182,7 +182,7 @@ mod tests {
     fn joining_passes_on_what_is_no_protocol_as_it_is() {
         let row = message(b'd', b"row");
         for wrong in [0u32, 3, 1 << 31, u32::MAX] {
-            let bad = [&[b'd'], &wrong.to_be_bytes()[..]].concat();
+            let bad = [b"d", &wrong.to_be_bytes()[..]].concat();
             let all = [&row[..], &row, &bad, &row, &row].concat();
             let one = message(b'd', b"rowrow");
             assert_eq!(joined(&[&all]), [[&one[..], &bad, &row, &row].concat()]);

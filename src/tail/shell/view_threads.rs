@@ -360,8 +360,7 @@ pub enum Worker {
     Probe,
 }
 
-/// Lines that are hung up when this is dropped, also by a thread that could
-/// not be started.
+/// Lines that are hung up when this is dropped, also by a thread that never began.
 struct Left(BTreeMap<(u64, Worker), Line>);
 
 impl Drop for Left {

@@ -61,17 +61,12 @@ impl Bottle {
             view_bytes_max: 1 << 30,
             upstream_timeout: Duration::from_secs(30),
         };
-        let rung = Rc::new(Cell::new(0));
+        let (rung, chance) = (Rc::new(Cell::new(0)), fastrand::Rng::with_seed(1));
         let rings = Rc::clone(&rung);
         let wake = Box::new(move || rings.set(rings.get() + 1));
         let thread = ThreadView::new(Arc::clone(&shared), wake);
         let mut bottle = Bottle {
-            publisher: Publisher::new(
-                Arc::clone(&shared),
-                settings,
-                fastrand::Rng::with_seed(1),
-                now,
-            ),
+            publisher: Publisher::new(Arc::clone(&shared), settings, chance, now),
             thread: Rc::new(RefCell::new(thread)),
             shared,
             rung,

@@ -228,3 +228,26 @@ fn reader_of_a_view_that_is_back_begins_in_the_present() {
     let asked = script.describe(Dialect::Subscribe, recorded("u1"));
     assert_eq!(asked, from(From::Snapshot));
 }
+
+/// Asked for what follows a time that is still to come, the server would show it as if
+/// nothing had happened.
+#[test]
+fn reader_resumes_nothing_where_time_went_back() {
+    for (time, from) in [
+        (None, From::After(Timestamp::new(8))),
+        (Some(400_000), From::After(Timestamp::new(8))),
+        (Some(300_000), From::Snapshot),
+    ] {
+        let mut script = Script::streaming(Dialect::Subscribe);
+        let clock = &mut script.tail.held.reach.clock;
+        clock.set(Timestamp::new(400_000), script.now);
+        let request = script.next(Reply::CopyEnded(Err(broken())));
+        assert_eq!(script.after(request), Request::Connect);
+        let asked = script.connect_to(Dialect::Subscribe, object("u1"));
+        assert_eq!(asked, Request::Ask(Question::Now));
+        let time = time.map(Timestamp::new);
+        let request = script.next(answer(Answer::Now(time)));
+        let sql = "[u1 AS \"v\"]";
+        assert_eq!(request, copy(Dialect::Subscribe, sql, from), "{time:?}");
+    }
+}
