@@ -107,6 +107,8 @@ pub struct World {
     pub names_rest_until: u64,
     /// When the server's time has come as far again as before it went back.
     pub caught_up_us: u64,
+    /// When a name was given to another object last.
+    pub moved_us: Option<u64>,
     /// Since when, and until when, troubles keep views from being read.
     pub unread_since: u64,
     pub unread_until: u64,
@@ -223,6 +225,7 @@ impl World {
             names_hang_since: 0,
             names_rest_until: 0,
             caught_up_us: 0,
+            moved_us: None,
             unread_since: 0,
             unread_until: 0,
             quiet_since_us: 0,
