@@ -30,9 +30,14 @@ struct Operated {
 impl Operated {
     /// Starts it with this behind the upstream's address.
     fn start(server: &Materialize, settings: &str, flags: &[&str]) -> Self {
+        Operated::start_at(&server.url(), settings, flags)
+    }
+
+    /// The same of any address.
+    fn start_at(url: &str, settings: &str, flags: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("viewcast.toml");
-        let begin = format!("upstream = {:?}\n", server.url());
+        let begin = format!("upstream = {url:?}\n");
         std::fs::write(&file, format!("{begin}{settings}")).expect("written");
         let path = file.display().to_string();
         let gateway = Gateway::start(&[&["--config", &path][..], flags].concat());
@@ -193,11 +198,14 @@ fn reload_of_a_broken_file_changes_nothing() {
 fn reload_says_what_takes_a_restart() {
     let server = server();
     let begin = "view = [\"v\"]\nworkers = 2\n";
-    let operated = Operated::start(&server, begin, &[]);
+    let with = |password: &str| {
+        let user = format!("materialize:{password}@");
+        server.url().replacen("materialize@", &user, 1)
+    };
+    let operated = Operated::start_at(&with("hush"), begin, &[]);
     let mut client = Follower::join(&server, &operated.gateway, "v");
-    let secret = server
-        .url()
-        .replacen("materialize@", "materialize:hush@", 1);
+    // Another password is another address, though none is shown.
+    let secret = with("hush-hush");
     let text = format!(
         "upstream = {secret:?}\nview = [\"v\"]\nworkers = 3\nheartbeat = \"1s\"\n\
          allow_origin = [{APP:?}]\n"

@@ -1,12 +1,15 @@
 //! Who may see what is another one: streams that were let in by what counts no
 //! more end, all others go on.
 
+use std::time::Instant;
+
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
 
 use super::{APP, OTHER, Operated, server};
 use crate::support::follower::Follower;
+use crate::support::gateway::PATIENCE;
 use crate::support::http::request;
 use crate::support::materialize::row;
 use crate::support::sse::Stream;
@@ -34,9 +37,14 @@ fn key_set(secret: &str) -> String {
     json!({ "keys": [key] }).to_string()
 }
 
-/// Reads a stream to its end, which is between two events.
+/// Reads a stream to its end, which is between two events, and at once: it is not
+/// only found out when there is something to send, or by chance.
 fn to_its_end(mut stream: Stream) {
-    while stream.next().is_some() {}
+    let begun = Instant::now();
+    while stream.next().is_some() {
+        assert!(begun.elapsed() < PATIENCE / 2, "it goes on");
+    }
+    assert!(begun.elapsed() < PATIENCE / 2, "it ended late");
 }
 
 /// Opens a stream and reads its base.
@@ -67,7 +75,7 @@ fn reload_of_a_key_ends_the_streams_of_its_tokens_and_no_other() {
         write(SECRETS[0]);
         let settings = format!(
             "view = [\"v\", \"w\"]\nauth = \"jwt\"\njwt_issuer = \"i\"\njwt_audience = \"a\"\n\
-             {setting} = {:?}\nfilter = [\"v:n\"]\n",
+             {setting} = {:?}\nfilter = [\"v:n\"]\nheartbeat = \"5m\"\n",
             path.display().to_string()
         );
         let operated = Operated::start(&server, &settings, &[]);

@@ -1,11 +1,13 @@
 //! Views begin, end and change with the settings, and no stream of another view
 //! notices.
 
+use std::time::Instant;
+
 use serde_json::{Value, json};
 
 use super::{Operated, server};
 use crate::support::follower::Follower;
-use crate::support::gateway::wait_for;
+use crate::support::gateway::{PATIENCE, wait_for};
 use crate::support::http::get;
 use crate::support::joined::Joined;
 use crate::support::materialize::{Materialize, row};
@@ -25,7 +27,9 @@ fn await_status(operated: &Operated, path: &str, status: u16) {
 /// Reads a stream to its end; the reason in its last event, which is `gone`.
 fn reason(mut stream: Stream) -> String {
     let mut last = None;
+    let deadline = Instant::now() + PATIENCE;
     while let Some(event) = stream.next() {
+        assert!(Instant::now() < deadline, "it goes on");
         last = Some(event);
     }
     let last = last.expect("an event");
@@ -39,6 +43,14 @@ fn open(operated: &Operated, path: &str) -> Stream {
     let mut stream = Stream::open(operated.gateway.address, path);
     while stream.next().expect("a base").name != "base" {}
     stream
+}
+
+/// Reads a stream that goes on until it says this.
+fn read_until(stream: &mut Stream, text: &str) {
+    let deadline = Instant::now() + PATIENCE;
+    while !stream.next().expect("it goes on").data.contains(text) {
+        assert!(Instant::now() < deadline, "never said: {text}");
+    }
 }
 
 /// What `/views` lists.
@@ -92,12 +104,7 @@ fn reload_begins_ends_and_changes_views_while_another_goes_on() {
         listed(&operated)[0]["description"] == json!("What it is")
     });
     server.commit("x", vec![(row(["3", "4"]), 1)]);
-    while !described
-        .next()
-        .expect("it goes on")
-        .data
-        .contains("{\"n\":3,\"m\":4}")
-    {}
+    read_until(&mut described, "{\"n\":3,\"m\":4}");
 
     // Each other change is another view under the name.
     for (round, (views, path)) in [
@@ -204,5 +211,5 @@ fn reload_of_a_patterns_table_changes_its_views_and_other_patterns_take_a_restar
     );
     await_status(&operated, "/w", 200);
     server.commit("v", vec![(row(["7"]), 1)]);
-    while !goes_on.next().expect("it goes on").data.contains("\"n\":7") {}
+    read_until(&mut goes_on, "\"n\":7");
 }
