@@ -148,6 +148,34 @@ fn reload_of_an_audience_ends_the_streams_of_other_tokens() {
 }
 
 #[test]
+fn reload_of_rules_of_rows_shows_nobody_what_they_do_not_let_be_seen() {
+    let server = server();
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("key");
+    std::fs::write(&path, SECRETS[0]).expect("written");
+    let settings = |rows: &str| {
+        format!(
+            "view = {{ v = {{ {rows} }} }}\nauth = \"jwt\"\njwt_issuer = \"i\"\n\
+             jwt_audience = \"a\"\njwt_key_file = {:?}\n",
+            path.display().to_string()
+        )
+    };
+    let operated = Operated::start(&server, &settings(""), &[]);
+    let token = bearer(SECRETS[0], json!("a"));
+    let mut stream = open(&operated, "/v/stream", &[("Authorization", &token)]);
+    operated.reload(&settings("rows = { n = \"claim:customer\" }"));
+    let deadline = Instant::now() + PATIENCE / 2;
+    let mut last = String::new();
+    while let Some(event) = stream.next() {
+        assert!(Instant::now() < deadline, "it goes on");
+        last = event.name;
+    }
+    assert_eq!(last, "gone");
+    // The token does not say whose rows they are.
+    assert_eq!(status(&operated, &token), 403);
+}
+
+#[test]
 fn reload_of_origins_ends_the_streams_of_pages_that_may_read_no_more() {
     let server = server();
     let settings = |origin: &str| format!("view = [\"v\"]\nallow_origin = [{origin:?}]\n");
