@@ -12,6 +12,10 @@ use crate::model::now::Now;
 /// The version of the program.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
+/// The version of the wire contract, docs/PROTOCOL.md. It grows when a client that
+/// keeps to the one before may be wrong, and not when something is added.
+pub const PROTOCOL: u32 = 1;
+
 /// The commit that it was built from, if whoever built it said so.
 pub const COMMIT: &str = match option_env!("VIEWCAST_COMMIT") {
     Some(commit) => commit,

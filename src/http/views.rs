@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::model::row::Column;
 use crate::model::window::Layout;
-use crate::process::{VERSION, wall_ms};
+use crate::process::{PROTOCOL, VERSION, wall_ms};
 
 use super::bearer::Access;
 use super::gateway::Gateway;
@@ -44,6 +44,7 @@ pub fn visible(gateway: &Gateway, access: &Access) -> Vec<(Source, Sees)> {
 fn about(gateway: &Gateway) -> Value {
     json!({
         "version": VERSION,
+        "protocol": PROTOCOL,
         "about": gateway.about.as_deref(),
         "base_path": &*gateway.base_path,
     })

@@ -70,7 +70,12 @@ fn documents() -> Value {
         })),
         "Views": object(&json!({
             "views": { "type": "array", "items": object(&view) },
-            "gateway": object(&json!({ "version": { "type": "string" }, "about": nullable("string"), "base_path": { "type": "string" } })),
+            "gateway": object(&json!({
+                "version": { "type": "string" },
+                "protocol": { "type": "integer", "description": "The version of the wire contract, docs/PROTOCOL.md." },
+                "about": nullable("string"),
+                "base_path": { "type": "string" },
+            })),
         })),
     })
 }
