@@ -23,6 +23,9 @@ const DOUBT_US: u64 = 5_000_000;
 /// So long after the last thing that anybody did nothing is lost any more.
 const QUIET_US: u64 = 60_000_000;
 
+/// So many steps hold a burst, or several.
+const MANY_STEPS: usize = 150;
+
 /// What a view was at its last look.
 #[derive(Default)]
 pub struct Kept {
@@ -116,8 +119,9 @@ impl World {
         let is_quiet = self.troubles == 0 && now_us > self.quiet_since_us + QUIET_US;
         let (state, word) = (upstream.state().clone(), upstream.word());
         let is_large = |op: &Op| matches!(op, Op::Grow { .. } | Op::Rewrite { .. });
-        let may_be_large =
-            self.script.steps.iter().any(|step| is_large(&step.op)) || self.script.shape.is_wide;
+        let may_be_large = self.script.steps.iter().any(|step| is_large(&step.op)) || self.script.shape.is_wide
+            // Each of very many changes counts until it is told.
+            || self.script.steps.len() > MANY_STEPS;
         let is_old = self.upstream.generation.is_old();
         let begun_backs = gateway.begun_backs;
         let Some(slot) = self.gateway(life).map(|it| &mut it.slots[place]) else {

@@ -203,7 +203,10 @@ impl Part {
         let brought = match self.handshake.judge(&log, window, counters, now) {
             Judged::Ahead => return Sent::Nothing,
             Judged::Resumed(position, cursor) => {
-                self.seen = position.timestamp;
+                // What has not changed since is the same at earlier times, too, to
+                // which another may have gone back.
+                let unchanged = self.unchanged_since(&log.borrow(), cursor);
+                self.seen = unchanged.unwrap_or(position.timestamp);
                 return self.follow(log, cursor, position, (out, now));
             }
             Judged::Base(brought) => brought,
