@@ -22,7 +22,7 @@ use common_time::common_time;
 use ids::{best, id_of, positions};
 use output::{Out, Taken};
 use part::reach::Reach;
-use part::{Part, Sent};
+use part::{Part, Sent, is_far_before};
 
 pub mod chosen;
 mod common_time;
@@ -301,8 +301,16 @@ impl Joint {
             Reach::Closed(head) if !is_quiet => Some(*head),
             _ => None,
         });
+        let closed = closed.min();
         let all = reaches.iter().map(|(reach, _)| reach.head());
-        let floor = self.parts.iter().filter_map(Part::floor).max();
+        let mut floor = self.parts.iter().filter_map(Part::floor).max();
+        if closed
+            .zip(floor)
+            .is_some_and(|(closed, floor)| is_far_before(closed, floor))
+        {
+            // Time went back for one. What has not changed since is the same there.
+            floor = self.parts.iter().filter_map(Part::earliest).max();
+        }
         let is_constant = |(reach, _): &(Reach, bool)| matches!(reach, Reach::Constant(_));
         // If all are quiet, they are unchanged up to the furthest of them, and to
         // the last change of those that are constant by now.
@@ -312,7 +320,7 @@ impl Joint {
         // If none can change any more, they are what they are at any later time,
         // also at one that views before them were shown at.
         let for_good = all.max().map(|head| Some(head).max(self.time));
-        let at_most = closed.min().or(together.flatten()).or(for_good.flatten())?;
+        let at_most = closed.or(together.flatten()).or(for_good.flatten())?;
         let whole_at = |time| self.parts.iter().map(move |part| part.whole_at(time));
         let time = common_time(at_most, |time| whole_at(time).min());
         let is_reached = floor.is_none_or(|floor| floor <= time) && self.time <= Some(time);

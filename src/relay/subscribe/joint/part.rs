@@ -73,8 +73,8 @@ pub(super) struct Part {
     window: Option<Windowed>,
     /// Where the client stands.
     pub(super) at: Option<Position>,
-    /// The client has shown the view at this time, though it needs a base now:
-    /// the views may not stand together at an earlier one.
+    /// The client has shown the view at this time: the views may not stand together
+    /// at an earlier one, unless time went back.
     seen: Timestamp,
     /// The rest of its log is sent, whatever the others' times are.
     pub(super) is_leaving: bool,
@@ -203,10 +203,7 @@ impl Part {
         let brought = match self.handshake.judge(&log, window, counters, now) {
             Judged::Ahead => return Sent::Nothing,
             Judged::Resumed(position, cursor) => {
-                // What has not changed since is the same at earlier times, too, to
-                // which another may have gone back.
-                let unchanged = self.unchanged_since(&log.borrow(), cursor);
-                self.seen = unchanged.unwrap_or(position.timestamp);
+                self.seen = position.timestamp;
                 return self.follow(log, cursor, position, (out, now));
             }
             Judged::Base(brought) => brought,
@@ -356,6 +353,6 @@ impl Part {
 }
 
 /// Whether a snapshot of the one time is never of before the other.
-fn is_far_before(earlier: Timestamp, later: Timestamp) -> bool {
+pub(super) fn is_far_before(earlier: Timestamp, later: Timestamp) -> bool {
     earlier.get().saturating_add(SNAPSHOT_BEHIND_MS_MAX) < later.get()
 }

@@ -52,8 +52,18 @@ impl Part {
         }
     }
 
-    /// The earliest time at which the others can stand together with it.
+    /// The earliest time at which the others can stand together with it, not before
+    /// what the client has shown.
     pub(in crate::relay::subscribe::joint) fn floor(&self) -> Option<Timestamp> {
+        let earliest = self.earliest()?;
+        Some(match self.reach {
+            Reach::Constant(_) => earliest,
+            _ => earliest.max(self.seen),
+        })
+    }
+
+    /// The earliest time at which the others can stand together with it.
+    pub(in crate::relay::subscribe::joint) fn earliest(&self) -> Option<Timestamp> {
         let Stage::Following { log, cursor } = &self.stage else {
             return None;
         };
@@ -63,7 +73,7 @@ impl Part {
         let at = since.or_else(|| Some(self.at?.timestamp).max(self.whole_from(&log)))?;
         match self.reach {
             Reach::Constant(_) => Some(at).filter(|_| !log.began_final()),
-            _ => Some(at.max(self.seen)),
+            _ => Some(at),
         }
     }
 }
