@@ -77,14 +77,18 @@ fn await_published(gateway: &Gateway, view: &str, time: u64) {
     Table::default().read_until(&mut stream, |table| table.timestamp >= Some(time));
 }
 
-/// Comes back until the views stand together at an earlier time. A thread that has
-/// not heard yet that time went back serves what it has, and ends it.
+/// Comes back until all views stand together at an earlier time. A thread that has
+/// not heard yet that time went back serves what it has, and ends it; and a view that
+/// is gone, and will be back at once, is one of them a little later.
 fn begin_there(gateway: &Gateway, joined: &mut Joined, before: Option<u64>) -> Stream {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let mut stream = joined.open(gateway.address, BOTH);
         while let Some(event) = stream.next() {
-            if joined.apply(&event) && joined.time < before {
+            let is_together = joined.apply(&event);
+            let id = joined.id.as_deref().unwrap_or("-");
+            let is_whole = id.split('.').all(|position| position != "-");
+            if is_together && is_whole && joined.time < before {
                 return stream;
             }
             assert!(Instant::now() < deadline, "it goes on: {event:?}");
