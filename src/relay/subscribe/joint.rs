@@ -304,11 +304,10 @@ impl Joint {
         let closed = closed.min();
         let all = reaches.iter().map(|(reach, _)| reach.head());
         let mut floor = self.parts.iter().filter_map(Part::floor).max();
-        if closed
-            .zip(floor)
-            .is_some_and(|(closed, floor)| is_far_before(closed, floor))
-        {
-            // Time went back for one. What has not changed since is the same there.
+        let is_far = |(closed, floor)| is_far_before(closed, floor);
+        if self.time.is_some() || closed.zip(floor).is_some_and(is_far) {
+            // Time went back for one, or what was brought was known ahead. What has
+            // not changed since is the same before.
             floor = self.parts.iter().filter_map(Part::earliest).max();
         }
         let is_constant = |(reach, _): &(Reach, bool)| matches!(reach, Reach::Constant(_));
