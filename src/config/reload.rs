@@ -9,7 +9,7 @@ use super::access::{Access, Tokens};
 use super::environment::OfProcess;
 use super::error::ConfigErrors;
 use super::views::{ViewChoice, What};
-use super::{Config, DemoConfig, load, load_demo};
+use super::{Config, DemoConfig, Shown, load, load_demo};
 use crate::cli::settings::{Setting, serve};
 use crate::cli::{Flags, StandIn};
 
@@ -83,20 +83,16 @@ pub struct ViewsChange {
 impl ViewsChange {
     fn between(old: &[ViewChoice], new: &[ViewChoice]) -> Self {
         let mut change = ViewsChange::default();
-        let find = |views: &[ViewChoice], name: &str| {
-            let mut views = views.iter();
-            views.find(|view| view.name == name).cloned()
-        };
         for view in new {
             let name = view.name.clone();
-            match find(old, &view.name) {
+            match old.iter().find(|before| before.name == name) {
                 None => change.begun.push(name),
                 Some(before) if !before.is_served_alike(view) => change.redefined.push(name),
-                Some(before) if before != *view => change.described.push(name),
+                Some(before) if before != view => change.described.push(name),
                 Some(_) => {}
             }
         }
-        let is_gone = |view: &&ViewChoice| find(new, &view.name).is_none();
+        let is_gone = |view: &&ViewChoice| new.iter().all(|it| it.name != view.name);
         let ended = old.iter().filter(is_gone).map(|view| view.name.clone());
         change.ended.extend(ended);
         change
@@ -186,11 +182,7 @@ impl Config {
     }
 
     /// What is shown of the settings with these of another configuration.
-    fn shown_with(
-        &self,
-        new: &Config,
-        keys: &[&'static str],
-    ) -> Vec<(&'static str, Option<String>)> {
+    fn shown_with(&self, new: &Config, keys: &[&'static str]) -> Shown {
         let is_kept = |(key, _): &&(&'static str, Option<String>)| !keys.contains(key);
         let kept = self.shown.iter().filter(is_kept).cloned();
         let taken = keys

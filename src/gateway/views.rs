@@ -154,7 +154,7 @@ impl Views {
         });
         if let Some((name, error)) = over {
             let hint = error.hint().unwrap_or_default();
-            error!("view {name:?} is not served: {}. {hint}", whole(&error));
+            error!("view {name:?} is not served: {}. {hint}", error.chain());
             self.end(&name, Why::Removed);
             make_room(&self.gateway);
         }

@@ -94,24 +94,17 @@ impl Counts {
 
     /// A request was refused for its token.
     pub fn count_no_access(&self, why: NoAccess) {
-        let all = NoAccess::ALL.iter().zip(&self.no_access);
-        for (_, counter) in all.filter(|(known, _)| **known == why) {
-            counter.fetch_add(1, Ordering::Relaxed);
-        }
+        count(&NoAccess::ALL, &self.no_access, &why);
     }
 
     /// Settings were read again.
     pub fn count_reload(&self, reloaded: Reloaded) {
-        let all = Reloaded::ALL.iter().zip(&self.reloads);
-        for (_, counter) in all.filter(|(known, _)| **known == reloaded) {
-            counter.fetch_add(1, Ordering::Relaxed);
-        }
+        count(&Reloaded::ALL, &self.reloads, &reloaded);
     }
 
     /// How often settings were read again, by what became of it.
     pub fn reloads(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        let all = Reloaded::ALL.iter().zip(&self.reloads);
-        all.map(|(reloaded, counter)| (reloaded.word(), counter.load(Ordering::Relaxed)))
+        counted(Reloaded::ALL.map(Reloaded::word), &self.reloads)
     }
 
     /// Answers so far: each status, or `other`, and how many.
@@ -124,9 +117,25 @@ impl Counts {
 
     /// Refusals so far: each reason, and how many.
     pub fn no_access(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        let all = NoAccess::ALL.iter().zip(&self.no_access);
-        all.map(|(why, counter)| (why.word(), counter.load(Ordering::Relaxed)))
+        counted(NoAccess::ALL.map(NoAccess::word), &self.no_access)
     }
+}
+
+/// One more of a kind.
+fn count<K: PartialEq>(kinds: &[K], counters: &[AtomicU64], kind: &K) {
+    let at = kinds.iter().position(|known| known == kind);
+    if let Some(counter) = at.and_then(|at| counters.get(at)) {
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// How many of each kind there were, by its word.
+fn counted<const N: usize>(
+    words: [&'static str; N],
+    counters: &[AtomicU64; N],
+) -> impl Iterator<Item = (&'static str, u64)> {
+    let all = words.into_iter().zip(counters);
+    all.map(|(word, counter)| (word, counter.load(Ordering::Relaxed)))
 }
 
 #[cfg(test)]

@@ -177,8 +177,9 @@ impl Leases {
         recalled
     }
 
-    /// Has a stream go on until this token ends, which was judged by this edition of
-    /// the rules, and says how long that is; `is_same` is whether the token shows just as much of a view.
+    /// Has a stream go on until this token ends, and says how long that is. The token
+    /// was judged by this edition of the rules; `is_same` is whether it shows just as
+    /// much of a view.
     pub fn renew(
         &self,
         id: StreamId,

@@ -306,9 +306,8 @@ impl ViewTail {
                 return self.tell(TailEvent::Interrupted(reason), now);
             }
         }
-        if matches!(error, TailError::WentBack) && self.held.has_become_final() {
-            // Its last change would be waited for until time has come as far again.
-            self.tell(TailEvent::Gone(Why::TimeWentBack), now);
+        if matches!(error, TailError::WentBack) {
+            self.end_what_became_final(now);
         }
         if let TailError::Silent { .. } | TailError::WentBack = error {
             // Resumed after a time that a server has gone back behind, the
@@ -316,6 +315,14 @@ impl ViewTail {
             self.held.must_snapshot = true;
         }
         self.tell(TailEvent::Failed(reason), now);
+    }
+
+    /// Time went back. The last change of what has become final would be waited for
+    /// until time has come as far again.
+    pub(super) fn end_what_became_final(&mut self, now: Instant) {
+        if self.held.has_become_final() {
+            self.tell(TailEvent::Gone(Why::TimeWentBack), now);
+        }
     }
 
     /// Logs an outage that lasts, at growing intervals.

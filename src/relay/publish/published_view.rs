@@ -38,8 +38,6 @@ pub struct PublishedView {
     /// The rows, at the last closed timestamp.
     pub view: View,
     log: Arc<Log>,
-    /// Of what they are at the end of time.
-    incarnation: Incarnation,
     /// The id of the last frame that had one.
     sent: Timestamp,
     /// When the last changes were that were published.
@@ -58,9 +56,7 @@ pub struct PublishedView {
 impl PublishedView {
     /// PublishedView that begin with a whole view, and a log that begins there.
     pub fn new(view: View, log: Arc<Log>) -> Self {
-        let incarnation = log.lock().terms.current();
         PublishedView {
-            incarnation,
             sent: view.timestamp(),
             changed_at: view.timestamp(),
             view,
@@ -101,7 +97,7 @@ impl PublishedView {
 
     /// Of what they are, but for times that come twice.
     pub fn incarnation(&self) -> Incarnation {
-        self.incarnation
+        self.log.lock().terms.current()
     }
 
     /// Publishes the difference to another view, which takes the place of this one:
@@ -113,7 +109,6 @@ impl PublishedView {
         from: Timestamp,
         keeping: Keeping,
     ) -> bool {
-        self.incarnation = incarnation;
         let to = Position {
             timestamp: delta.timestamp(),
             incarnation,

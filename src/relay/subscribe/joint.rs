@@ -303,13 +303,15 @@ impl Joint {
         });
         let closed = closed.min();
         let all = reaches.iter().map(|(reach, _)| reach.head());
-        let mut floor = self.parts.iter().filter_map(Part::floor).max();
-        let is_far = |(closed, floor)| is_far_before(closed, floor);
-        if self.time.is_some() || closed.zip(floor).is_some_and(is_far) {
+        let latest = |of: fn(&Part) -> Option<Timestamp>| self.parts.iter().filter_map(of).max();
+        let brought = latest(Part::floor).filter(|_| self.time.is_none());
+        let is_far = |brought| closed.is_some_and(|closed| is_far_before(closed, brought));
+        let floor = match brought {
+            Some(brought) if !is_far(brought) => Some(brought),
             // Time went back for one, or what was brought was known ahead. What has
             // not changed since is the same before.
-            floor = self.parts.iter().filter_map(Part::earliest).max();
-        }
+            _ => latest(Part::earliest),
+        };
         let is_constant = |(reach, _): &(Reach, bool)| matches!(reach, Reach::Constant(_));
         // If all are quiet, they are unchanged up to the furthest of them, and to
         // the last change of those that are constant by now.

@@ -10,9 +10,8 @@
 
 use std::time::Instant;
 
-use crate::model::event::TailEvent;
 use crate::model::position::Timestamp;
-use crate::model::reason::{Cause, Why};
+use crate::model::reason::Cause;
 
 use crate::tail::assembler::{Assembler, Unclosed};
 use crate::tail::clock::Clock;
@@ -184,9 +183,8 @@ fn complete(tail: &mut ViewTail, time: Option<Timestamp>, now: Instant) -> End {
         Err(error) => return End::Failed(TailError::Assembler(error)),
     };
     let back = time.filter(|time| tail.held.reach.clock.is_back(*time));
-    if back.is_some() && tail.held.has_become_final() {
-        // Its last change would be waited for until time has come as far again.
-        tail.tell(TailEvent::Gone(Why::TimeWentBack), now);
+    if back.is_some() {
+        tail.end_what_became_final(now);
     }
     for event in events {
         tail.tell_closed(Some(event), now);
@@ -208,6 +206,7 @@ fn complete(tail: &mut ViewTail, time: Option<Timestamp>, now: Instant) -> End {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::event::TailEvent;
     use crate::tail::failure::Failure;
     use crate::tail::settings::{TailSettings, TailView};
 

@@ -68,16 +68,18 @@ impl Publisher {
     /// another view.
     fn publish_difference(&mut self, delta: Delta, from: Timestamp) {
         let keeping = self.keeping();
+        let held = self.held.as_ref().map(PublishedView::incarnation);
         let of = self.described.as_ref().map(|it| it.incarnation);
-        let twice = self.twice();
+        let other = of.filter(|_| of != held);
+        let to = other.map(|of| (of, self.twice()));
         let Some(held) = &mut self.held else { return };
-        let is_published = match of.filter(|of| *of != held.incarnation()) {
+        let is_published = match to {
             None => held.publish(delta, from, keeping),
-            Some(of) => {
+            Some(to) => {
                 let name = &self.shared.name;
                 let changes = delta.changes().len();
                 info!("view {name:?} is another one now, by {changes} changes");
-                held.turn((of, twice), delta, from, keeping)
+                held.turn(to, delta, from, keeping)
             }
         };
         self.note(is_published);
