@@ -58,6 +58,7 @@ fn base_path_is_before_all_that_clients_ask_for() {
 
     let list = get("/live/views").json();
     assert_eq!(list["gateway"]["base_path"], "/live");
+    assert_eq!(list["gateway"]["protocol"], viewcast::process::PROTOCOL);
     assert_eq!(list["views"][0]["stream"], "/live/counter/stream");
     assert_eq!(list["views"][0]["sql"], "/live/counter/sql");
     assert_eq!(get("/live/counter/sql").status, 200);

@@ -109,6 +109,15 @@ fn docs_readme_is_short() {
     );
 }
 
+/// What `/views` says of the contract, the contract says of itself.
+#[test]
+fn docs_contract_has_the_version_that_gateways_say() {
+    let contract = read(&root().join("docs/PROTOCOL.md"));
+    let version = viewcast::process::PROTOCOL;
+    let words = format!("`protocol` (the version of this contract, {version}:");
+    assert!(contract.contains(&words), "{words}");
+}
+
 /// Each setting has its flag, variable and default in one row of a table.
 #[test]
 fn docs_settings_are_all_in_the_table() {
