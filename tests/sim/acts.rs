@@ -80,6 +80,8 @@ impl World {
             Op::HangView { view, ms } => {
                 if let Some(object) = self.object(view) {
                     let it = &mut self.upstream.truth.objects[object];
+                    let until_us = self.now_us + ms * 1_000;
+                    it.unanswered_until_us = it.unanswered_until_us.max(until_us);
                     match dice.percent(50) {
                         true => it.hangs = true,
                         false => it.breaks = true,

@@ -168,11 +168,15 @@ impl World {
         !self.setup.is_pattern || object.is_some_and(|it| !it.is_denied)
     }
 
-    /// Whether a pattern has named it though it might not be read, long before.
+    /// Whether a pattern has named it though it might not be read, long before. Of
+    /// one that answers nothing nobody can know.
     fn is_not_to_be_served(&self, slot: &Slot) -> bool {
         let object = self.upstream.named(&slot.parts);
         let object = object.map(|it| &self.upstream.truth.objects[it]);
-        object.is_some_and(|it| it.is_denied && slot.kept.begun_us() > it.denied_us + DENIED_US)
+        object.is_some_and(|it| {
+            let since_us = it.denied_us.max(it.unanswered_until_us);
+            it.is_denied && slot.kept.begun_us() > since_us + DENIED_US
+        })
     }
 
     /// What the view of this gateway has to be.

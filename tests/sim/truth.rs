@@ -84,6 +84,8 @@ pub struct Object {
     pub breaks: bool,
     /// Since when it is denied or not.
     pub denied_us: u64,
+    /// Until when nothing that is asked of it is answered.
+    pub unanswered_until_us: u64,
     text_bytes: usize,
     has_nulls: bool,
     /// What it holds now.
@@ -166,6 +168,7 @@ impl Truth {
             hangs: false,
             breaks: false,
             denied_us: 0,
+            unanswered_until_us: 0,
             text_bytes: self.text_bytes,
             has_nulls: self.has_nulls,
             rows: BTreeMap::new(),
