@@ -2,32 +2,37 @@
 //!
 //! The first bytes tell HTTP/2 from HTTP/1. That works without TLS, too, where
 //! proxies begin with HTTP/2 at once ("prior knowledge"). Each protocol has a
-//! file of its own, and both ask the same application for answers. A stream on a
-//! plain HTTP/1.1 socket is written to the socket itself: it needs no buffer of
-//! its own, and no event is copied.
+//! file of its own, and both ask the same application for answers. A stream over
+//! HTTP/1.1 is written to the socket itself: it needs no buffer of its own, and no
+//! event is copied but where it is encrypted.
 
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use actix_http::Request;
 use actix_service::{IntoServiceFactory as _, Service, ServiceFactory, fn_factory};
-use actix_tls::accept::rustls_0_23::{Acceptor, AcceptorService};
+use actix_utils::counter::Counter;
 use actix_web::body::MessageBody;
 use actix_web::dev::{AppConfig, ServiceRequest, ServiceResponse};
 use actix_web::rt::net::TcpStream;
+use actix_web::rt::time::timeout;
 use actix_web::{App, Error};
 use log::debug;
 use rustls::ServerConfig;
+use tokio_rustls::TlsAcceptor;
 
-use crate::limits::{KEEP_ALIVE_TIMEOUT, REQUEST_HEAD_TIMEOUT, TLS_UNSENT_BYTES_MAX};
-use crate::relay::shell::delivery::Delivery;
+use crate::limits::{
+    KEEP_ALIVE_TIMEOUT, REQUEST_HEAD_TIMEOUT, TLS_HANDSHAKE_TIMEOUT, TLS_HANDSHAKES_MAX,
+    TLS_UNSENT_BYTES_MAX,
+};
 
 use super::http1::{After, Http1, Next};
 use super::http2;
-use super::link::{Begun, Link};
+use super::link::{Begun, Link, Outgoing};
 use super::progress::{Sweep, Watch};
 use super::socket::set_up;
 use super::transport::{Transport, forget_unsent};
@@ -39,7 +44,15 @@ pub struct Connections<A> {
     app: Rc<A>,
     sweep: Rc<Sweep>,
     /// Where they are encrypted.
-    acceptor: Option<Rc<AcceptorService>>,
+    secure: Option<Secure>,
+}
+
+/// How a worker's connections are encrypted.
+#[derive(Clone)]
+struct Secure {
+    acceptor: TlsAcceptor,
+    /// Handshakes that are under way.
+    handshakes: Counter,
 }
 
 /// Makes the service of a worker, behind TLS if there is something to show, in
@@ -62,24 +75,21 @@ where
     let acceptor = tls.map(|mut tls| {
         // In the order of preference.
         tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Acceptor::new(tls)
+        TlsAcceptor::from(Arc::new(tls))
     });
     fn_factory(move || {
         let (make_app, acceptor) = (make_app.clone(), acceptor.clone());
         async move {
             let app = make_app().into_factory();
             let app = Rc::new(app.new_service(AppConfig::default()).await?);
-            let acceptor = match acceptor {
-                Some(acceptor) => {
-                    let accepting = ServiceFactory::<Transport>::new_service(&acceptor, ());
-                    Some(Rc::new(accepting.await?))
-                }
-                None => None,
-            };
+            let secure = acceptor.map(|acceptor| Secure {
+                acceptor,
+                handshakes: Counter::new(TLS_HANDSHAKES_MAX),
+            });
             Ok(Connections {
                 app,
                 sweep: Sweep::start(stall_timeout),
-                acceptor,
+                secure,
             })
         }
     })
@@ -95,11 +105,11 @@ where
     type Future = LocalBoxFuture<Result<(), ()>>;
 
     fn poll_ready(&self, context: &mut Context<'_>) -> Poll<Result<(), ()>> {
-        if let Some(acceptor) = &self.acceptor {
-            let acceptor = acceptor.as_ref();
-            ready!(Service::<Transport>::poll_ready(acceptor, context)).map_err(|_| ())?;
+        // A handshake is dear: those who come meanwhile wait in the kernel.
+        match &self.secure {
+            Some(secure) if !secure.handshakes.available(context) => Poll::Pending,
+            _ => Poll::Ready(Ok(())),
         }
-        Poll::Ready(Ok(()))
     }
 
     fn call(&self, socket: TcpStream) -> Self::Future {
@@ -107,14 +117,20 @@ where
         set_up(&socket, &watch);
         let (app, peer) = (Rc::clone(&self.app), socket.peer_addr().ok());
         let transport = Transport::new(socket, watch.clone());
-        let Some(acceptor) = &self.acceptor else {
+        let Some(Secure {
+            acceptor,
+            handshakes,
+        }) = &self.secure
+        else {
             let plain = Http1::new(transport, peer);
             let conversation = Box::pin(converse(plain, app, watch.clone()));
             return Box::pin(Serving::new(conversation, watch));
         };
-        let (accepting, watched) = (acceptor.call(transport), watch.clone());
+        let accepting = timeout(TLS_HANDSHAKE_TIMEOUT, acceptor.accept(transport));
+        let (under_way, watched) = (handshakes.get(), watch.clone());
         let conversation = Box::pin(async move {
-            let mut stream = Box::pin(accepting).await.map_err(io::Error::other)?;
+            let mut stream = Box::pin(accepting).await??;
+            drop(under_way);
             // Bytes that the peer has no room for wait once, in the stream, and
             // not a second time in the TLS session's buffer.
             let session = stream.get_mut().1;
@@ -141,7 +157,7 @@ enum Stage {
     /// HTTP/2.
     Http2(LocalBoxFuture<()>),
     /// A stream on its socket.
-    Stream(Delivery),
+    Stream(Outgoing),
 }
 
 /// What a connection is used for after a conversation, if for anything.
@@ -161,8 +177,8 @@ impl Future for Serving {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<(), ()>> {
         if self.watch.has_stalled(context) {
-            if let Stage::Stream(delivery) = &self.stage {
-                forget_unsent(delivery.socket());
+            if let Stage::Stream(outgoing) = &self.stage {
+                forget_unsent(outgoing.socket());
             }
             return Poll::Ready(Ok(()));
         }
@@ -170,7 +186,7 @@ impl Future for Serving {
             let outcome = match &mut self.stage {
                 Stage::Conversation(conversation) => ready!(conversation.as_mut().poll(context)),
                 Stage::Http2(served) => return served.as_mut().poll(context).map(Ok),
-                Stage::Stream(delivery) => return Pin::new(delivery).poll(context).map(Ok),
+                Stage::Stream(outgoing) => return outgoing.poll(context).map(Ok),
             };
             match outcome {
                 Ok(Some(stage)) => self.stage = stage,
@@ -214,10 +230,8 @@ where
                 http.close().await;
                 return Ok(None);
             }
-            After::Stream(head, subscriber) => {
-                let socket = http.io.into_socket();
-                let delivery = socket.map(|socket| Delivery::new(socket, head, *subscriber));
-                return Ok(delivery.map(Stage::Stream));
+            After::Stream(head, source) => {
+                return Ok(http.io.deliver(head, source).map(Stage::Stream));
             }
         }
     }

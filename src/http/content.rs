@@ -8,8 +8,8 @@ use actix_web::body::{BodySize, BoxBody, MessageBody};
 use bytes::Bytes;
 
 use crate::relay::shell::alarm::Alarm;
+use crate::relay::subscribe::source::Source;
 
-use super::source::Source;
 
 /// The body of an answer.
 pub enum Content {

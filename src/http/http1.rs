@@ -1,8 +1,8 @@
 //! HTTP/1 on one connection, plain or with TLS: request after request, each
 //! answered by the application.
 //!
-//! All requests are read here, and all answers but streams on plain sockets
-//! are written here, so that every way in has the same rules: a refusal has
+//! All requests are read here, and all answers but streams in chunks are
+//! written here, so that every way in has the same rules: a refusal has
 //! words, HTTP/1.0 gets no chunks, and a client that has closed its side after
 //! its request is answered before the connection ends.
 
@@ -29,13 +29,13 @@ use crate::limits::{
     REQUEST_HEAD_TIMEOUT, STREAM_INPUT_BYTES_MAX,
 };
 use crate::relay::event::form::LAST_CHUNK;
-use crate::relay::subscribe::subscriber::Subscriber;
+use crate::relay::subscribe::source::Source;
 
 use super::content::Content;
 use super::error::HttpError;
 use super::link::Link;
 use super::request_head::{Asked, Found, find};
-use super::source::{Slot, Source};
+use super::slot::Slot;
 
 /// How a body without a length says where it ends.
 const CHUNKED: &str = "transfer-encoding: chunked\r\n";
@@ -59,8 +59,8 @@ pub enum After {
     Next,
     /// Close the connection.
     Close,
-    /// Write this head, then serve the subscriber on the socket.
-    Stream(Vec<u8>, Box<Subscriber>),
+    /// Write this head, then serve the stream on the socket.
+    Stream(Vec<u8>, Source),
 }
 
 /// A connection, and what was read from it and not yet used.
@@ -157,9 +157,9 @@ impl<IO: Link> Http1<IO> {
         };
         let (response, body) = response.into_parts();
         let content = match slot.take() {
-            Some(Source::One(subscriber)) if IO::IS_PLAIN && takes_chunks => {
+            Some(source) if takes_chunks => {
                 let head = head(response.head(), CHUNKED, true);
-                return Ok(After::Stream(head, subscriber));
+                return Ok(After::Stream(head, source));
             }
             source => Content::new(source, body),
         };

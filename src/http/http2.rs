@@ -42,7 +42,7 @@ use crate::limits::{
 use super::content::Content;
 use super::patience::{Patience, is_waited_out};
 use super::progress::Watch;
-use super::source::Slot;
+use super::slot::Slot;
 
 /// Serves a connection until it ends.
 pub async fn serve<T, A, B>(connection: T, peer: Option<SocketAddr>, app: Rc<A>, watch: Watch)

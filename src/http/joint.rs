@@ -17,6 +17,7 @@ use crate::relay::log::jobs::Jobs;
 use crate::relay::shared_view::SharedView;
 use crate::relay::subscribe::joint::Joint;
 use crate::relay::subscribe::joint::chosen::Chosen;
+use crate::relay::subscribe::source::Source;
 use crate::relay::thread::thread_view::ThreadView;
 
 use super::access_log::Stay;
@@ -29,7 +30,7 @@ use super::path::encode_segment;
 use super::query::{self, NoNames};
 use super::refused::Refused;
 use super::short_stream::short_stream;
-use super::source::{Source, Unsaid};
+use super::slot::{Unsaid, respond};
 use super::window::{Opened, Seen, Shown};
 use super::worker::WorkerViews;
 
@@ -70,7 +71,7 @@ pub async fn joint(
         }
         joint.end_with(lease);
     }
-    Ok(Source::Several(Box::new(joint)).respond(&request, response))
+    Ok(respond(Source::Several(Box::new(joint)), &request, response))
 }
 
 /// The views that are asked for, in that order.

@@ -5,34 +5,60 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use actix_tls::accept::rustls_0_23::TlsStream;
 use actix_web::rt::net::TcpStream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_rustls::server::TlsStream;
 
 use super::transport::Transport;
+use crate::relay::shell::delivery::Delivery;
+use crate::relay::shell::tls_socket::TlsSocket;
+use crate::relay::subscribe::source::Source;
 
 /// A connection, whatever encrypts it.
 pub trait Link: AsyncRead + AsyncWrite + Unpin {
-    /// Whether streams may be written into the socket itself.
-    const IS_PLAIN: bool;
+    /// Serves a stream on it behind the head of the response, and nothing else from
+    /// now on.
+    fn deliver(self, head: Vec<u8>, source: Source) -> Option<Outgoing>;
+}
 
-    /// That socket.
-    fn into_socket(self) -> Option<TcpStream>;
+/// A stream on its way out.
+pub enum Outgoing {
+    /// On a socket.
+    Plain(Delivery<TcpStream>),
+    /// On one with TLS.
+    Secure(Delivery<TlsSocket>),
+}
+
+impl Outgoing {
+    /// Goes on with the stream; ready when it has ended.
+    pub fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        match self {
+            Outgoing::Plain(delivery) => Pin::new(delivery).poll(context),
+            Outgoing::Secure(delivery) => Pin::new(delivery).poll(context),
+        }
+    }
+
+    /// The socket, which is closed when this is dropped.
+    pub fn socket(&self) -> &TcpStream {
+        match self {
+            Outgoing::Plain(delivery) => delivery.socket(),
+            Outgoing::Secure(delivery) => delivery.socket().socket(),
+        }
+    }
 }
 
 impl Link for Transport {
-    const IS_PLAIN: bool = true;
-
-    fn into_socket(self) -> Option<TcpStream> {
-        Transport::into_socket(self)
+    fn deliver(self, head: Vec<u8>, source: Source) -> Option<Outgoing> {
+        let delivery = Delivery::new(self.into_socket()?, head, source);
+        Some(Outgoing::Plain(delivery))
     }
 }
 
 impl Link for TlsStream<Transport> {
-    const IS_PLAIN: bool = false;
-
-    fn into_socket(self) -> Option<TcpStream> {
-        None
+    fn deliver(self, head: Vec<u8>, source: Source) -> Option<Outgoing> {
+        let (transport, session) = self.into_inner();
+        let socket = TlsSocket::new(transport.into_socket()?, session);
+        Some(Outgoing::Secure(Delivery::new(socket, head, source)))
     }
 }
 

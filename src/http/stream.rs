@@ -11,6 +11,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use actix_web_lab::extract::{LocalData, Path};
 use fastrand::Rng;
 
+use crate::relay::subscribe::source::Source;
 use crate::relay::subscribe::subscriber::Subscriber;
 
 use super::access_log::Stay;
@@ -21,7 +22,7 @@ use super::last_event_ids::last_event_ids;
 use super::query;
 use super::refused::Refused;
 use super::short_stream::short_stream;
-use super::source::{Source, Unsaid};
+use super::slot::{Unsaid, respond};
 use super::window::{Opened, Seen};
 use super::worker::WorkerViews;
 
@@ -70,7 +71,7 @@ pub async fn stream(
     if is_packed {
         subscriber.pack();
     }
-    Ok(Source::One(Box::new(subscriber)).respond(&request, response))
+    Ok(respond(Source::One(Box::new(subscriber)), &request, response))
 }
 
 /// What the query of a request asks for of the view that its path names.

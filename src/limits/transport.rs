@@ -123,6 +123,9 @@ pub const JOINT_SILENCE: Duration = Duration::from_secs(1);
 /// larger ones are not copied.
 pub const JOINT_GATHER_BYTES: usize = 16 * 1024;
 
+/// Room for small events that is made at first.
+pub const JOINT_ROOM_BYTES: usize = 512;
+
 /// How often in a stall timeout each connection is looked at: a peer that has
 /// stalled is let go within so much of it.
 pub const STALL_LOOKS: u32 = 4;
@@ -189,3 +192,10 @@ pub const HTTP2_ASKING_GRACE: Duration = Duration::from_secs(45);
 /// Bytes that wait in a connection with TLS, encrypted or about to be: two of
 /// its records.
 pub const TLS_UNSENT_BYTES_MAX: usize = 32 * 1024;
+
+/// Time for a handshake of TLS.
+pub const TLS_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Handshakes of TLS that are under way in a worker; over that, no connection is
+/// accepted.
+pub const TLS_HANDSHAKES_MAX: usize = 256;

@@ -8,8 +8,7 @@ use std::sync::{Arc, Weak};
 
 use viewcast::relay::deliver::outlet::Served as OnSocket;
 use viewcast::relay::log::shared_log::Log;
-use viewcast::relay::subscribe::joint::Joint;
-use viewcast::relay::subscribe::subscriber::Subscriber;
+use viewcast::relay::subscribe::source::Source;
 
 use crate::dice::Dice;
 use crate::gateway::{Life, Woken};
@@ -25,11 +24,10 @@ mod reading;
 
 /// How the gateway serves a stream.
 pub enum Served {
-    /// A plain socket, which the relay writes to.
+    /// A socket, which the relay writes to.
     Outlet(OnSocket<End>),
-    /// A body that is asked for bytes, as behind TLS.
-    Body(Box<Subscriber>),
-    Joint(Box<Joint>),
+    /// A body that is asked for bytes, as over HTTP/2.
+    Body(Source),
     /// The client is over a limit.
     Short(Short),
 }
@@ -345,7 +343,6 @@ impl World {
             .map(|it| &mut it.served)
         {
             Some(Served::Body(body)) => body.end_soon(),
-            Some(Served::Joint(body)) => body.end_soon(),
             // Its socket tells.
             Some(Served::Outlet(_) | Served::Short(_)) | None => return,
         }

@@ -25,6 +25,9 @@ const JOBS_US: u64 = 15_000_000;
 /// So long after a privilege was revoked everybody knows.
 const DENIED_US: u64 = 15_000_000;
 
+/// So long after a view answers again that was refused it has been asked.
+const GRANTED_US: u64 = 30_000_000;
+
 /// What a view has to be.
 enum Expected {
     /// Nobody can tell, since something of it is amiss.
@@ -162,10 +165,15 @@ impl World {
             || self.jobs_held_until + JOBS_US > self.now_us
     }
 
-    /// Whether the view is served by gateways that have come so far.
+    /// Whether the view is served by gateways that have come so far. One that was
+    /// refused is so again once it is answered that it may be read.
     pub fn is_to_be_served(&self, view: usize) -> bool {
         let object = self.object(view).map(|it| &self.upstream.truth.objects[it]);
-        !self.setup.is_pattern || object.is_some_and(|it| !it.is_denied)
+        let is_unanswered = |it: &Object| {
+            it.denied_us > 0 && self.now_us < it.unanswered_until_us + GRANTED_US
+        };
+        let is_known = object.is_some_and(|it| !it.is_denied && !is_unanswered(it));
+        !self.setup.is_pattern || is_known
     }
 
     /// Whether a pattern has named it though it might not be read, long before. Of

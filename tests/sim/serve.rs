@@ -223,10 +223,6 @@ impl World {
                 fill(&pipe, &waker, || body.poll_next(now, &waker))
                     || pipe.room() == 0 && cut_if(&pipe, body.is_due(now))
             }
-            Served::Joint(body) => {
-                fill(&pipe, &waker, || body.poll_next(now, &waker))
-                    || pipe.room() == 0 && cut_if(&pipe, body.is_due(now))
-            }
             Served::Short(short) => {
                 if let Some(words) = short.words.take() {
                     pipe.push(&words);
@@ -243,7 +239,6 @@ impl World {
         let at = match &stream.served {
             Served::Outlet(outlet) => outlet.wake_at(now),
             Served::Body(body) => body.wake_at(now),
-            Served::Joint(body) => body.wake_at(now),
             Served::Short(_) => None,
         };
         let at = match &stream.served {

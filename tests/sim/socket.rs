@@ -27,9 +27,24 @@ pub struct Pipe {
     news: Woken,
 }
 
+/// Bytes that a session of TLS takes at once, though the socket has no room.
+const SESSION_BYTES: usize = 2_000;
+
 /// The gateway's end.
-#[derive(Clone, Debug)]
-pub struct End(pub Rc<Pipe>);
+#[derive(Debug)]
+pub struct End {
+    pipe: Rc<Pipe>,
+    /// What a session of TLS has taken, and there was no room for.
+    held: Option<RefCell<VecDeque<u8>>>,
+}
+
+impl End {
+    /// Of a connection without TLS, or with.
+    pub fn new(pipe: Rc<Pipe>, is_secure: bool) -> Self {
+        let held = is_secure.then(RefCell::default);
+        End { pipe, held }
+    }
+}
 
 impl Pipe {
     pub fn new(capacity: usize, bell: Bell, news: Woken) -> Rc<Self> {
@@ -122,20 +137,54 @@ impl Socket for End {
         self.try_write(&[first, &others.concat()].concat())
     }
 
+    fn holds_back(&self) -> bool {
+        let held = self.held.as_ref();
+        held.is_some_and(|held| !held.borrow().is_empty())
+    }
+
+    fn try_flush(&self) -> Tried {
+        if self.pipe.is_broken.get() {
+            return Tried::Broken;
+        }
+        let Some(held) = &self.held else {
+            return Tried::Done(0);
+        };
+        let mut held = held.borrow_mut();
+        let length = held.len().min(self.pipe.room());
+        let bytes: Vec<u8> = held.drain(..length).collect();
+        if !bytes.is_empty() {
+            self.pipe.push(&bytes);
+        }
+        match held.is_empty() {
+            true => Tried::Done(0),
+            false => Tried::Later,
+        }
+    }
+
     fn try_write(&self, bytes: &[u8]) -> Tried {
-        let room = self.0.room();
-        match (self.0.is_broken.get(), room.min(bytes.len())) {
+        if let Some(held) = &self.held {
+            match self.try_flush() {
+                Tried::Done(_) => {}
+                other => return other,
+            }
+            let taken = bytes.len().min(SESSION_BYTES);
+            held.borrow_mut().extend(&bytes[..taken]);
+            self.try_flush();
+            return Tried::Done(taken);
+        }
+        let room = self.pipe.room();
+        match (self.pipe.is_broken.get(), room.min(bytes.len())) {
             (true, _) => Tried::Broken,
             (false, 0) if !bytes.is_empty() => Tried::Later,
             (false, length) => {
-                self.0.push(&bytes[..length]);
+                self.pipe.push(&bytes[..length]);
                 Tried::Done(length)
             }
         }
     }
 
     fn try_read(&self, _: &mut [u8]) -> Tried {
-        match (self.0.is_broken.get(), self.0.is_half_closed.get()) {
+        match (self.pipe.is_broken.get(), self.pipe.is_half_closed.get()) {
             (true, _) => Tried::Broken,
             (false, true) => Tried::Done(0),
             (false, false) => Tried::Later,
@@ -143,24 +192,24 @@ impl Socket for End {
     }
 
     fn poll_write_ready(&self, context: &mut Context<'_>) -> Poll<Result<(), Broken>> {
-        if self.0.is_broken.get() {
+        if self.pipe.is_broken.get() {
             return Poll::Ready(Err(Broken));
         }
-        if self.0.room() > 0 {
+        if self.pipe.room() > 0 {
             return Poll::Ready(Ok(()));
         }
-        *self.0.writer.borrow_mut() = Some(context.waker().clone());
+        *self.pipe.writer.borrow_mut() = Some(context.waker().clone());
         Poll::Pending
     }
 
     fn poll_read_ready(&self, context: &mut Context<'_>) -> Poll<Result<(), Broken>> {
-        if self.0.is_broken.get() {
+        if self.pipe.is_broken.get() {
             return Poll::Ready(Err(Broken));
         }
-        if self.0.is_half_closed.get() {
+        if self.pipe.is_half_closed.get() {
             return Poll::Ready(Ok(()));
         }
-        *self.0.reader.borrow_mut() = Some(context.waker().clone());
+        *self.pipe.reader.borrow_mut() = Some(context.waker().clone());
         Poll::Pending
     }
 }

@@ -1,9 +1,10 @@
-//! A subscriber with a plain socket of its own.
+//! A stream with an HTTP/1.1 socket of its own, plain or with TLS.
 //!
 //! At news the thread writes to it directly, without waking a task. The task of
 //! the stream does the rest: it joins, sends the base, waits for room in the
 //! socket, notices at once that the client has left, and ends the stream.
-//! Nothing is queued: what did not fit is a slice of shared memory.
+//! Nothing is queued: what did not fit is a slice of shared memory, or a few
+//! encrypted records.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -15,7 +16,8 @@ use bytes::{Buf, Bytes};
 use crate::limits::{OUTLET_WRITES_MAX, STREAM_INPUT_BYTES_MAX};
 use crate::relay::deliver::socket::{Socket, Tried};
 use crate::relay::event::form::LAST_CHUNK;
-use crate::relay::subscribe::subscriber::{News, Subscriber};
+use crate::relay::subscribe::source::Source;
+use crate::relay::subscribe::subscriber::News;
 use crate::relay::thread::round::WriteNews;
 
 /// The socket and where its stream stands.
@@ -25,7 +27,7 @@ struct Outlet<S> {
 }
 
 struct State {
-    subscriber: Subscriber,
+    source: Source,
     /// The rest of what the socket had no room for; the task waits for some.
     unsent: Bytes,
     /// The head of the response is in it.
@@ -45,7 +47,7 @@ impl State {
     /// One write, and one packet, for the head and for what there is already.
     fn begin(&mut self, now: Instant, waker: &Waker) {
         if std::mem::take(&mut self.is_new)
-            && let Poll::Ready(Some(first)) = self.subscriber.poll_next(now, waker)
+            && let Poll::Ready(Some(first)) = self.source.poll_next(now, waker)
         {
             self.unsent = [&self.unsent[..], &first].concat().into();
         }
@@ -61,7 +63,7 @@ impl State {
             if length == 0 {
                 return true;
             }
-            let Poll::Ready(Some(next)) = self.subscriber.poll_next(now, waker) else {
+            let Poll::Ready(Some(next)) = self.source.poll_next(now, waker) else {
                 return false;
             };
             self.unsent = next;
@@ -77,18 +79,22 @@ impl<S: Socket> WriteNews for Outlet<S> {
         let Ok(mut state) = self.state.try_borrow_mut() else {
             return;
         };
-        if !state.unsent.is_empty() || state.is_over {
+        if !state.unsent.is_empty() || state.is_over || self.socket.holds_back() {
             return;
         }
         for _ in 0..OUTLET_WRITES_MAX {
-            let bytes = match state.subscriber.news(now) {
+            let bytes = match state.source.news(now) {
                 News::None => return,
                 News::Task => break,
                 News::Bytes(bytes) => bytes,
             };
-            state.subscriber.count_write();
+            state.source.count_write();
             match self.socket.try_write(&bytes) {
-                Tried::Done(length) if length == bytes.len() => continue,
+                Tried::Done(length) if length == bytes.len() => {
+                    if !self.socket.holds_back() {
+                        continue;
+                    }
+                }
                 Tried::Done(length) => state.unsent = bytes.slice(length..),
                 Tried::Later => state.unsent = bytes,
                 Tried::Broken => state.is_broken = true,
@@ -113,11 +119,23 @@ impl<S: Socket> Outlet<S> {
         state.begin(now, context.waker());
         let mut pieces = 0;
         while pieces < OUTLET_WRITES_MAX {
+            if self.socket.holds_back() {
+                match self.socket.try_flush() {
+                    Tried::Done(_) => {}
+                    Tried::Later => {
+                        if ready!(self.socket.poll_write_ready(context)).is_err() {
+                            return Poll::Ready(());
+                        }
+                        continue;
+                    }
+                    Tried::Broken => return Poll::Ready(()),
+                }
+            }
             if state.unsent.is_empty() {
                 if state.is_over {
-                    return Poll::Ready(());
+                    return self.end(context);
                 }
-                state.unsent = match ready!(state.subscriber.poll_next(now, context.waker())) {
+                state.unsent = match ready!(state.source.poll_next(now, context.waker())) {
                     Some(bytes) => bytes,
                     None => {
                         state.is_over = true;
@@ -125,9 +143,9 @@ impl<S: Socket> Outlet<S> {
                     }
                 };
             }
-            let upcoming = state.subscriber.upcoming();
+            let upcoming = state.source.upcoming();
             pieces += 1 + upcoming.slices.len();
-            state.subscriber.count_write();
+            state.source.count_write();
             let tried = self.socket.try_write_all(&state.unsent, &upcoming.slices);
             match tried {
                 Tried::Done(length) => {
@@ -147,6 +165,19 @@ impl<S: Socket> Outlet<S> {
         Poll::Pending
     }
 
+    /// Says the end, where the connection has a word for it; ready when it is out.
+    fn end(&self, context: &mut Context<'_>) -> Poll<()> {
+        self.socket.say_end();
+        while self.socket.holds_back()
+            && let Tried::Later = self.socket.try_flush()
+        {
+            if ready!(self.socket.poll_write_ready(context)).is_err() {
+                break;
+            }
+        }
+        Poll::Ready(())
+    }
+
     /// Whether the connection is reset, or the client talks where it should
     /// listen. One that has closed its side may still read, and is told the
     /// end of its stream.
@@ -161,7 +192,7 @@ impl<S: Socket> Outlet<S> {
             match self.socket.try_read(&mut scratch) {
                 Tried::Done(0) => {
                     state.is_deaf = true;
-                    state.subscriber.end_soon();
+                    state.source.end_soon();
                 }
                 Tried::Done(length) => {
                     state.heard = state.heard.saturating_add(length);
@@ -183,12 +214,12 @@ pub struct Served<S> {
 }
 
 impl<S: Socket> Served<S> {
-    /// Serves the subscriber on the socket, behind the head of the response.
-    pub fn new(socket: S, mut head: Vec<u8>, subscriber: Subscriber) -> Self {
+    /// Serves the stream on the socket, behind the head of the response.
+    pub fn new(socket: S, mut head: Vec<u8>, source: Source) -> Self {
         let outlet = Rc::new(Outlet {
             socket,
             state: RefCell::new(State {
-                subscriber,
+                source,
                 unsent: Bytes::new(),
                 is_new: true,
                 is_over: false,
@@ -201,7 +232,7 @@ impl<S: Socket> Served<S> {
         if let Ok(mut state) = outlet.state.try_borrow_mut() {
             // One write, and one packet, for both.
             let written_to = Rc::<Outlet<S>>::clone(&outlet);
-            head.extend_from_slice(&state.subscriber.serve(written_to));
+            head.extend_from_slice(&state.source.serve(written_to));
             state.unsent = head.into();
         }
         Served { outlet }
@@ -216,7 +247,7 @@ impl<S: Socket> Served<S> {
     /// woken.
     pub fn wake_at(&self, now: Instant) -> Option<Instant> {
         let state = self.outlet.state.try_borrow().ok()?;
-        state.subscriber.wake_at(now)
+        state.source.wake_at(now)
     }
 }
 
@@ -229,10 +260,10 @@ impl<S> Served<S> {
 
 impl<S> Drop for Served<S> {
     fn drop(&mut self) {
-        // The thread holds the outlet, which holds the subscriber, which holds
+        // The thread holds the outlet, which holds the stream, which holds
         // its place at the thread: nobody would ever let go first.
         if let Ok(state) = self.outlet.state.try_borrow() {
-            state.subscriber.leave();
+            state.source.leave();
         }
     }
 }

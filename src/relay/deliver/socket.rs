@@ -32,6 +32,21 @@ pub trait Socket: 'static {
         self.try_write(first)
     }
 
+    /// Whether some of what was written waits for room in the socket: with TLS it is
+    /// taken as a whole, and encrypted. Nothing more is written meanwhile.
+    fn holds_back(&self) -> bool {
+        false
+    }
+
+    /// Writes what is held back, as far as there is room: nothing is left, or it is
+    /// too early.
+    fn try_flush(&self) -> Tried {
+        Tried::Done(0)
+    }
+
+    /// Nothing more will be written: says so where there is a word for it.
+    fn say_end(&self) {}
+
     /// Reads what is there.
     fn try_read(&self, bytes: &mut [u8]) -> Tried;
 

@@ -75,18 +75,28 @@ impl Framed {
     /// What was written into the buffer of `buffer`.
     pub fn finish(mut out: Vec<u8>) -> Framed {
         let length = out.len().saturating_sub(HEAD_ROOM);
-        let digits = usize::try_from(length.max(1).ilog2() / 4 + 1).unwrap_or(HEAD_ROOM);
-        let head = digits.saturating_add(LINE_BREAK.len());
-        // 16 digits hold any length, and there is room for them.
-        let begin = HEAD_ROOM.saturating_sub(head);
-        if let Some(mut place) = out.get_mut(begin..HEAD_ROOM) {
-            let _ = write!(place, "{length:X}\r\n");
-        }
+        let (begin, head) = begin_chunk(&mut out, length);
         out.extend_from_slice(LINE_BREAK);
         Framed {
             chunk: Bytes::from(out).slice(begin..),
             head,
         }
+    }
+
+    /// What comes before and behind these bytes, so that `first` (a buffer of `buffer`,
+    /// or none), they and `last` are one piece.
+    pub fn around(mut first: Vec<u8>, bytes: &[u8], mut last: Vec<u8>, form: Form) -> (Bytes, Bytes) {
+        if first.is_empty() {
+            first = Framed::buffer(0);
+        }
+        if !form.is_chunked() {
+            return (Bytes::from(first).slice(HEAD_ROOM..), last.into());
+        }
+        let length = first.len().saturating_sub(HEAD_ROOM);
+        let length = length.saturating_add(bytes.len()).saturating_add(last.len());
+        let (begin, _) = begin_chunk(&mut first, length);
+        last.extend_from_slice(LINE_BREAK);
+        (Bytes::from(first).slice(begin..), last.into())
     }
 
     /// The bytes alone.
@@ -113,4 +123,17 @@ impl Framed {
             false => self.event(),
         }
     }
+}
+
+/// Writes the size of a chunk in front of what was written into a buffer; returns
+/// where the chunk begins, and how many bytes its size takes.
+fn begin_chunk(out: &mut [u8], length: usize) -> (usize, usize) {
+    let digits = usize::try_from(length.max(1).ilog2() / 4 + 1).unwrap_or(HEAD_ROOM);
+    let head = digits.saturating_add(LINE_BREAK.len());
+    // 16 digits hold any length, and there is room for them.
+    let begin = HEAD_ROOM.saturating_sub(head);
+    if let Some(mut place) = out.get_mut(begin..HEAD_ROOM) {
+        let _ = write!(place, "{length:X}\r\n");
+    }
+    (begin, head)
 }

@@ -1,4 +1,4 @@
-//! A stream on the TCP socket of its connection.
+//! A stream on the socket of its connection.
 
 use std::io::{self, IoSlice};
 use std::iter;
@@ -12,7 +12,7 @@ use bytes::Bytes;
 use crate::relay::deliver::outlet::Served;
 use crate::relay::deliver::socket::{Broken, Socket, Tried};
 use crate::relay::shell::alarm::Alarm;
-use crate::relay::subscribe::subscriber::Subscriber;
+use crate::relay::subscribe::source::Source;
 
 impl Socket for TcpStream {
     fn try_write(&self, bytes: &[u8]) -> Tried {
@@ -41,7 +41,7 @@ impl Socket for TcpStream {
     }
 }
 
-fn tried(result: io::Result<usize>) -> Tried {
+pub(super) fn tried(result: io::Result<usize>) -> Tried {
     match result {
         Ok(length) => Tried::Done(length),
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Tried::Later,
@@ -51,27 +51,27 @@ fn tried(result: io::Result<usize>) -> Tried {
 
 /// A stream on a socket: the future ends when the stream has, and dropping it
 /// ends the stream.
-pub struct Delivery {
-    served: Served<TcpStream>,
+pub struct Delivery<S> {
+    served: Served<S>,
     alarm: Alarm,
 }
 
-impl Delivery {
-    /// Serves the subscriber on the socket, behind the head of the response.
-    pub fn new(socket: TcpStream, head: Vec<u8>, subscriber: Subscriber) -> Self {
+impl<S: Socket> Delivery<S> {
+    /// Serves the stream on the socket, behind the head of the response.
+    pub fn new(socket: S, head: Vec<u8>, source: Source) -> Self {
         Delivery {
-            served: Served::new(socket, head, subscriber),
+            served: Served::new(socket, head, source),
             alarm: Alarm::default(),
         }
     }
 
     /// The socket, which is closed when this is dropped.
-    pub fn socket(&self) -> &TcpStream {
+    pub fn socket(&self) -> &S {
         self.served.socket()
     }
 }
 
-impl Future for Delivery {
+impl<S: Socket> Future for Delivery<S> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {

@@ -5,3 +5,4 @@ pub mod delivery;
 pub mod merger;
 pub mod publisher_actor;
 pub mod relay_actor;
+pub mod tls_socket;

@@ -31,6 +31,7 @@ mod ids;
 mod notices;
 mod output;
 mod part;
+mod serving;
 
 /// Says whether another view is served under the name of this one.
 type Successor = Box<dyn Fn(&SharedView) -> bool>;
@@ -81,6 +82,9 @@ pub struct Joint {
     expiry: Expiry,
     /// It ends as soon as it has said what there is.
     is_last: bool,
+    /// The thread asks, while it goes through its sockets: nothing can be asked of it
+    /// meanwhile.
+    is_in_round: bool,
     /// Why it ended, once it has.
     end: End,
     /// Spreads out when clients come back.
@@ -140,6 +144,7 @@ impl Joint {
             look_at: now + heartbeat,
             expiry: Expiry::default(),
             is_last: false,
+            is_in_round: false,
             end: End::Left,
             rng,
             kept: Box::new(kept),
@@ -149,6 +154,26 @@ impl Joint {
     /// The next bytes of the stream; `None` at its end, which is always between
     /// two events.
     pub fn poll_next(&mut self, now: Instant, waker: &Waker) -> Poll<Option<Bytes>> {
+        match self.next(now) {
+            Taken::Bytes(bytes) => return Poll::Ready(Some(bytes)),
+            Taken::Later => {
+                waker.wake_by_ref();
+                return Poll::Pending;
+            }
+            Taken::Nothing | Taken::GivenUp if self.is_over => return Poll::Ready(None),
+            Taken::Nothing | Taken::GivenUp => {}
+        }
+        // Nothing is held back until the views have reached a time.
+        let is_idle = !self.is_owed && self.batch.is_none() && self.held_since.is_none();
+        for part in &self.parts {
+            part.wait(is_idle, self.is_served(), waker);
+        }
+        Poll::Pending
+    }
+
+    /// The next bytes, if there are any; nothing else is ready for who asks again at
+    /// once, but the end.
+    fn next(&mut self, now: Instant) -> Taken {
         while !self.is_over && !self.out.is_full() {
             match self.step(now) {
                 Step::More => {}
@@ -168,21 +193,10 @@ impl Joint {
             (self.is_over, self.end) = (true, End::Slow);
             taken = self.out.take();
         }
-        if taken == Taken::Later {
-            waker.wake_by_ref();
-            return Poll::Pending;
-        }
-        if let Taken::Bytes(bytes) = taken {
+        if let Taken::Bytes(_) = taken {
             self.beat_at = now + self.heartbeat;
-            return Poll::Ready(Some(bytes));
         }
-        if self.is_over {
-            return Poll::Ready(None);
-        }
-        // Nothing is held back until the views have reached a time.
-        let is_idle = !self.is_owed && self.batch.is_none() && self.held_since.is_none();
-        self.parts.iter().for_each(|part| part.wait(is_idle, waker));
-        Poll::Pending
+        taken
     }
 
     /// When it is to be polled again after this moment, though its task is not
@@ -214,6 +228,9 @@ impl Joint {
         }
         if let Some(step) = self.leave_what_ends(now) {
             return step;
+        }
+        if self.is_in_round && !self.parts.iter().all(Part::is_followed) {
+            return Step::Wait;
         }
         for part in &mut self.parts {
             match part.join(now, &mut self.out) {

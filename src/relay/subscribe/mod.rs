@@ -3,6 +3,7 @@
 pub mod expiry;
 pub mod handshake;
 pub mod joint;
+pub mod source;
 pub mod stream_encoder;
 pub mod subscriber;
 pub mod window_rows;

@@ -15,6 +15,7 @@ use viewcast::relay::shared_view::SharedView;
 use viewcast::relay::subscribe::expiry::Lease;
 use viewcast::relay::subscribe::joint::Joint;
 use viewcast::relay::subscribe::joint::chosen::Chosen;
+use viewcast::relay::subscribe::source::Source;
 use viewcast::relay::subscribe::subscriber::Subscriber;
 use viewcast::relay::thread::thread_view::ThreadView;
 
@@ -37,6 +38,7 @@ struct Coming {
     rng: fastrand::Rng,
     ends_after: Option<Duration>,
     is_on_socket: bool,
+    is_secure: bool,
     is_packed: bool,
 }
 
@@ -44,13 +46,14 @@ impl fmt::Display for Coming {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Coming {
             is_on_socket,
+            is_secure,
             is_packed,
             ends_after,
             ..
         } = self;
         write!(
             f,
-            "socket {is_on_socket}, packed {is_packed}, ends after {ends_after:?}"
+            "socket {is_on_socket}, secure {is_secure}, packed {is_packed}, ends after {ends_after:?}"
         )
     }
 }
@@ -97,6 +100,7 @@ impl World {
         let ends_after = self.dice.percent(8);
         let ends_after = ends_after.then(|| self.dice.between(1_000, 60_000));
         let is_on_socket = self.dice.percent(60);
+        let is_secure = self.dice.percent(50);
         let is_packed = self.setup.is_packing && self.clients[client].is_packing;
         let it = &mut self.clients[client];
         it.epochs += 1;
@@ -111,7 +115,8 @@ impl World {
             pipe: Pipe::new(capacity, self.bell.clone(), news),
             rng,
             ends_after: ends_after.map(Duration::from_millis),
-            is_on_socket: is_on_socket && !it.is_joint,
+            is_on_socket,
+            is_secure,
             is_packed: is_packed && !it.is_joint,
         }
     }
@@ -199,6 +204,10 @@ impl World {
 
     fn begin_stream(&mut self, coming: Coming, slots: &[Option<usize>], permit: Permit) -> Served {
         let (now, heartbeat) = (self.now(), self.setup.heartbeat);
+        let way = match coming.is_on_socket {
+            true => Way::Socket(End::new(coming.pipe, coming.is_secure)),
+            false => Way::Body,
+        };
         let it = &self.clients[coming.client];
         let id = it.kept.id.clone();
         let gateway = &self.gateways[coming.life.gateway];
@@ -229,7 +238,7 @@ impl World {
             if let Some(time) = coming.ends_after {
                 joint.end_with(Lease::new(now.instant, time));
             }
-            return Served::Joint(Box::new(joint));
+            return way.serve(Source::Several(Box::new(joint)));
         }
         let resume: Vec<Position> = id.iter().filter_map(|id| id.parse().ok()).collect();
         let slot = slots.iter().flatten().next().copied().unwrap_or_default();
@@ -245,13 +254,7 @@ impl World {
         if coming.is_packed {
             subscriber.pack();
         }
-        match coming.is_on_socket {
-            true => {
-                let head = b"HTTP/1.1 200 OK\r\n\r\n".to_vec();
-                Served::Outlet(OnSocket::new(End(coming.pipe), head, subscriber))
-            }
-            false => Served::Body(Box::new(subscriber)),
-        }
+        way.serve(Source::One(Box::new(subscriber)))
     }
 
     /// Keeps in mind which log its stream follows, once there is one.
@@ -355,6 +358,24 @@ impl World {
                 }
             }
             _ => {}
+        }
+    }
+}
+
+/// What a stream goes over.
+enum Way {
+    Socket(End),
+    Body,
+}
+
+impl Way {
+    fn serve(self, source: Source) -> Served {
+        match self {
+            Way::Socket(end) => {
+                let head = b"HTTP/1.1 200 OK\r\n\r\n".to_vec();
+                Served::Outlet(OnSocket::new(end, head, source))
+            }
+            Way::Body => Served::Body(source),
         }
     }
 }

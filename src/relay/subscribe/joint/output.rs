@@ -1,23 +1,29 @@
 //! Bytes on their way out of a stream of several views.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::limits::JOINT_GATHER_BYTES;
+use crate::limits::{JOINT_GATHER_BYTES, JOINT_ROOM_BYTES};
 use crate::relay::counters::StreamCounters;
-use crate::relay::event::form::Form;
+use crate::relay::event::form::{Form, Framed};
 use crate::relay::event::long_event::{Reading, Slice};
 use crate::relay::event::notices::retry_line;
 
 /// In this order: small events, gathered into one piece; one large event, either
 /// shared memory or read slice by slice; and the few bytes that end it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Out {
+    /// How the bytes are framed.
+    pub(super) form: Form,
+    /// Begun by `Framed::buffer` where there is anything.
     small: Vec<u8>,
     large: Bytes,
     long: Option<(Reading, Arc<StreamCounters>)>,
     behind: Vec<u8>,
+    /// The rest of a chunk, which comes before anything else.
+    rest: VecDeque<Bytes>,
     /// The reconnection time in milliseconds, until it was sent with an event.
     retry_ms: Option<u64>,
 }
@@ -33,6 +39,20 @@ pub(super) enum Taken {
     Later,
     /// Nothing: the event that is being read was given up.
     GivenUp,
+}
+
+impl Default for Out {
+    fn default() -> Self {
+        Out {
+            form: Form::Event,
+            small: Vec::new(),
+            large: Bytes::new(),
+            long: None,
+            behind: Vec::new(),
+            rest: VecDeque::new(),
+            retry_ms: None,
+        }
+    }
 }
 
 impl Out {
@@ -51,7 +71,7 @@ impl Out {
     /// Adds bytes of this stream alone.
     pub(super) fn own(&mut self, bytes: &[u8]) {
         match self.large.is_empty() && self.long.is_none() {
-            true => self.small.extend_from_slice(bytes),
+            true => self.add(bytes),
             false => self.behind.extend_from_slice(bytes),
         }
     }
@@ -59,9 +79,27 @@ impl Out {
     /// Adds bytes that others are sent, too; call it only while not full.
     pub(super) fn shared(&mut self, bytes: Bytes) {
         if bytes.len() < JOINT_GATHER_BYTES {
-            self.small.extend_from_slice(&bytes);
+            self.add(&bytes);
         } else {
             self.large = bytes;
+        }
+    }
+
+    fn add(&mut self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        if self.small.is_empty() {
+            self.small = Framed::buffer(JOINT_ROOM_BYTES);
+        }
+        self.small.extend_from_slice(bytes);
+    }
+
+    /// What was gathered, as a piece of its own.
+    fn gathered(&mut self) -> Bytes {
+        match self.small.is_empty() {
+            true => Bytes::new(),
+            false => Framed::finish(std::mem::take(&mut self.small)).form(self.form),
         }
     }
 
@@ -84,12 +122,21 @@ impl Out {
         read.is_some_and(|(reading, _)| reading.slices() > 0)
     }
 
+    /// What is behind a large event may have more behind it.
+    fn go_behind(&mut self) {
+        let behind = std::mem::take(&mut self.behind);
+        self.add(&behind);
+    }
+
     /// The next piece, if there is one.
     pub(super) fn take(&mut self) -> Taken {
+        if let Some(bytes) = self.rest.pop_front() {
+            return Taken::Bytes(bytes);
+        }
         if self.small.is_empty()
             && let Some((reading, counters)) = &mut self.long
         {
-            match reading.next(Form::Event) {
+            match reading.next(self.form) {
                 Slice::Bytes(piece) => {
                     counters.count_bytes(piece.bytes.len());
                     return Taken::Bytes(piece.bytes);
@@ -98,15 +145,22 @@ impl Out {
                 Slice::GivenUp => return Taken::GivenUp,
                 Slice::End => {
                     self.long = None;
-                    self.small = std::mem::take(&mut self.behind);
+                    self.go_behind();
                 }
             }
         }
-        let bytes = if self.small.is_empty() {
-            self.small = std::mem::take(&mut self.behind);
-            std::mem::take(&mut self.large)
+        let bytes = if !self.large.is_empty() {
+            let (large, behind) = (
+                std::mem::take(&mut self.large),
+                std::mem::take(&mut self.behind),
+            );
+            let small = std::mem::take(&mut self.small);
+            // One chunk around all three.
+            let (first, last) = Framed::around(small, &large, behind, self.form);
+            self.rest.extend([large, last]);
+            first
         } else {
-            std::mem::take(&mut self.small).into()
+            self.gathered()
         };
         match bytes.is_empty() {
             true => Taken::Nothing,

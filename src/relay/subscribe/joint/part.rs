@@ -21,6 +21,7 @@ use crate::relay::subscribe::joint::chosen::Chosen;
 use crate::relay::subscribe::joint::output::Out;
 use crate::relay::subscribe::windowed::Windowed;
 use crate::relay::thread::local_log::LocalLog;
+use crate::relay::thread::round::WriteNews;
 use crate::relay::thread::seat::Seat;
 use crate::relay::thread::waiter::Waiter;
 use reach::Reach;
@@ -111,13 +112,13 @@ impl Part {
 
     /// Wakes the task at the next news: at the view's, or at the window's alone where
     /// nothing is held back for which the view's time counts.
-    pub(super) fn wait(&self, is_idle: bool, waker: &Waker) {
+    /// The thread tells one that is served of the view's news itself.
+    pub(super) fn wait(&self, is_idle: bool, is_served: bool, waker: &Waker) {
         let seat = self.seat();
         if let Some(seat) = seat {
             seat.wait(waker);
         }
-        let is_followed = matches!(self.stage, Stage::Following { .. });
-        if seat.is_none() || !is_idle || !is_followed {
+        if !is_served && (seat.is_none() || !is_idle || !self.is_followed()) {
             self.waiter.wait(waker);
         }
         // It may have been merged meanwhile.
@@ -125,6 +126,27 @@ impl Part {
         if merged.flatten().is_some() {
             waker.wake_by_ref();
         }
+    }
+
+    /// Whether its task is to look for a log, or waits for something that is not news of
+    /// the view: of a window, or of a merge.
+    pub(super) fn needs_task(&self) -> bool {
+        !self.is_followed() || self.window.is_some() || self.merging.is_some()
+    }
+
+    /// Whether it has a place in a log.
+    pub(super) fn is_followed(&self) -> bool {
+        matches!(self.stage, Stage::Following { .. })
+    }
+
+    /// Has the thread write to this outlet at the view's news.
+    pub(super) fn serve(&self, outlet: &Rc<dyn WriteNews>) {
+        self.waiter.serve(Rc::clone(outlet));
+    }
+
+    /// The thread writes there no more.
+    pub(super) fn leave_outlet(&self) {
+        self.waiter.leave_outlet();
     }
 
     /// When it is to be looked at again, though there is no news.

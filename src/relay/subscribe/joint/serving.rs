@@ -1,0 +1,63 @@
+//! A stream of several views whose socket the thread writes to at news.
+
+use std::rc::Rc;
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use super::Joint;
+use super::output::Taken;
+use super::part::Part;
+use crate::relay::subscribe::subscriber::News;
+use crate::relay::thread::round::WriteNews;
+
+impl Joint {
+    /// Frames the bytes in chunks, and has the thread write to the outlet at news of
+    /// its views instead of waking a task. Returns the first bytes.
+    pub fn serve(&mut self, outlet: &Rc<dyn WriteNews>) -> Bytes {
+        self.out.form = self.out.form.chunked();
+        self.parts.iter().for_each(|part| part.serve(outlet));
+        Bytes::new()
+    }
+
+    /// The thread writes to the outlet no more.
+    pub fn leave(&self) {
+        self.parts.iter().for_each(Part::leave_outlet);
+    }
+
+    /// Whether the thread writes to an outlet.
+    pub(super) fn is_served(&self) -> bool {
+        self.out.form.is_chunked()
+    }
+
+    /// Counts a write to the socket.
+    pub fn count_write(&self) {
+        if let Some(part) = self.parts.first() {
+            part.tally.thread.count_write();
+        }
+    }
+
+    /// What the thread is to do when there is news of a view.
+    pub fn news(&mut self, now: Instant) -> News {
+        if self.is_last {
+            return News::Task;
+        }
+        let silence_at = self.silence_at;
+        self.is_in_round = true;
+        let next = self.next(now);
+        self.is_in_round = false;
+        match next {
+            Taken::Bytes(bytes) => News::Bytes(bytes),
+            // The task says the end, waits for what is not news of a view, and sets
+            // the alarm anew if it comes earlier.
+            _ if self.is_over
+                || self.parts.iter().any(Part::needs_task)
+                || self.silence_at.is_some() && self.silence_at != silence_at =>
+            {
+                News::Task
+            }
+            Taken::Later => News::Task,
+            Taken::Nothing | Taken::GivenUp => News::None,
+        }
+    }
+}
