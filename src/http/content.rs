@@ -10,7 +10,6 @@ use bytes::Bytes;
 use crate::relay::shell::alarm::Alarm;
 use crate::relay::subscribe::source::Source;
 
-
 /// The body of an answer.
 pub enum Content {
     /// Events, and the timer of their stream.

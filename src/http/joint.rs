@@ -71,7 +71,11 @@ pub async fn joint(
         }
         joint.end_with(lease);
     }
-    Ok(respond(Source::Several(Box::new(joint)), &request, response))
+    Ok(respond(
+        Source::Several(Box::new(joint)),
+        &request,
+        response,
+    ))
 }
 
 /// The views that are asked for, in that order.

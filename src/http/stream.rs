@@ -71,7 +71,11 @@ pub async fn stream(
     if is_packed {
         subscriber.pack();
     }
-    Ok(respond(Source::One(Box::new(subscriber)), &request, response))
+    Ok(respond(
+        Source::One(Box::new(subscriber)),
+        &request,
+        response,
+    ))
 }
 
 /// What the query of a request asks for of the view that its path names.

@@ -20,6 +20,7 @@ use viewcast::relay::publish::publisher::{Publisher, Settings};
 use viewcast::relay::shared_view::SharedView;
 use viewcast::relay::subscribe::joint::Joint;
 use viewcast::relay::subscribe::joint::chosen::Chosen;
+use viewcast::relay::subscribe::source::Source;
 use viewcast::relay::subscribe::subscriber::Subscriber;
 use viewcast::relay::thread::round::Step;
 use viewcast::relay::thread::thread_view::ThreadView;
@@ -251,7 +252,8 @@ impl World {
         let stream = match self.rng.bool() {
             true => {
                 let pipe = Pipe::default();
-                let served = Served::new(pipe.clone(), Vec::new(), subscriber);
+                let source = Source::One(Box::new(subscriber));
+                let served = Served::new(pipe.clone(), Vec::new(), source);
                 Stream::Outlet(served, pipe)
             }
             false => Stream::Body(Box::new(subscriber)),

@@ -169,9 +169,8 @@ impl World {
     /// refused is so again once it is answered that it may be read.
     pub fn is_to_be_served(&self, view: usize) -> bool {
         let object = self.object(view).map(|it| &self.upstream.truth.objects[it]);
-        let is_unanswered = |it: &Object| {
-            it.denied_us > 0 && self.now_us < it.unanswered_until_us + GRANTED_US
-        };
+        let is_unanswered =
+            |it: &Object| it.denied_us > 0 && self.now_us < it.unanswered_until_us + GRANTED_US;
         let is_known = object.is_some_and(|it| !it.is_denied && !is_unanswered(it));
         !self.setup.is_pattern || is_known
     }

@@ -85,7 +85,12 @@ impl Framed {
 
     /// What comes before and behind these bytes, so that `first` (a buffer of `buffer`,
     /// or none), they and `last` are one piece.
-    pub fn around(mut first: Vec<u8>, bytes: &[u8], mut last: Vec<u8>, form: Form) -> (Bytes, Bytes) {
+    pub fn around(
+        mut first: Vec<u8>,
+        bytes: &[u8],
+        mut last: Vec<u8>,
+        form: Form,
+    ) -> (Bytes, Bytes) {
         if first.is_empty() {
             first = Framed::buffer(0);
         }
@@ -93,7 +98,9 @@ impl Framed {
             return (Bytes::from(first).slice(HEAD_ROOM..), last.into());
         }
         let length = first.len().saturating_sub(HEAD_ROOM);
-        let length = length.saturating_add(bytes.len()).saturating_add(last.len());
+        let length = length
+            .saturating_add(bytes.len())
+            .saturating_add(last.len());
         let (begin, _) = begin_chunk(&mut first, length);
         last.extend_from_slice(LINE_BREAK);
         (Bytes::from(first).slice(begin..), last.into())

@@ -20,6 +20,7 @@ use crate::relay::deliver::socket::{Broken, Socket, Tried};
 use crate::relay::log::jobs::AtOnce;
 use crate::relay::publish::publisher::{Publisher, Settings};
 use crate::relay::shared_view::SharedView;
+use crate::relay::subscribe::source::Source;
 use crate::relay::subscribe::subscriber::Subscriber;
 use crate::relay::subscribe::window_rows::{Found, WindowRows};
 use crate::relay::thread::round::Step;
@@ -383,7 +384,8 @@ impl Socket for Taking {
 #[test]
 fn window_outlet_is_written_to_at_news_without_its_task() {
     let mut bottle = Bottle::new(&["a", "b"]);
-    let served = Served::new(Taking::default(), Vec::new(), bottle.subscriber("a", None));
+    let source = Source::One(Box::new(bottle.subscriber("a", None)));
+    let served = Served::new(Taking::default(), Vec::new(), source);
     let mut context = Context::from_waker(Waker::noop());
     assert!(served.poll(bottle.now.instant, &mut context).is_pending());
     bottle.look();

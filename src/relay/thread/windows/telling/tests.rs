@@ -15,6 +15,7 @@ use crate::relay::deliver::outlet::Served;
 use crate::relay::shared_view::LOTS;
 use crate::relay::subscribe::joint::Joint;
 use crate::relay::subscribe::joint::chosen::Chosen;
+use crate::relay::subscribe::source::Source;
 use crate::relay::subscribe::subscriber::Subscriber;
 use crate::relay::subscribe::window_rows::{Found, Rows, WindowRows};
 use crate::relay::thread::seat::Choose;
@@ -27,7 +28,8 @@ fn window_readers_are_told_at_once_when_they_are_to_end() {
     let (flag, socket) = (Arc::<Flag>::default(), Taking::default());
     let waker = Waker::from(Arc::clone(&flag));
     assert_eq!(bottle.read_for(&mut subscriber, &waker).0, "");
-    let served = Served::new(socket, Vec::new(), bottle.subscriber("a", None));
+    let source = Source::One(Box::new(bottle.subscriber("a", None)));
+    let served = Served::new(socket, Vec::new(), source);
     let (woken, now) = (Arc::<Flag>::default(), bottle.now.instant);
     let task = Waker::from(Arc::clone(&woken));
     let mut context = Context::from_waker(&task);
