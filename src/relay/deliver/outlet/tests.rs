@@ -25,6 +25,7 @@ use crate::relay::thread::thread_view::ThreadView;
 
 use scripted::Scripted;
 
+#[path = "tests/scripted/tests.rs"]
 mod scripted;
 
 /// A view, its publisher and one thread, without any actor, socket or clock.
