@@ -163,9 +163,9 @@ impl Socket for End {
 
     fn try_write(&self, bytes: &[u8]) -> Tried {
         if let Some(held) = &self.held {
-            match self.try_flush() {
-                Tried::Done(_) => {}
-                other => return other,
+            assert!(!self.holds_back(), "what is held back goes out first");
+            if self.pipe.is_broken.get() {
+                return Tried::Broken;
             }
             let taken = bytes.len().min(SESSION_BYTES);
             held.borrow_mut().extend(&bytes[..taken]);

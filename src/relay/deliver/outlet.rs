@@ -14,7 +14,7 @@ use std::time::Instant;
 use bytes::{Buf, Bytes};
 
 use crate::limits::{OUTLET_WRITES_MAX, STREAM_INPUT_BYTES_MAX};
-use crate::relay::deliver::socket::{Socket, Tried};
+use crate::relay::deliver::socket::{Broken, Socket, Tried};
 use crate::relay::event::form::LAST_CHUNK;
 use crate::relay::subscribe::source::Source;
 use crate::relay::subscribe::subscriber::News;
@@ -90,10 +90,8 @@ impl<S: Socket> WriteNews for Outlet<S> {
             };
             state.source.count_write();
             match self.socket.try_write(&bytes) {
-                Tried::Done(length) if length == bytes.len() => {
-                    if !self.socket.holds_back() {
-                        continue;
-                    }
+                Tried::Done(length) if length == bytes.len() && !self.socket.holds_back() => {
+                    continue;
                 }
                 Tried::Done(length) => state.unsent = bytes.slice(length..),
                 Tried::Later => state.unsent = bytes,
@@ -119,21 +117,14 @@ impl<S: Socket> Outlet<S> {
         state.begin(now, context.waker());
         let mut pieces = 0;
         while pieces < OUTLET_WRITES_MAX {
-            if self.socket.holds_back() {
-                match self.socket.try_flush() {
-                    Tried::Done(_) => {}
-                    Tried::Later => {
-                        if ready!(self.socket.poll_write_ready(context)).is_err() {
-                            return Poll::Ready(());
-                        }
-                        continue;
-                    }
-                    Tried::Broken => return Poll::Ready(()),
-                }
+            if ready!(self.poll_flush(context)).is_err() {
+                return Poll::Ready(());
             }
             if state.unsent.is_empty() {
                 if state.is_over {
-                    return self.end(context);
+                    // The rest is nothing, or the connection's own word for the end.
+                    self.socket.say_end();
+                    return self.poll_flush(context).map(drop);
                 }
                 state.unsent = match ready!(state.source.poll_next(now, context.waker())) {
                     Some(bytes) => bytes,
@@ -165,17 +156,16 @@ impl<S: Socket> Outlet<S> {
         Poll::Pending
     }
 
-    /// Says the end, where the connection has a word for it; ready when it is out.
-    fn end(&self, context: &mut Context<'_>) -> Poll<()> {
-        self.socket.say_end();
-        while self.socket.holds_back()
-            && let Tried::Later = self.socket.try_flush()
-        {
-            if ready!(self.socket.poll_write_ready(context)).is_err() {
-                break;
+    /// Writes what the socket holds back; ready when it is out.
+    fn poll_flush(&self, context: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+        while self.socket.holds_back() {
+            match self.socket.try_flush() {
+                Tried::Done(_) => {}
+                Tried::Later => ready!(self.socket.poll_write_ready(context))?,
+                Tried::Broken => return Poll::Ready(Err(Broken)),
             }
         }
-        Poll::Ready(())
+        Poll::Ready(Ok(()))
     }
 
     /// Whether the connection is reset, or the client talks where it should

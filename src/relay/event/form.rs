@@ -15,9 +15,10 @@ const LINE_BREAK: &[u8] = b"\r\n";
 pub const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
 /// How a subscriber's bytes are framed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Form {
     /// Bare events.
+    #[default]
     Event,
     /// Each in a chunk of HTTP/1.1.
     Chunk,

@@ -23,9 +23,7 @@ impl Socket for TcpStream {
         if others.is_empty() {
             return Socket::try_write(self, first);
         }
-        let others = others.iter().map(|bytes| IoSlice::new(bytes));
-        let all: Vec<_> = iter::once(IoSlice::new(first)).chain(others).collect();
-        tried(self.try_write_vectored(&all))
+        tried(self.try_write_vectored(&parts(first, others)))
     }
 
     fn try_read(&self, bytes: &mut [u8]) -> Tried {
@@ -39,6 +37,12 @@ impl Socket for TcpStream {
     fn poll_read_ready(&self, context: &mut Context<'_>) -> Poll<Result<(), Broken>> {
         TcpStream::poll_read_ready(self, context).map_err(|_| Broken)
     }
+}
+
+/// These, one behind the other.
+pub(super) fn parts<'a>(first: &'a [u8], others: &'a [Bytes]) -> Vec<IoSlice<'a>> {
+    let others = others.iter().map(|bytes| IoSlice::new(bytes));
+    iter::once(IoSlice::new(first)).chain(others).collect()
 }
 
 pub(super) fn tried(result: io::Result<usize>) -> Tried {

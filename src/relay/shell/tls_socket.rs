@@ -5,21 +5,20 @@
 
 use std::cell::{Cell, RefCell};
 use std::io::{self, IoSlice, Read, Write};
-use std::iter;
 use std::task::{Context, Poll};
 
 use actix_web::rt::net::TcpStream;
 use bytes::Bytes;
 use rustls::ServerConnection;
 
-use super::delivery::tried;
+use super::delivery::{parts, tried};
 use crate::relay::deliver::socket::{Broken, Socket, Tried};
 
 /// A socket and the TLS session on it, behind the handshake.
 pub struct TlsSocket {
     socket: TcpStream,
     session: RefCell<Box<ServerConnection>>,
-    /// The session was not read yet: it may hold bytes that have come already.
+    /// The session may hold bytes that are decrypted, of which the socket tells nothing.
     is_unread: Cell<bool>,
 }
 
@@ -42,15 +41,8 @@ impl TlsSocket {
     /// writes as much of that as there is room for.
     fn write(&self, parts: &[IoSlice<'_>]) -> Tried {
         let mut session = self.session.borrow_mut();
-        if session.wants_write() {
-            match flush(&self.socket, &mut session) {
-                Tried::Done(_) => {}
-                other => return other,
-            }
-        }
-        let taken = match session.writer().write_vectored(parts) {
-            Ok(taken) => taken,
-            Err(_) => return Tried::Broken,
+        let Ok(taken) = session.writer().write_vectored(parts) else {
+            return Tried::Broken;
         };
         match flush(&self.socket, &mut session) {
             Tried::Broken => Tried::Broken,
@@ -60,15 +52,16 @@ impl TlsSocket {
 
     /// Reads what was decrypted already; decrypts what has come.
     fn read(&self, bytes: &mut [u8]) -> io::Result<usize> {
-        self.is_unread.set(false);
         let mut session = self.session.borrow_mut();
         loop {
             match session.reader().read(bytes) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 done => return done,
             }
+            self.is_unread.set(false);
             session.read_tls(&mut Now(&self.socket))?;
             session.process_new_packets().map_err(io::Error::other)?;
+            self.is_unread.set(true);
         }
     }
 }
@@ -92,9 +85,7 @@ impl Socket for TlsSocket {
     }
 
     fn try_write_all(&self, first: &[u8], others: &[Bytes]) -> Tried {
-        let others = others.iter().map(|bytes| IoSlice::new(bytes));
-        let all: Vec<_> = iter::once(IoSlice::new(first)).chain(others).collect();
-        self.write(&all)
+        self.write(&parts(first, others))
     }
 
     fn holds_back(&self) -> bool {

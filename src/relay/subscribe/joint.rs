@@ -82,9 +82,6 @@ pub struct Joint {
     expiry: Expiry,
     /// It ends as soon as it has said what there is.
     is_last: bool,
-    /// The thread asks, while it goes through its sockets: nothing can be asked of it
-    /// meanwhile.
-    is_in_round: bool,
     /// Why it ended, once it has.
     end: End,
     /// Spreads out when clients come back.
@@ -144,7 +141,6 @@ impl Joint {
             look_at: now + heartbeat,
             expiry: Expiry::default(),
             is_last: false,
-            is_in_round: false,
             end: End::Left,
             rng,
             kept: Box::new(kept),
@@ -154,7 +150,7 @@ impl Joint {
     /// The next bytes of the stream; `None` at its end, which is always between
     /// two events.
     pub fn poll_next(&mut self, now: Instant, waker: &Waker) -> Poll<Option<Bytes>> {
-        match self.next(now) {
+        match self.next(now, false) {
             Taken::Bytes(bytes) => return Poll::Ready(Some(bytes)),
             Taken::Later => {
                 waker.wake_by_ref();
@@ -171,11 +167,11 @@ impl Joint {
         Poll::Pending
     }
 
-    /// The next bytes, if there are any; nothing else is ready for who asks again at
-    /// once, but the end.
-    fn next(&mut self, now: Instant) -> Taken {
+    /// The next bytes, if there are any. In a round the thread asks, while it goes
+    /// through its sockets: nothing can be asked of it meanwhile.
+    fn next(&mut self, now: Instant, is_in_round: bool) -> Taken {
         while !self.is_over && !self.out.is_full() {
-            match self.step(now) {
+            match self.step(now, is_in_round) {
                 Step::More => {}
                 Step::Wait if self.is_last && self.has_said_all(now) => {
                     self.say_farewell(REASON_HALF_CLOSED);
@@ -212,7 +208,7 @@ impl Joint {
         all.filter(|at| *at > now).min()
     }
 
-    fn step(&mut self, now: Instant) -> Step {
+    fn step(&mut self, now: Instant, is_in_round: bool) -> Step {
         if !self.is_open {
             self.is_open = true;
             let retry_ms = self.rng.u64(RETRY_MS);
@@ -229,7 +225,7 @@ impl Joint {
         if let Some(step) = self.leave_what_ends(now) {
             return step;
         }
-        if self.is_in_round && !self.parts.iter().all(Part::is_followed) {
+        if is_in_round && !self.parts.iter().all(Part::is_followed) {
             return Step::Wait;
         }
         for part in &mut self.parts {

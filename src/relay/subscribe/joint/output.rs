@@ -13,7 +13,7 @@ use crate::relay::event::notices::retry_line;
 
 /// In this order: small events, gathered into one piece; one large event, either
 /// shared memory or read slice by slice; and the few bytes that end it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Out {
     /// How the bytes are framed.
     pub(super) form: Form,
@@ -39,20 +39,6 @@ pub(super) enum Taken {
     Later,
     /// Nothing: the event that is being read was given up.
     GivenUp,
-}
-
-impl Default for Out {
-    fn default() -> Self {
-        Out {
-            form: Form::Event,
-            small: Vec::new(),
-            large: Bytes::new(),
-            long: None,
-            behind: Vec::new(),
-            rest: VecDeque::new(),
-            retry_ms: None,
-        }
-    }
 }
 
 impl Out {
@@ -122,12 +108,6 @@ impl Out {
         read.is_some_and(|(reading, _)| reading.slices() > 0)
     }
 
-    /// What is behind a large event may have more behind it.
-    fn go_behind(&mut self) {
-        let behind = std::mem::take(&mut self.behind);
-        self.add(&behind);
-    }
-
     /// The next piece, if there is one.
     pub(super) fn take(&mut self) -> Taken {
         if let Some(bytes) = self.rest.pop_front() {
@@ -145,7 +125,8 @@ impl Out {
                 Slice::GivenUp => return Taken::GivenUp,
                 Slice::End => {
                     self.long = None;
-                    self.go_behind();
+                    let behind = std::mem::take(&mut self.behind);
+                    self.add(&behind);
                 }
             }
         }

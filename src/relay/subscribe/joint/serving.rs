@@ -43,10 +43,7 @@ impl Joint {
             return News::Task;
         }
         let silence_at = self.silence_at;
-        self.is_in_round = true;
-        let next = self.next(now);
-        self.is_in_round = false;
-        match next {
+        match self.next(now, true) {
             Taken::Bytes(bytes) => News::Bytes(bytes),
             // The task says the end, waits for what is not news of a view, and sets
             // the alarm anew if it comes earlier.
