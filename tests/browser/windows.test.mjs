@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { EventSource } from "eventsource";
 import { gatewayUrl, launch, newPage, subscribers, until } from "./chromium.mjs";
+import { digestOf, follow } from "./readers.mjs";
 import { ViewStream } from "../../web/viewcast.js";
 
 /** Snapshots that every client of a window is compared with. */
@@ -30,40 +31,7 @@ let browser;
 before(async () => (browser = await launch()));
 after(() => browser?.close());
 
-/** Base plus deltas by hand; as in clients.test.mjs it runs in Node and, as text, in Chromium. */
-function readPlainly(Source, address, seen) {
-  const source = new Source(address);
-  const rows = new Map();
-  const add = (row, n) => {
-    const text = JSON.stringify(row);
-    const count = (rows.get(text) ?? 0) + n;
-    if (count < 0) seen.fault = `a row that is not there is deleted: ${text}`;
-    if (count === 0) rows.delete(text);
-    else rows.set(text, count);
-  };
-  const keep = ({ lastEventId }) => (seen[lastEventId] = [...rows].flatMap(([text, n]) => Array(n).fill(text)).sort());
-  source.addEventListener("base", (event) => {
-    if (rows.size > 0) seen.fault = "a second base";
-    for (const row of JSON.parse(event.data)) add(row, 1);
-    keep(event);
-  });
-  source.addEventListener("delta", (event) => {
-    for (const change of JSON.parse(event.data)) change.insert ? add(change.insert, 1) : add(change.delete, -1);
-    keep(event);
-  });
-  return source;
-}
-
-function readByModule(Stream, address, options, seen) {
-  const stream = new Stream(address, options);
-  const keep = () => (seen[stream.position] = stream.rows().map((row) => JSON.stringify(row)).sort());
-  for (const type of ["base", "change", "heartbeat"]) stream.addEventListener(type, keep);
-  stream.addEventListener("error", ({ detail }) => (seen.fault = detail.message));
-  return stream;
-}
-
 const timestampOf = (id) => BigInt(id.split("-")[0]);
-const ids = (seen) => Object.keys(seen).filter((id) => id !== "fault");
 
 /** Rows of `GET`, and where they stand. */
 async function snapshot(address) {
@@ -73,49 +41,42 @@ async function snapshot(address) {
   return { position: response.headers.get("etag").replaceAll('"', ""), rows };
 }
 
-/** What a client held at a timestamp, or null while it may yet hear of it. */
-function heldAt(seen, position) {
-  const known = ids(seen).map((id) => [timestampOf(id), id]).sort(([a], [b]) => (a < b ? -1 : 1));
+/** The id with which a client held what it did at a timestamp, or null while it may yet hear of it. */
+function idAt(seen, position) {
+  const known = Object.keys(seen).map((id) => [timestampOf(id), id]).sort(([a], [b]) => (a < b ? -1 : 1));
   const at = timestampOf(position);
   if (known.length === 0 || known.at(-1)[0] < at) return null;
-  const [, id] = known.findLast(([timestamp]) => timestamp <= at) ?? [];
-  return id === undefined ? undefined : { id, rows: seen[id] };
+  return known.findLast(([timestamp]) => timestamp <= at)?.[1];
 }
 
 for (const { view, query, options, meets, shows = (row) => row, isConstant = false } of WINDOWS) {
   test(`clients_follow_${view}?${query}`, async (t) => {
     const { page, close } = await newPage(browser);
+    t.after(close);
     // The page's own streams would take the six connections that a host gets.
     await page.route("**/assets/app.js", (route) => route.abort());
     await page.goto(url);
     const encoded = query.split("&").map((part) => part.replace(/=(.*)$/, (_, value) => `=${encodeURIComponent(value)}`)).join("&");
     const stream = `${url}/${view}/stream`;
-    const seen = { plain: {}, module: {} };
-    const sources = [readPlainly(EventSource, `${stream}?${encoded}`, seen.plain), readByModule(ViewStream, stream, { EventSource, ...options }, seen.module)];
-    // Also where a comparison fails: a stream that is left open keeps the process alive.
-    t.after(() => sources.forEach((source) => source.close()));
-    await page.evaluate("window.seen = { plain: {}, module: {} }; window.sources = []; null");
-    await page.evaluate(`window.sources.push((${readPlainly})(EventSource, ${JSON.stringify(`${stream}?${encoded}`)}, window.seen.plain)) && null`);
-    await page.evaluate(`import("/assets/viewcast.js").then(({ ViewStream }) => window.sources.push((${readByModule})(ViewStream, ${JSON.stringify(stream)}, ${JSON.stringify(options)}, window.seen.module))) && null`);
-    const clients = async () => {
-      const inChromium = await page.evaluate("window.seen");
-      return { eventsource: seen.plain, "ViewStream in Node": seen.module, "Chromium's EventSource": inChromium.plain, "ViewStream in Chromium": inChromium.module };
-    };
-    await until("all of them to have a base", clients, (all) => Object.values(all).every((each) => ids(each).length > 0));
+    const { look, close: stop } = await follow(page, `${stream}?${encoded}`, stream, options);
+    // Also where a comparison fails.
+    t.after(stop);
+    await until("all of them to have a base", look, (all) => all.every(({ at }) => Object.keys(at).length > 0));
     let last = 0n;
     for (let compared = 0; compared < SNAPSHOTS; compared += 1) {
       const { position, rows } = await until("a later snapshot", () => snapshot(`/${view}?${encoded}`), (now) => timestampOf(now.position) > last);
       last = timestampOf(position);
-      const expected = rows.map((row) => JSON.stringify(row)).sort();
-      const all = await until(`all of them to be at ${position}`, clients, (now) => Object.values(now).every((each) => each.fault || heldAt(each, position) !== null));
-      for (const [name, client] of Object.entries(all)) {
-        assert.equal(client.fault, undefined, name);
-        const held = heldAt(client, position);
-        assert.deepEqual(held.rows, expected, `${name} at ${position}`);
-        assert.equal(held.id.split("-")[1], position.split("-")[1], "the incarnation is the window's, on streams and snapshots");
+      const expected = digestOf(rows);
+      const all = await until(`all of them to be at ${position}`, look, (now) => now.every(({ at, fault }) => fault || idAt(at, position) !== null));
+      for (const { name, at, fault } of all) {
+        assert.equal(fault, undefined, name);
+        const id = idAt(at, position);
+        assert.equal(at[id], expected, `${name} at ${position}`);
+        assert.equal(id.split("-")[1], position.split("-")[1], "the incarnation is the window's, on streams and snapshots");
       }
       assert.ok(isConstant === (rows.length === 0), `${rows.length} rows`);
     }
+    await stop();
     // The whole view at the same timestamp, by itself.
     const { rows, whole } = await until("both at one time", async () => {
       const [part, all] = await Promise.all([snapshot(`/${view}?${encoded}`), snapshot(`/${view}`)]);
@@ -123,8 +84,6 @@ for (const { view, query, options, meets, shows = (row) => row, isConstant = fal
     });
     const texts = (list) => list.map((row) => JSON.stringify(row)).sort();
     assert.deepEqual(texts(rows), texts(whole.filter(meets).map(shows)));
-    await page.evaluate("window.sources.forEach((source) => source.close())");
-    await close();
   });
 }
 
@@ -157,6 +116,8 @@ async function openTab(context, filter) {
   await page.evaluate(async (filter) => {
     const { ViewStream } = await import("/assets/viewcast.js");
     window.view = new ViewStream("/page_edits/stream", { shared: true, filter });
+    window.changes = 0;
+    window.view.addEventListener("change", () => (window.changes += 1));
   }, filter);
   return page;
 }
@@ -171,10 +132,10 @@ test("tabs_share_a_connection_for_equal_windows_alone", async () => {
     assert.deepEqual(wikis, [filters[n].wiki], `tab ${n}`);
   }
   assert.equal((await subscribers(url)).page_edits, 2);
-  // After changes of both, too.
+  // After changes of both, too. Changes are counted, not rows: once the recording begins again, no page is new.
   for (const [n, tab] of tabs.entries()) {
-    const size = await tab.evaluate(() => window.view.size);
-    await until(`tab ${n} to change`, () => tab.evaluate(() => window.view.size), (now) => now > size);
+    const before = await tab.evaluate(() => window.changes);
+    await until(`tab ${n} to change`, () => tab.evaluate(() => window.changes), (now) => now > before);
     assert.deepEqual(await tab.evaluate(() => [...new Set(window.view.rows().map(({ wiki }) => wiki))]), [filters[n].wiki]);
   }
   await context.close();
