@@ -15,6 +15,7 @@ mod log;
 mod matrix;
 mod origins;
 mod prolonged;
+mod prolonged_ways;
 mod rotation;
 mod streams;
 

@@ -10,12 +10,12 @@ use crate::support::sse::Stream;
 use crate::support::table::Table;
 
 /// A token of this subject until then.
-fn of(subject: &str, views: &[&str], end: u64) -> Value {
+pub fn of(subject: &str, views: &[&str], end: u64) -> Value {
     let claims = with(claims(views), "sub", json!(subject));
     with(claims, "exp", json!(end))
 }
 
-fn bearer(claims: &Value) -> String {
+pub fn bearer(claims: &Value) -> String {
     format!("Bearer {}", token(claims))
 }
 
