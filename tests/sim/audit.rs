@@ -12,6 +12,7 @@ use viewcast::tail::object::Found;
 
 use crate::gateway::{Gateway, Life, Slot, Stage, WORKERS};
 use crate::script::Op;
+use crate::serve::Stream;
 use crate::upstream::Generation;
 use crate::world::{World, micros};
 
@@ -225,7 +226,9 @@ impl World {
             let it = self.gateways[gateway].as_ref();
             wrong = wrong.or_else(|| it.and_then(|it| self.not_true(it)));
         }
-        let kept = self.streams.iter().find(|(_, it)| it.is_left(self.now_us));
+        let beat_us = micros(self.setup.heartbeat);
+        let is_left = |it: &Stream| it.is_left(self.now_us, beat_us);
+        let kept = self.streams.iter().find(|(_, it)| is_left(it));
         let kept = kept.map(|((client, _), _)| format!("client {client} has left, and is served"));
         wrong = wrong.or(kept);
         let mut clients = 0..self.clients.len();

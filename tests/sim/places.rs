@@ -130,7 +130,7 @@ impl World {
         let gateway = self.gateways[life.gateway].as_ref()?;
         let limits = gateway.places.limits;
         let name = |slot: &usize| &gateway.slots[*slot].name;
-        let served = self.streams.values();
+        let served = self.streams.values().map(|it| &**it);
         let served = served.filter(|it| it.life == life && !matches!(it.served, Served::Short(_)));
         let served: Vec<&Stream> = served.collect();
         let count = |is_of_it: &dyn Fn(&&&Stream) -> bool| served.iter().filter(is_of_it).count();
@@ -215,7 +215,10 @@ impl World {
     pub fn places_not_right(&self) -> Option<String> {
         for gateway in self.gateways.iter().flatten() {
             let life = gateway.life;
-            let of_it = || self.streams.values().filter(|it| it.life == life);
+            let of_it = || {
+                let all = self.streams.values().map(|it| &**it);
+                all.filter(|it| it.life == life)
+            };
             for (place, slot) in gateway.slots.iter().enumerate() {
                 let slots = of_it().flat_map(|it| &it.slots);
                 let of_view = slots.filter(|(slot, _)| *slot == place);

@@ -34,9 +34,14 @@ pub struct Stream {
 const LEFT_US: u64 = 500_000;
 
 impl Stream {
-    /// Whether it is kept though its client has left.
-    pub fn is_left(&self, now_us: u64) -> bool {
-        self.left_us.is_some_and(|left| now_us > left + LEFT_US)
+    /// Whether it is kept though its client has left. Of a client that had closed its
+    /// side before, it is noticed by what is written next: at a heartbeat.
+    pub fn is_left(&self, now_us: u64, heartbeat_us: u64) -> bool {
+        let in_time_us = match self.pipe.is_half_closed() {
+            true => LEFT_US + heartbeat_us,
+            false => LEFT_US,
+        };
+        self.left_us.is_some_and(|left| now_us > left + in_time_us)
     }
 }
 

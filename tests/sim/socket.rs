@@ -120,6 +120,10 @@ impl Pipe {
         self.is_broken.get()
     }
 
+    pub fn is_half_closed(&self) -> bool {
+        self.is_half_closed.get()
+    }
+
     /// Whether nothing will come any more.
     pub fn is_at_end(&self) -> bool {
         self.is_broken.get() || self.is_ended.get() && self.len() == 0

@@ -94,7 +94,7 @@ impl Talk {
 impl World {
     fn talk(&mut self, life: Life, who: Who) -> u64 {
         self.next += 1;
-        let talk = Talk {
+        let talk = Box::new(Talk {
             life,
             who,
             session: None,
@@ -103,7 +103,7 @@ impl World {
             asked: None,
             since_us: self.now_us,
             waits: Waits::Nothing,
-        };
+        });
         self.talks.insert(self.next, talk);
         let soon = self.dice.between(10, 2_000);
         self.tell_after(soon, self.next, 0, Told::Begin);

@@ -51,13 +51,17 @@ impl Parser {
         }
         self.unwrap()?;
         let mut events = Vec::new();
-        while let Some(end) = self.text.iter().position(|byte| *byte == b'\n') {
-            let line: Vec<u8> = self.text.drain(..=end).collect();
-            let line = String::from_utf8(line).map_err(|error| error.to_string())?;
-            if let Some(event) = self.line(line.trim_end_matches('\n'))? {
+        let text = std::mem::take(&mut self.text);
+        let mut begin = 0;
+        for end in memchr::memchr_iter(b'\n', &text) {
+            let line = std::str::from_utf8(&text[begin..end]).map_err(|error| error.to_string())?;
+            begin = end + 1;
+            if let Some(event) = self.line(line)? {
                 events.push(event);
             }
         }
+        self.text = text;
+        self.text.drain(..begin);
         Ok(events)
     }
 
@@ -90,7 +94,7 @@ impl Parser {
     }
 
     fn unwrap(&mut self) -> Result<(), String> {
-        let find = |bytes: &[u8], what: &[u8]| bytes.windows(what.len()).position(|it| it == what);
+        let find = |bytes: &[u8], what: &[u8]| memchr::memmem::find(bytes, what);
         if !self.has_head {
             let Some(end) = find(&self.raw, b"\r\n\r\n") else {
                 return Ok(());
@@ -98,23 +102,31 @@ impl Parser {
             self.raw.drain(..end + 4);
             self.has_head = true;
         }
-        while self.is_chunked
-            && let Some(end) = find(&self.raw, b"\r\n")
-        {
-            let size = std::str::from_utf8(&self.raw[..end]).ok();
+        if !self.is_chunked {
+            return Ok(());
+        }
+        let raw = std::mem::take(&mut self.raw);
+        let mut rest = &raw[..];
+        while let Some(end) = find(rest, b"\r\n") {
+            let size = std::str::from_utf8(&rest[..end]).ok();
             let size = size.and_then(|text| usize::from_str_radix(text, 16).ok());
-            let size = size.ok_or_else(|| format!("no size of a chunk: {:?}", &self.raw[..end]))?;
-            let whole = end + 2 + size + 2;
-            if self.raw.len() < whole {
-                return Ok(());
+            let size = size.ok_or_else(|| format!("no size of a chunk: {:?}", &rest[..end]))?;
+            let Some(chunk) = rest.get(end + 2..end + 2 + size) else {
+                break;
+            };
+            if rest.len() < end + 2 + size + 2 {
+                break;
             }
             if self.is_over {
                 return Err("bytes behind the last chunk".to_owned());
             }
             self.is_over = size == 0;
-            let chunk: Vec<u8> = self.raw.drain(..whole).skip(end + 2).take(size).collect();
-            self.say(&chunk)?;
+            self.say(chunk)?;
+            rest = &rest[end + 2 + size + 2..];
         }
+        let taken = raw.len() - rest.len();
+        self.raw = raw;
+        self.raw.drain(..taken);
         Ok(())
     }
 

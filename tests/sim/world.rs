@@ -89,11 +89,11 @@ pub struct World {
     /// One place each; `None` while it is down.
     pub gateways: Vec<Option<Gateway>>,
     pub lives: u64,
-    pub talks: BTreeMap<u64, Talk>,
+    pub talks: BTreeMap<u64, Box<Talk>>,
     pub next: u64,
     pub clients: Vec<Client>,
     /// What the gateways serve, by client and connection.
-    pub streams: BTreeMap<(usize, u64), Stream>,
+    pub streams: BTreeMap<(usize, u64), Box<Stream>>,
     pub bell: Bell,
     pub trace: Trace,
     /// What was compared with the truth.

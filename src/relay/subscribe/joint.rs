@@ -301,7 +301,7 @@ impl Joint {
         }
         match self.batch {
             Some(_) => Step::More,
-            None => self.let_one_leave(),
+            None => self.let_one_leave(now),
         }
     }
 

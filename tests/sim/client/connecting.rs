@@ -167,7 +167,7 @@ impl World {
             wake_us: None,
             left_us: None,
         };
-        self.streams.insert((client, epoch), stream);
+        self.streams.insert((client, epoch), Box::new(stream));
         let is_crowd = self.script.shape.is_crowd;
         let it = &mut self.clients[client];
         let pace = match it.dice.below(6) {

@@ -5,7 +5,7 @@ use viewcast::tail::conversation::{Question, Request};
 use viewcast::tail::error::TailError;
 use viewcast::tail::failure::{ConnectFailure, Failure};
 
-use super::{Asked, Talk, Told, Waits, Who};
+use super::{Asked, Told, Waits, Who};
 use crate::upstream::{Generation, Said, Upstream};
 use crate::world::{Task, World, micros};
 
@@ -201,7 +201,7 @@ impl World {
 
     /// Whoever waits on a connection that was hung up is told so.
     pub fn hung_up(&mut self, id: u64) {
-        let session = self.talks.get_mut(&id).and_then(Talk::take_session);
+        let session = self.talks.get_mut(&id).and_then(|talk| talk.take_session());
         self.leave(session);
         self.find_broken(id);
     }

@@ -100,11 +100,14 @@ impl Joint {
 
     /// Lets the rest of a log be sent that has ended before any time that the views
     /// can have in common: the others are beyond its end already, so nothing
-    /// that they wait for would bring it there.
-    pub(super) fn let_one_leave(&mut self) -> Step {
+    /// that they wait for would bring it there. Nor would an idle view of an old
+    /// server, of which nothing is told.
+    pub(super) fn let_one_leave(&mut self, now: Instant) -> Step {
+        let quiet_at = |part: &Part| part.quiet_at(self.held_since?);
         // A constant view stands at any time.
         let moving = self.parts.iter().filter_map(|part| match part.reach()? {
             Reach::Constant(_) => None,
+            Reach::Closed(_) if quiet_at(part).is_some_and(|at| at <= now) => None,
             reach => Some(reach.head()),
         });
         let Some(earliest) = moving.min() else {
@@ -120,9 +123,11 @@ impl Joint {
         }
     }
 
-    /// Whether the views stood at one time, or will not for now.
+    /// Whether the views stood at one time, or will not for now: one is not known yet,
+    /// or all are gone.
     pub(super) fn has_said_all(&self, now: Instant) -> bool {
         let is_loading = |part: &Part| part.is_loading(now);
-        self.time.is_some() || self.is_silent || self.parts.iter().any(is_loading)
+        let will_not = self.parts.iter().any(is_loading) || self.parts.iter().all(Part::is_absent);
+        self.time.is_some() || self.is_silent || will_not
     }
 }

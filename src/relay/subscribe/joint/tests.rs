@@ -278,3 +278,57 @@ fn joint_view_that_has_not_changed_is_shown_where_time_went_back() {
         assert_eq!(text.contains("{\"position\":200000}"), is_shown, "{text}");
     }
 }
+
+/// Nothing more is to come for whoever has closed its side: it is not kept until the
+/// next heartbeat.
+#[test]
+fn joint_client_that_has_closed_its_side_is_let_go_where_all_views_are_gone() {
+    let [mut v, mut w] = bottles();
+    v.tell(TailEvent::Gone(Why::Dropped));
+    w.tell(TailEvent::Gone(Why::Moved));
+    let mut joint = joint_of([&v, &w]);
+    joint.end_soon();
+    let text = said(&mut joint, [&mut v, &mut w]);
+    let told = ["v.gone", "w.gone", REASON_HALF_CLOSED];
+    assert!(told.iter().all(|word| text.contains(word)), "{text}");
+    let end = joint.poll_next(v.now.instant, Waker::noop());
+    assert_eq!(end, Poll::Ready(None));
+}
+
+/// A view that is read anew from a time before the last common one, and is gone before
+/// it has come as far: that is told, though the other one is idle and its old server
+/// tells nothing of it.
+#[test]
+fn joint_view_that_is_gone_in_the_past_is_told_to_be_beside_an_idle_one_of_an_old_server() {
+    let [mut v, mut w] = bottles();
+    (v.is_steady, w.is_steady) = (false, false);
+    v.begin("v", 100, 150);
+    w.begin("w", 100, 120);
+    let mut joint = joint_of([&v, &w]);
+    let mut now = v.now;
+    let mut later = |v: &mut Bottle, w: &mut Bottle| {
+        now.instant += Duration::from_secs(5);
+        (v.now, w.now) = (now, now);
+    };
+    said(&mut joint, [&mut v, &mut w]);
+    later(&mut v, &mut w);
+    v.tell(later_row(160));
+    v.tell(TailEvent::Progress(Timestamp::new(170)));
+    said(&mut joint, [&mut v, &mut w]);
+    later(&mut v, &mut w);
+    let text = said(&mut joint, [&mut v, &mut w]);
+    assert!(text.contains("{\"position\":170}"), "{text}");
+    v.tell(TailEvent::Gone(Why::TooLarge));
+    let text = said(&mut joint, [&mut v, &mut w]);
+    assert!(text.contains("v.gone"), "{text}");
+    v.begin("v", 130, 140);
+    let text = said(&mut joint, [&mut v, &mut w]);
+    assert!(text.contains("v.base"), "{text}");
+    v.tell(later_row(145));
+    v.tell(TailEvent::Progress(Timestamp::new(150)));
+    v.tell(TailEvent::Gone(Why::TooLarge));
+    said(&mut joint, [&mut v, &mut w]);
+    later(&mut v, &mut w);
+    let text = said(&mut joint, [&mut v, &mut w]);
+    assert!(text.contains("v.gone"), "{text}");
+}
