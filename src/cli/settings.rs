@@ -364,8 +364,8 @@ settings! {
         /// Ask the catalog this often what the views' names mean, 100ms to 1h
         ///
         /// One connection asks for all views. Where a name was given to another
-        /// relation (ALTER SCHEMA ... SWAP, a rename, DROP and CREATE), the
-        /// streams of the first end with "gone" and the other one is served.
+        /// relation, that one is served from then on: after ALTER SCHEMA ... SWAP
+        /// by one delta; after a rename, or DROP and CREATE, streams end first.
         /// What patterns find follows the same questions. Example: 10s
         catalog_interval: Option<String>, "DURATION", duration(limits::CATALOG_INTERVAL_DEFAULT);
 

@@ -207,6 +207,8 @@ pub enum ConfigError {
         line: usize,
         /// What the parser expected.
         message: String,
+        /// The lines of a list of views, and of a table of one, where there are both.
+        both: Option<(usize, usize)>,
     },
 }
 
@@ -263,6 +265,12 @@ impl ConfigError {
             Self::TooManyViews { .. } => "Spread the views over several gateways.".into(),
             Self::File { .. } => "Check the path given by --config or VIEWCAST_CONFIG.".into(),
             Self::FileTooLarge { .. } => "Check that it is the file you mean.".into(),
+            Self::Toml {
+                both: Some((list, table)),
+                ..
+            } => format!(
+                "`view` is a list in line {list}, and a table in line {table}: with tables, leave the list out."
+            ),
             Self::Toml { .. } => {
                 "Write one key = value a line, with texts in quotes, e.g. listen = \"127.0.0.1:8080\"."
                     .into()

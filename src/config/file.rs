@@ -58,6 +58,19 @@ fn read(path: &Path) -> Result<String, ConfigError> {
     })
 }
 
+/// The lines, from 1, of a list of views and of a table of one, where a text has both:
+/// which TOML does not take, in words that help nobody.
+fn list_and_table(text: &str) -> Option<(usize, usize)> {
+    let line = |is_it: fn(&str) -> bool| Some(text.lines().position(is_it)?.saturating_add(1));
+    let list = line(|line| {
+        line.split('=')
+            .next()
+            .is_some_and(|key| key.trim() == "view")
+    })?;
+    let table = line(|line| line.trim_start().starts_with("[view."))?;
+    Some((list, table))
+}
+
 /// The layer that a file's text gives, and its tables of views.
 pub fn parse(text: &str, path: &Path, errors: &mut Vec<ConfigError>) -> (Layer, Vec<ViewTable>) {
     let mut layer = Layer::default();
@@ -69,6 +82,7 @@ pub fn parse(text: &str, path: &Path, errors: &mut Vec<ConfigError>) -> (Layer, 
                 path: path.to_owned(),
                 line: line_at(text, error.span().map_or(0, |span| span.start)),
                 message: error.message().to_owned(),
+                both: list_and_table(text),
             });
             return (unreadable(), tables);
         }

@@ -40,6 +40,18 @@ impl NoAccess {
         NoAccess::Denied(Denied::NotYet),
     ];
 
+    /// Why, if it may be a mistake in what issuer and gateway were told of each other,
+    /// and is not what every token comes to in time.
+    pub fn mistaken(self) -> Option<Denied> {
+        use Denied::{Algorithm, Audience, Claims, Issuer, Signature, UnknownKey};
+        match self {
+            NoAccess::Denied(
+                denied @ (Algorithm | UnknownKey | Signature | Issuer | Audience | Claims),
+            ) => Some(denied),
+            _ => None,
+        }
+    }
+
     /// The word for it in metrics.
     pub fn word(self) -> &'static str {
         match self {
@@ -92,14 +104,14 @@ impl Counts {
             .fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A request was refused for its token.
-    pub fn count_no_access(&self, why: NoAccess) {
-        count(&NoAccess::ALL, &self.no_access, &why);
+    /// A request was refused for its token; whether it is the first for this reason.
+    pub fn count_no_access(&self, why: NoAccess) -> bool {
+        count(&NoAccess::ALL, &self.no_access, &why)
     }
 
     /// Settings were read again.
     pub fn count_reload(&self, reloaded: Reloaded) {
-        count(&Reloaded::ALL, &self.reloads, &reloaded);
+        let _ = count(&Reloaded::ALL, &self.reloads, &reloaded);
     }
 
     /// How often settings were read again, by what became of it.
@@ -121,12 +133,11 @@ impl Counts {
     }
 }
 
-/// One more of a kind.
-fn count<K: PartialEq>(kinds: &[K], counters: &[AtomicU64], kind: &K) {
+/// One more of a kind; whether it is the first.
+fn count<K: PartialEq>(kinds: &[K], counters: &[AtomicU64], kind: &K) -> bool {
     let at = kinds.iter().position(|known| known == kind);
-    if let Some(counter) = at.and_then(|at| counters.get(at)) {
-        counter.fetch_add(1, Ordering::Relaxed);
-    }
+    let counter = at.and_then(|at| counters.get(at));
+    counter.is_some_and(|counter| counter.fetch_add(1, Ordering::Relaxed) == 0)
 }
 
 /// How many of each kind there were, by its word.
@@ -147,7 +158,7 @@ mod tests {
         let counts = Counts::default();
         counts.count_answer(200);
         counts.count_answer(299);
-        counts.count_no_access(NoAccess::Denied(Denied::Expired));
+        assert!(counts.count_no_access(NoAccess::Denied(Denied::Expired)));
         let answers: Vec<_> = counts.answers().filter(|(_, count)| *count > 0).collect();
         assert_eq!(answers, [("200".to_owned(), 1), ("other".to_owned(), 1)]);
         let refused: Vec<_> = counts.no_access().filter(|(_, count)| *count > 0).collect();

@@ -16,6 +16,8 @@ use actix_web::middleware::Next;
 use actix_web::web::Data;
 use actix_web::{Error, HttpMessage as _, HttpResponse};
 
+use log::warn;
+
 use crate::access::cors::{self, Origins, Sharing};
 use crate::access::host::{is_address, is_well_formed};
 use crate::limits::PREFLIGHT_AGE_SECONDS;
@@ -23,7 +25,7 @@ use crate::limits::PREFLIGHT_AGE_SECONDS;
 use super::access_log;
 use super::error::HttpError;
 use super::gateway::Gateway;
-use super::policy::Policy;
+use super::policy::{Policy, TARGET};
 use super::request_head::Verdict;
 
 /// The response headers that a page of another origin may read, beside those
@@ -81,7 +83,11 @@ pub async fn guard(
     gateway.counts.count_answer(response.status().as_u16());
     let no_access = response.request().extensions().get().copied();
     if let Some(why) = no_access.filter(|_| response.response().error().is_some()) {
-        gateway.counts.count_no_access(why);
+        let is_first = gateway.counts.count_no_access(why);
+        if let (true, Some(denied)) = (is_first, why.mistaken()) {
+            warn!(target: TARGET, "a token was refused: {denied}; \
+                viewcast_tokens_refused_total counts the next ones");
+        }
     }
     access_log::answered(&gateway, &response, began.elapsed());
     Ok(response)

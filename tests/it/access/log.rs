@@ -1,6 +1,8 @@
 //! What is told to whom: the log, and `check-config`.
 
-use super::{KEYS, Way, ask, claims, demo_on, read, taking_tokens, token};
+use serde_json::json;
+
+use super::{KEYS, Way, ask, claims, demo_on, now, read, taking_tokens, token, with};
 use crate::support::gateway::{Gateway, Process};
 use crate::support::http::request;
 
@@ -40,6 +42,34 @@ fn access_log_has_a_line_for_each_request_and_no_token() {
             assert!(!line.contains(secret), "{line}");
         }
     }
+}
+
+/// An operator who has given issuer and gateway two keys sees it without asking.
+#[test]
+fn access_that_is_refused_by_a_mistake_is_warned_of_once() {
+    let file = format!("{KEYS}/hs256.txt");
+    let arguments = demo_on("127.0.0.1:0", &taking_tokens(["--jwt-key-file", &file]));
+    let gateway = Gateway::of(Process::start(&arguments));
+    let bad = token(&claims(&["*"])).replace('.', ".X");
+    let expired = token(&with(claims(&["*"]), "exp", json!(now() - 600)));
+    for token in [&expired, &bad, &bad] {
+        ask(&gateway, "/top10", Way::Header, token);
+    }
+    let warned = gateway.process.await_log("a token was refused: ");
+    assert!(warned.contains("signature is not right"), "{warned}");
+    ask(
+        &gateway,
+        "/top10",
+        Way::Header,
+        &token(&with(claims(&["*"]), "aud", json!("x"))),
+    );
+    let other = "a token was refused: token is for another audience";
+    gateway.process.await_log(other);
+    let log = gateway.process.log();
+    let lines = log
+        .iter()
+        .filter(|line| line.contains("a token was refused"));
+    assert_eq!(lines.count(), 2, "{log:#?}");
 }
 
 #[test]

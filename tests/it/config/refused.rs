@@ -221,6 +221,11 @@ fn config_file_that_is_no_toml_is_refused_with_its_line() {
         report.contains("is not TOML, line 2: duplicate key"),
         "{report}"
     );
+    let both = Given::least().file("# Views.\nview = [\"a\"]\n\n[view.b]\n");
+    let report = both.load().expect_err("a list and a table").report();
+    let hint =
+        "`view` is a list in line 2, and a table in line 4: with tables, leave the list out.";
+    assert!(report.contains(hint), "{report}");
 }
 
 #[test]
