@@ -24,9 +24,10 @@ fn run(command: &mut Command) -> String {
 fn operated_unit_is_one_that_systemd_takes_and_shuts_much_out() {
     let unit = std::fs::read_to_string(Path::new(HOME).join("config/viewcast.service"));
     // It looks for the program.
-    let unit = unit
-        .expect("our file")
-        .replace("/usr/local/bin/viewcast", env!("CARGO_BIN_EXE_viewcast"));
+    let unit = unit.expect("our file").replace(
+        "=viewcast ",
+        &format!("={} ", env!("CARGO_BIN_EXE_viewcast")),
+    );
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("viewcast.service");
     std::fs::write(&path, unit).expect("written");
