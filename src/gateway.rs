@@ -80,6 +80,7 @@ async fn serve(config: &Config, again: Reread<Config>) -> Result<(), GatewayErro
     let patterns: Vec<_> = patterns::patterns(config).cloned().collect();
     let keys = doors::keyring(config);
     let policy = PolicyInForce::new(doors::policy(config, keys.as_ref()));
+    let certificate = doors::certificate(config)?;
     let awaited = (!patterns.is_empty()).then(|| Upstream::new(process::now().wall_ms));
     let gateway = Gateway {
         leases: Leases::default(),
@@ -91,6 +92,7 @@ async fn serve(config: &Config, again: Reread<Config>) -> Result<(), GatewayErro
         metrics_apart: config.metrics_listen.is_some(),
         counts: Arc::default(),
         compress: config.compress,
+        certificate: certificate.clone(),
         about: config.about.as_deref().map(Arc::from),
         connecting,
         heartbeat: config.heartbeat,
@@ -98,7 +100,6 @@ async fn serve(config: &Config, again: Reread<Config>) -> Result<(), GatewayErro
     let mut views = Views::start(config, &gateway)?;
     make_room(&gateway);
     warn_of_files(config);
-    let certificate = doors::certificate(config)?;
     let tls = certificate.as_ref().map(|known| known.config());
     let tls = tls.transpose()?;
     let scheme = if tls.is_some() { "https" } else { "http" };

@@ -14,6 +14,7 @@ use super::places::{Permit, Places};
 use super::policy::PolicyInForce;
 use super::refusal::Refusal;
 use super::sources::Sources;
+use super::tls::Certificate;
 use super::window::Opened;
 
 /// How many views are being connected.
@@ -46,6 +47,8 @@ pub struct Gateway {
     pub counts: Arc<Counts>,
     /// Whether streams are compressed for who accepts it.
     pub compress: bool,
+    /// What is shown to browsers over TLS, if anything.
+    pub certificate: Option<Arc<Certificate>>,
     /// What is shown, for people who do not know it.
     pub about: Option<Arc<str>>,
     /// Tells how many views are being connected.

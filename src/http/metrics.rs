@@ -84,9 +84,22 @@ fn render(gateway: &Gateway, names_views: bool) -> prometheus::Result<String> {
     set_answers(&registry, gateway)?;
     many_views::set(&registry, gateway)?;
     process_wide::set(&registry)?;
+    set_certificate(&registry, gateway)?;
     let mut families = registry.gather();
     families.extend(took.families());
     TextEncoder::new().encode_to_string(&families)
+}
+
+/// When the certificate that browsers see ends; not there without one.
+fn set_certificate(registry: &Registry, gateway: &Gateway) -> prometheus::Result<()> {
+    let Some(end) = gateway.certificate.as_ref().and_then(|it| it.end()) else {
+        return Ok(());
+    };
+    Register(registry).gauge(
+        "viewcast_certificate_end_seconds",
+        "When browsers refuse the certificate or one of its chain, in seconds since 1970.",
+        end.as_secs(),
+    )
 }
 
 /// What was answered, and to whom nothing was shown.

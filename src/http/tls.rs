@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use log::{info, warn};
 use rustls::ServerConfig;
@@ -83,6 +83,13 @@ impl Certificate {
                 self.chain.display()
             );
         }
+    }
+
+    /// When browsers refuse the first of the certificates, since 1970.
+    pub fn end(&self) -> Option<Duration> {
+        let all = self.current();
+        let ends = all.cert.iter().filter_map(|it| Validity::of(it));
+        ends.map(|validity| validity.end).min()
     }
 
     fn current(&self) -> Arc<CertifiedKey> {
