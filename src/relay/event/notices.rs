@@ -40,6 +40,9 @@ pub const REASON_SLOW: &str = "this event is not kept any longer; come back for 
 /// Why a stream ends that would have to wait for long.
 pub const REASON_BUSY: &str = "too many clients come back at once";
 
+/// Why a stream ends whose token, or whose page's origin, counts no longer.
+pub const REASON_EXPIRED: &str = "your access has ended: come back with a newer token";
+
 /// Why a stream ends whose client says nothing any more.
 pub const REASON_HALF_CLOSED: &str = "your side of the connection is closed";
 

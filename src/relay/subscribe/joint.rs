@@ -14,7 +14,7 @@ use crate::limits::RETRY_MS;
 use crate::model::position::{Position, Timestamp};
 use crate::relay::counters::{End, Kept};
 use crate::relay::event::long_event::abandoned;
-use crate::relay::event::notices::{REASON_HALF_CLOSED, REASON_SLOW, retry};
+use crate::relay::event::notices::{REASON_EXPIRED, REASON_HALF_CLOSED, REASON_SLOW, retry};
 use crate::relay::shared_view::{LOTS, SharedView};
 use crate::relay::subscribe::expiry::Expiry;
 use chosen::Chosen;
@@ -220,6 +220,7 @@ impl Joint {
             return self.go_on(time);
         }
         if self.is_expired(now) {
+            self.say_farewell(REASON_EXPIRED);
             return Step::End(End::Expired);
         }
         if let Some(step) = self.leave_what_ends(now) {

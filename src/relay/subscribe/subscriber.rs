@@ -19,7 +19,7 @@ use crate::relay::counters::{End, Kept};
 use crate::relay::event::frame::Frame;
 use crate::relay::event::gzip::Piece;
 use crate::relay::event::long_event::{Reading, Upcoming};
-use crate::relay::event::notices::{REASON_CLOSING, REASON_HALF_CLOSED};
+use crate::relay::event::notices::{REASON_CLOSING, REASON_EXPIRED, REASON_HALF_CLOSED};
 use crate::relay::log::backlog::Waiting;
 use crate::relay::shared_view::{LOTS, SharedView};
 use crate::relay::subscribe::expiry::{Expiry, Lease};
@@ -311,7 +311,7 @@ impl Subscriber {
                 Stage::Opening => return Poll::Ready(Some(self.open())),
                 Stage::Joining | Stage::Following { .. } | Stage::Merging { .. } if is_expired => {
                     self.finish(End::Expired);
-                    continue;
+                    return Poll::Ready(Some(self.encoder.farewell(REASON_EXPIRED)));
                 }
                 Stage::Joining => self.join(now, waker),
                 Stage::Long { .. } => self.read_on(now, waker),

@@ -150,5 +150,7 @@ fn access_is_prolonged_over_every_way_in() {
         let text = stream.rest();
         assert!(now() >= ends + SOON.as_secs(), "{version} ended early");
         assert_eq!(text.matches(&base).count(), 1, "{version}");
+        let told = "\n: your access has ended: come back with a newer token\n\n";
+        assert!(text.ends_with(told), "{version}: {text}");
     }
 }
