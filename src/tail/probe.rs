@@ -36,11 +36,30 @@ enum State {
     Connecting,
     /// What the view is.
     Describing,
-    /// What time it is there; the view as it stands in SQL.
-    Timing(String),
+    /// What time it is there.
+    Timing(Asked),
     /// How many rows the view has, to settle these, or that it is empty.
-    Counting(Option<Unclosed>),
+    Counting(Asked, Option<Unclosed>),
+    /// Whether its name still means it: so many rows were counted by that.
+    Confirming(Counted),
     Over,
+}
+
+/// What a probe asks of.
+#[derive(Debug)]
+struct Asked {
+    /// The view as it stands in SQL.
+    relation: String,
+    /// Whether that is its id, whatever becomes of its name.
+    is_by_id: bool,
+}
+
+/// What was counted, and what it may settle.
+#[derive(Debug)]
+struct Counted {
+    unclosed: Option<Unclosed>,
+    rows: i128,
+    at: Timestamp,
 }
 
 impl Probe {
@@ -99,15 +118,23 @@ impl Probe {
             (State::Describing, Reply::Answered(Ok(Answer::Found(found)))) => {
                 self.found(tail, *found, now)
             }
-            (State::Timing(relation), Reply::Answered(Ok(Answer::Now(time)))) => {
-                self.timed(tail, relation, time, now)
+            (State::Timing(asked), Reply::Answered(Ok(Answer::Now(time)))) => {
+                self.timed(tail, asked, time, now)
             }
-            (State::Counting(unclosed), Reply::Answered(answer)) => {
-                self.counted(tail, unclosed, answer, now);
+            (State::Counting(asked, unclosed), Reply::Answered(answer)) => {
+                self.counted(tail, &asked, unclosed, answer, now)
+            }
+            (State::Confirming(counted), Reply::Answered(Ok(Answer::Found(found)))) => {
+                if self.is_still_it(tail, &found) {
+                    self.settle(tail, &counted, now);
+                }
                 None
             }
             (State::Connecting, Reply::Connected(Err(error)))
-            | (State::Describing | State::Timing(_), Reply::Answered(Err(error))) => {
+            | (
+                State::Describing | State::Timing(_) | State::Confirming(_),
+                Reply::Answered(Err(error)),
+            ) => {
                 self.failed(tail, error);
                 None
             }
@@ -132,25 +159,39 @@ impl Probe {
         tail.replace(self.generation, error);
     }
 
+    /// Whether the view is what it was when the probe began; the stream is given up
+    /// where it is not.
+    fn is_still_it(&self, tail: &mut ViewTail, found: &Found) -> bool {
+        if tail.known.is_refused(found.object.meaning.as_ref()) {
+            // It may be or not.
+            return false;
+        }
+        if self.incarnation != Some(found.description.incarnation) {
+            tail.replace(self.generation, TailError::Replaced);
+            return false;
+        }
+        true
+    }
+
     fn found(&self, tail: &mut ViewTail, found: Found, now: Instant) -> Option<(State, Request)> {
+        let asked = Asked {
+            relation: found.object.sql.clone(),
+            is_by_id: found.object.is_by_id,
+        };
         if tail.known.is_refused(found.object.meaning.as_ref()) {
             // The server lives, and may tell what time it is; what it would count
             // by the name may be another view.
             let is_timed = self.dialect == Some(Dialect::Subscribe);
-            let timing = State::Timing(found.object.sql);
+            let timing = State::Timing(asked);
             return is_timed.then_some((timing, Request::Ask(Question::Now)));
         }
-        if self.incarnation != Some(found.description.incarnation) {
-            tail.replace(self.generation, TailError::Replaced);
+        if !self.is_still_it(tail, &found) {
             return None;
         }
-        let relation = found.object.sql;
         match self.dialect {
-            Some(Dialect::Subscribe) => {
-                Some((State::Timing(relation), Request::Ask(Question::Now)))
-            }
+            Some(Dialect::Subscribe) => Some((State::Timing(asked), Request::Ask(Question::Now))),
             // An old server's answer is that of a constant.
-            Some(Dialect::Tail) | None => self.timed(tail, relation, None, now),
+            Some(Dialect::Tail) | None => self.timed(tail, asked, None, now),
         }
     }
 
@@ -158,7 +199,7 @@ impl Probe {
     fn timed(
         &self,
         tail: &mut ViewTail,
-        relation: String,
+        asked: Asked,
         time: Option<Timestamp>,
         now: Instant,
     ) -> Option<(State, Request)> {
@@ -183,35 +224,51 @@ impl Probe {
             return None;
         }
         let question = Question::Count {
-            relation,
+            relation: asked.relation.clone(),
             as_of: unclosed.map(|unclosed| unclosed.timestamp),
         };
-        Some((State::Counting(unclosed), Request::Ask(question)))
+        Some((State::Counting(asked, unclosed), Request::Ask(question)))
     }
 
-    /// What an old server leaves unsaid: that a view is empty, and that the
-    /// rows it sent are all.
+    /// What was counted by a name is of the view only if that means it still: another
+    /// may have been given the name since it was looked up.
     fn counted(
         &self,
         tail: &mut ViewTail,
+        asked: &Asked,
         unclosed: Option<Unclosed>,
         answer: Result<Answer, TailError>,
         now: Instant,
-    ) {
+    ) -> Option<(State, Request)> {
         let (rows, at) = match answer {
             Ok(Answer::Count(rows, at)) => (rows, at),
-            Ok(_) => return,
+            Ok(_) => return None,
             Err(error) => {
                 // E.g. a view that fails when read, or a time that is not
                 // readable any more: the next probe may do better.
                 log::debug!("view \"{}\": {}", tail.name(), error.chain());
-                return;
+                return None;
             }
         };
+        let counted = Counted { unclosed, rows, at };
+        if asked.is_by_id {
+            self.settle(tail, &counted, now);
+            return None;
+        }
+        let question = Question::Describe(Arc::clone(tail.view()));
+        Some((State::Confirming(counted), Request::Ask(question)))
+    }
+
+    /// What an old server leaves unsaid: that a view is empty, and that the
+    /// rows it sent are all.
+    fn settle(&self, tail: &mut ViewTail, counted: &Counted, now: Instant) {
+        if tail.held.streams != self.stream {
+            return;
+        }
         let Some(assembler) = tail.held.assembler.as_mut() else {
             return;
         };
-        match settle(assembler, unclosed, rows, at) {
+        match settled(assembler, counted) {
             Ok(event) => tail.tell_closed(event, now),
             Err(error) => tail.replace(self.generation, error),
         }
@@ -219,18 +276,13 @@ impl Probe {
 }
 
 /// What a count of the view closes.
-fn settle(
-    assembler: &mut Assembler,
-    unclosed: Option<Unclosed>,
-    rows: i128,
-    at: Timestamp,
-) -> Result<Option<TailEvent>, TailError> {
-    match unclosed {
-        None if rows == 0 => Ok(assembler.found_empty(at)),
+fn settled(assembler: &mut Assembler, counted: &Counted) -> Result<Option<TailEvent>, TailError> {
+    match counted.unclosed {
+        None if counted.rows == 0 => Ok(assembler.found_empty(counted.at)),
         None => Ok(None),
         Some(Unclosed { timestamp, .. }) => Ok(assembler.found_complete(Unclosed {
             timestamp,
-            copies: rows,
+            copies: counted.rows,
         })?),
     }
 }

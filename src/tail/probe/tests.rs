@@ -103,21 +103,46 @@ fn probe_gives_the_stream_up_by_what_it_finds() {
     }
 }
 
+fn counted() -> Reply<'static> {
+    answer(Answer::Count(0, Timestamp::new(900_000_000)))
+}
+
 #[test]
 fn probe_settles_what_an_old_server_leaves_unsaid() {
-    let mut tail = streaming(Dialect::Tail, Instant::now());
-    let counted = answer(Answer::Count(0, Timestamp::new(900_000_000)));
-    let requests = probed(&mut tail, vec![connected(), describe("here"), counted]);
-    let count = Question::Count {
+    let count = Request::Ask(Question::Count {
         relation: "\"v\"".to_owned(),
         as_of: None,
-    };
-    assert_eq!(
-        requests[2..],
-        [Request::Ask(count), Request::Over(Over::Left)]
-    );
-    let told = tail.take_told();
-    assert!(matches!(told, Some(TailEvent::Snapshot(view)) if view.copies() == 0));
+    });
+    let over = Request::Over(Over::Left);
+    let mut by_id = found("here");
+    by_id.object.is_by_id = true;
+    let by_id = answer(Answer::Found(Box::new(by_id)));
+    // What is counted by an id is of the view; what is by a name, if it still means it.
+    for (replies, requests) in [
+        (vec![connected(), by_id, counted()], 4),
+        (
+            vec![connected(), describe("here"), counted(), describe("here")],
+            5,
+        ),
+    ] {
+        let mut tail = streaming(Dialect::Tail, Instant::now());
+        let asked = probed(&mut tail, replies);
+        assert_eq!((&asked[2], asked.last()), (&count, Some(&over)));
+        assert_eq!(asked.len(), requests);
+        let told = tail.take_told();
+        assert!(matches!(told, Some(TailEvent::Snapshot(view)) if view.copies() == 0));
+    }
+}
+
+/// A view that another one took the name of, between the question what the name means
+/// and the one that counts by it, was told to be empty.
+#[test]
+fn probe_settles_nothing_by_rows_of_another_view() {
+    let mut tail = streaming(Dialect::Tail, Instant::now());
+    let replies = vec![connected(), describe("here"), counted(), describe("there")];
+    probed(&mut tail, replies);
+    assert!(tail.take_told().is_none());
+    assert_eq!(cause(&mut tail), Some(TailError::Replaced));
 }
 
 #[test]
