@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo build test prepare format lint lean unit doc web advisories openapi bench table gaps real stalled soak
+.PHONY: help demo build package test prepare format lint lean unit doc web advisories openapi bench table gaps real stalled soak
 
 # Arguments for the demo, e.g. make demo ARGS="--rate 100 --listen 127.0.0.1:9000"
 ARGS ?=
@@ -16,10 +16,17 @@ help: ## Show this list
 
 demo: ## Build and serve Wikipedia's edits on http://127.0.0.1:8080
 	@echo "Building; then open http://127.0.0.1:8080 (Ctrl-C ends it)"
-	$(CARGO) run --locked -- demo $(ARGS)
+	$(CARGO) run --locked --profile demo -- demo $(ARGS)
 
 build: ## Build the release: target/release/viewcast
 	VIEWCAST_COMMIT=$$(git rev-parse --short=12 HEAD) $(CARGO) build --locked --release
+
+# Versions of what makes the packages.
+export CARGO_DEB ?= 3.8.0
+export MUSL ?= $(shell uname -m)-unknown-linux-musl
+
+package: build ## Make a .deb, and a static binary for any Linux, in target/package
+	@.ci/package
 
 test: prepare format lint lean doc web unit ## Check everything, as CI does; installs what is missing
 
