@@ -200,7 +200,7 @@ fn tell_start(config: &Config) {
     };
     info!(
         version, commit, views;
-        "viewcast {version} (commit {commit}): {views} views or patterns of {}, {} threads, \
+        "viewcast {version} (commit {commit}): views or patterns: {views} of {}, {} threads, \
          {} streams at the most, {tokens}, {tls}",
         config.upstream, config.workers, config.connections.max
     );

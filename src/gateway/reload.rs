@@ -117,7 +117,7 @@ impl Reload {
             if recalled > 0 {
                 let all = gateway.sources.all();
                 all.iter().for_each(|source| source.shared.recall());
-                info!("{recalled} streams are ended: their token or origin counts no more");
+                info!("streams ended since their token or origin counts no more: {recalled}");
             }
         });
         if judged.await.is_err() {

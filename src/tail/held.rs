@@ -179,7 +179,7 @@ impl Held {
             && report.attempts > 1
         {
             log::info!(
-                "view \"{view}\": no contradictions any more, {} attempts failed",
+                "view \"{view}\": no contradictions any more, failed attempts: {}",
                 report.attempts
             );
         }
@@ -188,7 +188,7 @@ impl Held {
         };
         if self.outage.as_ref().is_some_and(|it| it.is_contradiction) {
             log::warn!(
-                "view \"{view}\": contradictions again and again for {}, {} attempts failed, the \
+                "view \"{view}\": contradictions again and again for {}, failed attempts: {}, the \
                  last one: {}",
                 humantime::format_duration(report.length),
                 report.attempts,
@@ -197,7 +197,7 @@ impl Held {
             return;
         }
         log::warn!(
-            "view \"{view}\": no data for {}, {} attempts failed, the last one: {}",
+            "view \"{view}\": no data for {}, failed attempts: {}, the last one: {}",
             humantime::format_duration(report.length),
             report.attempts,
             report.last
@@ -215,7 +215,7 @@ impl Held {
         };
         if let Some(report) = outage {
             log::info!(
-                "view \"{view}\": data again after {}, {} attempts failed",
+                "view \"{view}\": data again after {}, failed attempts: {}",
                 humantime::format_duration(report.length),
                 report.attempts
             );

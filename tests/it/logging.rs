@@ -70,7 +70,7 @@ fn log_as_text_tells_the_same() {
     let gateway = Gateway::of(process);
     let start = gateway.process.await_log("viewcast 0");
     assert!(
-        start.contains("1 views or patterns of postgres://"),
+        start.contains("views or patterns: 1 of postgres://"),
         "{start}"
     );
     let (time, _) = start.split_once('Z').expect("a time");

@@ -88,7 +88,10 @@ fn reload_of_a_key_ends_the_streams_of_its_tokens_and_no_other() {
         assert_eq!(status(&operated, &old), 200);
         write(SECRETS[1]);
         operated.hang_up();
-        operated.gateway.process.await_log("3 streams are ended");
+        operated
+            .gateway
+            .process
+            .await_log("their token or origin counts no more: 3");
         streams.into_iter().for_each(to_its_end);
         assert_eq!(
             (status(&operated, &old), status(&operated, &new)),
