@@ -20,6 +20,8 @@ pub enum What {
     Growth,
     /// What a setting saves.
     Savings,
+    /// What other ways in cost.
+    Ways,
 }
 
 /// Who serves.
@@ -31,6 +33,36 @@ pub struct Server {
     pub reference: &'static str,
     /// Whether the subscribers ask for gzip.
     pub gzip: bool,
+    pub way: Way,
+    /// Where they are of interest: times the loop's CPU per event, KiB a subscriber.
+    pub goals: Option<(f64, f64)>,
+}
+
+/// How subscribers come in.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Way {
+    /// With the first request of a connection.
+    First,
+    /// On a connection that was used before.
+    Reused,
+    /// For two views at once, with as many rows in all.
+    Several,
+    /// With TLS.
+    Secure,
+    /// For two views with TLS.
+    SeveralSecure,
+    /// With HTTP/2 and TLS, six streams a connection.
+    Http2,
+}
+
+impl Way {
+    pub fn is_secure(self) -> bool {
+        matches!(self, Way::Secure | Way::SeveralSecure | Way::Http2)
+    }
+
+    pub fn is_several(self) -> bool {
+        matches!(self, Way::Several | Way::SeveralSecure)
+    }
 }
 
 pub struct Case {
@@ -56,6 +88,8 @@ fn bare_loop(reference: &'static str, name: &'static str) -> Server {
         gateway: None,
         reference,
         gzip: false,
+        way: Way::First,
+        goals: None,
     }
 }
 
@@ -65,6 +99,8 @@ fn viewcast(name: &'static str, gateway: &'static [&'static str]) -> Server {
         gateway: Some(gateway),
         reference: "",
         gzip: false,
+        way: Way::First,
+        goals: None,
     }
 }
 
@@ -75,6 +111,7 @@ fn beside(reference: &'static str, name: &'static str) -> Vec<Server> {
 /// All cases, or those that are chosen.
 pub fn all() -> Vec<Case> {
     let mut all = goals();
+    all.extend(ways());
     all.extend(growth());
     all.extend(savings());
     let scale: f64 = setting("BENCH_SCALE", 1.0);
@@ -150,6 +187,40 @@ fn goals() -> Vec<Case> {
             bare(),
         ),
     ]
+}
+
+/// The ways in, each beside the loop of its kind.
+fn ways() -> Vec<Case> {
+    let seconds: f64 = setting("BENCH_SECONDS", 5.0);
+    let on = |way, name, cpu, kib| Server {
+        way,
+        goals: Some((cpu, kib)),
+        ..viewcast(name, &[])
+    };
+    let secure_loop = Server {
+        way: Way::Secure,
+        ..bare_loop("bare", "bare loop over rustls")
+    };
+    vec![Case {
+        name: "ways in, 1,000 x 200 B x 20/s",
+        what: What::Ways,
+        subscribers: 1_000,
+        rows: 10,
+        pad: 90,
+        events: (seconds * 20.0) as u64,
+        rate: 20.0,
+        kept: 0,
+        servers: vec![
+            bare_loop("bare", "bare write loop"),
+            on(Way::First, "first request", 1.10, 1.3),
+            on(Way::Reused, "reused connection", 1.15, 1.5),
+            on(Way::Several, "two views", 1.26, 2.0),
+            secure_loop,
+            on(Way::Secure, "TLS", 1.15, 8.0),
+            on(Way::SeveralSecure, "TLS, two views", 1.32, 8.7),
+            on(Way::Http2, "HTTP/2", 1.5, 4.0),
+        ],
+    }]
 }
 
 /// Subscribers, bytes and rows, each by itself.

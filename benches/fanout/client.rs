@@ -1,117 +1,90 @@
-//! The clients' role: thousands of subscribers on one thread, each of whose
-//! events is looked at.
+//! The client's role: thousands of subscribers on one thread, each of whose
+//! events is looked at (`tally`).
 //!
 //! It has to be much cheaper than the server, or it is itself what is
 //! measured: epoll, one buffer for all, no copy but for what arrives in parts.
 
-use std::io::{Read as _, Write as _};
+use std::io::{ErrorKind, Read, Write as _};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-use flate2::{Decompress, FlushDecompress};
-use hdrhistogram::Histogram;
 use memchr::memmem;
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
+use rustls::ClientConnection;
 
-use crate::{Io, now_us};
+use crate::tally::Tally;
+use crate::{Io, now_us, secure};
 
 /// Longest time without any event at all before the rest counts as lost.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Bytes of a gzip stream before its first block, without a name and the like.
-const GZIP_HEAD_BYTES: usize = 10;
-
-/// A subscriber, as far as it has read.
-struct Peer {
+/// A connection, as far as it has been read.
+struct Link {
     socket: TcpStream,
+    session: Option<Box<ClientConnection>>,
     /// A chunk of which a part is still to come, from its header on.
     chunk: Vec<u8>,
-    /// An event of which a part is still to come.
-    event: Vec<u8>,
     has_head: bool,
-    has_base: bool,
-    /// The number of the next event.
-    next: u64,
-    /// Unpacks what was asked for packed.
-    inflate: Option<Decompress>,
-    /// Bytes of the packed stream's head that are still to come.
-    gzip_head: usize,
 }
 
 struct Clients {
-    peers: Vec<Peer>,
-    /// Rows of the base; negative where the subscribers need none.
-    rows: i64,
-    events: u64,
-    /// Whether events may be left out that a later one has undone.
-    only_last: bool,
-    joined: usize,
-    finished: usize,
-    received: u64,
-    /// Deltas, and bytes since the base.
-    frames: u64,
-    bytes: u64,
-    /// Bytes up to the base.
-    base_bytes: u64,
-    unpacked: Vec<u8>,
-    latency: Histogram<u64>,
+    links: Vec<Link>,
+    tally: Tally,
 }
 
-/// `client ADDRESS PATH SUBSCRIBERS ROWS EVENTS every|last ENCODING`: says `joined` when every
-/// subscriber has its base, and what it measured when each has every event. `{}` in the path
-/// stands for the subscriber's number, from zero.
+/// `client ADDRESS PATH SUBSCRIBERS ROWS EVENTS every|last ENCODING CERTIFICATE|- REUSED BASES`:
+/// says `joined` when every subscriber has its bases, and what it measured when each
+/// has every event. `{}` in the path stands for the subscriber's number, from zero.
 pub fn run(arguments: &[String]) -> Io<()> {
     let address: SocketAddr = arguments[0].parse().unwrap();
-    let number = |at: usize| -> u64 { arguments[at].parse().unwrap() };
-    let count = usize::try_from(number(2)).unwrap();
-    let is_packed = arguments[6] == "gzip";
-    let mut poll = Poll::new()?;
+    let word = |at: usize| arguments[at].as_str();
+    let count: usize = word(2).parse().unwrap();
+    let is_packed = word(6) == "gzip";
+    let tls = (word(7) != "-").then(|| secure::client(Path::new(word(7)), &[]));
     let accept = if is_packed {
         "accept-encoding: gzip\r\n"
     } else {
         ""
     };
-    let mut peers = Vec::with_capacity(count);
+    let mut poll = Poll::new()?;
+    let mut links = Vec::with_capacity(count);
     for token in 0..count {
-        let mut socket = std::net::TcpStream::connect(address)?;
-        let path = arguments[1].replace("{}", &token.to_string());
+        let path = word(1).replace("{}", &token.to_string());
         let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n{accept}\r\n");
-        socket.write_all(request.as_bytes())?;
+        let mut socket = std::net::TcpStream::connect(address)?;
+        let mut session = match &tls {
+            Some(tls) => Some(Box::new(secure::connect(tls, &mut socket)?)),
+            None => None,
+        };
+        if word(8) == "true" {
+            socket.write_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n")?;
+            answered(&mut socket)?;
+        }
+        match &mut session {
+            Some(session) => {
+                rustls::Stream::new(&mut **session, &mut socket).write_all(request.as_bytes())?;
+            }
+            None => socket.write_all(request.as_bytes())?,
+        }
         socket.set_nonblocking(true)?;
         let mut socket = TcpStream::from_std(socket);
         poll.registry()
             .register(&mut socket, Token(token), Interest::READABLE)?;
-        peers.push(Peer {
+        links.push(Link {
             socket,
+            session,
             chunk: Vec::new(),
-            event: Vec::new(),
             has_head: false,
-            has_base: false,
-            next: 1,
-            inflate: is_packed.then(|| Decompress::new(false)),
-            gzip_head: GZIP_HEAD_BYTES,
         });
     }
-    let mut clients = Clients {
-        peers,
-        rows: arguments[3].parse().unwrap(),
-        events: number(4),
-        only_last: arguments[5] == "last",
-        joined: 0,
-        finished: 0,
-        received: 0,
-        frames: 0,
-        bytes: 0,
-        base_bytes: 0,
-        unpacked: vec![0; 256 * 1024],
-        latency: Histogram::new(3).unwrap(),
-    };
+    let tally = Tally::new([word(2), word(3), word(4), word(5), word(9)], is_packed);
+    let mut clients = Clients { links, tally };
     let mut buffer = vec![0; 256 * 1024];
     let mut events = Events::with_capacity(1024);
     let mut last = Instant::now();
-    let mut has_said = false;
-    while clients.finished < count || !has_said {
+    while !clients.tally.is_over() && last.elapsed() < PATIENCE {
         poll.poll(&mut events, Some(Duration::from_secs(1)))?;
         if !events.is_empty() {
             last = Instant::now();
@@ -119,69 +92,43 @@ pub fn run(arguments: &[String]) -> Io<()> {
         for event in &events {
             clients.read(event.token().0, &mut buffer)?;
         }
-        if clients.joined == count && !has_said {
-            has_said = true;
-            println!("joined");
-            if clients.events == 0 {
-                break;
-            }
-        }
-        if last.elapsed() > PATIENCE {
-            break;
-        }
     }
-    println!(
-        "received {} {} {} {} {}",
-        clients.received, clients.finished, clients.frames, clients.bytes, clients.base_bytes
-    );
-    for value in clients.latency.iter_recorded() {
-        println!(
-            "latency {} {}",
-            value.value_iterated_to(),
-            value.count_at_value()
-        );
-    }
-    println!("end");
-    // Until told to leave: idle subscribers are what is measured, too.
-    std::io::stdin().read_line(&mut String::new())?;
-    Ok(())
+    clients.tally.report()
 }
 
 impl Clients {
     fn read(&mut self, at: usize, buffer: &mut [u8]) -> Io<()> {
         loop {
-            let length = match self.peers[at].socket.read(buffer) {
+            let length = match self.links[at].read(buffer) {
                 Ok(0) => panic!("subscriber {at} was disconnected"),
                 Ok(length) => length,
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
                 Err(error) => return Err(error),
             };
             let now = now_us();
-            match self.peers[at].has_base {
-                true => self.bytes += length as u64,
-                false => self.base_bytes += length as u64,
-            }
-            let mut pending = std::mem::take(&mut self.peers[at].chunk);
+            self.tally.bytes(at, length);
+            let mut pending = std::mem::take(&mut self.links[at].chunk);
             if pending.is_empty() {
-                let taken = self.bytes(at, &buffer[..length], now);
+                let taken = self.chunks(at, &buffer[..length], now);
                 pending.extend_from_slice(&buffer[taken..length]);
             } else {
                 pending.extend_from_slice(&buffer[..length]);
-                let taken = self.bytes(at, &pending, now);
+                let taken = self.chunks(at, &pending, now);
                 pending.drain(..taken);
             }
-            self.peers[at].chunk = pending;
-            // Less than it could be is all there is; the next edge will tell.
-            if length < buffer.len() {
+            self.links[at].chunk = pending;
+            // Less than it could be is all there is; the next edge will tell. Of a
+            // session of TLS it is not: there it is what was in one record.
+            if length < buffer.len() && self.links[at].session.is_none() {
                 return Ok(());
             }
         }
     }
 
     /// Takes the whole chunks at the beginning; how many bytes they are.
-    fn bytes(&mut self, at: usize, bytes: &[u8], now: u64) -> usize {
+    fn chunks(&mut self, at: usize, bytes: &[u8], now: u64) -> usize {
         let mut taken = 0;
-        if !self.peers[at].has_head {
+        if !self.links[at].has_head {
             let Some(end) = memmem::find(bytes, b"\r\n\r\n") else {
                 return 0;
             };
@@ -190,12 +137,9 @@ impl Clients {
                 "{}",
                 String::from_utf8_lossy(bytes)
             );
-            self.peers[at].has_head = true;
+            self.links[at].has_head = true;
+            self.tally.head(at);
             taken = end + 4;
-            if self.rows < 0 {
-                self.peers[at].has_base = true;
-                self.joined += 1;
-            }
         }
         loop {
             let rest = &bytes[taken..];
@@ -209,111 +153,46 @@ impl Clients {
                 return taken;
             };
             assert!(chunk.ends_with(b"\r\n"), "a chunk's end");
-            if self.peers[at].inflate.is_some() {
-                self.unpack(at, &chunk[..size], now);
-            } else {
-                self.payload(at, &chunk[..size], now);
-            }
+            self.tally.body(at, &chunk[..size], now);
             taken += line + 2 + size + 2;
         }
     }
+}
 
-    fn unpack(&mut self, at: usize, mut bytes: &[u8], now: u64) {
-        let head = self.peers[at].gzip_head.min(bytes.len());
-        self.peers[at].gzip_head -= head;
-        bytes = &bytes[head..];
-        let mut inflate = self.peers[at].inflate.take().unwrap();
-        let mut out = std::mem::take(&mut self.unpacked);
+impl Link {
+    /// Reads what is there, decrypted where need be.
+    fn read(&mut self, buffer: &mut [u8]) -> Io<usize> {
+        let Some(session) = &mut self.session else {
+            return self.socket.read(buffer);
+        };
         loop {
-            let (before, after) = (inflate.total_in(), inflate.total_out());
-            inflate
-                .decompress(bytes, &mut out, FlushDecompress::Sync)
-                .expect("deflate");
-            bytes = &bytes[(inflate.total_in() - before) as usize..];
-            let length = (inflate.total_out() - after) as usize;
-            if length > 0 {
-                self.payload(at, &out[..length], now);
+            match session.reader().read(buffer) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                done => return done,
             }
-            if bytes.is_empty() && length < out.len() {
-                break;
+            if session.read_tls(&mut self.socket)? == 0 {
+                return Ok(0);
             }
-        }
-        self.unpacked = out;
-        self.peers[at].inflate = Some(inflate);
-    }
-
-    fn payload(&mut self, at: usize, bytes: &[u8], now: u64) {
-        let mut event = std::mem::take(&mut self.peers[at].event);
-        if event.is_empty() && bytes.ends_with(b"\n\n") {
-            self.events(at, bytes, now);
-        } else {
-            event.extend_from_slice(bytes);
-            if event.ends_with(b"\n\n") {
-                self.events(at, &event, now);
-                event = Vec::new();
-            }
-            self.peers[at].event = event;
-        }
-    }
-
-    /// One or several whole events.
-    fn events(&mut self, at: usize, mut bytes: &[u8], now: u64) {
-        while let Some(end) = memmem::find(bytes, b"\n\n") {
-            let (event, rest) = bytes.split_at(end + 2);
-            bytes = rest;
-            let event = without_retry(event);
-            if event.starts_with(b"event: delta\n") {
-                self.delta(at, event, now);
-            } else if event.starts_with(b"event: base\n") && self.rows >= 0 {
-                let rows = memmem::find_iter(event, b"\"seq\":0,").count();
-                assert_eq!(rows as i64, self.rows, "rows of subscriber {at}'s base");
-                assert!(!self.peers[at].has_base, "a second base");
-                self.peers[at].has_base = true;
-                self.joined += 1;
-            }
-        }
-    }
-
-    /// A delta may hold several events, merged for who is behind; none may be
-    /// missing and none may come twice.
-    fn delta(&mut self, at: usize, event: &[u8], now: u64) {
-        self.frames += 1;
-        let inserted = b"\"insert\":{\"seq\":";
-        let mut rows: Vec<(u64, u64)> = memmem::find_iter(event, inserted)
-            .map(|place| {
-                let text = &event[place + inserted.len()..];
-                let (seq, text) = digits(text);
-                (seq, digits(&text[b",\"at\":".len()..]).0)
-            })
-            .collect();
-        rows.sort_unstable();
-        for (seq, sent) in rows {
-            let peer = &mut self.peers[at];
-            if self.only_last {
-                assert!(seq >= peer.next, "an event of subscriber {at} comes again");
-            } else {
-                assert_eq!(seq, peer.next, "the next event of subscriber {at}");
-            }
-            peer.next = seq + 1;
-            self.received += 1;
-            self.latency.record(now.saturating_sub(sent)).unwrap();
-            if seq == self.events {
-                self.finished += 1;
-            }
+            session.process_new_packets().unwrap();
         }
     }
 }
 
-/// The event without the line that the first one begins with: when to come back.
-fn without_retry(event: &[u8]) -> &[u8] {
-    match memmem::find(event, b"\n") {
-        Some(end) if event.starts_with(b"retry: ") => &event[end + 1..],
-        _ => event,
+/// Reads an answer that has a length.
+fn answered(socket: &mut impl Read) -> Io<()> {
+    let (mut text, mut buffer) = (Vec::new(), [0; 1024]);
+    loop {
+        let length = socket.read(&mut buffer)?;
+        assert!(length > 0, "no answer");
+        text.extend_from_slice(&buffer[..length]);
+        let answer = String::from_utf8_lossy(&text).to_ascii_lowercase();
+        let Some((head, body)) = answer.split_once("\r\n\r\n") else {
+            continue;
+        };
+        let length = head.split("content-length: ").nth(1).unwrap();
+        let length: usize = length.split("\r\n").next().unwrap().parse().unwrap();
+        if body.len() >= length {
+            return Ok(());
+        }
     }
-}
-
-fn digits(text: &[u8]) -> (u64, &[u8]) {
-    let end = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let number = std::str::from_utf8(&text[..end]).unwrap().parse();
-    (number.unwrap(), &text[end..])
 }

@@ -40,6 +40,7 @@ use report::{Goal, number, row, spread};
 
 mod cases;
 mod client;
+mod client_http2;
 mod filling;
 mod measure;
 #[path = "../../tests/it/support/pgwire.rs"]
@@ -48,6 +49,8 @@ mod process;
 mod reference;
 #[path = "../report.rs"]
 mod report;
+mod secure;
+mod tally;
 mod upstream;
 
 pub type Io<T> = std::io::Result<T>;
@@ -73,6 +76,7 @@ fn main() -> Io<()> {
         Some("upstream") => upstream::run(&arguments[1..]),
         Some("reference") => reference::run(&arguments[1..]),
         Some("client") => client::run(&arguments[1..]),
+        Some("client-http2") => client_http2::run(&arguments[1..]),
         _ => {
             compare();
             Ok(())
@@ -221,8 +225,43 @@ fn goals(it: &Result) -> Vec<String> {
             |m| m.cpu_us,
             Goal::Words("the base is not encoded again"),
         )],
+        What::Ways => (1..case.servers.len()).flat_map(|at| way(it, at)).collect(),
         What::Savings | What::Growth => Vec::new(),
     }
+}
+
+/// What one of several ways in costs, beside the loop that comes before it.
+fn way(it: &Result, at: usize) -> Vec<String> {
+    let Some(goals) = it.case.servers[at].goals else {
+        return Vec::new();
+    };
+    let server = &it.case.servers;
+    let beside = (0..at).rev().find(|place| server[*place].gateway.is_none());
+    let beside = beside.unwrap_or_default();
+    let line = |what: &str, pick: fn(&Measured) -> f64, ratios, goal| {
+        let (case, name) = (it.case.name, server[at].name);
+        row(
+            &format!("{case}: {name}: {what}; {}", server[beside].name),
+            &number(it.median(beside, pick)),
+            &number(it.median(at, pick)),
+            ratios,
+            Goal::AtMost(goal),
+        )
+    };
+    let ratios = it
+        .runs
+        .iter()
+        .map(|run| run[at].cpu_us / run[beside].cpu_us);
+    let kib = it.of(at, |m| m.kib);
+    vec![
+        line(
+            "CPU per delivered event, us",
+            |m| m.cpu_us,
+            ratios.collect(),
+            goals.0,
+        ),
+        line("KiB resident per subscriber", |m| m.kib, kib, goals.1),
+    ]
 }
 
 fn writes(it: &Result) -> String {

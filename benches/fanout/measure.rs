@@ -2,14 +2,15 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::path::Path;
 use std::thread::sleep;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
-use crate::cases::{Case, Server, What};
+use crate::cases::{Case, Server, Way, What};
 use crate::process::Process;
-use crate::{setting, words};
+use crate::{secure, setting, words};
 
 /// Descriptors of a process are limited; so many subscribers a client.
 const SUBSCRIBERS_PER_CLIENT: usize = 15_000;
@@ -57,21 +58,33 @@ impl Measured {
 
 /// Measures one server.
 pub fn measure(case: &Case, server: &Server) -> Measured {
-    let mut upstream = Process::role(&words(&[&"upstream", &case.rows, &case.pad, &case.kept]));
+    let views = if server.way.is_several() { 2 } else { 1 };
+    let mut upstream = Process::role(&words(&[
+        &"upstream",
+        &case.rows,
+        &case.pad,
+        &case.kept,
+        &views,
+    ]));
+    let folder = tempfile::tempdir().unwrap();
+    secure::write_certificate(folder.path());
     let ports = upstream.await_text("ports ");
     let (view_port, feed_port) = ports.split_once(' ').unwrap();
     let (process, address) = match server.gateway {
-        Some(arguments) => start_gateway(view_port, arguments),
-        None => start_reference(case, server, feed_port),
+        Some(arguments) => start_gateway(view_port, arguments, server.way, folder.path()),
+        None => start_reference(case, server, feed_port, folder.path()),
     };
     // Who has a position needs no base, however large the view is.
     let path = match (case.what, server.gateway) {
         (What::Growth, Some(_)) => format!("/v/stream?last-event-id={}", position(&address)),
+        _ if server.way.is_several() && server.gateway.is_some() => {
+            "/stream?view=v&view=w".to_owned()
+        }
         _ => "/v/stream".to_owned(),
     };
     sleep(Duration::from_millis(300));
     let (cpu_before, kib_before) = (process.cpu_ns(), process.resident_kib());
-    let clients = start_clients(case, server, &address, &path);
+    let clients = start_clients(case, server, &address, &path, folder.path());
     let joined = process.cpu_ns();
     sleep(Duration::from_millis(500));
     let subscribers = case.subscribers as f64;
@@ -86,12 +99,12 @@ pub fn measure(case: &Case, server: &Server) -> Measured {
         measured.cpu_ms = (joined - cpu_before) as f64 / 1e6;
         return measured;
     }
-    let writes_before = server
+    // Those of one view without TLS are asked for what they count.
+    let counts = server
         .gateway
-        .map(|_| counter(&address, "viewcast_writes_total"));
-    let frames_before = server
-        .gateway
-        .map(|_| counter(&address, "viewcast_sent_frames_total"));
+        .filter(|_| !server.way.is_secure() && views == 1);
+    let writes_before = counts.map(|_| counter(&address, "viewcast_writes_total"));
+    let frames_before = counts.map(|_| counter(&address, "viewcast_sent_frames_total"));
     let before = process.cpu_ns();
     upstream.tell(&format!("go {} {}", case.events, case.rate));
     let results = Results::of(&clients);
@@ -122,7 +135,7 @@ pub fn measure(case: &Case, server: &Server) -> Measured {
     measured
 }
 
-fn start_gateway(port: &str, more: &[&str]) -> (Process, String) {
+fn start_gateway(port: &str, more: &[&str], way: Way, folder: &Path) -> (Process, String) {
     let url = format!("postgres://materialize@127.0.0.1:{port}/materialize");
     let mut arguments = words(&[
         &"--upstream",
@@ -134,44 +147,86 @@ fn start_gateway(port: &str, more: &[&str]) -> (Process, String) {
         &"--heartbeat",
         &"1h",
     ]);
+    if way.is_several() {
+        arguments.extend(words(&[&"--view", &"w"]));
+    }
+    let file = |name: &str| folder.join(name).display().to_string();
+    if way.is_secure() {
+        let (chain, key) = (file("cert.pem"), file("key.pem"));
+        arguments.extend(words(&[&"--tls-cert", &chain, &"--tls-key", &key]));
+    }
     arguments.extend(more.iter().map(|word| (*word).to_owned()));
     let workers: String = setting("BENCH_WORKERS", String::new());
     if !workers.is_empty() {
         arguments.extend(words(&[&"--workers", &workers]));
     }
     let process = Process::gateway(&arguments);
-    let (mut address, mut is_loaded) = (None, false);
-    while address.is_none() || !is_loaded {
+    let (mut address, mut loading) = (None, if way.is_several() { 2 } else { 1 });
+    while address.is_none() || loading > 0 {
         let line = process.line();
-        if let Some((_, rest)) = line.split_once("listening on http://") {
-            address = Some(rest.trim().to_owned());
+        if let Some((_, rest)) = line.split_once("listening on http") {
+            let (_, host) = rest.split_once("://").unwrap();
+            address = Some(host.trim().to_owned());
         }
-        is_loaded |= line.contains(" rows at ");
+        loading -= i32::from(line.contains(" rows at "));
     }
     (process, address.unwrap())
 }
 
-fn start_reference(case: &Case, server: &Server, feed_port: &str) -> (Process, String) {
+fn start_reference(
+    case: &Case,
+    server: &Server,
+    feed_port: &str,
+    folder: &Path,
+) -> (Process, String) {
     // Its subscribers to a large view have the base already, too.
     let rows = if case.what == What::Growth {
         0
     } else {
         case.rows
     };
-    let arguments: [&dyn ToString; 6] = [
+    let folder = if server.way.is_secure() {
+        folder.display().to_string()
+    } else {
+        "-".to_owned()
+    };
+    let arguments: [&dyn ToString; 7] = [
         &"reference",
         &server.reference,
         &case.subscribers,
         &rows,
         &case.pad,
         &feed_port,
+        &folder,
     ];
     let process = Process::role(&words(&arguments));
     let address = process.await_text("listening on http://");
     (process, address)
 }
 
-fn start_clients(case: &Case, server: &Server, address: &str, path: &str) -> Vec<Process> {
+fn start_clients(
+    case: &Case,
+    server: &Server,
+    address: &str,
+    path: &str,
+    folder: &Path,
+) -> Vec<Process> {
+    let folder = if server.way.is_secure() {
+        folder.display().to_string()
+    } else {
+        "-".to_owned()
+    };
+    let is_reused = server.way == Way::Reused;
+    let bases = if server.way.is_several() && server.gateway.is_some() {
+        2
+    } else {
+        1
+    };
+    let role = if server.way == Way::Http2 {
+        "client-http2"
+    } else {
+        "client"
+    };
     let has_base = case.what != What::Growth;
     let rows = if has_base { case.rows as i64 } else { -1 };
     let mode = if case.kept == 0 { "every" } else { "last" };
@@ -180,8 +235,8 @@ fn start_clients(case: &Case, server: &Server, address: &str, path: &str) -> Vec
     let mut clients = Vec::new();
     while left > 0 {
         let part = left.min(SUBSCRIBERS_PER_CLIENT);
-        let arguments: [&dyn ToString; 8] = [
-            &"client",
+        let arguments: [&dyn ToString; 11] = [
+            &role,
             &address,
             &path,
             &part,
@@ -189,6 +244,9 @@ fn start_clients(case: &Case, server: &Server, address: &str, path: &str) -> Vec
             &case.events,
             &mode,
             &encoding,
+            &folder,
+            &is_reused,
+            &bases,
         ];
         clients.push(Process::role(&words(&arguments)));
         left -= part;

@@ -8,12 +8,15 @@
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use flate2::{Compress, Compression, FlushCompress};
 use mio::{Events, Interest, Poll, Token};
+use rustls::{ServerConfig, ServerConnection};
 
-use crate::{Filling, Io};
+use crate::{Filling, Io, secure};
 
 /// What a gzip stream begins with.
 const GZIP_HEAD: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
@@ -44,11 +47,13 @@ struct Peer {
     socket: TcpStream,
     /// Bytes of the log it has.
     sent: usize,
+    /// Its session of TLS; what that has no room for stays in it.
+    session: Option<ServerConnection>,
     /// Its own compression, and what of that had no room.
     deflate: Option<(Compress, Vec<u8>)>,
 }
 
-/// `reference bare|gathering|deflating SUBSCRIBERS ROWS PAD FEED-PORT`
+/// `reference bare|gathering|deflating SUBSCRIBERS ROWS PAD FEED-PORT CERTIFICATE|-`
 pub fn run(arguments: &[String]) -> Io<()> {
     let number = |at: usize| -> u64 { arguments[at].parse().unwrap() };
     let gathers = arguments[0] == "gathering";
@@ -64,8 +69,9 @@ pub fn run(arguments: &[String]) -> Io<()> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     println!("listening on http://{}", listener.local_addr()?);
     let mut feed = TcpStream::connect(("127.0.0.1", u16::try_from(number(4)).unwrap()))?;
+    let tls = (arguments[5] != "-").then(|| secure::server(Path::new(&arguments[5])));
     let mut peers = (0..number(1))
-        .map(|_| accept(&listener, &log, deflates))
+        .map(|_| accept(&listener, &log, deflates, tls.as_ref()))
         .collect::<Io<Vec<_>>>()?;
     catch_up(&mut peers, &log)?;
 
@@ -111,9 +117,17 @@ pub fn run(arguments: &[String]) -> Io<()> {
     }
 }
 
-fn accept(listener: &TcpListener, log: &Log, deflates: bool) -> Io<Peer> {
+fn accept(
+    listener: &TcpListener,
+    log: &Log,
+    deflates: bool,
+    tls: Option<&Arc<ServerConfig>>,
+) -> Io<Peer> {
     let (mut socket, _) = listener.accept()?;
     socket.set_nodelay(true)?;
+    if let Some(tls) = tls {
+        return accept_secure(socket, log, tls);
+    }
     let mut request = Vec::new();
     let mut buffer = [0; 1024];
     while !request.ends_with(b"\r\n\r\n") {
@@ -128,6 +142,7 @@ fn accept(listener: &TcpListener, log: &Log, deflates: bool) -> Io<Peer> {
         let mut peer = Peer {
             socket,
             sent: 0,
+            session: None,
             deflate: Some(deflate),
         };
         compress(&mut peer, &log.texts)?;
@@ -138,10 +153,32 @@ fn accept(listener: &TcpListener, log: &Log, deflates: bool) -> Io<Peer> {
     let mut peer = Peer {
         socket,
         sent: 0,
+        session: None,
         deflate: None,
     };
     // What does not fit is written when all are in: who connects first reads
     // nothing until the last is connected.
+    write(&mut peer, log, log.bytes.len())?;
+    Ok(peer)
+}
+
+fn accept_secure(mut socket: TcpStream, log: &Log, tls: &Arc<ServerConfig>) -> Io<Peer> {
+    let mut session = secure::accept(tls, &mut socket)?;
+    let mut request = Vec::new();
+    let mut buffer = [0; 1024];
+    let mut stream = rustls::Stream::new(&mut session, &mut socket);
+    while !request.ends_with(b"\r\n\r\n") {
+        let length = stream.read(&mut buffer)?;
+        request.extend_from_slice(&buffer[..length]);
+    }
+    stream.write_all(HEAD.as_bytes())?;
+    socket.set_nonblocking(true)?;
+    let mut peer = Peer {
+        socket,
+        sent: 0,
+        session: Some(session),
+        deflate: None,
+    };
     write(&mut peer, log, log.bytes.len())?;
     Ok(peer)
 }
@@ -212,6 +249,19 @@ fn compress(peer: &mut Peer, texts: &[String]) -> Io<bool> {
 
 /// Writes up to `end`, as far as there is room; whether there was.
 fn write(peer: &mut Peer, log: &Log, end: usize) -> Io<bool> {
+    if let Some(session) = &mut peer.session {
+        if peer.sent < end && !session.wants_write() {
+            peer.sent += session.writer().write(&log.bytes[peer.sent..end])?;
+        }
+        while session.wants_write() {
+            match session.write_tls(&mut peer.socket) {
+                Ok(_) => {}
+                Err(error) if would_block(&error) => return Ok(false),
+                Err(error) => return Err(error),
+            }
+        }
+        return Ok(peer.sent >= end);
+    }
     if peer.sent >= end {
         return Ok(true);
     }

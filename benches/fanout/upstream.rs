@@ -34,6 +34,8 @@ struct Shared {
     pad: Filling,
     /// Events that stay in the view; 0: all.
     kept: u64,
+    /// Views that share the events in turn.
+    views: u64,
 }
 
 impl Shared {
@@ -48,7 +50,7 @@ impl Shared {
     }
 }
 
-/// `upstream ROWS PAD KEPT`: says its two ports, waits for `go EVENTS RATE`.
+/// `upstream ROWS PAD KEPT VIEWS`: says its two ports, waits for `go EVENTS RATE`.
 pub fn run(arguments: &[String]) -> Io<()> {
     let number = |at: usize| -> u64 { arguments[at].parse().unwrap() };
     let shared = Arc::new(Shared {
@@ -57,6 +59,7 @@ pub fn run(arguments: &[String]) -> Io<()> {
         rows: number(0),
         pad: Filling(usize::try_from(number(1)).unwrap()),
         kept: number(2),
+        views: number(3),
     });
     let view = TcpListener::bind("127.0.0.1:0")?;
     let feed = TcpListener::bind("127.0.0.1:0")?;
@@ -129,7 +132,8 @@ fn serve_view(mut socket: TcpStream, shared: &Shared) -> Io<()> {
             }
             Frontend::Execute => {
                 assert!(prepared.starts_with("COPY (SUBSCRIBE "), "{prepared}");
-                copy(&mut socket, shared)?;
+                let is_second = prepared.contains("w\"") || prepared.contains(" w");
+                copy(&mut socket, shared, u64::from(is_second))?;
             }
             Frontend::Terminate => return Ok(()),
             other => {
@@ -178,7 +182,7 @@ fn progress(out: &mut Vec<u8>, timestamp: u64) {
 }
 
 /// A snapshot of rows with the number 0, then an event per timestamp.
-fn copy(socket: &mut TcpStream, shared: &Shared) -> Io<()> {
+fn copy(socket: &mut TcpStream, shared: &Shared, view: u64) -> Io<()> {
     let mut out = pgwire::copy_out(6);
     progress(&mut out, BEGIN);
     for row in 0..shared.rows {
@@ -190,6 +194,10 @@ fn copy(socket: &mut TcpStream, shared: &Shared) -> Io<()> {
     let mut standing = VecDeque::new();
     emit(order, |event| {
         out.clear();
+        if event % shared.views != view {
+            progress(&mut out, BEGIN + event + 1);
+            return socket.write_all(&out);
+        }
         let row = (event, now_us());
         standing.push_back(row);
         if shared.kept > 0 && standing.len() as u64 > shared.kept {

@@ -45,6 +45,10 @@ mod process;
 mod reference;
 #[path = "../report.rs"]
 mod report;
+#[path = "../fanout/secure.rs"]
+mod secure;
+#[path = "../fanout/tally.rs"]
+mod tally;
 mod upstream;
 
 pub type Io<T> = std::io::Result<T>;

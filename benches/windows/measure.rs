@@ -180,6 +180,9 @@ fn start_clients(case: &Case, address: &str) -> Vec<Process> {
         &events,
         &mode,
         &"identity",
+        &"-",
+        &false,
+        &1,
     ]));
     client.await_text("joined");
     vec![client]
