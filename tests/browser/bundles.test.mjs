@@ -70,12 +70,15 @@ test("three_tabs_of_a_bundle_share_their_streams", async (t) => {
   await untilSubscribers("counter", 0);
 });
 
+/** Texts of elements, all of one moment: a locator finds them first, and reads them once they may have moved. */
+const texts = (page, selector) => page.evaluate((selector) => [...document.querySelectorAll(selector)].map(({ textContent }) => textContent), selector);
+
 /** Where the React app is: its rows are of one Wikipedia, and its sums agree. */
 async function assertReact(page, wiki) {
-  await until(`rows of ${wiki}`, () => page.locator("tbody tr").evaluateAll((lines) => [...new Set(lines.map((line) => line.children[1].textContent))].join()), (wikis) => wikis === wiki);
+  await until(`rows of ${wiki}`, async () => [...new Set(await texts(page, "tbody td:nth-child(2)"))].join(), (wikis) => wikis === wiki);
   assert.equal(await page.locator("#status").innerText(), "live");
   assert.ok((await page.locator("tbody tr").count()) <= 20);
-  const edits = (await page.locator("tbody tr td:nth-child(3)").allInnerTexts()).map(Number);
+  const edits = (await texts(page, "tbody td:nth-child(3)")).map(Number);
   assert.deepEqual(edits, [...edits].sort((a, b) => b - a));
   await until("the sum", () => page.locator("#sum").innerText(), (text) => text === "0");
 }
@@ -137,7 +140,7 @@ test("react_on_a_server_opens_nothing", async () => {
 
 test("vue_composable_follows_what_is_mounted", async (t) => {
   const { page, faults } = await open(t, "/vue/");
-  const lines = () => page.locator("li").allInnerTexts();
+  const lines = () => texts(page, "li");
   const first = await until("ten lines", lines, (list) => list.length === 10);
   await until("a change", lines, (list) => list.join() !== first.join());
   await untilSubscribers("top10", 1);

@@ -14,7 +14,7 @@ after(() => browser?.close());
 
 /** Busy in all parts of the recording: there are more edits to come. */
 const user = "ClueBot NG";
-const cells = (page, view, column) => panel(page, view).locator("tbody tr:not(.space)").evaluateAll((lines, at) => lines.map((line) => line.children[at].textContent), column);
+const cells = (page, view, column) => panel(page, view).evaluate((body, at) => [...body.querySelectorAll("tbody tr:not(.space)")].map((line) => line.children[at].textContent), column);
 const count = (page, view) => panel(page, view).locator(".count").innerText();
 
 test("filter_box_asks_the_gateway_and_keeps_the_filter_in_the_address", async () => {
