@@ -21,7 +21,7 @@ demo: ## Build and serve Wikipedia's edits on http://127.0.0.1:8080
 build: ## Build the release: target/release/viewcast
 	VIEWCAST_COMMIT=$$(git rev-parse --short=12 HEAD) $(CARGO) build --locked --release
 
-# Versions of what makes the packages.
+# What the packages are made with.
 export CARGO_DEB ?= 3.8.0
 export MUSL ?= $(shell uname -m)-unknown-linux-musl
 

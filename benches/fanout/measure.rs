@@ -173,6 +173,14 @@ fn start_gateway(port: &str, more: &[&str], way: Way, folder: &Path) -> (Process
     (process, address.unwrap())
 }
 
+/// Where the certificate is, for the roles that need one.
+fn certificate(server: &Server, folder: &Path) -> String {
+    match server.way.is_secure() {
+        true => folder.display().to_string(),
+        false => "-".to_owned(),
+    }
+}
+
 fn start_reference(
     case: &Case,
     server: &Server,
@@ -185,11 +193,7 @@ fn start_reference(
     } else {
         case.rows
     };
-    let folder = if server.way.is_secure() {
-        folder.display().to_string()
-    } else {
-        "-".to_owned()
-    };
+    let folder = certificate(server, folder);
     let arguments: [&dyn ToString; 7] = [
         &"reference",
         &server.reference,
@@ -211,11 +215,7 @@ fn start_clients(
     path: &str,
     folder: &Path,
 ) -> Vec<Process> {
-    let folder = if server.way.is_secure() {
-        folder.display().to_string()
-    } else {
-        "-".to_owned()
-    };
+    let folder = certificate(server, folder);
     let is_reused = server.way == Way::Reused;
     let bases = if server.way.is_several() && server.gateway.is_some() {
         2

@@ -170,18 +170,15 @@ impl Tally {
             let (event, rest) = bytes.split_at(end + 2);
             bytes = rest;
             let event = without_retry(event);
-            // Of several views the name comes first.
-            let event = match event
-                .strip_prefix(b"event: v.")
-                .or(event.strip_prefix(b"event: w."))
-            {
-                Some(rest) => [b"event: ", rest].concat(),
-                None => event.to_vec(),
+            let Some(name) = event.strip_prefix(b"event: ") else {
+                continue;
             };
-            let event = &event[..];
-            if event.starts_with(b"event: delta\n") {
+            // Of several views it begins with the view's.
+            let of_view = name.strip_prefix(b"v.").or(name.strip_prefix(b"w."));
+            let name = of_view.unwrap_or(name);
+            if name.starts_with(b"delta\n") {
                 self.delta(at, event, now);
-            } else if event.starts_with(b"event: base\n") && self.rows >= 0 {
+            } else if name.starts_with(b"base\n") && self.rows >= 0 {
                 let rows = memmem::find_iter(event, b"\"seq\":0,").count();
                 assert_eq!(rows as i64, self.rows, "rows of subscriber {at}'s base");
                 assert!(!self.peers[at].has_base, "a second base");

@@ -132,7 +132,7 @@ fn serve_view(mut socket: TcpStream, shared: &Shared) -> Io<()> {
             }
             Frontend::Execute => {
                 assert!(prepared.starts_with("COPY (SUBSCRIBE "), "{prepared}");
-                let is_second = prepared.contains("w\"") || prepared.contains(" w");
+                let is_second = prepared.contains("\"w\"");
                 copy(&mut socket, shared, u64::from(is_second))?;
             }
             Frontend::Terminate => return Ok(()),

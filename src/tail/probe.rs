@@ -39,7 +39,11 @@ enum State {
     /// What time it is there.
     Timing(Asked),
     /// How many rows the view has, to settle these, or that it is empty.
-    Counting(Asked, Option<Unclosed>),
+    Counting {
+        /// Whether it was counted by its id, whatever becomes of its name.
+        is_by_id: bool,
+        unclosed: Option<Unclosed>,
+    },
     /// Whether its name still means it: so many rows were counted by that.
     Confirming(Counted),
     Over,
@@ -121,8 +125,16 @@ impl Probe {
             (State::Timing(asked), Reply::Answered(Ok(Answer::Now(time)))) => {
                 self.timed(tail, asked, time, now)
             }
-            (State::Counting(asked, unclosed), Reply::Answered(answer)) => {
-                self.counted(tail, &asked, unclosed, answer, now)
+            (State::Counting { is_by_id, unclosed }, Reply::Answered(answer)) => {
+                let (rows, at) = counted(tail, answer)?;
+                let counted = Counted { unclosed, rows, at };
+                if is_by_id {
+                    self.settle(tail, &counted, now);
+                    return None;
+                }
+                // Another view may have been given the name since it was looked up.
+                let question = Question::Describe(Arc::clone(tail.view()));
+                Some((State::Confirming(counted), Request::Ask(question)))
             }
             (State::Confirming(counted), Reply::Answered(Ok(Answer::Found(found)))) => {
                 if self.is_still_it(tail, &found) {
@@ -224,39 +236,14 @@ impl Probe {
             return None;
         }
         let question = Question::Count {
-            relation: asked.relation.clone(),
+            relation: asked.relation,
             as_of: unclosed.map(|unclosed| unclosed.timestamp),
         };
-        Some((State::Counting(asked, unclosed), Request::Ask(question)))
-    }
-
-    /// What was counted by a name is of the view only if that means it still: another
-    /// may have been given the name since it was looked up.
-    fn counted(
-        &self,
-        tail: &mut ViewTail,
-        asked: &Asked,
-        unclosed: Option<Unclosed>,
-        answer: Result<Answer, TailError>,
-        now: Instant,
-    ) -> Option<(State, Request)> {
-        let (rows, at) = match answer {
-            Ok(Answer::Count(rows, at)) => (rows, at),
-            Ok(_) => return None,
-            Err(error) => {
-                // E.g. a view that fails when read, or a time that is not
-                // readable any more: the next probe may do better.
-                log::debug!("view \"{}\": {}", tail.name(), error.chain());
-                return None;
-            }
+        let counting = State::Counting {
+            is_by_id: asked.is_by_id,
+            unclosed,
         };
-        let counted = Counted { unclosed, rows, at };
-        if asked.is_by_id {
-            self.settle(tail, &counted, now);
-            return None;
-        }
-        let question = Question::Describe(Arc::clone(tail.view()));
-        Some((State::Confirming(counted), Request::Ask(question)))
+        Some((counting, Request::Ask(question)))
     }
 
     /// What an old server leaves unsaid: that a view is empty, and that the
@@ -271,6 +258,20 @@ impl Probe {
         match settled(assembler, counted) {
             Ok(event) => tail.tell_closed(event, now),
             Err(error) => tail.replace(self.generation, error),
+        }
+    }
+}
+
+/// How many rows there are, and when; `None` where the next probe may do better.
+fn counted(tail: &ViewTail, answer: Result<Answer, TailError>) -> Option<(i128, Timestamp)> {
+    match answer {
+        Ok(Answer::Count(rows, at)) => Some((rows, at)),
+        Ok(_) => None,
+        Err(error) => {
+            // E.g. a view that fails when read, or a time that is not
+            // readable any more.
+            log::debug!("view \"{}\": {}", tail.name(), error.chain());
+            None
         }
     }
 }

@@ -85,7 +85,7 @@ fn monitoring_names_metrics_that_exist() {
     let mut known: BTreeSet<&str> = samples
         .map(|line| line.split(['{', ' ']).next().expect("a name"))
         .collect();
-    // With TLS: `http2::http2_certificate_is_read_anew_at_sighup` sees it.
+    // With TLS: `renewal::certificate_that_has_expired_is_warned_of_at_the_start_and_at_sighup` sees it.
     known.insert("viewcast_certificate_end_seconds");
     let mut asked = Vec::new();
     texts_at(&dashboard(), "expr", &mut asked);

@@ -2,6 +2,7 @@
 //! has certificate, keys and passwords read anew.
 
 use std::path::Path;
+use std::process::Command;
 use std::time::Instant;
 
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
@@ -323,20 +324,30 @@ fn certificate_that_has_expired_is_warned_of_at_the_start_and_at_sighup() {
             "--tls-key",
             &key,
         ]);
-        process.await_log("listening on https://");
-        process
+        let line = process.await_log("listening on https://");
+        let (_, address) = line.split_once("https://").expect("an address");
+        let url = format!("https://{}/metrics", address.trim());
+        (process, url)
+    };
+    let tells_end = |url: &str, end: &str| {
+        let asked = Command::new("curl").args(["-sSk", url]).output();
+        let metrics = String::from_utf8(asked.expect("curl runs").stdout).expect("text");
+        let line = format!("\nviewcast_certificate_end_seconds {end}\n");
+        assert!(metrics.contains(&line), "{metrics}");
     };
     write_certificate(folder.path(), 2021);
     let told = "cert.pem expired at 2021-01-01T00:00:00Z: renew it, then send SIGHUP";
-    start().await_log(told);
+    start().0.await_log(told);
     write_certificate(folder.path(), 4000);
-    let process = start();
+    let (process, url) = start();
+    tells_end(&url, "64060588800");
     process.signal("HUP");
     process.await_log("certificate read anew");
     assert!(!process.log().iter().any(|line| line.contains("expire")));
     write_certificate(folder.path(), 2021);
     process.signal("HUP");
     process.await_log(told);
+    tells_end(&url, "1609459200");
 }
 
 /// By the gateway's own settings, with nothing else said.

@@ -111,17 +111,14 @@ impl Parser {
             let size = std::str::from_utf8(&rest[..end]).ok();
             let size = size.and_then(|text| usize::from_str_radix(text, 16).ok());
             let size = size.ok_or_else(|| format!("no size of a chunk: {:?}", &rest[..end]))?;
-            let Some(chunk) = rest.get(end + 2..end + 2 + size) else {
+            let Some(chunk) = rest.get(end + 2..end + 2 + size + 2) else {
                 break;
             };
-            if rest.len() < end + 2 + size + 2 {
-                break;
-            }
             if self.is_over {
                 return Err("bytes behind the last chunk".to_owned());
             }
             self.is_over = size == 0;
-            self.say(chunk)?;
+            self.say(&chunk[..size])?;
             rest = &rest[end + 2 + size + 2..];
         }
         let taken = raw.len() - rest.len();

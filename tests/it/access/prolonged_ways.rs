@@ -2,90 +2,41 @@
 //! HTTP/2, where the renewal may be another stream of the same connection.
 
 use std::io::{BufRead as _, BufReader, Read as _};
-use std::net::SocketAddr;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use serde_json::Value;
 
 use super::prolonged::{bearer, of};
-use super::{KEYS, SOON, demo_on, now, taking_tokens};
-use crate::support::gateway::{Gateway, Process};
+use super::{KEYS, SOON, now, taking_tokens};
+use crate::support::front::Front;
+use crate::support::gateway::wait_for;
 
-/// Two gateways that take our tokens, one with TLS, and the files they need.
-struct Gateways {
-    plain: Gateway,
-    secure: SocketAddr,
-    _secure: Process,
-    folder: tempfile::TempDir,
-}
-
-impl Gateways {
-    fn start() -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let names = vec!["127.0.0.1".to_owned()];
-        let made = rcgen::generate_simple_self_signed(names).expect("a certificate");
-        let file = |name: &str| folder.path().join(name).display().to_string();
-        let (chain, key) = (file("cert.pem"), file("key.pem"));
-        std::fs::write(&chain, made.cert.pem()).expect("written");
-        std::fs::write(&key, made.signing_key.serialize_pem()).expect("written");
-        let secret = format!("{KEYS}/hs256.txt");
-        let tokens = taking_tokens(["--jwt-key-file", &secret]);
-        let plain = Gateway::of(Process::start(&demo_on("127.0.0.1:0", &tokens)));
-        plain.await_ready();
-        let tls = ["--tls-cert", &chain, "--tls-key", &key];
-        let all = [&tokens[..], &tls].concat();
-        let process = Process::start(&demo_on("127.0.0.1:0", &all));
-        let line = process.await_log("listening on https://");
-        let (_, address) = line.split_once("https://").expect("an address");
-        let gateways = Gateways {
-            plain,
-            secure: address.trim().parse().expect("an address"),
-            _secure: process,
-            folder,
-        };
-        gateways.await_ready();
-        gateways
-    }
-
-    fn await_ready(&self) {
-        let ready = |way: &Way| self.curl(way, "/readyz", &["-f", "-o", "/dev/null"]);
-        while !ready(&WAYS[0]).status().expect("curl runs").success() {
-            std::thread::park_timeout(std::time::Duration::from_millis(10));
-        }
-    }
-
-    fn curl(&self, way: &Way, path: &str, more: &[&str]) -> Command {
-        let base = match way.is_secure {
-            true => format!("https://{}", self.secure),
-            false => format!("http://{}", self.plain.address),
-        };
-        let mut command = Command::new("curl");
-        command.args(["-sS", "-N", way.version, "--cacert"]);
-        command.arg(self.folder.path().join("cert.pem"));
-        command.args(more).arg(format!("{base}{path}"));
-        command
-    }
-}
-
-struct Way {
-    version: &'static str,
-    is_secure: bool,
-}
-
-const WAYS: [Way; 3] = [
-    Way {
-        version: "--http1.1",
-        is_secure: true,
-    },
-    Way {
-        version: "--http2",
-        is_secure: true,
-    },
-    Way {
-        version: "--http2-prior-knowledge",
-        is_secure: false,
-    },
+/// A version of HTTP as curl has it, and whether with TLS.
+const WAYS: [(&str, bool); 3] = [
+    ("--http1.1", true),
+    ("--http2", true),
+    ("--http2-prior-knowledge", false),
 ];
+
+/// A gateway that takes our tokens, once its views have bases.
+fn start(is_secure: bool) -> Front {
+    let secret = format!("{KEYS}/hs256.txt");
+    let tokens = taking_tokens(["--jwt-key-file", &secret]);
+    let front = Front::start(
+        &[&["demo", "--tick", "50ms"], &tokens[..]].concat(),
+        is_secure,
+    );
+    wait_for("its bases", || front.get("/readyz").contains("\"ready\""));
+    front
+}
+
+fn curl(front: &Front, version: &str, path: &str, more: &[&str]) -> Command {
+    let mut command = Command::new("curl");
+    command.args(["-sS", "-N", version, "--cacert"]);
+    command.arg(front.authority());
+    command.args(more).arg(front.url(path));
+    command
+}
 
 /// A stream that curl follows, and the id in its head.
 struct Followed {
@@ -95,9 +46,9 @@ struct Followed {
 }
 
 impl Followed {
-    fn open(gateways: &Gateways, way: &Way, path: &str, token: &Value) -> Self {
+    fn open(front: &Front, version: &str, path: &str, token: &Value) -> Self {
         let authorization = format!("Authorization: {}", bearer(token));
-        let mut command = gateways.curl(way, path, &["-i", "-H", &authorization]);
+        let mut command = curl(front, version, path, &["-i", "-H", &authorization]);
         let mut child = command.stdout(Stdio::piped()).spawn().expect("curl runs");
         let mut out = BufReader::new(child.stdout.take().expect("piped"));
         let mut head = String::new();
@@ -123,27 +74,28 @@ impl Followed {
 
 #[test]
 fn access_is_prolonged_over_every_way_in() {
-    let gateways = Gateways::start();
+    let fronts = [false, true].map(start);
     let ends = now() + SOON.as_secs();
     let brief = of("a", &["*"], ends);
     let longer = of("a", &["*"], ends + SOON.as_secs());
     let mut followed = Vec::new();
-    for way in &WAYS {
+    for (version, is_secure) in WAYS {
+        let front = &fronts[usize::from(is_secure)];
         for (path, view) in [
             ("/user_edits/stream", ""),
             ("/stream?view=counter&view=user_edits", "user_edits."),
         ] {
-            let stream = Followed::open(&gateways, way, path, &brief);
+            let stream = Followed::open(front, version, path, &brief);
             let authorization = format!("Authorization: {}", bearer(&longer));
             let id = format!("Viewcast-Stream: {}", stream.id);
             let renewal = format!("{}/token", path.split('?').next().expect("a path"));
             let headers = ["-X", "POST", "-H", &authorization, "-H", &id];
-            let answer = gateways.curl(way, &renewal, &headers).output();
+            let answer = curl(front, version, &renewal, &headers).output();
             let answer = answer.expect("curl runs").stdout;
             let answer: Value = serde_json::from_slice(&answer).expect("JSON");
             let left = answer["expires_in"].as_u64();
             assert!(left.is_some_and(|left| left > SOON.as_secs()), "{answer}");
-            followed.push((stream, format!("event: {view}base\n"), way.version));
+            followed.push((stream, format!("event: {view}base\n"), version));
         }
     }
     for (stream, base, version) in followed {

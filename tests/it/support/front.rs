@@ -3,6 +3,7 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -29,7 +30,7 @@ pub struct Front {
     pub process: Process,
     pub address: SocketAddr,
     trust: Option<RootCertStore>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 /// Something to read from and write to.
@@ -79,8 +80,23 @@ impl Front {
             process,
             address,
             trust,
-            _folder: folder,
+            folder,
         }
+    }
+
+    /// A path of it, for curl and its like.
+    pub fn url(&self, path: &str) -> String {
+        let scheme = if self.trust.is_some() {
+            "https"
+        } else {
+            "http"
+        };
+        format!("{scheme}://{}{path}", self.address)
+    }
+
+    /// The file by which its certificate is trusted, where it has one.
+    pub fn authority(&self) -> PathBuf {
+        self.folder.path().join("cert.pem")
     }
 
     /// A connection; its kernel takes little for it where a buffer is given.

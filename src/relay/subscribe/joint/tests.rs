@@ -101,6 +101,26 @@ fn joint_of([v, w]: [&Bottle; 2]) -> Joint {
     Joint::new(&views, &[], HEARTBEAT, v.now.instant, rng, ())
 }
 
+/// Views of an old server, which tells nothing of one that does not change, each with
+/// one row that is known from one time to another; and a stream of both that begins.
+fn of_an_old_server(known: [(u64, u64); 2]) -> ([Bottle; 2], Joint) {
+    let mut bottles = bottles();
+    for (bottle, (from, to)) in bottles.iter_mut().zip(known) {
+        bottle.is_steady = false;
+        bottle.begin(bottle.name, from, to);
+    }
+    let [v, w] = &bottles;
+    let joint = joint_of([v, w]);
+    (bottles, joint)
+}
+
+/// So much later that a view that is silent counts as unchanged.
+fn later(bottles: [&mut Bottle; 2]) {
+    for bottle in bottles {
+        bottle.now.instant += Duration::from_secs(5);
+    }
+}
+
 /// A row that is inserted at this time.
 fn later_row(at: u64) -> TailEvent {
     let row = Row::from("{\"of\":\"later\"}");
@@ -196,15 +216,9 @@ fn joint_view_that_has_become_final_is_not_shown_at_a_time_before_its_last_chang
 /// whose upstream tells nothing while it is idle.
 #[test]
 fn joint_last_change_of_what_is_final_is_shown_beside_an_idle_view_of_an_old_server() {
-    let [mut v, mut w] = bottles();
-    (v.is_steady, w.is_steady) = (false, false);
-    v.begin("v", 100, 100);
-    w.begin("w", 150, 150);
-    let mut joint = joint_of([&v, &w]);
+    let ([mut v, mut w], mut joint) = of_an_old_server([(100, 100), (150, 150)]);
     said(&mut joint, [&mut v, &mut w]);
-    let mut now = v.now;
-    now.instant += Duration::from_secs(5);
-    (v.now, w.now) = (now, now);
+    later([&mut v, &mut w]);
     let text = said(&mut joint, [&mut v, &mut w]);
     assert!(text.contains("{\"position\":150}"), "{text}");
     v.tell(later_row(300));
@@ -212,8 +226,7 @@ fn joint_last_change_of_what_is_final_is_shown_beside_an_idle_view_of_an_old_ser
     v.tell(TailEvent::Complete);
     let text = said(&mut joint, [&mut v, &mut w]);
     assert!(!text.contains("later"), "{text}");
-    now.instant += Duration::from_secs(5);
-    (v.now, w.now) = (now, now);
+    later([&mut v, &mut w]);
     let text = said(&mut joint, [&mut v, &mut w]);
     let row = text.find("later").expect("the row");
     let consistent = text.find("{\"position\":300}").expect("together");
@@ -225,18 +238,9 @@ fn joint_last_change_of_what_is_final_is_shown_beside_an_idle_view_of_an_old_ser
 /// it again.
 #[test]
 fn joint_id_tells_what_a_quiet_view_was_shown_to_become_meanwhile() {
-    let [mut v, mut w] = bottles();
-    (v.is_steady, w.is_steady) = (false, false);
-    v.begin("v", 100, 100);
-    w.begin("w", 150, 150);
-    let mut joint = joint_of([&v, &w]);
-    let mut now = v.now;
-    let mut later = |v: &mut Bottle, w: &mut Bottle| {
-        now.instant += Duration::from_secs(5);
-        (v.now, w.now) = (now, now);
-    };
+    let ([mut v, mut w], mut joint) = of_an_old_server([(100, 100), (150, 150)]);
     said(&mut joint, [&mut v, &mut w]);
-    later(&mut v, &mut w);
+    later([&mut v, &mut w]);
     said(&mut joint, [&mut v, &mut w]);
     let row = format!("{{\"of\":\"{}\"}}", "large ".repeat(20_000));
     let row = Row::from(row.as_str());
@@ -245,8 +249,8 @@ fn joint_id_tells_what_a_quiet_view_was_shown_to_become_meanwhile() {
     v.tell(TailEvent::Progress(Timestamp::new(400)));
     let text = said(&mut joint, [&mut v, &mut w]);
     assert!(!text.contains("large"), "w is waited for: {text}");
-    later(&mut v, &mut w);
-    let Poll::Ready(Some(bytes)) = joint.poll_next(now.instant, Waker::noop()) else {
+    later([&mut v, &mut w]);
+    let Poll::Ready(Some(bytes)) = joint.poll_next(v.now.instant, Waker::noop()) else {
         panic!("nothing is sent");
     };
     let mut text = String::from_utf8(bytes.to_vec()).unwrap();
@@ -300,22 +304,13 @@ fn joint_client_that_has_closed_its_side_is_let_go_where_all_views_are_gone() {
 /// tells nothing of it.
 #[test]
 fn joint_view_that_is_gone_in_the_past_is_told_to_be_beside_an_idle_one_of_an_old_server() {
-    let [mut v, mut w] = bottles();
-    (v.is_steady, w.is_steady) = (false, false);
-    v.begin("v", 100, 150);
-    w.begin("w", 100, 120);
-    let mut joint = joint_of([&v, &w]);
-    let mut now = v.now;
-    let mut later = |v: &mut Bottle, w: &mut Bottle| {
-        now.instant += Duration::from_secs(5);
-        (v.now, w.now) = (now, now);
-    };
+    let ([mut v, mut w], mut joint) = of_an_old_server([(100, 150), (100, 120)]);
     said(&mut joint, [&mut v, &mut w]);
-    later(&mut v, &mut w);
+    later([&mut v, &mut w]);
     v.tell(later_row(160));
     v.tell(TailEvent::Progress(Timestamp::new(170)));
     said(&mut joint, [&mut v, &mut w]);
-    later(&mut v, &mut w);
+    later([&mut v, &mut w]);
     let text = said(&mut joint, [&mut v, &mut w]);
     assert!(text.contains("{\"position\":170}"), "{text}");
     v.tell(TailEvent::Gone(Why::TooLarge));
@@ -328,7 +323,7 @@ fn joint_view_that_is_gone_in_the_past_is_told_to_be_beside_an_idle_one_of_an_ol
     v.tell(TailEvent::Progress(Timestamp::new(150)));
     v.tell(TailEvent::Gone(Why::TooLarge));
     said(&mut joint, [&mut v, &mut w]);
-    later(&mut v, &mut w);
+    later([&mut v, &mut w]);
     let text = said(&mut joint, [&mut v, &mut w]);
     assert!(text.contains("v.gone"), "{text}");
 }
