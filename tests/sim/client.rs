@@ -39,6 +39,8 @@ pub struct Link {
     pub since_us: u64,
     /// When bytes came last.
     pub heard_us: u64,
+    /// When its views were last said to stand at another time than before.
+    pub moved_us: u64,
     pub pipe: Rc<Pipe>,
     parser: Parser,
     /// It takes so many bytes, each so many microseconds.

@@ -41,7 +41,11 @@ impl World {
             link.is_reading(self.now_us) || it.stalled_until > long_ago || link.is_refused;
         let is_held = self.jobs_held_until > long_ago || gateway.drain.is_some();
         let is_told = self.upstream.generation == Generation::Modern;
-        if is_slow || is_held || !is_told || link.since_us > long_ago {
+        // How far all have come is said with changes, and at a heartbeat. What it was told
+        // last may be of long ago, if it has only now read all of that.
+        let beat_us = micros(self.setup.heartbeat) + TOLD_US;
+        let has_moved = link.moved_us + beat_us > self.now_us;
+        if is_slow || is_held || has_moved || !is_told || link.since_us > long_ago {
             return None;
         }
         let mut is_any_live = false;

@@ -186,6 +186,7 @@ impl World {
             life,
             since_us: self.now_us,
             heard_us: self.now_us,
+            moved_us: self.now_us,
             pipe,
             parser,
             pace,

@@ -157,7 +157,11 @@ impl World {
         if it.time > Some(time) {
             return Err(format!("{time} after {:?}", it.time));
         }
-        it.time = Some(time);
+        if it.time.replace(time) != Some(time)
+            && let Some(link) = &mut it.link
+        {
+            link.moved_us = self.now_us;
+        }
         if let Some(id) = &event.id {
             if it.kept.id.as_ref() == Some(id)
                 && it.link.as_ref().is_some_and(|it| it.bases.is_empty())
