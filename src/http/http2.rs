@@ -146,7 +146,9 @@ async fn answer<A, B>(
             watch,
             asked,
         };
-        poll_fn(|context| sending.poll(context)).await;
+        // A task of its own: this one holds room for all that answering takes, as long as
+        // it lasts.
+        spawn(poll_fn(move |context| sending.poll(context)));
     }
 }
 
