@@ -5,6 +5,7 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::ops::Sub;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -75,6 +76,30 @@ impl End {
     }
 }
 
+/// What was handed to connections.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Handed {
+    /// Frames.
+    pub frames: u64,
+    /// Bytes.
+    pub bytes: u64,
+    /// Deltas that stood for many.
+    pub compacted: u64,
+}
+
+impl Sub for Handed {
+    type Output = Handed;
+
+    /// What was handed since the other.
+    fn sub(self, before: Handed) -> Handed {
+        Handed {
+            frames: self.frames.wrapping_sub(before.frames),
+            bytes: self.bytes.wrapping_sub(before.bytes),
+            compacted: self.compacted.wrapping_sub(before.compacted),
+        }
+    }
+}
+
 /// The counts of one view on one HTTP worker.
 #[derive(Debug, Default)]
 pub struct StreamCounters {
@@ -109,6 +134,21 @@ impl StreamCounters {
     /// A subscriber that was behind is sent one delta in place of many.
     pub fn count_compacted(&self) {
         add(&self.compacted, 1);
+    }
+
+    /// What was handed to connections so far.
+    pub fn handed(&self) -> Handed {
+        Handed {
+            frames: self.frames.load(Ordering::Relaxed),
+            bytes: self.bytes.load(Ordering::Relaxed),
+            compacted: self.compacted.load(Ordering::Relaxed),
+        }
+    }
+
+    /// The same was handed to one more.
+    pub fn count_handed(&self, handed: Handed) {
+        add(&self.frames, handed.frames);
+        add(&self.bytes, handed.bytes);
     }
 
     /// A client came back with a position.

@@ -91,10 +91,12 @@ impl Expiry {
         }
     }
 
-    /// Whether the stream has to end.
-    pub(super) fn is_over(&self, now: Instant, recalls: u32) -> bool {
-        let is_due = self.first.is_some_and(|end| end <= now) || recalls != self.recalls;
-        is_due && self.lease.as_ref().is_some_and(|lease| lease.is_over(now))
+    /// Whether the stream has to end. Without a lease it is not asked how often there
+    /// were recalls.
+    pub(super) fn is_over(&self, now: Instant, recalls: impl FnOnce() -> u32) -> bool {
+        let is_due = || self.first.is_some_and(|end| end <= now) || recalls() != self.recalls;
+        let lease = self.lease.as_ref().filter(|_| is_due());
+        lease.is_some_and(|lease| lease.is_over(now))
     }
 
     /// When that is to be looked at again after this moment.
@@ -117,24 +119,24 @@ mod tests {
         let lease = Lease::new(begun, second * 60);
         let expiry = Expiry::of(Arc::clone(&lease), 0);
         assert_eq!(expiry.wake_at(begun), Some(begun + second * 60));
-        assert!(!expiry.is_over(begun + second * 59, 0));
-        assert!(expiry.is_over(begun + second * 60, 0));
+        assert!(!expiry.is_over(begun + second * 59, || 0));
+        assert!(expiry.is_over(begun + second * 60, || 0));
         lease.prolong(begun + second * 30, second);
         assert!(
-            expiry.is_over(begun + second * 60, 0),
+            expiry.is_over(begun + second * 60, || 0),
             "it lasted longer before"
         );
         lease.prolong(begun + second * 50, second * 60);
         assert_eq!(lease.left(begun + second * 100), second * 10);
         let at = begun + second * 60;
-        assert!(!expiry.is_over(at, 0));
+        assert!(!expiry.is_over(at, || 0));
         assert_eq!(expiry.wake_at(at), Some(begun + second * 110));
-        assert!(!expiry.is_over(begun + second * 110 - Duration::from_nanos(1), 0));
-        assert!(expiry.is_over(begun + second * 110, 0));
+        assert!(!expiry.is_over(begun + second * 110 - Duration::from_nanos(1), || 0));
+        assert!(expiry.is_over(begun + second * 110, || 0));
         // Never is no end.
         lease.prolong(at, Duration::MAX);
-        assert!(!expiry.is_over(begun + second * 1_000_000, 0));
-        assert!(!Expiry::default().is_over(at, 0) && Expiry::default().wake_at(at).is_none());
+        assert!(!expiry.is_over(begun + second * 1_000_000, || 0));
+        assert!(!Expiry::default().is_over(at, || 0) && Expiry::default().wake_at(at).is_none());
     }
 
     #[test]
@@ -145,13 +147,13 @@ mod tests {
         let expiries = [&lease, &other].map(|lease| Expiry::of(Arc::clone(lease), 7));
         lease.recall();
         // Nobody looks before they are told.
-        assert!(!expiries[0].is_over(begun, 7));
-        assert!(expiries[0].is_over(begun, 8) && !expiries[1].is_over(begun, 8));
+        assert!(!expiries[0].is_over(begun, || 7));
+        assert!(expiries[0].is_over(begun, || 8) && !expiries[1].is_over(begun, || 8));
         assert_eq!(expiries[1].wake_at(begun), None);
         lease.prolong(begun, minute * 9);
-        assert!(lease.is_over(begun) && expiries[0].is_over(begun, 8));
+        assert!(lease.is_over(begun) && expiries[0].is_over(begun, || 8));
         // One that begins with a lease that was recalled before.
-        assert!(Expiry::of(lease, 8).is_over(begun, 8));
-        assert!(!Expiry::default().is_over(begun, 8));
+        assert!(Expiry::of(lease, 8).is_over(begun, || 8));
+        assert!(!Expiry::default().is_over(begun, || 8));
     }
 }

@@ -4,6 +4,8 @@
 //! Like a subscriber it holds nothing but cursors. Changes of a view that are
 //! later than the time all views have reached stay in the log until then.
 
+use std::cell::Cell;
+use std::rc::Rc;
 use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
@@ -17,6 +19,7 @@ use crate::relay::event::long_event::abandoned;
 use crate::relay::event::notices::{REASON_EXPIRED, REASON_HALF_CLOSED, REASON_SLOW, retry};
 use crate::relay::shared_view::{LOTS, SharedView};
 use crate::relay::subscribe::expiry::Expiry;
+use crate::relay::thread::cohort::{Cohort, Standing};
 use chosen::Chosen;
 use common_time::common_time;
 use ids::{best, id_of, positions};
@@ -32,6 +35,7 @@ mod notices;
 mod output;
 mod part;
 mod serving;
+mod together;
 
 /// Says whether another view is served under the name of this one.
 type Successor = Box<dyn Fn(&SharedView) -> bool>;
@@ -86,6 +90,15 @@ pub struct Joint {
     end: End,
     /// Spreads out when clients come back.
     rng: Rng,
+    /// All streams of these views on the thread; `None` where a window is shown.
+    cohort: Option<Rc<Cohort>>,
+    /// Its socket's place there, if it has one that the thread writes to.
+    place: Cell<Option<usize>>,
+    /// Where it stands, as others may: it counts in place of what is above and of what
+    /// `parts` hold of it.
+    standing: Option<Rc<Standing>>,
+    /// Events that it was sent as others were.
+    frames: u64,
     /// Dropped when the stream has ended.
     kept: Box<dyn Kept>,
 }
@@ -143,6 +156,10 @@ impl Joint {
             is_last: false,
             end: End::Left,
             rng,
+            cohort: together::cohort_of(views),
+            place: Cell::new(None),
+            standing: None,
+            frames: 0,
             kept: Box::new(kept),
         }
     }
@@ -167,9 +184,8 @@ impl Joint {
         Poll::Pending
     }
 
-    /// The next bytes, if there are any. In a round the thread asks, while it goes
-    /// through its sockets: nothing can be asked of it meanwhile.
-    fn next(&mut self, now: Instant, is_in_round: bool) -> Taken {
+    /// The next bytes, if there are any, whatever others are sent.
+    fn next_alone(&mut self, now: Instant, is_in_round: bool) -> Taken {
         while !self.is_over && !self.out.is_full() {
             match self.step(now, is_in_round) {
                 Step::More => {}
@@ -374,7 +390,8 @@ impl Drop for Joint {
     fn drop(&mut self) {
         self.parts.iter().for_each(|part| part.leave(self.end));
         let frames = self.parts.iter().map(|part| part.tally.frames());
-        self.kept.ended(self.end, frames.sum());
+        let frames = frames.sum::<u64>().wrapping_add(self.frames);
+        self.kept.ended(self.end, frames);
     }
 }
 

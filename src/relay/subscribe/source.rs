@@ -25,7 +25,7 @@ impl Source {
     pub fn serve(&mut self, outlet: Rc<dyn WriteNews>) -> Bytes {
         match self {
             Source::One(subscriber) => subscriber.serve(outlet),
-            Source::Several(joint) => joint.serve(&outlet),
+            Source::Several(joint) => joint.serve(outlet),
         }
     }
 

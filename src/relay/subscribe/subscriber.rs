@@ -359,7 +359,7 @@ impl Subscriber {
 
     /// Whether the time is over that the stream may last.
     fn is_expired(&self, now: Instant) -> bool {
-        self.expiry.is_over(now, self.shared.recalls())
+        self.expiry.is_over(now, || self.shared.recalls())
     }
 
     fn wait(&mut self, waker: &Waker) -> Poll<Option<Piece>> {

@@ -111,7 +111,19 @@ impl LocalLog {
         let Some(counters) = counters.filter(|_| from < self.round) else {
             return;
         };
-        let count = usize::try_from(self.round.since(from)).unwrap_or(usize::MAX);
+        self.count_delivery(from, self.round, counters, now);
+    }
+
+    /// What lies between two places was sent to all who are to be sent it: counts how
+    /// long the deltas took.
+    pub(super) fn count_delivery(
+        &self,
+        from: Cursor,
+        to: Cursor,
+        counters: &StreamCounters,
+        now: Instant,
+    ) {
+        let count = usize::try_from(to.since(from)).unwrap_or(usize::MAX);
         let entries = self.frames.from(from).into_iter().flatten().take(count);
         for came in entries.filter_map(|entry| entry.frame.came) {
             counters.delivery.count(came.since(now));
@@ -156,6 +168,11 @@ impl LocalLog {
             }
             place = place.next();
         }
+    }
+
+    /// Where the last frame is that is no delta, if there is one.
+    pub(super) fn last_word(&self) -> Option<Cursor> {
+        self.words.back().copied()
     }
 
     /// Whether it is a copy of this one.

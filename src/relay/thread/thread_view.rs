@@ -9,10 +9,14 @@ use std::task::Waker;
 use std::time::Instant;
 
 use crate::limits::PASS_OUTLETS_MAX;
+use crate::model::position::Timestamp;
+use crate::model::upstream::Word;
 use crate::relay::counters::StreamCounters;
 use crate::relay::log::window_request::WindowRequest;
 use crate::relay::shared_view::SharedView;
+use crate::relay::thread::cohorts::Cohorts;
 use crate::relay::thread::local_log::LocalLog;
+use crate::relay::thread::pulse::{Pulse, Turn};
 use crate::relay::thread::round::{Rounds, Step, WriteNews};
 
 /// What the subscribers of one thread and view see.
@@ -23,6 +27,8 @@ pub struct ThreadView {
     pub log: Option<Rc<RefCell<LocalLog>>>,
     /// The one before, for those who have not read it to its end.
     last_log: Option<Rc<RefCell<LocalLog>>>,
+    /// How many logs there were so far.
+    logs: u64,
     /// Silent intervals so far.
     pub silences: u64,
     /// What this thread counts.
@@ -37,7 +43,9 @@ pub struct ThreadView {
     waiting: Vec<usize>,
     /// The sockets that are written to at news.
     pub(super) rounds: Rounds,
-    /// The same of windows that have news, while they are written to.
+    /// The streams of it and of other views.
+    pub(super) cohorts: Cohorts,
+    /// Sockets of both that have news, and of windows, while they are written to.
     outlets: Vec<Weak<dyn WriteNews>>,
     /// Those of windows of logs that were let go: they are to find out.
     strays: Vec<Weak<dyn WriteNews>>,
@@ -54,12 +62,14 @@ impl ThreadView {
             shared,
             log: None,
             last_log: None,
+            logs: 0,
             silences: 0,
             wake_publisher,
             waiters: Vec::new(),
             free: Vec::new(),
             waiting: Vec::new(),
             rounds: Rounds::default(),
+            cohorts: Cohorts::default(),
             outlets: Vec::new(),
             strays: Vec::new(),
             ending: (0, 0),
@@ -83,6 +93,10 @@ impl ThreadView {
                 log.windows.wake_all();
             }
         });
+        if !self.cohorts.is_empty() {
+            let pulse = self.pulse();
+            self.cohorts.hear(pulse);
+        }
         self.beat(now)
     }
 
@@ -104,6 +118,7 @@ impl ThreadView {
     pub fn write(&mut self, now: Instant) {
         if self.rounds.is_at_start() {
             self.each_log(LocalLog::begin_round);
+            self.cohorts.begin_round();
         }
         let room = self.rounds.write(now).min(PASS_OUTLETS_MAX);
         if room == 0 {
@@ -113,10 +128,15 @@ impl ThreadView {
         let strays = self.strays.len().saturating_sub(room);
         outlets.extend(self.strays.drain(strays..));
         self.each_log(|log| log.windows.next_outlets(room, &mut outlets));
+        let windows = outlets.len();
+        let room = room.saturating_sub(windows);
+        self.cohorts.next_outlets(room, &mut outlets);
         // No log is borrowed any more: they look into it.
-        for outlet in outlets.drain(..) {
+        for (at, outlet) in outlets.drain(..).enumerate() {
             if let Some(outlet) = outlet.upgrade() {
-                self.rounds.note_write();
+                if at < windows {
+                    self.rounds.note_write();
+                }
                 outlet.write_news(now);
             }
         }
@@ -127,10 +147,11 @@ impl ThreadView {
     pub fn written(&mut self, now: Instant) -> Step {
         let mut logs = self.log.iter().chain(&self.last_log);
         let is_more = logs.any(|log| log.borrow().windows.is_in_round());
-        let is_more = is_more || !self.strays.is_empty();
+        let is_more = is_more || !self.strays.is_empty() || self.cohorts.is_in_round();
         if let Some(has_written) = self.rounds.is_over(is_more) {
             let counters = has_written.then_some(&*self.counters);
             self.each_log(|log| log.end_round(counters, now));
+            self.cohorts.end_round(now);
         }
         self.rounds.written(is_more, now)
     }
@@ -165,6 +186,28 @@ impl ThreadView {
                     self.waiting.push(place);
                 }
             }
+        }
+    }
+
+    /// How the view is known, to those who show it beside others.
+    pub(super) fn pulse(&self) -> Pulse {
+        let (shared, upstream) = (&self.shared, self.shared.upstream());
+        let log = self.log.as_ref().map(|log| log.borrow());
+        let is_complete = upstream.word() == Word::Complete;
+        let is_final = is_complete || log.as_ref().is_some_and(|log| log.ended);
+        let head = log.as_ref().map(|log| log.frames.head());
+        Pulse {
+            head: head.filter(|_| !is_final).unwrap_or(Timestamp::MAX),
+            turn: Turn {
+                logs: self.logs,
+                word: log.as_ref().and_then(|log| log.last_word()),
+                terms: log.as_ref().map_or(0, |log| log.terms.count()),
+                is_final,
+                is_steady: shared.is_steady(),
+                ending: shared.ending(),
+                recalls: shared.recalls(),
+                is_given_up: upstream.is_given_up(),
+            },
         }
     }
 
@@ -210,6 +253,7 @@ impl ThreadView {
                 return;
             }
         }
+        self.logs = self.logs.wrapping_add(1);
         let next = source.map(|source| Rc::new(RefCell::new(LocalLog::new(source))));
         // Who is in the middle of the last one goes on with it; whoever still
         // is in one before that takes no more of it.

@@ -21,20 +21,23 @@ impl Joint {
 
     /// How often leases of its views' streams were recalled.
     fn recalls(&self) -> u32 {
+        if let Some(cohort) = &self.cohort {
+            return cohort.recalls();
+        }
         let recalls = self.parts.iter().map(|part| part.shared.recalls());
         recalls.fold(0, u32::wrapping_add)
     }
 
     /// Whether the time is over that the stream may last.
     pub(super) fn is_expired(&self, now: Instant) -> bool {
-        self.expiry.is_over(now, self.recalls())
+        self.expiry.is_over(now, || self.recalls())
     }
 
     /// Whether it would end if it were asked for more.
     pub fn is_due(&self, now: Instant) -> bool {
         self.is_over
             || self.is_expired(now)
-            || self.parts.iter().any(Part::is_forgotten)
+            || self.is_forgotten()
             || self.parts.iter().all(|part| part.shared.ends(self.lot))
             || self.is_closing()
     }

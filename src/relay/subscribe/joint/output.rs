@@ -20,7 +20,7 @@ pub(super) struct Out {
     /// Begun by `Framed::buffer` where there is anything.
     small: Vec<u8>,
     large: Bytes,
-    long: Option<(Reading, Arc<StreamCounters>)>,
+    long: Option<Box<(Reading, Arc<StreamCounters>)>>,
     behind: Vec<u8>,
     /// The rest of a chunk, which comes before anything else.
     rest: VecDeque<Bytes>,
@@ -91,7 +91,7 @@ impl Out {
 
     /// Adds an event that is read in slices; call it only while not full.
     pub(super) fn long(&mut self, reading: Reading, counters: &Arc<StreamCounters>) {
-        self.long = Some((reading, Arc::clone(counters)));
+        self.long = Some(Box::new((reading, Arc::clone(counters))));
     }
 
     /// Whether it is to be taken before anything is added.
@@ -100,12 +100,18 @@ impl Out {
         is_large || self.small.len() >= JOINT_GATHER_BYTES
     }
 
+    /// Whether all of it was taken, and nothing is to come with the next event.
+    pub(super) fn is_done(&self) -> bool {
+        let is_more = self.is_full() || !self.small.is_empty() || !self.behind.is_empty();
+        !is_more && self.rest.is_empty() && self.retry_ms.is_none()
+    }
+
     /// Leaves out the rest of an event that is being read; whether any of its data
     /// was said.
     pub(super) fn abandon(&mut self) -> bool {
         self.behind.clear();
         let read = self.long.take();
-        read.is_some_and(|(reading, _)| reading.slices() > 0)
+        read.is_some_and(|read| read.0.slices() > 0)
     }
 
     /// The next piece, if there is one.
@@ -114,8 +120,9 @@ impl Out {
             return Taken::Bytes(bytes);
         }
         if self.small.is_empty()
-            && let Some((reading, counters)) = &mut self.long
+            && let Some(long) = &mut self.long
         {
+            let (reading, counters) = &mut **long;
             match reading.next(self.form) {
                 Slice::Bytes(piece) => {
                     counters.count_bytes(piece.bytes.len());

@@ -20,8 +20,8 @@ use crate::relay::subscribe::handshake::{Handshake, Judged};
 use crate::relay::subscribe::joint::chosen::Chosen;
 use crate::relay::subscribe::joint::output::Out;
 use crate::relay::subscribe::windowed::Windowed;
+use crate::relay::thread::cohort::Place;
 use crate::relay::thread::local_log::LocalLog;
-use crate::relay::thread::round::WriteNews;
 use crate::relay::thread::seat::Seat;
 use crate::relay::thread::waiter::Waiter;
 use reach::Reach;
@@ -71,7 +71,7 @@ pub(super) struct Part {
     merging: Option<Waiting>,
     handshake: Handshake,
     /// The window of it that is shown; `None` of the whole view.
-    window: Option<Windowed>,
+    window: Option<Box<Windowed>>,
     /// Where the client stands.
     pub(super) at: Option<Position>,
     /// The client has shown the view at this time: the views may not stand together
@@ -101,7 +101,7 @@ impl Part {
             stage: Stage::Joining,
             merging: None,
             handshake: Handshake::new(resume.into_iter().collect()),
-            window: chosen.window.clone().map(Windowed::new),
+            window: chosen.window.clone().map(Windowed::new).map(Box::new),
             at: None,
             seen: Timestamp::MIN,
             is_leaving: false,
@@ -112,13 +112,15 @@ impl Part {
 
     /// Wakes the task at the next news: at the view's, or at the window's alone where
     /// nothing is held back for which the view's time counts.
-    /// The thread tells one that is served of the view's news itself.
+    /// The thread tells one that is served of the view's news itself, unless it has yet
+    /// to find its place there.
     pub(super) fn wait(&self, is_idle: bool, is_served: bool, waker: &Waker) {
         let seat = self.seat();
         if let Some(seat) = seat {
             seat.wait(waker);
         }
-        if !is_served && (seat.is_none() || !is_idle || !self.is_followed()) {
+        let is_told = is_served && !self.needs_task();
+        if !is_told && (seat.is_none() || !is_idle || !self.is_followed()) {
             self.waiter.wait(waker);
         }
         // It may have been merged meanwhile.
@@ -139,14 +141,25 @@ impl Part {
         matches!(self.stage, Stage::Following { .. })
     }
 
-    /// Has the thread write to this outlet at the view's news.
-    pub(super) fn serve(&self, outlet: &Rc<dyn WriteNews>) {
-        self.waiter.serve(Rc::clone(outlet));
+    /// Where it stands in the log, if it goes on from there with the others.
+    pub(super) fn place(&self) -> Option<Place> {
+        let Stage::Following { log, cursor } = &self.stage else {
+            return None;
+        };
+        let is_by_itself = self.is_leaving || self.merging.is_some();
+        Some(Place {
+            log: Rc::clone(log),
+            cursor: *cursor,
+            at: self.at.filter(|_| !is_by_itself)?,
+        })
     }
 
-    /// The thread writes there no more.
-    pub(super) fn leave_outlet(&self) {
-        self.waiter.leave_outlet();
+    /// It stands there.
+    pub(super) fn stand_at(&mut self, place: &Place) {
+        if let Stage::Following { cursor, .. } = &mut self.stage {
+            *cursor = place.cursor;
+        }
+        self.at = Some(place.at);
     }
 
     /// When it is to be looked at again, though there is no news.

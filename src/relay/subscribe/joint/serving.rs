@@ -14,26 +14,32 @@ use crate::relay::thread::round::WriteNews;
 impl Joint {
     /// Frames the bytes in chunks, and has the thread write to the outlet at news of
     /// its views instead of waking a task. Returns the first bytes.
-    pub fn serve(&mut self, outlet: &Rc<dyn WriteNews>) -> Bytes {
+    pub fn serve(&mut self, outlet: Rc<dyn WriteNews>) -> Bytes {
         self.out.form = self.out.form.chunked();
-        self.parts.iter().for_each(|part| part.serve(outlet));
+        // What is news of a window is told to tasks alone.
+        let place = self.cohort.as_ref().map(|cohort| cohort.enter(outlet));
+        self.place.set(place);
         Bytes::new()
     }
 
     /// The thread writes to the outlet no more.
     pub fn leave(&self) {
-        self.parts.iter().for_each(Part::leave_outlet);
+        if let (Some(cohort), Some(place)) = (&self.cohort, self.place.take()) {
+            cohort.leave(place);
+        }
     }
 
     /// Whether the thread writes to an outlet.
     pub(super) fn is_served(&self) -> bool {
-        self.out.form.is_chunked()
+        self.place.get().is_some()
     }
 
     /// Counts a write to the socket.
     pub fn count_write(&self) {
-        if let Some(part) = self.parts.first() {
-            part.tally.thread.count_write();
+        match (&self.cohort, self.parts.first()) {
+            (Some(cohort), _) => cohort.count_write(),
+            (None, Some(part)) => part.tally.thread.count_write(),
+            (None, None) => {}
         }
     }
 
@@ -45,6 +51,8 @@ impl Joint {
         let silence_at = self.silence_at;
         match self.next(now, true) {
             Taken::Bytes(bytes) => News::Bytes(bytes),
+            // It waits for nothing but news.
+            Taken::Nothing if self.standing.is_some() => News::None,
             // The task says the end, waits for what is not news of a view, and sets
             // the alarm anew if it comes earlier.
             _ if self.is_over

@@ -15,16 +15,16 @@ use crate::relay::log::jobs::AtOnce;
 use crate::relay::publish::publisher::{Publisher, Settings};
 use crate::relay::thread::thread_view::ThreadView;
 
-const HEARTBEAT: Duration = Duration::from_secs(15);
+pub(super) const HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// A view with its publisher and one thread, without any actor, socket or clock.
-struct Bottle {
+pub(super) struct Bottle {
     name: &'static str,
     publisher: Publisher,
-    thread: Rc<RefCell<ThreadView>>,
+    pub(super) thread: Rc<RefCell<ThreadView>>,
     /// Its upstream tells how far it is, though nothing changes.
-    is_steady: bool,
-    now: Now,
+    pub(super) is_steady: bool,
+    pub(super) now: Now,
 }
 
 impl Bottle {
@@ -50,18 +50,18 @@ impl Bottle {
         }
     }
 
-    fn tell(&mut self, event: TailEvent) {
+    pub(super) fn tell(&mut self, event: TailEvent) {
         assert_eq!(self.publisher.handle(event, self.now), None);
         self.look();
     }
 
-    fn look(&mut self) {
+    pub(super) fn look(&mut self) {
         self.publisher.look(self.now);
         let _ = self.thread.borrow_mut().news(self.now.instant);
     }
 
     /// A view with one row that is known from one time to another.
-    fn begin(&mut self, incarnation: &str, from: u64, to: u64) {
+    pub(super) fn begin(&mut self, incarnation: &str, from: u64, to: u64) {
         self.tell(TailEvent::Described(Description {
             columns: Vec::new(),
             kept: Kept::all(0),
@@ -86,7 +86,7 @@ impl Bottle {
 }
 
 /// Two views that have not begun.
-fn bottles() -> [Bottle; 2] {
+pub(super) fn bottles() -> [Bottle; 2] {
     let now = Now {
         instant: Instant::now(),
         wall_ms: 1_000_000,
@@ -122,7 +122,7 @@ fn later(bottles: [&mut Bottle; 2]) {
 }
 
 /// A row that is inserted at this time.
-fn later_row(at: u64) -> TailEvent {
+pub(super) fn later_row(at: u64) -> TailEvent {
     let row = Row::from("{\"of\":\"later\"}");
     let changes = vec![Change { row, diff: 1 }];
     TailEvent::Delta(Delta::new(Timestamp::new(at), changes))

@@ -52,7 +52,7 @@ impl Part {
         let Stage::Following { log, cursor } = &mut self.stage else {
             return Sent::Nothing;
         };
-        let seat = self.window.as_ref().and_then(Windowed::seat);
+        let seat = self.window.as_deref().and_then(Windowed::seat);
         let due = match seat {
             Some(seat) => seat.due(*cursor, until, Form::Event),
             None => log.borrow_mut().due(*cursor, until),

@@ -1,0 +1,314 @@
+//! The streams of the same views on one thread. They have nearly everything in
+//! common: all wait until each of their views has come further, and then all are
+//! sent the same bytes.
+//!
+//! So the thread goes through their sockets once per common time, not once for
+//! each view's news. And what was encoded for one of them is sent to all that
+//! stood at the same place.
+
+use std::cell::RefCell;
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use crate::limits::COHORT_STEPS_MAX;
+use crate::model::position::{Position, Timestamp};
+use crate::model::retention::Cursor;
+use crate::relay::counters::{Handed, StreamCounters};
+use crate::relay::event::form::Form;
+use crate::relay::shared_view::SharedView;
+use crate::relay::thread::local_log::LocalLog;
+use crate::relay::thread::pulse::Pulse;
+use crate::relay::thread::round::WriteNews;
+use crate::relay::thread::thread_view::ThreadView;
+
+/// Where a stream stands in the log of one of its views.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The log.
+    pub log: Rc<RefCell<LocalLog>>,
+    /// What comes behind this was not sent yet.
+    pub cursor: Cursor,
+    /// What the view was shown at.
+    pub at: Position,
+}
+
+impl PartialEq for Place {
+    fn eq(&self, other: &Place) -> bool {
+        let is_same = Rc::ptr_eq(&self.log, &other.log);
+        is_same && (self.cursor, self.at) == (other.cursor, other.at)
+    }
+}
+
+/// Where a stream stands that has told all of its views at one time. Streams of a
+/// cohort that stand at the same place are sent the same from there on.
+#[derive(Debug, PartialEq)]
+pub struct Standing {
+    /// The time.
+    pub time: Timestamp,
+    /// The positions of the last id, if there was one.
+    pub known: Option<Vec<Option<Position>>>,
+    /// Where it stands in each view.
+    pub places: Vec<Place>,
+}
+
+impl Standing {
+    /// Whether what comes behind it is not kept any more.
+    pub fn is_forgotten(&self) -> bool {
+        let is_forgotten = |place: &Place| place.log.borrow().is_forgotten(place.cursor);
+        self.places.iter().any(is_forgotten)
+    }
+}
+
+/// What was sent to one that stood at a place, and where it stood then.
+struct Step {
+    from: Rc<Standing>,
+    form: Form,
+    bytes: Bytes,
+    /// What was counted of each view.
+    handed: Vec<Handed>,
+    to: Rc<Standing>,
+}
+
+/// A view of a cohort.
+struct Member {
+    thread: Rc<RefCell<ThreadView>>,
+    shared: Arc<SharedView>,
+    counters: Arc<StreamCounters>,
+    /// What its events' names begin with.
+    name: String,
+    pulse: Pulse,
+    /// The deltas up to here are counted, of this log.
+    counted: Option<(Rc<RefCell<LocalLog>>, Cursor)>,
+}
+
+/// The sockets that are written to at news; a place each.
+#[derive(Default)]
+struct Outlets {
+    all: Vec<Option<Rc<dyn WriteNews>>>,
+    free: Vec<usize>,
+}
+
+/// The streams of the same views.
+pub struct Cohort {
+    members: RefCell<Vec<Member>>,
+    outlets: RefCell<Outlets>,
+    /// Where one of them stood last, for others to find that they stand there, too.
+    current: RefCell<Option<Rc<Standing>>>,
+    /// What was sent since the last news.
+    steps: RefCell<Vec<Step>>,
+}
+
+impl Cohort {
+    /// The cohort of these views, whose events' names begin as given.
+    pub fn of(views: &[(Rc<RefCell<ThreadView>>, &str)]) -> Rc<Cohort> {
+        let known = views
+            .first()
+            .and_then(|(first, _)| first.borrow().cohorts.find(|it| it.is_of(views)));
+        known.unwrap_or_else(|| Cohort::begin(views))
+    }
+
+    fn begin(views: &[(Rc<RefCell<ThreadView>>, &str)]) -> Rc<Cohort> {
+        let members = views.iter().map(|(thread, name)| {
+            let view = thread.borrow();
+            Member {
+                thread: Rc::clone(thread),
+                shared: Arc::clone(&view.shared),
+                counters: Arc::clone(&view.counters),
+                name: (*name).to_owned(),
+                pulse: view.pulse(),
+                counted: view.log.as_ref().map(counted),
+            }
+        });
+        let cohort = Rc::new(Cohort {
+            members: RefCell::new(members.collect()),
+            outlets: RefCell::default(),
+            current: RefCell::default(),
+            steps: RefCell::default(),
+        });
+        for (place, (thread, _)) in views.iter().enumerate() {
+            thread.borrow_mut().cohorts.enter(&cohort, place);
+        }
+        cohort
+    }
+
+    fn is_of(&self, views: &[(Rc<RefCell<ThreadView>>, &str)]) -> bool {
+        let members = self.members.borrow();
+        let is_it = |(member, (thread, name)): (&Member, &(Rc<RefCell<ThreadView>>, &str))| {
+            Rc::ptr_eq(&member.thread, thread) && member.name == *name
+        };
+        members.len() == views.len() && members.iter().zip(views).all(is_it)
+    }
+
+    /// One of its views has news and is known as given now; whether that may be news
+    /// to the streams. As long as another view has not come as far, it is none.
+    pub(super) fn is_news(&self, view: usize, pulse: Pulse) -> bool {
+        let mut members = self.members.borrow_mut();
+        let before = least(&members);
+        let Some(member) = members.get_mut(view) else {
+            return false;
+        };
+        let known = std::mem::replace(&mut member.pulse, pulse);
+        let is_turn = pulse.is_turn_after(known);
+        if is_turn {
+            // It may be of a log that nobody reads any more.
+            *self.current.borrow_mut() = None;
+        }
+        let is_news = is_turn || before < least(&members);
+        if is_news {
+            self.steps.borrow_mut().clear();
+        }
+        is_news
+    }
+
+    /// Whether nothing but changes of rows is to be told for now, and how far each
+    /// view is known is known at any time.
+    pub fn is_calm(&self) -> bool {
+        self.members.borrow().iter().all(|it| it.pulse.is_calm())
+    }
+
+    /// How often leases of its views' streams were recalled.
+    pub fn recalls(&self) -> u32 {
+        let members = self.members.borrow();
+        let recalls = members.iter().map(|it| it.shared.recalls());
+        recalls.fold(0, u32::wrapping_add)
+    }
+
+    /// Counts a write to a socket, as one of the first view's.
+    pub fn count_write(&self) {
+        if let Some(first) = self.members.borrow().first() {
+            first.counters.count_write();
+        }
+    }
+
+    /// What was handed to connections of each view so far.
+    pub fn handed(&self) -> Vec<Handed> {
+        let members = self.members.borrow();
+        members.iter().map(|it| it.counters.handed()).collect()
+    }
+
+    /// One of the streams stands there. If others do, they have the same value.
+    pub fn stand(&self, standing: Standing, before: Option<&Rc<Standing>>) -> Rc<Standing> {
+        let mut current = self.current.borrow_mut();
+        let known = before.into_iter().chain(&*current);
+        if let Some(known) = known.into_iter().find(|known| ***known == standing) {
+            return Rc::clone(known);
+        }
+        Rc::clone(current.insert(Rc::new(standing)))
+    }
+
+    /// What another that stood there was sent, in frames and bytes, and where that led.
+    /// It is counted.
+    pub fn follow(&self, from: &Rc<Standing>, form: Form) -> Option<(u64, Bytes, Rc<Standing>)> {
+        let steps = self.steps.borrow();
+        let is_it = |step: &&Step| Rc::ptr_eq(&step.from, from) && step.form == form;
+        let step = steps.iter().find(is_it)?;
+        for (member, handed) in self.members.borrow().iter().zip(&step.handed) {
+            member.counters.count_handed(*handed);
+        }
+        let frames = step.handed.iter().map(|handed| handed.frames).sum();
+        Some((frames, step.bytes.clone(), Rc::clone(&step.to)))
+    }
+
+    /// One that stood there was sent this and stands here now, in the same logs: a place in
+    /// another one is not taken in a round. `before` is what had been handed to connections
+    /// until then.
+    pub fn note(
+        &self,
+        (from, to): (Rc<Standing>, &Rc<Standing>),
+        form: Form,
+        bytes: Bytes,
+        before: &[Handed],
+    ) {
+        let mut steps = self.steps.borrow_mut();
+        if steps.len() >= COHORT_STEPS_MAX {
+            return;
+        }
+        let after = self.handed();
+        let handed: Vec<Handed> = after.iter().zip(before).map(|(it, at)| *it - *at).collect();
+        // A merged delta is counted as one, which is rare.
+        if handed.iter().all(|handed| handed.compacted == 0) {
+            steps.push(Step {
+                from,
+                form,
+                bytes,
+                handed,
+                to: Rc::clone(to),
+            });
+        }
+    }
+
+    /// Has the thread write to this socket at news, until its place is left.
+    pub fn enter(&self, outlet: Rc<dyn WriteNews>) -> usize {
+        let mut outlets = self.outlets.borrow_mut();
+        let place = outlets.free.pop().unwrap_or(outlets.all.len());
+        match outlets.all.get_mut(place) {
+            Some(entry) => *entry = Some(outlet),
+            None => outlets.all.push(Some(outlet)),
+        }
+        place
+    }
+
+    /// The thread writes to the one at this place no more.
+    pub fn leave(&self, place: usize) {
+        let outlet = {
+            let mut outlets = self.outlets.borrow_mut();
+            outlets.free.push(place);
+            outlets.all.get_mut(place).and_then(Option::take)
+        };
+        // Dropped after the borrow: it may be the last of its kind.
+        drop(outlet);
+    }
+
+    /// Whether more than one socket is written to.
+    pub fn is_shared(&self) -> bool {
+        let outlets = self.outlets.borrow();
+        outlets.all.len() > outlets.free.len().saturating_add(1)
+    }
+
+    /// The sockets from a place on, as many as there is room for; the place behind them,
+    /// if there are more.
+    pub(super) fn outlets(
+        &self,
+        from: usize,
+        room: usize,
+        outlets: &mut Vec<Weak<dyn WriteNews>>,
+    ) -> Option<usize> {
+        let all = &self.outlets.borrow().all;
+        let end = from.saturating_add(room);
+        let some = all.iter().take(end).skip(from).flatten();
+        outlets.extend(some.map(Rc::downgrade));
+        (end < all.len()).then_some(end)
+    }
+
+    /// All sockets were written to: counts how long the deltas took, and lets go of
+    /// what was sent.
+    pub(super) fn end_round(&self, now: Instant) {
+        self.steps.borrow_mut().clear();
+        let current = self.current.borrow();
+        let places = current.iter().flat_map(|standing| &standing.places);
+        for (member, place) in self.members.borrow_mut().iter_mut().zip(places) {
+            let log = place.log.borrow();
+            if let Some((_, from)) = member
+                .counted
+                .take()
+                .filter(|it| Rc::ptr_eq(&it.0, &place.log))
+            {
+                log.count_delivery(from, place.cursor, &member.counters, now);
+            }
+            member.counted = Some((Rc::clone(&place.log), place.cursor));
+        }
+    }
+}
+
+/// What is in a log now counts no more.
+fn counted(log: &Rc<RefCell<LocalLog>>) -> (Rc<RefCell<LocalLog>>, Cursor) {
+    (Rc::clone(log), log.borrow().frames.end())
+}
+
+/// How far all views of it are known.
+fn least(members: &[Member]) -> Option<Timestamp> {
+    members.iter().map(|member| member.pulse.head).min()
+}

@@ -1,0 +1,100 @@
+//! The cohorts that one view of a thread belongs to, and the round through their
+//! sockets that is part of the view's.
+
+use std::rc::{Rc, Weak};
+use std::time::Instant;
+
+use crate::relay::thread::cohort::Cohort;
+use crate::relay::thread::pulse::Pulse;
+use crate::relay::thread::round::WriteNews;
+
+/// A cohort, and where the view stands in it.
+struct Entry {
+    cohort: Weak<Cohort>,
+    view: usize,
+    /// Its sockets are to be written to in the next round.
+    is_due: bool,
+    /// The next socket in this round, as long as there is one.
+    at: Option<usize>,
+    /// They were written to in this round.
+    is_written: bool,
+}
+
+/// The cohorts of a view.
+#[derive(Default)]
+pub(super) struct Cohorts(Vec<Entry>);
+
+impl Cohorts {
+    /// The one that this is true of, if the view is the first in it.
+    pub(super) fn find(&self, is_it: impl Fn(&Cohort) -> bool) -> Option<Rc<Cohort>> {
+        let first = self.0.iter().filter(|entry| entry.view == 0);
+        let mut cohorts = first.filter_map(|entry| entry.cohort.upgrade());
+        cohorts.find(|cohort| is_it(cohort))
+    }
+
+    /// The view is at this place in a cohort.
+    pub(super) fn enter(&mut self, cohort: &Rc<Cohort>, view: usize) {
+        self.0.retain(|entry| entry.cohort.strong_count() > 0);
+        self.0.push(Entry {
+            cohort: Rc::downgrade(cohort),
+            view,
+            is_due: false,
+            at: None,
+            is_written: false,
+        });
+    }
+
+    /// Whether there is none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The view has news and is known so.
+    pub(super) fn hear(&mut self, pulse: Pulse) {
+        for entry in &mut self.0 {
+            if let Some(cohort) = entry.cohort.upgrade() {
+                entry.is_due |= cohort.is_news(entry.view, pulse);
+            }
+        }
+    }
+
+    /// The view's next round begins.
+    pub(super) fn begin_round(&mut self) {
+        for entry in &mut self.0 {
+            if std::mem::take(&mut entry.is_due) {
+                (entry.at, entry.is_written) = (Some(0), true);
+            }
+        }
+    }
+
+    /// Whether sockets are left in this round.
+    pub(super) fn is_in_round(&self) -> bool {
+        self.0.iter().any(|entry| entry.at.is_some())
+    }
+
+    /// The next sockets of the round, as many as there is room for.
+    pub(super) fn next_outlets(&mut self, room: usize, outlets: &mut Vec<Weak<dyn WriteNews>>) {
+        let end = outlets.len().saturating_add(room);
+        for entry in &mut self.0 {
+            let room = end.saturating_sub(outlets.len());
+            if room == 0 {
+                return;
+            }
+            if let Some(at) = entry.at {
+                let cohort = entry.cohort.upgrade();
+                entry.at = cohort.and_then(|cohort| cohort.outlets(at, room, outlets));
+            }
+        }
+    }
+
+    /// The view's round is over.
+    pub(super) fn end_round(&mut self, now: Instant) {
+        for entry in &mut self.0 {
+            if std::mem::take(&mut entry.is_written)
+                && let Some(cohort) = entry.cohort.upgrade()
+            {
+                cohort.end_round(now);
+            }
+        }
+    }
+}
