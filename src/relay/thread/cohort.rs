@@ -22,7 +22,6 @@ use crate::relay::shared_view::SharedView;
 use crate::relay::thread::local_log::LocalLog;
 use crate::relay::thread::pulse::Pulse;
 use crate::relay::thread::round::WriteNews;
-use crate::relay::thread::thread_view::ThreadView;
 
 /// Where a stream stands in the log of one of its views.
 #[derive(Clone, Debug)]
@@ -73,8 +72,7 @@ struct Step {
 }
 
 /// A view of a cohort.
-struct Member {
-    thread: Rc<RefCell<ThreadView>>,
+pub(super) struct Member {
     shared: Arc<SharedView>,
     counters: Arc<StreamCounters>,
     /// What its events' names begin with.
@@ -82,6 +80,26 @@ struct Member {
     pulse: Pulse,
     /// The deltas up to here are counted, of this log.
     counted: Option<(Rc<RefCell<LocalLog>>, Cursor)>,
+}
+
+impl Member {
+    /// A view whose events' names begin as given, and how the thread knows it.
+    pub(super) fn new(
+        name: &str,
+        shared: &Arc<SharedView>,
+        counters: &Arc<StreamCounters>,
+        pulse: Pulse,
+        log: Option<&Rc<RefCell<LocalLog>>>,
+    ) -> Member {
+        Member {
+            shared: Arc::clone(shared),
+            counters: Arc::clone(counters),
+            name: name.to_owned(),
+            pulse,
+            // What is in the log now counts no more.
+            counted: log.map(|log| (Rc::clone(log), log.borrow().frames.end())),
+        }
+    }
 }
 
 /// The sockets that are written to at news; a place each.
@@ -102,42 +120,21 @@ pub struct Cohort {
 }
 
 impl Cohort {
-    /// The cohort of these views, whose events' names begin as given.
-    pub fn of(views: &[(Rc<RefCell<ThreadView>>, &str)]) -> Rc<Cohort> {
-        let known = views
-            .first()
-            .and_then(|(first, _)| first.borrow().cohorts.find(|it| it.is_of(views)));
-        known.unwrap_or_else(|| Cohort::begin(views))
-    }
-
-    fn begin(views: &[(Rc<RefCell<ThreadView>>, &str)]) -> Rc<Cohort> {
-        let members = views.iter().map(|(thread, name)| {
-            let view = thread.borrow();
-            Member {
-                thread: Rc::clone(thread),
-                shared: Arc::clone(&view.shared),
-                counters: Arc::clone(&view.counters),
-                name: (*name).to_owned(),
-                pulse: view.pulse(),
-                counted: view.log.as_ref().map(counted),
-            }
-        });
-        let cohort = Rc::new(Cohort {
-            members: RefCell::new(members.collect()),
+    /// One of these views, without a stream yet.
+    pub(super) fn new(members: Vec<Member>) -> Rc<Cohort> {
+        Rc::new(Cohort {
+            members: RefCell::new(members),
             outlets: RefCell::default(),
             current: RefCell::default(),
             steps: RefCell::default(),
-        });
-        for (place, (thread, _)) in views.iter().enumerate() {
-            thread.borrow_mut().cohorts.enter(&cohort, place);
-        }
-        cohort
+        })
     }
 
-    fn is_of(&self, views: &[(Rc<RefCell<ThreadView>>, &str)]) -> bool {
+    /// Whether it is of these views, whose events' names begin as given.
+    pub(super) fn is_of(&self, views: &[(Arc<SharedView>, &str)]) -> bool {
         let members = self.members.borrow();
-        let is_it = |(member, (thread, name)): (&Member, &(Rc<RefCell<ThreadView>>, &str))| {
-            Rc::ptr_eq(&member.thread, thread) && member.name == *name
+        let is_it = |(member, (shared, name)): (&Member, &(Arc<SharedView>, &str))| {
+            Arc::ptr_eq(&member.shared, shared) && member.name == *name
         };
         members.len() == views.len() && members.iter().zip(views).all(is_it)
     }
@@ -301,11 +298,6 @@ impl Cohort {
             member.counted = Some((Rc::clone(&place.log), place.cursor));
         }
     }
-}
-
-/// What is in a log now counts no more.
-fn counted(log: &Rc<RefCell<LocalLog>>) -> (Rc<RefCell<LocalLog>>, Cursor) {
-    (Rc::clone(log), log.borrow().frames.end())
 }
 
 /// How far all views of it are known.

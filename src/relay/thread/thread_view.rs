@@ -14,6 +14,7 @@ use crate::model::upstream::Word;
 use crate::relay::counters::StreamCounters;
 use crate::relay::log::window_request::WindowRequest;
 use crate::relay::shared_view::SharedView;
+use crate::relay::thread::cohort::{Cohort, Member};
 use crate::relay::thread::cohorts::Cohorts;
 use crate::relay::thread::local_log::LocalLog;
 use crate::relay::thread::pulse::{Pulse, Turn};
@@ -154,6 +155,30 @@ impl ThreadView {
             self.cohorts.end_round(now);
         }
         self.rounds.written(is_more, now)
+    }
+
+    /// The streams of these views on the thread, whose events' names begin as given.
+    pub fn cohort(views: &[(Rc<RefCell<ThreadView>>, &str)]) -> Rc<Cohort> {
+        let shared = views
+            .iter()
+            .map(|(view, name)| (Arc::clone(&view.borrow().shared), *name));
+        let shared: Vec<_> = shared.collect();
+        let known = views.first().and_then(|(first, _)| {
+            let first = first.borrow();
+            first.cohorts.find(|cohort| cohort.is_of(&shared))
+        });
+        known.unwrap_or_else(|| {
+            let members = views.iter().map(|(view, name)| {
+                let it = view.borrow();
+                let (pulse, log) = (it.pulse(), it.log.as_ref());
+                Member::new(name, &it.shared, &it.counters, pulse, log)
+            });
+            let cohort = Cohort::new(members.collect());
+            for (place, (view, _)) in views.iter().enumerate() {
+                view.borrow_mut().cohorts.enter(&cohort, place);
+            }
+            cohort
+        })
     }
 
     fn each_log(&self, mut each: impl FnMut(&mut LocalLog)) {

@@ -10,6 +10,7 @@ use super::chosen::Chosen;
 use super::output::Taken;
 use super::part::Part;
 use crate::relay::thread::cohort::{Cohort, Standing};
+use crate::relay::thread::thread_view::ThreadView;
 
 /// The streams of these views on the thread. Those of windows have nothing in common.
 pub(super) fn cohort_of(views: &[Chosen]) -> Option<Rc<Cohort>> {
@@ -18,7 +19,7 @@ pub(super) fn cohort_of(views: &[Chosen]) -> Option<Rc<Cohort>> {
         Some(_) => None,
     });
     let whole: Vec<_> = whole.collect::<Option<_>>()?;
-    Some(Cohort::of(&whole))
+    Some(ThreadView::cohort(&whole))
 }
 
 impl Joint {
