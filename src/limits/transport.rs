@@ -119,9 +119,9 @@ pub const JOINT_VIEWS_MAX: usize = 16;
 /// change within milliseconds, and closes a timestamp a second.
 pub const JOINT_SILENCE: Duration = Duration::from_secs(1);
 
-/// Places of streams of the same views for which the thread knows, while it goes
-/// through their sockets, what is sent from there. Nearly all stand at one place; a
-/// few have been waiting for room in their sockets.
+/// Steps of streams of the same views that a thread remembers while it goes through
+/// their sockets: from one place to the next, or that there is nothing yet. Nearly all
+/// stand at one place; a few have been waiting for room in their sockets.
 pub const COHORT_STEPS_MAX: usize = 4;
 
 /// Bytes of small events that a stream of several views hands out at once;

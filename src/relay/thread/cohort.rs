@@ -78,8 +78,11 @@ pub(super) struct Member {
     /// What its events' names begin with.
     name: String,
     pulse: Pulse,
-    /// The deltas up to here are counted, of this log.
-    counted: Option<(Rc<RefCell<LocalLog>>, Cursor)>,
+    /// How far it was known in a log before this one: somebody may still read that.
+    before: Timestamp,
+    /// Its log, and the place that all views of the cohort have reached: there the streams
+    /// stand that wait for nothing.
+    reached: Option<(Rc<RefCell<LocalLog>>, Cursor)>,
 }
 
 impl Member {
@@ -96,9 +99,46 @@ impl Member {
             counters: Arc::clone(counters),
             name: name.to_owned(),
             pulse,
-            // What is in the log now counts no more.
-            counted: log.map(|log| (Rc::clone(log), log.borrow().frames.end())),
+            before: Timestamp::MIN,
+            reached: log.map(end_of),
         }
+    }
+
+    /// It is known like this now.
+    fn hear(&mut self, pulse: Pulse, log: Option<&Rc<RefCell<LocalLog>>>) {
+        let known = std::mem::replace(&mut self.pulse, pulse);
+        if known.turn.logs != pulse.turn.logs {
+            if known.head < Timestamp::MAX {
+                self.before = self.before.max(known.head);
+            }
+            // What is in the log now was not waited for.
+            self.reached = log.map(end_of);
+        }
+    }
+
+    /// Whether how far it is known says less than that: time alone tells of a view that is
+    /// silent; and of one that begins anew somebody may read the log before, to its end.
+    fn is_unclear(&self) -> bool {
+        !self.pulse.turn.is_steady || self.pulse.head < self.before
+    }
+
+    /// Whether streams that stand where the others wait have lost what comes next.
+    fn is_forgotten(&self) -> bool {
+        let reached = self.reached.as_ref();
+        reached.is_some_and(|(log, place)| log.borrow().is_forgotten(*place))
+    }
+
+    /// All views are known up to this time, and that was sent: counts how long it took.
+    fn reach(&mut self, time: Timestamp, is_sent: bool, now: Instant) {
+        let Some((log, place)) = &mut self.reached else {
+            return;
+        };
+        let log = log.borrow();
+        let to = log.frames.behind_all_until(time).max(*place);
+        if is_sent {
+            log.count_delivery(*place, to, &self.counters, now);
+        }
+        *place = to;
     }
 }
 
@@ -139,21 +179,30 @@ impl Cohort {
         members.len() == views.len() && members.iter().zip(views).all(is_it)
     }
 
-    /// One of its views has news and is known as given now; whether that may be news
-    /// to the streams. As long as another view has not come as far, it is none.
-    pub(super) fn is_news(&self, view: usize, pulse: Pulse) -> bool {
+    /// One of its views has news and is known as given now, in this log; whether that may
+    /// be news to the streams. As long as another view has not come as far, it is none.
+    pub(super) fn is_news(
+        &self,
+        view: usize,
+        pulse: Pulse,
+        log: Option<&Rc<RefCell<LocalLog>>>,
+    ) -> bool {
         let mut members = self.members.borrow_mut();
         let before = least(&members);
         let Some(member) = members.get_mut(view) else {
             return false;
         };
-        let known = std::mem::replace(&mut member.pulse, pulse);
-        let is_turn = pulse.is_turn_after(known);
+        let is_turn = member.pulse.turn != pulse.turn;
+        member.hear(pulse, log);
         if is_turn {
             // It may be of a log that nobody reads any more.
             *self.current.borrow_mut() = None;
         }
-        let is_news = is_turn || before < least(&members);
+        let is_news = is_turn
+            || before < least(&members)
+            || members
+                .iter()
+                .any(|it| it.is_unclear() || it.is_forgotten());
         if is_news {
             self.steps.borrow_mut().clear();
         }
@@ -261,8 +310,7 @@ impl Cohort {
 
     /// Whether more than one socket is written to.
     pub fn is_shared(&self) -> bool {
-        let outlets = self.outlets.borrow();
-        outlets.all.len() > outlets.free.len().saturating_add(1)
+        self.count() > 1
     }
 
     /// The sockets from a place on, as many as there is room for; the place behind them,
@@ -280,24 +328,27 @@ impl Cohort {
         (end < all.len()).then_some(end)
     }
 
-    /// All sockets were written to: counts how long the deltas took, and lets go of
-    /// what was sent.
+    /// All sockets were written to: counts how long the deltas took, and lets go of what
+    /// was sent.
     pub(super) fn end_round(&self, now: Instant) {
         self.steps.borrow_mut().clear();
-        let current = self.current.borrow();
-        let places = current.iter().flat_map(|standing| &standing.places);
-        for (member, place) in self.members.borrow_mut().iter_mut().zip(places) {
-            let log = place.log.borrow();
-            if let Some((_, from)) = member
-                .counted
-                .take()
-                .filter(|it| Rc::ptr_eq(&it.0, &place.log))
-            {
-                log.count_delivery(from, place.cursor, &member.counters, now);
-            }
-            member.counted = Some((Rc::clone(&place.log), place.cursor));
+        let is_sent = self.count() > 0;
+        let mut members = self.members.borrow_mut();
+        let time = least(&members).unwrap_or(Timestamp::MIN);
+        for member in members.iter_mut() {
+            member.reach(time, is_sent, now);
         }
     }
+
+    /// Sockets that are written to.
+    fn count(&self) -> usize {
+        let outlets = self.outlets.borrow();
+        outlets.all.len().saturating_sub(outlets.free.len())
+    }
+}
+/// A log with its end.
+fn end_of(log: &Rc<RefCell<LocalLog>>) -> (Rc<RefCell<LocalLog>>, Cursor) {
+    (Rc::clone(log), log.borrow().frames.end())
 }
 
 /// How far all views of it are known.

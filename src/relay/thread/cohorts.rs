@@ -1,10 +1,12 @@
 //! The cohorts that one view of a thread belongs to, and the round through their
 //! sockets that is part of the view's.
 
+use std::cell::RefCell;
 use std::rc::{Rc, Weak};
 use std::time::Instant;
 
 use crate::relay::thread::cohort::Cohort;
+use crate::relay::thread::local_log::LocalLog;
 use crate::relay::thread::pulse::Pulse;
 use crate::relay::thread::round::WriteNews;
 
@@ -49,13 +51,15 @@ impl Cohorts {
         self.0.is_empty()
     }
 
-    /// The view has news and is known so.
-    pub(super) fn hear(&mut self, pulse: Pulse) {
-        for entry in &mut self.0 {
-            if let Some(cohort) = entry.cohort.upgrade() {
-                entry.is_due |= cohort.is_news(entry.view, pulse);
-            }
-        }
+    /// The view has news and is known so, in this log.
+    pub(super) fn hear(&mut self, pulse: Pulse, log: Option<&Rc<RefCell<LocalLog>>>) {
+        self.0.retain_mut(|entry| {
+            let Some(cohort) = entry.cohort.upgrade() else {
+                return false;
+            };
+            entry.is_due |= cohort.is_news(entry.view, pulse, log);
+            true
+        });
     }
 
     /// The view's next round begins.

@@ -35,12 +35,6 @@ pub struct Turn {
 }
 
 impl Pulse {
-    /// Whether there is more than changes of rows since it was known so.
-    pub fn is_turn_after(&self, known: Pulse) -> bool {
-        // Of one that is silent, time alone tells how far it is.
-        !self.turn.is_steady || self.turn != known.turn
-    }
-
     /// Whether changes of its rows are all that is to be told for now, and it is known how
     /// far it is.
     pub fn is_calm(&self) -> bool {

@@ -96,7 +96,7 @@ impl ThreadView {
         });
         if !self.cohorts.is_empty() {
             let pulse = self.pulse();
-            self.cohorts.hear(pulse);
+            self.cohorts.hear(pulse, self.log.as_ref());
         }
         self.beat(now)
     }

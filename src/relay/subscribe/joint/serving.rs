@@ -51,8 +51,8 @@ impl Joint {
         let silence_at = self.silence_at;
         match self.next(now, true) {
             Taken::Bytes(bytes) => News::Bytes(bytes),
-            // It waits for nothing but news.
-            Taken::Nothing if self.standing.is_some() => News::None,
+            // It waits for news, and for nothing else.
+            Taken::Nothing if self.standing.is_some() && self.silence_at.is_none() => News::None,
             // The task says the end, waits for what is not news of a view, and sets
             // the alarm anew if it comes earlier.
             _ if self.is_over

@@ -1,6 +1,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::*;
 use crate::model::delta::{Change, Delta};
@@ -24,6 +25,8 @@ pub(super) struct Bottle {
     pub(super) thread: Rc<RefCell<ThreadView>>,
     /// Its upstream tells how far it is, though nothing changes.
     pub(super) is_steady: bool,
+    /// The thread is to look after its copy of the view.
+    is_woken: Arc<AtomicBool>,
     pub(super) now: Now,
 }
 
@@ -41,11 +44,18 @@ impl Bottle {
             upstream_timeout: Duration::from_secs(30),
         };
         let thread = ThreadView::new(Arc::clone(&shared), Box::new(|| ()));
+        let is_woken = Arc::new(AtomicBool::new(true));
+        let woken = Arc::clone(&is_woken);
+        shared.attach(Box::new(move || {
+            woken.store(true, Ordering::Relaxed);
+            true
+        }));
         Bottle {
             name,
             publisher: Publisher::new(shared, settings, fastrand::Rng::with_seed(1), now),
             thread: Rc::new(RefCell::new(thread)),
             is_steady: true,
+            is_woken,
             now,
         }
     }
@@ -57,7 +67,9 @@ impl Bottle {
 
     pub(super) fn look(&mut self) {
         self.publisher.look(self.now);
-        let _ = self.thread.borrow_mut().news(self.now.instant);
+        if self.is_woken.swap(false, Ordering::Relaxed) {
+            let _ = self.thread.borrow_mut().news(self.now.instant);
+        }
     }
 
     /// A view with one row that is known from one time to another.
