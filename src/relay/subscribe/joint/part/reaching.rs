@@ -68,9 +68,13 @@ impl Part {
             return None;
         };
         let log = log.borrow();
-        // A view that is known ahead of time was the same long before.
+        // A view that is known ahead of time was the same long before; and a window of one
+        // that has changed since is what it was where the client stands.
         let since = self.unchanged_since(&log, *cursor);
-        let at = since.or_else(|| Some(self.at?.timestamp).max(self.whole_from(&log)))?;
+        let stood = self
+            .at
+            .map(|at| Some(at.timestamp).max(self.whole_from(&log)));
+        let at = since.into_iter().chain(stood.flatten()).min()?;
         match self.reach {
             Reach::Constant(_) => Some(at).filter(|_| !log.began_final()),
             _ => Some(at),
