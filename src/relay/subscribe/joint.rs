@@ -20,7 +20,7 @@ use crate::relay::event::notices::{REASON_EXPIRED, REASON_HALF_CLOSED, REASON_SL
 use crate::relay::shared_view::{LOTS, SharedView};
 use crate::relay::subscribe::expiry::Expiry;
 use crate::relay::thread::cohort::{Cohort, Standing};
-use chosen::Chosen;
+use chosen::{Chosen, cohort_of};
 use common_time::common_time;
 use ids::{best, id_of, positions};
 use output::{Out, Taken};
@@ -156,7 +156,7 @@ impl Joint {
             is_last: false,
             end: End::Left,
             rng,
-            cohort: together::cohort_of(views),
+            cohort: cohort_of(views),
             place: Cell::new(None),
             standing: None,
             frames: 0,

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use crate::model::position::Position;
+use crate::relay::thread::cohort::Cohort;
 use crate::relay::thread::seat::Choose;
 use crate::relay::thread::thread_view::ThreadView;
 
@@ -28,4 +29,14 @@ impl Chosen {
         let window = choose.map(|choose| choose(log.layout())).transpose();
         window.is_ok_and(|window| log.holds(position, window.as_ref()))
     }
+}
+
+/// The streams of these views on the thread. Those of windows have nothing in common.
+pub(super) fn cohort_of(views: &[Chosen]) -> Option<Rc<Cohort>> {
+    let whole = views.iter().map(|view| match view.window {
+        None => Some((Rc::clone(&view.local), view.name.as_str())),
+        Some(_) => None,
+    });
+    let whole: Vec<_> = whole.collect::<Option<_>>()?;
+    Some(ThreadView::cohort(&whole))
 }

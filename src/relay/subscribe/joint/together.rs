@@ -6,21 +6,9 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use super::Joint;
-use super::chosen::Chosen;
 use super::output::Taken;
 use super::part::Part;
-use crate::relay::thread::cohort::{Cohort, Standing};
-use crate::relay::thread::thread_view::ThreadView;
-
-/// The streams of these views on the thread. Those of windows have nothing in common.
-pub(super) fn cohort_of(views: &[Chosen]) -> Option<Rc<Cohort>> {
-    let whole = views.iter().map(|view| match view.window {
-        None => Some((Rc::clone(&view.local), view.name.as_str())),
-        Some(_) => None,
-    });
-    let whole: Vec<_> = whole.collect::<Option<_>>()?;
-    Some(ThreadView::cohort(&whole))
-}
+use crate::relay::thread::cohort::Standing;
 
 impl Joint {
     /// The next bytes, if there are any. In a round the thread asks, while it goes

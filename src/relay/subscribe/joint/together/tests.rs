@@ -11,6 +11,7 @@ use crate::model::event::TailEvent;
 use crate::model::position::Timestamp;
 use crate::model::reason::{Cause, Why};
 use crate::relay::counters::StreamTotals;
+use crate::relay::subscribe::joint::chosen::Chosen;
 use crate::relay::subscribe::joint::tests::{Bottle, HEARTBEAT, bottles, later_row};
 use crate::relay::subscribe::subscriber::News;
 use crate::relay::thread::round::{Step, WriteNews};
