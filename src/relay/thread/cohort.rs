@@ -20,6 +20,7 @@ use crate::relay::counters::{Handed, StreamCounters};
 use crate::relay::event::form::Form;
 use crate::relay::shared_view::SharedView;
 use crate::relay::thread::local_log::LocalLog;
+use crate::relay::thread::places::Places;
 use crate::relay::thread::pulse::Pulse;
 use crate::relay::thread::round::WriteNews;
 
@@ -142,17 +143,11 @@ impl Member {
     }
 }
 
-/// The sockets that are written to at news; a place each.
-#[derive(Default)]
-struct Outlets {
-    all: Vec<Option<Rc<dyn WriteNews>>>,
-    free: Vec<usize>,
-}
-
 /// The streams of the same views.
 pub struct Cohort {
     members: RefCell<Vec<Member>>,
-    outlets: RefCell<Outlets>,
+    /// The sockets that are written to at news.
+    outlets: RefCell<Places<Rc<dyn WriteNews>>>,
     /// Where one of them stood last, for others to find that they stand there, too.
     current: RefCell<Option<Rc<Standing>>>,
     /// What was sent since the last news.
@@ -238,8 +233,8 @@ impl Cohort {
     /// One of the streams stands there. If others do, they have the same value.
     pub fn stand(&self, standing: Standing, before: Option<&Rc<Standing>>) -> Rc<Standing> {
         let mut current = self.current.borrow_mut();
-        let known = before.into_iter().chain(&*current);
-        if let Some(known) = known.into_iter().find(|known| ***known == standing) {
+        let mut known = before.into_iter().chain(&*current);
+        if let Some(known) = known.find(|known| ***known == standing) {
             return Rc::clone(known);
         }
         Rc::clone(current.insert(Rc::new(standing)))
@@ -288,64 +283,46 @@ impl Cohort {
 
     /// Has the thread write to this socket at news, until its place is left.
     pub fn enter(&self, outlet: Rc<dyn WriteNews>) -> usize {
-        let mut outlets = self.outlets.borrow_mut();
-        let place = outlets.free.pop().unwrap_or(outlets.all.len());
-        match outlets.all.get_mut(place) {
-            Some(entry) => *entry = Some(outlet),
-            None => outlets.all.push(Some(outlet)),
-        }
-        place
+        self.outlets.borrow_mut().enter(outlet)
     }
 
     /// The thread writes to the one at this place no more.
     pub fn leave(&self, place: usize) {
-        let outlet = {
-            let mut outlets = self.outlets.borrow_mut();
-            outlets.free.push(place);
-            outlets.all.get_mut(place).and_then(Option::take)
-        };
+        let outlet = self.outlets.borrow_mut().leave(place);
         // Dropped after the borrow: it may be the last of its kind.
         drop(outlet);
     }
 
     /// Whether more than one socket is written to.
     pub fn is_shared(&self) -> bool {
-        self.count() > 1
+        self.outlets.borrow().count() > 1
     }
 
-    /// The sockets from a place on, as many as there is room for; the place behind them,
-    /// if there are more.
+    /// Adds the sockets from a place on, until there are so many; where to go on, if these
+    /// were not all.
     pub(super) fn outlets(
         &self,
         from: usize,
-        room: usize,
+        full: usize,
         outlets: &mut Vec<Weak<dyn WriteNews>>,
     ) -> Option<usize> {
-        let all = &self.outlets.borrow().all;
-        let end = from.saturating_add(room);
-        let some = all.iter().take(end).skip(from).flatten();
-        outlets.extend(some.map(Rc::downgrade));
-        (end < all.len()).then_some(end)
+        let all = self.outlets.borrow();
+        all.outlets(from, full, outlets, |outlet| Some(Rc::downgrade(outlet)))
     }
 
     /// All sockets were written to: counts how long the deltas took, and lets go of what
     /// was sent.
     pub(super) fn end_round(&self, now: Instant) {
         self.steps.borrow_mut().clear();
-        let is_sent = self.count() > 0;
+        let is_sent = self.outlets.borrow().count() > 0;
         let mut members = self.members.borrow_mut();
         let time = least(&members).unwrap_or(Timestamp::MIN);
         for member in members.iter_mut() {
             member.reach(time, is_sent, now);
         }
     }
-
-    /// Sockets that are written to.
-    fn count(&self) -> usize {
-        let outlets = self.outlets.borrow();
-        outlets.all.len().saturating_sub(outlets.free.len())
-    }
 }
+
 /// A log with its end.
 fn end_of(log: &Rc<RefCell<LocalLog>>) -> (Rc<RefCell<LocalLog>>, Cursor) {
     (Rc::clone(log), log.borrow().frames.end())

@@ -78,15 +78,11 @@ impl Cohorts {
 
     /// The next sockets of the round, as many as there is room for.
     pub(super) fn next_outlets(&mut self, room: usize, outlets: &mut Vec<Weak<dyn WriteNews>>) {
-        let end = outlets.len().saturating_add(room);
+        let full = outlets.len().saturating_add(room);
         for entry in &mut self.0 {
-            let room = end.saturating_sub(outlets.len());
-            if room == 0 {
-                return;
-            }
             if let Some(at) = entry.at {
                 let cohort = entry.cohort.upgrade();
-                entry.at = cohort.and_then(|cohort| cohort.outlets(at, room, outlets));
+                entry.at = cohort.and_then(|cohort| cohort.outlets(at, full, outlets));
             }
         }
     }
@@ -100,5 +96,38 @@ impl Cohorts {
                 cohort.end_round(now);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::position::Timestamp;
+    use crate::relay::thread::pulse::Turn;
+
+    #[test]
+    fn cohorts_without_streams_are_let_go_at_the_next_news() {
+        let turn = Turn {
+            logs: 0,
+            word: None,
+            terms: 0,
+            is_final: false,
+            is_steady: true,
+            ending: 0,
+            recalls: 0,
+            is_given_up: false,
+        };
+        let head = Timestamp::MIN;
+        let mut cohorts = Cohorts::default();
+        let kept = Cohort::new(Vec::new());
+        cohorts.enter(&kept, 0);
+        let gone = Cohort::new(Vec::new());
+        cohorts.enter(&gone, 0);
+        drop(gone);
+        cohorts.hear(Pulse { head, turn }, None);
+        assert_eq!(cohorts.0.len(), 1);
+        drop(kept);
+        cohorts.hear(Pulse { head, turn }, None);
+        assert!(cohorts.is_empty());
     }
 }

@@ -17,6 +17,7 @@ use crate::relay::shared_view::SharedView;
 use crate::relay::thread::cohort::{Cohort, Member};
 use crate::relay::thread::cohorts::Cohorts;
 use crate::relay::thread::local_log::LocalLog;
+use crate::relay::thread::places::Places;
 use crate::relay::thread::pulse::{Pulse, Turn};
 use crate::relay::thread::round::{Rounds, Step, WriteNews};
 
@@ -37,8 +38,7 @@ pub struct ThreadView {
     /// Tells the publisher that a base is wanted.
     wake_publisher: Box<dyn Fn()>,
     /// Who waits for news; a place each, so that polling twice costs no more.
-    waiters: Vec<Option<Waker>>,
-    free: Vec<usize>,
+    waiters: Places<Option<Waker>>,
     /// Places of those who wait. Who reads a window waits for that alone, and has a
     /// place all the same.
     waiting: Vec<usize>,
@@ -66,8 +66,7 @@ impl ThreadView {
             logs: 0,
             silences: 0,
             wake_publisher,
-            waiters: Vec::new(),
-            free: Vec::new(),
+            waiters: Places::default(),
             waiting: Vec::new(),
             rounds: Rounds::default(),
             cohorts: Cohorts::default(),
@@ -189,17 +188,11 @@ impl ThreadView {
     }
 
     pub(super) fn enter(&mut self) -> usize {
-        self.free.pop().unwrap_or_else(|| {
-            self.waiters.push(None);
-            self.waiters.len() - 1
-        })
+        self.waiters.enter(None)
     }
 
     pub(super) fn leave(&mut self, place: usize) {
-        if let Some(waiter) = self.waiters.get_mut(place) {
-            *waiter = None;
-            self.free.push(place);
-        }
+        self.waiters.leave(place);
     }
 
     pub(super) fn wait(&mut self, place: usize, waker: &Waker) {

@@ -24,6 +24,7 @@ use crate::relay::event::frame::{Frame, Kind};
 use crate::relay::log::bases::Base;
 use crate::relay::log::shared_log::Log;
 use crate::relay::log::window_request::WindowRequest;
+use crate::relay::thread::places::Places;
 use beats::Beats;
 use by_key::ByKey;
 use open_window::OpenWindow;
@@ -38,8 +39,7 @@ mod telling;
 pub(super) struct Windows {
     log: Arc<Log>,
     /// Each at its number.
-    open: Vec<Option<Box<OpenWindow>>>,
-    free: Vec<usize>,
+    open: Places<Box<OpenWindow>>,
     known: HashMap<Arc<Window>, usize, RandomState>,
     by_key: Vec<ByKey>,
     /// Frames that are held, the oldest first: the window's number, the place behind
@@ -73,8 +73,7 @@ impl Windows {
     pub(super) fn new(log: &Arc<Log>) -> Self {
         Windows {
             log: Arc::clone(log),
-            open: Vec::new(),
-            free: Vec::new(),
+            open: Places::default(),
             known: HashMap::default(),
             by_key: Vec::new(),
             held: VecDeque::new(),
@@ -90,12 +89,12 @@ impl Windows {
 
     /// The open window of this number.
     pub(super) fn get(&self, number: usize) -> Option<&OpenWindow> {
-        self.open.get(number)?.as_deref()
+        self.open.get(number).map(|open| &**open)
     }
 
     /// The same, to be changed.
     pub(super) fn get_mut(&mut self, number: usize) -> Option<&mut OpenWindow> {
-        self.open.get_mut(number)?.as_deref_mut()
+        self.open.get_mut(number).map(|open| &mut **open)
     }
 
     /// A place at a window, which knows the log from another place on if it is opened
@@ -128,10 +127,8 @@ impl Windows {
             return (*number, false);
         }
         let window = Arc::new(window);
-        let number = self.free.pop().unwrap_or_else(|| {
-            self.open.push(None);
-            self.open.len() - 1
-        });
+        let open = OpenWindow::new(Arc::clone(&window), first, now);
+        let number = self.open.enter(Box::new(open));
         self.known.insert(Arc::clone(&window), number);
         let columns = self
             .by_key
@@ -146,18 +143,14 @@ impl Windows {
                 self.by_key.push(columns);
             }
         }
-        if let Some(place) = self.open.get_mut(number) {
-            *place = Some(Box::new(OpenWindow::new(window, first, now)));
-        }
         (number, true)
     }
 
     /// Closes a window that nobody reads any more.
     fn close(&mut self, number: usize) {
-        let Some(closed) = self.open.get_mut(number).and_then(Option::take) else {
+        let Some(closed) = self.open.leave(number) else {
             return;
         };
-        self.free.push(number);
         self.known.remove(&closed.window);
         let shape = closed.window.shape();
         if let Some(at) = self.by_key.iter().position(|it| it.shape == *shape)

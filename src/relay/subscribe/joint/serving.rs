@@ -51,13 +51,11 @@ impl Joint {
         let silence_at = self.silence_at;
         match self.next(now, true) {
             Taken::Bytes(bytes) => News::Bytes(bytes),
-            // It waits for news, and for nothing else.
-            Taken::Nothing if self.standing.is_some() && self.silence_at.is_none() => News::None,
-            // The task says the end, waits for what is not news of a view, and sets
-            // the alarm anew if it comes earlier.
+            // The task says the end, sets the alarm anew if it comes earlier, and waits for
+            // what is not news of a view: where it stands with others, there is none.
             _ if self.is_over
-                || self.parts.iter().any(Part::needs_task)
-                || self.silence_at.is_some() && self.silence_at != silence_at =>
+                || self.silence_at.is_some() && self.silence_at != silence_at
+                || self.standing.is_none() && self.parts.iter().any(Part::needs_task) =>
             {
                 News::Task
             }

@@ -58,7 +58,7 @@ impl Joint {
     /// Where it stands, if all has been said up to there and nothing is under way.
     fn standing(&self) -> Option<Standing> {
         let is_under_way = self.is_owed || self.is_silent || self.batch.is_some();
-        if !self.is_open || self.is_over || is_under_way || !self.out.is_done() {
+        if self.is_over || is_under_way || !self.out.is_done() {
             return None;
         }
         Some(Standing {

@@ -4,6 +4,7 @@ use std::rc::Weak;
 use std::task::Waker;
 
 use crate::model::retention::Cursor;
+use crate::relay::thread::places::Places;
 use crate::relay::thread::round::WriteNews;
 
 /// How a reader is woken.
@@ -30,10 +31,8 @@ pub(super) struct Reader {
 /// The readers of a window, each at its place.
 #[derive(Default)]
 pub(super) struct Readers {
-    places: Vec<Option<Reader>>,
-    free: Vec<usize>,
-    /// How many there are, and how many of them stand somewhere.
-    entered: usize,
+    places: Places<Reader>,
+    /// How many of them stand somewhere.
     following: usize,
     /// Tasks that are to be woken, and sockets that are to be written to.
     tasks: usize,
@@ -43,28 +42,16 @@ pub(super) struct Readers {
 impl Readers {
     /// One more, who waits for a base first; its place.
     pub(super) fn enter(&mut self, is_alone: bool) -> usize {
-        self.entered += 1;
-        let place = self.free.pop().unwrap_or_else(|| {
-            // Most windows have one reader.
-            self.places.reserve_exact(self.places.len().max(1));
-            self.places.push(None);
-            self.places.len() - 1
-        });
-        if let Some(reader) = self.places.get_mut(place) {
-            *reader = Some(Reader {
-                is_alone,
-                ..Reader::default()
-            });
-        }
-        place
+        self.places.enter(Reader {
+            is_alone,
+            ..Reader::default()
+        })
     }
 
     /// One is gone; where it stood, if anywhere.
     pub(super) fn leave(&mut self, place: usize) -> Option<Cursor> {
         self.set_wake_up(place, None);
-        let reader = self.places.get_mut(place).and_then(Option::take)?;
-        self.free.push(place);
-        self.entered = self.entered.saturating_sub(1);
+        let reader = self.places.leave(place)?;
         if reader.cursor.is_some() {
             self.following = self.following.saturating_sub(1);
         }
@@ -90,22 +77,22 @@ impl Readers {
 
     /// The one at a place.
     pub(super) fn get(&self, place: usize) -> Option<&Reader> {
-        self.places.get(place)?.as_ref()
+        self.places.get(place)
     }
 
     /// The same, to be changed.
     pub(super) fn get_mut(&mut self, place: usize) -> Option<&mut Reader> {
-        self.places.get_mut(place)?.as_mut()
+        self.places.get_mut(place)
     }
 
     /// All of them.
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Reader> {
-        self.places.iter_mut().flatten()
+        self.places.iter_mut()
     }
 
     /// Whether there are none.
     pub(super) fn is_empty(&self) -> bool {
-        self.entered == 0
+        self.places.count() == 0
     }
 
     /// How many stand somewhere.
@@ -115,12 +102,12 @@ impl Readers {
 
     /// Whether any waits for a base.
     pub(super) fn is_base_awaited(&self) -> bool {
-        self.entered > self.following
+        self.places.count() > self.following
     }
 
     /// Whether any is to be sent heartbeats.
     pub(super) fn wants_beats(&self) -> bool {
-        let mut readers = self.places.iter().flatten();
+        let mut readers = self.places.iter();
         readers.any(|reader| reader.is_alone && reader.cursor.is_some())
     }
 
@@ -132,7 +119,7 @@ impl Readers {
     }
 
     fn set_wake_up(&mut self, place: usize, wake_up: Option<WakeUp>) {
-        let Some(reader) = self.places.get_mut(place).and_then(Option::as_mut) else {
+        let Some(reader) = self.places.get_mut(place) else {
             return;
         };
         for (wake_up, is_more) in [(&reader.wake_up, false), (&wake_up, true)] {
@@ -158,7 +145,7 @@ impl Readers {
     pub(super) fn wake(&mut self) -> bool {
         if self.tasks > 0 {
             self.tasks = 0;
-            for wake_up in self.places.iter_mut().flatten().map(|it| &mut it.wake_up) {
+            for wake_up in self.places.iter_mut().map(|it| &mut it.wake_up) {
                 if matches!(wake_up, Some(WakeUp::Task(_)))
                     && let Some(WakeUp::Task(waker)) = wake_up.take()
                 {
@@ -177,15 +164,10 @@ impl Readers {
         full: usize,
         outlets: &mut Vec<Weak<dyn WriteNews>>,
     ) -> Option<usize> {
-        for (place, reader) in self.places.iter().enumerate().skip(from) {
-            if outlets.len() >= full {
-                return Some(place);
-            }
-            let wake_up = reader.as_ref().and_then(|reader| reader.wake_up.as_ref());
-            if let Some(WakeUp::Outlet(outlet)) = wake_up {
-                outlets.push(Weak::clone(outlet));
-            }
-        }
-        None
+        let outlet = |reader: &Reader| match &reader.wake_up {
+            Some(WakeUp::Outlet(outlet)) => Some(Weak::clone(outlet)),
+            Some(WakeUp::Task(_)) | None => None,
+        };
+        self.places.outlets(from, full, outlets, outlet)
     }
 }

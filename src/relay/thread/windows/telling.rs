@@ -34,7 +34,7 @@ impl Windows {
 
     /// The same of a frame that everybody is told.
     pub(super) fn tell_all(&mut self, frame: &Arc<Frame>, at: (Timestamp, Cursor), now: Instant) {
-        for number in 0..self.open.len() {
+        for number in self.open.places() {
             match self.get_mut(number) {
                 Some(open) if open.is_followed() => {
                     self.tell(number, Arc::clone(frame), at, now);
@@ -89,12 +89,12 @@ impl Windows {
 
     /// All readers are to look around.
     pub(in crate::relay::thread) fn wake_all(&mut self) {
-        (0..self.open.len()).for_each(|number| self.wake(number));
+        self.open.places().for_each(|number| self.wake(number));
     }
 
     /// What lies before this place was not seen, and may be gone for good.
     pub(super) fn lose(&mut self, first: Cursor) {
-        for open in self.open.iter_mut().flatten() {
+        for open in self.open.iter_mut() {
             open.lose(first);
         }
         self.wake_all();
@@ -107,7 +107,7 @@ impl Windows {
         self.bases.clear();
         self.held.clear();
         self.held_bytes = 0;
-        for open in self.open.iter_mut().flatten() {
+        for open in self.open.iter_mut() {
             open.request = None;
         }
         self.lose(Cursor::at(u64::MAX));
@@ -149,7 +149,7 @@ impl Windows {
     }
 
     fn look_at(&mut self, number: usize, tick: super::beats::Tick, head: Position, now: Instant) {
-        let Some(open) = self.open.get_mut(number).and_then(Option::as_deref_mut) else {
+        let Some(open) = self.open.get_mut(number) else {
             return;
         };
         // Another window may have its number by now.
@@ -220,7 +220,7 @@ impl Windows {
 
     /// Adds all outlets.
     pub(in crate::relay::thread) fn all_outlets(&self, outlets: &mut Vec<Weak<dyn WriteNews>>) {
-        for open in self.open.iter().flatten() {
+        for open in self.open.iter() {
             open.outlets(0, usize::MAX, outlets);
         }
     }

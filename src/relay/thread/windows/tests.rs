@@ -161,7 +161,7 @@ impl Bottle {
     pub(super) fn held(&self) -> usize {
         let log = self.thread.borrow().log.clone().unwrap();
         let log = log.borrow();
-        let open = log.windows.open.iter().flatten();
+        let open = log.windows.open.iter();
         open.map(|open| open.held()).sum()
     }
 

@@ -68,13 +68,15 @@ impl Part {
             return None;
         };
         let log = log.borrow();
-        // A view that is known ahead of time was the same long before; and a window of one
-        // that has changed since is what it was where the client stands.
+        // A view that is known ahead of time was the same long before.
         let since = self.unchanged_since(&log, *cursor);
+        // A window may not have changed though its view has: it is what it was where the
+        // client stands.
+        let from = self.whole_from(&log);
         let stood = self
             .at
-            .map(|at| Some(at.timestamp).max(self.whole_from(&log)));
-        let at = since.into_iter().chain(stood.flatten()).min()?;
+            .map(|at| at.timestamp.max(from.unwrap_or(at.timestamp)));
+        let at = since.into_iter().chain(stood).min()?;
         match self.reach {
             Reach::Constant(_) => Some(at).filter(|_| !log.began_final()),
             _ => Some(at),
