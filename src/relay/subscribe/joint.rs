@@ -94,8 +94,8 @@ pub struct Joint {
     cohort: Option<Rc<Cohort>>,
     /// Its socket's place there, if it has one that the thread writes to.
     place: Cell<Option<usize>>,
-    /// Where it stands, as others may: it counts in place of what is above and of what
-    /// `parts` hold of it.
+    /// Where it stands, shared with others that stand there. While it is set, it counts in
+    /// place of `time` and `known`, and of the cursors and positions in `parts`.
     standing: Option<Rc<Standing>>,
     /// Events that it was sent as others were.
     frames: u64,

@@ -112,13 +112,14 @@ impl Member {
             if known.head < Timestamp::MAX {
                 self.before = self.before.max(known.head);
             }
-            // What is in the log now was not waited for.
+            // Deltas that are in the log already are not counted.
             self.reached = log.map(end_of);
         }
     }
 
-    /// Whether how far it is known says less than that: time alone tells of a view that is
-    /// silent; and of one that begins anew somebody may read the log before, to its end.
+    /// Whether the time up to which it is known does not tell if there is news. The upstream
+    /// of an idle view may tell no time; and where the view has begun anew at an earlier
+    /// time, streams may still read the log before.
     fn is_unclear(&self) -> bool {
         !self.pulse.turn.is_steady || self.pulse.head < self.before
     }

@@ -44,9 +44,9 @@ pub struct ThreadView {
     waiting: Vec<usize>,
     /// The sockets that are written to at news.
     pub(super) rounds: Rounds,
-    /// The streams of it and of other views.
+    /// The cohorts of streams that show it beside other views.
     pub(super) cohorts: Cohorts,
-    /// Sockets of both that have news, and of windows, while they are written to.
+    /// Sockets of cohorts and windows that have news, while they are written to.
     outlets: Vec<Weak<dyn WriteNews>>,
     /// Those of windows of logs that were let go: they are to find out.
     strays: Vec<Weak<dyn WriteNews>>,
