@@ -2,6 +2,7 @@
 
 use super::column::Column;
 use super::kind::Kind;
+use super::refresh::Every;
 
 /// A literal, or a parameter of a prepared statement by its index from 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -160,6 +161,8 @@ pub(super) struct CreateView {
     pub(super) or_replace: bool,
     /// Whether a relation of that name is no error.
     pub(super) if_not_exists: bool,
+    /// How often it is refreshed, if not at every change.
+    pub(super) refresh: Option<Every>,
     /// The query as written.
     pub(super) definition: String,
     /// The query.

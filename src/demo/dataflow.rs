@@ -211,17 +211,19 @@ impl Driver {
         }
         let timestamp = self.plan.pace.timestamp(tick);
         let store = &self.plan.publisher.store;
-        let since = |number: &usize| {
+        let frontiers = |number: &usize| match store.history(*number) {
+            Some(history) => (history.since(), history.frontier(timestamp + 1)),
             // What is being created can be read from now on.
-            store.history(*number).map_or(timestamp, |it| it.since())
+            None => (timestamp, timestamp + 1),
         };
         let relations = self.catalog.relations.iter();
         let rows = relations
             .map(|(number, relation)| {
+                let (since, upper) = frontiers(number);
                 Row::from([
                     Value::text(&relation.id),
-                    Value::Unsigned(since(number)),
-                    Value::Unsigned(timestamp + 1),
+                    Value::Unsigned(since),
+                    Value::Unsigned(upper),
                 ])
             })
             .collect();
@@ -262,14 +264,15 @@ impl Driver {
         for (number, relation) in missing(&catalog, before) {
             let Some(plan) = &relation.plan else {
                 // Its first rows come after whoever created it was answered.
-                publisher.create(number, timestamp, BTreeMap::new());
+                publisher.create(number, timestamp, BTreeMap::new(), None);
                 continue;
             };
             // What it reads has a lower number and is there, and its history
             // reaches to this timestamp.
             let source = self.contents(plan.source, timestamp);
             let (view, contents) = Upkeep::start(Arc::clone(plan), &source);
-            publisher.create(number, timestamp, contents);
+            let every = relation.refresh.as_ref();
+            publisher.create(number, timestamp, contents, every);
             self.created.insert(number, view);
         }
         for (number, relation) in missing(before, &catalog) {

@@ -85,6 +85,7 @@ impl Catalog {
                 create.query.relation.text(),
             )));
         }
+        after.changes_at_once(plan.source)?;
         let kind = if create.materialized {
             Kind::MaterializedView
         } else {
@@ -95,6 +96,7 @@ impl Catalog {
             columns: plan.columns.clone(),
             definition: create.definition.clone(),
             plan: Some(Arc::new(plan)),
+            refresh: create.refresh.clone(),
             ..Relation::new(schema, name)
         })?;
         *self = after;
@@ -171,6 +173,17 @@ impl Catalog {
             return Err(SqlError::depended_upon(self.dialect, relation, reader));
         }
         self.drop_all(vec![number]);
+        Ok(())
+    }
+
+    /// Refuses a relation with refreshes, whose changes are on their way before they show.
+    pub(super) fn changes_at_once(&self, number: usize) -> Result<(), SqlError> {
+        let relation = self.relations.get(&number);
+        if relation.is_some_and(|relation| relation.refresh.is_some()) {
+            let message = "the demo's stand-in neither reads a view with REFRESH EVERY in \
+                           another view nor replaces it";
+            return Err(SqlError::unsupported(message.to_owned()));
+        }
         Ok(())
     }
 

@@ -227,6 +227,8 @@ impl Catalog {
         let number = self.number_of(target)?;
         let plan = SelectPlan::new(self, &view.query)?;
         let (schema, name) = self.name_to_create(&view.name)?;
+        self.changes_at_once(number)?;
+        self.changes_at_once(plan.source)?;
         let held = self.changed(number)?;
         if held.kind != Kind::MaterializedView || number < number::BUILT_IN {
             return Err(SqlError::not_a_view(held, true));

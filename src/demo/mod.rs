@@ -57,6 +57,7 @@ mod parse_view;
 mod parser;
 mod plan;
 mod planning;
+mod refresh;
 mod relation;
 mod relations;
 mod replay;

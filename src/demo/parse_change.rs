@@ -55,6 +55,7 @@ impl Parser<'_> {
             materialized: true,
             or_replace: false,
             if_not_exists: false,
+            refresh: None,
             definition,
             query,
         };

@@ -2,6 +2,7 @@
 
 use super::ast::{CreateView, Definition, DropView, Select, Statement};
 use super::parser::Parser;
+use super::refresh::Every;
 use super::sql_error::SqlError;
 use super::token::TokenKind;
 
@@ -29,9 +30,10 @@ impl Parser<'_> {
                     .to_owned(),
             ));
         }
-        if materialized && self.take_word("with") {
-            self.history_option()?;
-        }
+        let refresh = match materialized && self.take_word("with") {
+            true => self.options()?,
+            false => None,
+        };
         self.word("as")?;
         let (query, definition) = self.view_query()?;
         Ok(Statement::Define(Box::new(Definition::Create(
@@ -40,24 +42,64 @@ impl Parser<'_> {
                 materialized,
                 or_replace,
                 if_not_exists,
+                refresh,
                 definition,
                 query,
             },
         ))))
     }
 
-    /// Passes `(RETAIN HISTORY FOR '...')`: all relations of the stand-in have
-    /// one, of `limits::DEMO_HISTORY_TICKS`.
-    fn history_option(&mut self) -> Result<(), SqlError> {
+    /// `(option, ...)` of a materialized view; how often it is refreshed.
+    fn options(&mut self) -> Result<Option<Every>, SqlError> {
+        let mut refresh = None;
         self.symbol('(', "left parenthesis")?;
-        self.word("retain")?;
-        self.word("history")?;
-        self.word("for")?;
-        let TokenKind::Text(_) = &self.peek().kind else {
+        loop {
+            if self.take_word("refresh") {
+                self.take_symbol('=');
+                refresh = self.refresh_option()?;
+            } else {
+                // All relations of the stand-in have a history, of
+                // `limits::DEMO_HISTORY_TICKS`.
+                self.word("retain")?;
+                self.word("history")?;
+                self.take_symbol('=');
+                self.word("for")?;
+                self.string()?;
+            }
+            if !self.take_symbol(',') {
+                self.symbol(')', "right parenthesis")?;
+                return Ok(refresh);
+            }
+        }
+    }
+
+    /// What follows REFRESH: `ON COMMIT` or `EVERY '...'`.
+    fn refresh_option(&mut self) -> Result<Option<Every>, SqlError> {
+        if self.take_word("on") {
+            self.word("commit")?;
+            return Ok(None);
+        }
+        self.word("every")?;
+        let text = self.string()?;
+        let time = humantime::parse_duration(&text).ok();
+        let ms = time.and_then(|time| u64::try_from(time.as_millis()).ok());
+        match ms.filter(|ms| *ms > 0) {
+            Some(ms) => Ok(Some(Every { ms, text })),
+            None => Err(SqlError::unsupported(format!(
+                "REFRESH EVERY '{text}' is not supported by the demo's stand-in: name a time \
+                 such as '30 seconds' or '1 minute'"
+            ))),
+        }
+    }
+
+    /// A string.
+    fn string(&mut self) -> Result<String, SqlError> {
+        let TokenKind::Text(text) = &self.peek().kind else {
             return Err(self.expected("string"));
         };
+        let text = text.clone();
         self.next += 1;
-        self.symbol(')', "right parenthesis")
+        Ok(text)
     }
 
     /// A view's query, parsed and as it was written.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::column::Column;
 use super::kind::Kind;
 use super::plan::SelectPlan;
+use super::refresh::Every;
 
 /// The one database.
 pub(super) const DATABASE: &str = "materialize";
@@ -30,6 +31,8 @@ pub(super) struct Relation {
     pub(super) definition: String,
     /// How a created view follows from what it reads; none for what is built in.
     pub(super) plan: Option<Arc<SelectPlan>>,
+    /// How often it is refreshed, if not at every change.
+    pub(super) refresh: Option<Every>,
     /// The view whose replacement it is.
     pub(super) replaces: Option<usize>,
     /// Roles that may not read it.
@@ -49,6 +52,7 @@ impl Relation {
             columns: Vec::new(),
             definition: String::new(),
             plan: None,
+            refresh: None,
             replaces: None,
             denied: Vec::new(),
         }

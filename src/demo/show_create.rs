@@ -36,8 +36,13 @@ pub(super) fn show_create(
         schema,
         name,
         definition,
+        refresh,
         ..
     } = relation;
+    let refresh = match refresh {
+        Some(every) => format!("EVERY '{}'", every.text),
+        None => "ON COMMIT".to_owned(),
+    };
     let (columns, statement) = match (dialect, materialized) {
         (DemoDialect::Tail, _) => (
             ["View", "Create View"],
@@ -51,7 +56,7 @@ pub(super) fn show_create(
             ["name", "create_sql"],
             format!(
                 "CREATE MATERIALIZED VIEW {DATABASE}.{schema}.{name}\n    \
-                 IN CLUSTER quickstart\n    WITH (REFRESH = ON COMMIT)\n    AS {definition};"
+                 IN CLUSTER quickstart\n    WITH (REFRESH = {refresh})\n    AS {definition};"
             ),
         ),
     };

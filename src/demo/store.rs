@@ -10,6 +10,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use tokio::sync::watch;
 
+use super::refresh::{Every, Refreshes};
 use super::value::Row;
 use crate::limits;
 
@@ -55,11 +56,19 @@ struct Contents {
     log: VecDeque<Arc<Batch>>,
     /// Updates in `log`, which is bounded by them.
     updates: usize,
+    /// At which times changes show, if not at their own.
+    refreshes: Option<Refreshes>,
     dropped: Option<Dropped>,
 }
 
 impl Contents {
     fn append(&mut self, mut updates: Vec<Update>) {
+        if let Some(refreshes) = self.refreshes {
+            for (_, timestamp, _) in &mut updates {
+                *timestamp = refreshes.due(*timestamp);
+            }
+            self.take_back(&mut updates);
+        }
         updates.sort_unstable_by(|a, b| (a.1, &a.0).cmp(&(b.1, &b.0)));
         let mut batch: Vec<(Row, i64)> = Vec::new();
         let mut rest = updates.into_iter().peekable();
@@ -80,9 +89,25 @@ impl Contents {
         }
     }
 
-    fn compact(&mut self, since: u64) {
+    /// Takes the last batch out again if there are more changes of its refresh, which
+    /// nobody has seen yet.
+    fn take_back(&mut self, updates: &mut Vec<Update>) {
+        let last = self.log.back().map(|last| last.timestamp);
+        if updates.iter().any(|update| Some(update.1) == last)
+            && let Some(last) = self.log.pop_back()
+        {
+            self.updates -= last.updates.len();
+            let again = last.updates.iter();
+            updates.extend(again.map(|(row, diff)| (Arc::clone(row), last.timestamp, *diff)));
+        }
+    }
+
+    /// Forgets what was before `since`, of what shows up to `timestamp`.
+    fn compact(&mut self, since: u64, timestamp: u64) {
         self.since = self.since.max(since);
-        while let Some(oldest) = self.log.front() {
+        while let Some(oldest) = self.log.front()
+            && oldest.timestamp <= timestamp
+        {
             let crowded = self.updates > limits::DEMO_HISTORY_UPDATES_MAX;
             if oldest.timestamp > self.since && !crowded {
                 break;
@@ -113,7 +138,7 @@ impl Publisher {
         for (number, history) in &*self.store.histories() {
             let mut history = history.write();
             history.append(updates.remove(number).unwrap_or_default());
-            history.compact(since);
+            history.compact(since, timestamp);
         }
     }
 
@@ -122,9 +147,19 @@ impl Publisher {
         self.frontier.send_replace(frontier);
     }
 
-    /// Adds a relation that has these contents at `since`.
-    pub(super) fn create(&self, number: usize, since: u64, contents: BTreeMap<Row, i64>) {
+    /// Adds a relation that has these contents at `since`, when it is refreshed first.
+    pub(super) fn create(
+        &self,
+        number: usize,
+        since: u64,
+        contents: BTreeMap<Row, i64>,
+        every: Option<&Every>,
+    ) {
         let history = History::new(since, contents.into_iter().collect());
+        history.write().refreshes = every.map(|every| Refreshes {
+            first: since,
+            every_ms: every.ms,
+        });
         let histories = &self.store.histories;
         let mut histories = histories.write().unwrap_or_else(PoisonError::into_inner);
         histories.insert(number, Arc::new(history));
@@ -214,6 +249,7 @@ impl History {
             since,
             log: VecDeque::new(),
             updates: 0,
+            refreshes: None,
             dropped: None,
         }))
     }
@@ -231,6 +267,13 @@ impl History {
     /// The oldest timestamp at which the relation can be read.
     pub(super) fn since(&self) -> u64 {
         self.read().since
+    }
+
+    /// Up to where the relation is known when all others are known up to `frontier`: as
+    /// far as the next refresh.
+    pub(super) fn frontier(&self, frontier: u64) -> u64 {
+        let refreshes = self.read().refreshes;
+        refreshes.map_or(frontier, |refreshes| refreshes.due(frontier))
     }
 
     /// Whether the relation is gone, and how it went.
@@ -283,65 +326,4 @@ impl History {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::value::Value;
-    use super::*;
-
-    fn row(n: i64) -> Row {
-        Arc::from([Value::BigInt(n)])
-    }
-
-    fn sorted(mut rows: Vec<(Row, i64)>) -> Vec<(Row, i64)> {
-        rows.sort();
-        rows
-    }
-
-    fn publish(publisher: &Publisher, updates: Vec<Update>, frontier: u64) {
-        publisher.append(BTreeMap::from([(0, updates)]), frontier - 1);
-        publisher.close(frontier);
-    }
-
-    #[test]
-    fn history_is_consolidated_and_read_at_any_kept_timestamp() {
-        let (store, publisher) = Store::new(1, 100, 20);
-        let first = vec![
-            (row(1), 100, 1),
-            (row(2), 100, 2),
-            (row(1), 110, -1),
-            (row(1), 110, 1),
-        ];
-        publish(&publisher, first, 111);
-        publish(&publisher, vec![(row(2), 120, -1), (row(3), 120, 1)], 121);
-        let history = store.history(0).unwrap();
-        assert_eq!(history.since(), 100);
-        assert_eq!(
-            sorted(history.contents(110).unwrap()),
-            [(row(1), 1), (row(2), 2)]
-        );
-        let expected = [(row(1), 1), (row(2), 1), (row(3), 1)];
-        assert_eq!(sorted(history.contents(120).unwrap()), expected);
-        let batches = history.updates(100, 121).unwrap();
-        assert_eq!(batches.len(), 1, "the updates at 110 cancel out");
-        publish(&publisher, vec![], 131);
-        assert_eq!(history.contents(109), Err(Compacted { since: 110 }));
-        assert_eq!(
-            history.updates(109, 131).unwrap_err(),
-            Compacted { since: 110 }
-        );
-        publish(&publisher, vec![], 200);
-        assert_eq!(sorted(history.contents(199).unwrap()), expected);
-    }
-
-    #[test]
-    fn relations_come_and_go_and_keep_their_readers() {
-        let (store, publisher) = Store::new(1, 100, 20);
-        publisher.create(5, 110, BTreeMap::from([(row(1), 2)]));
-        let held = store.history(5).unwrap();
-        assert_eq!((held.since(), held.dropped()), (110, None));
-        assert_eq!(held.contents(110).unwrap(), [(row(1), 2)]);
-        publisher.remove(5, Dropped::Itself);
-        assert!(store.history(5).is_none());
-        assert_eq!(held.dropped(), Some(Dropped::Itself));
-        assert_eq!(held.contents(110).unwrap(), [(row(1), 2)]);
-    }
-}
+mod tests;

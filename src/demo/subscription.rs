@@ -56,7 +56,8 @@ impl Subscription {
             writer.flush().await?;
         }
         let mut watch = self.watch.clone();
-        let first = watch.wait_for(|frontier| *frontier > self.as_of).await;
+        let is_known = |frontier: &u64| self.history.frontier(*frontier) > self.as_of;
+        let first = watch.wait_for(is_known).await;
         let mut frontier = *first.map_err(|_| SqlError::shutdown())?;
         let start = self.history.contents(self.as_of).map_err(|compacted| {
             SqlError::compacted(self.dialect, &self.relation, self.as_of, compacted.since)
@@ -71,19 +72,27 @@ impl Subscription {
             }
         }
         drop(start);
-        let mut cursor = self.as_of;
+        let (mut cursor, mut told) = (self.as_of, self.as_of);
         loop {
-            let end = self.up_to.map_or(frontier, |up_to| up_to.min(frontier));
+            let dropped = self.history.dropped();
+            // Of a relation that is gone no refresh will come.
+            let known = match dropped {
+                Some(_) => frontier,
+                None => self.history.frontier(frontier),
+            };
+            let end = self.up_to.map_or(known, |up_to| up_to.min(known));
             changed |= self.send_updates(&mut writer, &mut cursor, end).await?;
-            match self.history.dropped() {
+            match dropped {
                 Some(_) if modern => return Err(SqlError::dropped(&self.relation).into()),
                 // As if it were complete.
                 Some(Dropped::Cascade) => return writer.finish().await,
                 // An old server says nothing.
                 Some(Dropped::Itself) | None => {}
             }
-            if self.progress && (modern || changed) {
+            // Of a view with refreshes nothing new is known at most ticks.
+            if self.progress && (modern && end > told || changed) {
                 writer.line(&self.progress_line(end)).await?;
+                told = end;
             }
             writer.flush().await?;
             changed = false;

@@ -4,11 +4,13 @@
 use std::io::{BufRead as _, BufReader};
 use std::sync::mpsc::sync_channel;
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use postgres::{Client, NoTls};
 use viewcast::demo::{Demo, start};
 
 use crate::demo_standin::{names, options, query};
+use crate::support::gateway::PATIENCE;
 
 fn demo() -> Demo {
     start(options(20, 500.0, 10)).unwrap()
@@ -158,4 +160,86 @@ fn changed_privileges_are_looked_at_when_somebody_begins() {
     assert_eq!(numbers(&mut sql, "t"), <[&str; 0]>::default());
     ask(&mut sql, "GRANT SELECT ON t TO reader");
     assert_eq!(numbers(&mut reader, "t"), <[&str; 0]>::default());
+}
+
+/// Timestamp of each line of a stream, and of changes what they say.
+fn lines(demo: &Demo, relation: &str) -> impl Iterator<Item = (u64, Option<String>)> {
+    let mut client = connect(demo, "materialize");
+    let sql = format!("COPY (SUBSCRIBE {relation} WITH (PROGRESS)) TO STDOUT");
+    let (sender, receiver) = sync_channel(0);
+    // It ends when nobody takes its lines, or with the demo.
+    std::thread::spawn(move || {
+        for line in BufReader::new(client.copy_out(&sql).unwrap()).lines() {
+            let Ok(line) = line else { return };
+            let (time, rest) = line.split_once('\t').unwrap();
+            let change = rest.strip_prefix("f\t").map(|it| it.replace('\t', " "));
+            if sender.send((time.parse().unwrap(), change)).is_err() {
+                return;
+            }
+        }
+    });
+    receiver.into_iter()
+}
+
+#[test]
+fn changes_of_a_view_with_refreshes_show_at_the_next_one() {
+    let demo = demo();
+    let mut sql = connect(&demo, "materialize");
+    ask(&mut sql, "CREATE TABLE t (a int)");
+    ask(&mut sql, "INSERT INTO t VALUES (1)");
+    ask(
+        &mut sql,
+        "CREATE MATERIALIZED VIEW v WITH (REFRESH EVERY '300 ms', RETAIN HISTORY FOR '1m') AS \
+         SELECT * FROM t",
+    );
+    let made = names(ask(&mut sql, "SHOW CREATE MATERIALIZED VIEW v"));
+    assert_eq!(made, ["materialize.public.v"]);
+    let upper = "SELECT write_frontier FROM mz_internal.mz_frontiers WHERE object_id IN";
+    let mut stream = lines(&demo, "v");
+    let (as_of, _) = stream.next().unwrap();
+    let (at, row) = stream.next().unwrap();
+    assert_eq!((at, row.as_deref()), (as_of, Some("1 1")));
+    let (first, _) = stream.next().unwrap();
+    assert!(
+        (as_of..as_of + 300).contains(&(first - 1)),
+        "{as_of} {first}"
+    );
+    let (mut known, mut told) = (first, Vec::new());
+    for n in 2..12 {
+        ask(&mut sql, &format!("INSERT INTO t VALUES ({n})"));
+        // Those of before are read when a refresh is known, and by nobody earlier.
+        let deadline = Instant::now() + PATIENCE;
+        while known <= first + 300 * (n - 2) {
+            assert!(Instant::now() < deadline, "no refresh in time");
+            let (at, change) = stream.next().unwrap();
+            assert_eq!((at - first) % 300, 0, "a refresh");
+            match change {
+                Some(change) => told.push(change),
+                None => {
+                    assert!(at > known, "a line says more than the last one");
+                    known = at;
+                }
+            }
+        }
+    }
+    assert!(told.len() >= 5, "{told:?}");
+    let expected: Vec<String> = (2..).take(told.len()).map(|n| format!("1 {n}")).collect();
+    told.sort_by_key(|change| change[2..].parse::<u32>().unwrap());
+    assert_eq!(told, expected);
+    let id = names(ask(&mut sql, "SELECT id FROM mz_objects WHERE name = 'v'")).remove(0);
+    let upper = names(ask(&mut sql, &format!("{upper} ('{id}')"))).remove(0);
+    assert_eq!((upper.parse::<u64>().unwrap() - first) % 300, 0);
+    for refused in [
+        "CREATE VIEW w AS SELECT * FROM v",
+        "CREATE REPLACEMENT MATERIALIZED VIEW r FOR v AS SELECT * FROM t",
+        "CREATE MATERIALIZED VIEW x WITH (REFRESH EVERY 'now and then') AS SELECT * FROM t",
+        "CREATE MATERIALIZED VIEW x WITH (REFRESH EVERY '0s') AS SELECT * FROM t",
+    ] {
+        let error = sql.simple_query(refused).unwrap_err();
+        assert_eq!(
+            error.as_db_error().unwrap().code().code(),
+            "0A000",
+            "{error}"
+        );
+    }
 }

@@ -4,6 +4,8 @@ use super::{
     BOTH, COLUMNS, Follower, Gateway, Generation, Instant, Joined, Materialize, PATIENCE, Stream,
     always, await_word, gateway, get, row, server, view,
 };
+use crate::support::standin::{StandIn, rows_as_of, text_rows};
+use crate::support::table::Table;
 
 const HOUR_MS: u64 = 3_600_000;
 
@@ -175,4 +177,54 @@ fn standing_view_known_ahead_of_time_is_gone_where_time_went_back() {
     assert!(last.data.contains("time went back"), "{last:?}");
     let back = Follower::join(&server, &gateway, "v");
     assert!(back.table.timestamp < before.table.timestamp);
+}
+
+/// The stand-in's own refreshes, as those of the demo's operators.
+#[test]
+fn standing_view_with_refreshes_of_the_stand_in_is_exact_and_live() {
+    let stand_in = StandIn::start(&["--tick", "50ms"]);
+    let mut sql = stand_in.connect();
+    for statement in [
+        "CREATE TABLE t (a int)",
+        "INSERT INTO t VALUES (0)",
+        "CREATE MATERIALIZED VIEW v WITH (REFRESH EVERY '1 second') AS SELECT * FROM t",
+    ] {
+        sql.simple_query(statement).expect(statement);
+    }
+    let often = ["--view", "v", "--heartbeat", "200ms"];
+    let gateway = Gateway::start(&[&["--upstream", &stand_in.url], &often[..]].concat());
+    gateway.await_ready();
+    let mut stream = Stream::open(gateway.address, "/v/stream");
+    let mut table = Table::default();
+    let (mut n, mut changes) = (0, 0);
+    let deadline = Instant::now() + PATIENCE;
+    while n < 20 || table.rows.len() < 21 {
+        assert!(
+            Instant::now() < deadline,
+            "{} rows in time",
+            table.rows.len()
+        );
+        let before = table.rows.len();
+        let event = stream.next().expect("the stream goes on");
+        assert!(!event.is_noise() || event.data == "[]", "{event:?}");
+        table.apply(&event);
+        if table.rows.len() > before {
+            changes += 1;
+            let at = table.timestamp.expect("a time");
+            let truth = rows_as_of(&mut sql, "v", at);
+            assert_eq!(text_rows(&table.rows), truth, "at {at}");
+        }
+        if n < 20 {
+            n += 1;
+            let insert = format!("INSERT INTO t VALUES ({n})");
+            sql.simple_query(&insert).expect("inserted");
+        }
+    }
+    assert!(
+        (3..20).contains(&changes),
+        "{changes} refreshes had changes"
+    );
+    let told = view(&gateway, "v");
+    assert_eq!(told["upstream"], "live");
+    assert_eq!(told["lag_seconds"].as_f64(), Some(0.0), "{told}");
 }

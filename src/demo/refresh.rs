@@ -1,0 +1,52 @@
+//! Materialized views that change at fixed times only (`REFRESH EVERY`).
+
+/// How often a view is refreshed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Every {
+    /// The time between two refreshes, in milliseconds; never 0.
+    pub(super) ms: u64,
+    /// The same as it was written.
+    pub(super) text: String,
+}
+
+/// The refreshes of a view.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Refreshes {
+    /// The first one: when the view was created.
+    pub(super) first: u64,
+    /// Milliseconds from one to the next.
+    pub(super) every_ms: u64,
+}
+
+impl Refreshes {
+    /// The refresh at which a change of this timestamp shows.
+    pub(super) fn due(self, timestamp: u64) -> u64 {
+        let since = timestamp.saturating_sub(self.first);
+        let refreshes = since.div_ceil(self.every_ms.max(1));
+        let passed = refreshes.saturating_mul(self.every_ms.max(1));
+        self.first.saturating_add(passed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changes_show_at_the_next_refresh() {
+        let refreshes = Refreshes {
+            first: 1_000,
+            every_ms: 300,
+        };
+        for (timestamp, due) in [
+            (0, 1_000),
+            (1_000, 1_000),
+            (1_001, 1_300),
+            (1_300, 1_300),
+            (1_301, 1_600),
+            (u64::MAX, u64::MAX),
+        ] {
+            assert_eq!(refreshes.due(timestamp), due, "{timestamp}");
+        }
+    }
+}
