@@ -361,7 +361,7 @@ fn encode(bench: &mut Bench) {
         let base = Base::of(&view, incarnation, 0);
         let mut reading = base.read(Extent::Event);
         let mut seen = 0;
-        while let Slice::Bytes(piece) = reading.next(Form::Chunk) {
+        while let Slice::Bytes(piece) = reading.next(&Form::CHUNK) {
             seen += piece.bytes.len();
         }
         seen

@@ -31,11 +31,31 @@ pub struct Server {
     pub gateway: Option<&'static [&'static str]>,
     /// Which of the loops it is.
     pub reference: &'static str,
-    /// Whether the subscribers ask for gzip.
-    pub gzip: bool,
+    /// What the subscribers ask for.
+    pub encoding: Encoding,
     pub way: Way,
     /// Where they are of interest: times the loop's CPU per event, KiB a subscriber.
     pub goals: Option<(f64, f64)>,
+}
+
+/// How streams are compressed.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Encoding {
+    Identity,
+    Gzip,
+    /// With the view's dictionary.
+    Dcz,
+}
+
+impl Encoding {
+    /// As HTTP names it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Encoding::Identity => "identity",
+            Encoding::Gzip => "gzip",
+            Encoding::Dcz => "dcz",
+        }
+    }
 }
 
 /// How subscribers come in.
@@ -87,7 +107,7 @@ fn bare_loop(reference: &'static str, name: &'static str) -> Server {
         name,
         gateway: None,
         reference,
-        gzip: false,
+        encoding: Encoding::Identity,
         way: Way::First,
         goals: None,
     }
@@ -98,7 +118,7 @@ fn viewcast(name: &'static str, gateway: &'static [&'static str]) -> Server {
         name,
         gateway: Some(gateway),
         reference: "",
-        gzip: false,
+        encoding: Encoding::Identity,
         way: Way::First,
         goals: None,
     }
@@ -269,12 +289,16 @@ fn savings() -> Vec<Case> {
         viewcast("--min-interval 1s", &["--min-interval", "1s"]),
     ];
     let gzip = |name, gateway| Server {
-        gzip: true,
+        encoding: Encoding::Gzip,
         ..viewcast(name, gateway)
     };
     let packed = || gzip("--compress auto", &["--compress", "auto"]);
+    let with_dictionary = || Server {
+        encoding: Encoding::Dcz,
+        ..viewcast("--compress auto, dictionary", &["--compress", "auto"])
+    };
     let each_alone = || Server {
-        gzip: true,
+        encoding: Encoding::Gzip,
         ..bare_loop("deflating", "loop, compressing for each")
     };
     let gathered = &["--min-interval", "500ms"];
@@ -283,7 +307,14 @@ fn savings() -> Vec<Case> {
         viewcast("--min-interval 500ms", gathered),
         gzip("--min-interval 500ms --compress auto", both),
     ];
-    let compressed = || vec![viewcast("viewcast", &[]), packed(), each_alone()];
+    let compressed = || {
+        vec![
+            viewcast("viewcast", &[]),
+            packed(),
+            with_dictionary(),
+            each_alone(),
+        ]
+    };
     vec![
         case(
             "conflation: 20 rows replaced 400 times a second",

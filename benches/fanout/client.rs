@@ -9,12 +9,14 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use memchr::memmem;
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 use rustls::ClientConnection;
+use sha2::{Digest as _, Sha256};
 
-use crate::tally::Tally;
+use crate::tally::{Tally, Unpack};
 use crate::{Io, now_us, secure};
 
 /// Longest time without any event at all before the rest counts as lost.
@@ -41,12 +43,16 @@ pub fn run(arguments: &[String]) -> Io<()> {
     let address: SocketAddr = arguments[0].parse().unwrap();
     let word = |at: usize| arguments[at].as_str();
     let count: usize = word(2).parse().unwrap();
-    let is_packed = word(6) == "gzip";
     let tls = (word(7) != "-").then(|| secure::client(Path::new(word(7)), &[]));
-    let accept = if is_packed {
-        "accept-encoding: gzip\r\n"
-    } else {
-        ""
+    let (accept, unpack) = match word(6) {
+        "gzip" => ("accept-encoding: gzip\r\n".to_owned(), Unpack::Gzip),
+        "dcz" => {
+            let dictionary = dictionary(address, &word(1).replace("stream", "dictionary"))?;
+            let name = BASE64_STANDARD.encode(Sha256::digest(&dictionary));
+            let accept = format!("accept-encoding: dcz\r\navailable-dictionary: :{name}:\r\n");
+            (accept, Unpack::with(&dictionary)?)
+        }
+        _ => (String::new(), Unpack::Nothing),
     };
     let mut poll = Poll::new()?;
     let mut links = Vec::with_capacity(count);
@@ -79,7 +85,7 @@ pub fn run(arguments: &[String]) -> Io<()> {
             has_head: false,
         });
     }
-    let tally = Tally::new([word(2), word(3), word(4), word(5), word(9)], is_packed);
+    let tally = Tally::new([word(2), word(3), word(4), word(5), word(9)], unpack);
     let mut clients = Clients { links, tally };
     let mut buffer = vec![0; 256 * 1024];
     let mut events = Events::with_capacity(1024);
@@ -178,21 +184,33 @@ impl Link {
     }
 }
 
+/// Fetches a view's dictionary.
+fn dictionary(address: SocketAddr, path: &str) -> Io<String> {
+    let mut socket = std::net::TcpStream::connect(address)?;
+    let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n");
+    socket.write_all(request.as_bytes())?;
+    let answer = answered(&mut socket)?;
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+    Ok(body.to_owned())
+}
+
 /// Reads an answer that has a length.
-fn answered(socket: &mut impl Read) -> Io<()> {
+fn answered(socket: &mut impl Read) -> Io<String> {
     let (mut text, mut buffer) = (Vec::new(), [0; 1024]);
     loop {
         let length = socket.read(&mut buffer)?;
         assert!(length > 0, "no answer");
         text.extend_from_slice(&buffer[..length]);
-        let answer = String::from_utf8_lossy(&text).to_ascii_lowercase();
+        let answer = String::from_utf8_lossy(&text);
         let Some((head, body)) = answer.split_once("\r\n\r\n") else {
             continue;
         };
+        let head = head.to_ascii_lowercase();
         let length = head.split("content-length: ").nth(1).unwrap();
         let length: usize = length.split("\r\n").next().unwrap().parse().unwrap();
         if body.len() >= length {
-            return Ok(());
+            return Ok(answer.into_owned());
         }
     }
 }

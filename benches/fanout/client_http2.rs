@@ -15,7 +15,7 @@ use tokio::task::{LocalSet, spawn_local};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
-use crate::tally::Tally;
+use crate::tally::{Tally, Unpack};
 use crate::{Io, now_us, secure};
 
 const STREAMS_PER_CONNECTION: usize = 6;
@@ -41,7 +41,7 @@ pub fn run(arguments: &[String]) -> Io<()> {
     let shared = Rc::new(Shared {
         tally: RefCell::new(Tally::new(
             [word(2), word(3), word(4), word(5), word(9)],
-            false,
+            Unpack::Nothing,
         )),
         news: Notify::new(),
     });

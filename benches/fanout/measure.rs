@@ -230,7 +230,7 @@ fn start_clients(
     let has_base = case.what != What::Growth;
     let rows = if has_base { case.rows as i64 } else { -1 };
     let mode = if case.kept == 0 { "every" } else { "last" };
-    let encoding = if server.gzip { "gzip" } else { "identity" };
+    let encoding = server.encoding.word();
     let mut left = case.subscribers;
     let mut clients = Vec::new();
     while left > 0 {

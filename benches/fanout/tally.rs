@@ -4,6 +4,7 @@
 use flate2::{Decompress, FlushDecompress};
 use hdrhistogram::Histogram;
 use memchr::memmem;
+use zstd::bulk::Decompressor;
 
 use crate::Io;
 
@@ -24,7 +25,23 @@ struct Peer {
     gzip_head: usize,
 }
 
+/// How what comes is unpacked.
+pub enum Unpack {
+    Nothing,
+    Gzip,
+    /// By a dictionary: each chunk holds whole frames.
+    Dictionary(Box<Decompressor<'static>>),
+}
+
+impl Unpack {
+    pub fn with(dictionary: &str) -> Io<Unpack> {
+        let decompressor = Decompressor::with_dictionary(dictionary.as_bytes())?;
+        Ok(Unpack::Dictionary(Box::new(decompressor)))
+    }
+}
+
 pub struct Tally {
+    unpack: Unpack,
     peers: Vec<Peer>,
     /// Rows of a base; -1: there is none.
     rows: i64,
@@ -45,19 +62,20 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// `SUBSCRIBERS ROWS EVENTS every|last BASES`, and whether they ask for gzip.
-    pub fn new(arguments: [&str; 5], is_packed: bool) -> Self {
+    /// `SUBSCRIBERS ROWS EVENTS every|last BASES`, and how they unpack what they get.
+    pub fn new(arguments: [&str; 5], unpack: Unpack) -> Self {
         let [count, rows, events, mode, bases] = arguments;
         let peer = || Peer {
             event: Vec::new(),
             bases: bases.parse().unwrap(),
             has_base: false,
             next: 1,
-            inflate: is_packed.then(|| Decompress::new(false)),
+            inflate: matches!(unpack, Unpack::Gzip).then(|| Decompress::new(false)),
             gzip_head: GZIP_HEAD_BYTES,
         };
         Tally {
             peers: (0..count.parse().unwrap()).map(|_: usize| peer()).collect(),
+            unpack,
             rows: rows.parse().unwrap(),
             events: events.parse().unwrap(),
             only_last: mode == "last",
@@ -119,14 +137,19 @@ impl Tally {
 
     /// A piece of the body.
     pub fn body(&mut self, at: usize, bytes: &[u8], now: u64) {
-        if self.peers[at].inflate.is_some() {
-            self.unpack(at, bytes, now);
-        } else {
-            self.payload(at, bytes, now);
+        match &mut self.unpack {
+            Unpack::Nothing => self.payload(at, bytes, now),
+            Unpack::Gzip => self.inflate(at, bytes, now),
+            Unpack::Dictionary(decompressor) => {
+                let mut out = std::mem::take(&mut self.unpacked);
+                let length = decompressor.decompress_to_buffer(bytes, &mut out[..]);
+                self.payload(at, &out[..length.expect("frames")], now);
+                self.unpacked = out;
+            }
         }
     }
 
-    fn unpack(&mut self, at: usize, mut bytes: &[u8], now: u64) {
+    fn inflate(&mut self, at: usize, mut bytes: &[u8], now: u64) {
         let head = self.peers[at].gzip_head.min(bytes.len());
         self.peers[at].gzip_head -= head;
         bytes = &bytes[head..];

@@ -307,11 +307,12 @@ settings! {
         /// upstream or a new base does not wait for it. Example: 100ms
         min_interval: Option<String>, "DURATION", duration(limits::MIN_INTERVAL_DEFAULT);
 
-        /// Compress streams with gzip for who accepts it: auto or off
+        /// Compress streams for who accepts it: auto or off
         ///
-        /// Each event is compressed once for all. It saves bytes where rows
-        /// repeat themselves within a base or a delta; a delta of one short row
-        /// becomes no smaller. Example: auto
+        /// Each event is compressed once for all. gzip saves bytes where rows
+        /// repeat themselves within a base or a delta. A delta of one short row
+        /// becomes smaller only for browsers that have fetched the view's
+        /// dictionary, /{view}/dictionary. Example: auto
         compress: Option<String>, "WHEN", text("off");
 
         /// Show the SQL of views to who sees all of them: true or false

@@ -74,6 +74,22 @@ impl Access {
         }
     }
 
+    /// The same of what stays good for a while: an hour.
+    pub fn caching_a_while(&self) -> &'static str {
+        match &self.scope {
+            Scope::Everything | Scope::NoView => "max-age=3600",
+            Scope::Granted(..) => "private, max-age=3600",
+        }
+    }
+
+    /// The headers that say who asks, where the answer is for one user alone.
+    pub fn varies(&self) -> Option<&'static str> {
+        match &self.scope {
+            Scope::Everything | Scope::NoView => None,
+            Scope::Granted(..) => Some("Authorization, Cookie"),
+        }
+    }
+
     /// What it sees of a view that has these rules, there or not.
     pub fn sees(&self, view: &str, rules: &[RowRule]) -> Result<Sees, HttpError> {
         if !self.may_see(view) {

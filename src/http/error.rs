@@ -97,6 +97,9 @@ pub enum HttpError {
     /// The SQL of the view is not shown, not to this client, or not known.
     #[error("the view's SQL is not shown")]
     NoSql,
+    /// The view has no dictionary, or not for this client.
+    #[error("the view has no dictionary for you")]
+    NoDictionary,
     /// The view has no base yet.
     #[error("view is not loaded yet")]
     NotLoaded,
@@ -152,6 +155,10 @@ impl HttpError {
             }
             HttpError::OftenRenewed => "Wait, or open the stream anew.",
             HttpError::OnlyPost => "POST the stream's id, with a newer token.",
+            HttpError::NoDictionary => {
+                "There is one where the gateway runs with --compress auto, of a view that has \
+                 rows and is what it was before, for who sees all of them."
+            }
             HttpError::NoSql => {
                 "It takes --show-sql, and a view of which all columns and all rows are seen."
             }
@@ -224,6 +231,7 @@ impl ResponseError for HttpError {
             HttpError::UnknownView
             | HttpError::UnknownViewAt(_)
             | HttpError::NoSql
+            | HttpError::NoDictionary
             | HttpError::NoStream
             | HttpError::UnknownAsset
             | HttpError::UnknownPath => StatusCode::NOT_FOUND,

@@ -3,9 +3,11 @@
 pub mod access_log;
 pub mod bearer;
 pub mod client_address;
+pub mod coding;
 pub mod connection;
 pub mod content;
 pub mod counts;
+pub mod dictionary;
 pub mod document;
 pub mod error;
 pub mod gateway;

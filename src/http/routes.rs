@@ -19,7 +19,9 @@ use super::gateway::Gateway;
 use super::guard::guard;
 use super::path::is_well_encoded;
 use super::worker::WorkerViews;
-use super::{joint, metrics, openapi, ops, page, renew, snapshot, sql, stream, types, views};
+use super::{
+    dictionary, joint, metrics, openapi, ops, page, renew, snapshot, sql, stream, types, views,
+};
 
 /// The application of one worker; call it on the worker's thread.
 ///
@@ -73,6 +75,7 @@ fn all(config: &mut ServiceConfig, metrics_apart: bool) {
         .route("/stream", web::route().to(joint::joint))
         .route("/{view}/stream", web::route().to(stream::stream))
         .route("/{view}/sql", web::route().to(sql::sql))
+        .route("/{view}/dictionary", web::route().to(dictionary::offer))
         .route("/stream/token", web::route().to(renew::renew))
         .route("/{view}/stream/token", web::route().to(renew::renew))
         .route("/assets/{file}", web::route().to(page::asset))

@@ -26,6 +26,7 @@ use crate::relay::event::body::Extent;
 use crate::relay::event::form::Form;
 use crate::relay::event::long_event::{Reading, Slice};
 use crate::relay::log::bases::{Base, array_bytes};
+use crate::relay::log::shared_log::Log;
 use crate::relay::shared_view::SharedView;
 use crate::relay::subscribe::window_rows::{self, Found, WindowRows};
 use crate::relay::thread::seat::Choose;
@@ -78,14 +79,13 @@ async fn whole(
     }
     let place = Arc::clone(&gateway.snapshots).try_acquire_owned();
     let place = place.map_err(|_| HttpError::ManySnapshots)?;
-    let (position, bytes, reading) = timeout(SNAPSHOT_WAIT, latest(local, changed))
-        .await
-        .map_err(|_| HttpError::NotLoaded)?;
+    let found = timeout(SNAPSHOT_WAIT, latest(local, changed)).await;
+    let found = found.map_err(|_| HttpError::NotLoaded)?;
     let rows = Rows {
-        size: Some(bytes),
-        reading: Some((reading, place)),
+        size: Some(found.bytes),
+        reading: Some((found.reading, place)),
     };
-    Ok(respond(position, rows))
+    Ok(respond(found.position, rows))
 }
 
 /// The rows of a window. What became of its columns meanwhile is found out by
@@ -181,7 +181,7 @@ impl MessageBody for Rows {
         let Some((reading, _)) = &mut self.reading else {
             return Poll::Ready(None);
         };
-        Poll::Ready(match reading.next(Form::Event) {
+        Poll::Ready(match reading.next(&Form::EVENT) {
             Slice::Bytes(piece) => Some(Ok(piece.bytes)),
             Slice::Later => {
                 context.waker().wake_by_ref();
@@ -216,14 +216,26 @@ fn positions(tags: &[EntityTag]) -> impl Iterator<Item = Position> {
     tags.iter().filter_map(|tag| tag.tag().parse().ok())
 }
 
-/// The rows at `changed` or later, with their position and their length. If there
-/// is no base yet that is as late, the publisher is asked to take one, once for
-/// all who ask before the next change.
-async fn latest(local: &Rc<RefCell<ThreadView>>, changed: Position) -> (Position, u64, Reading) {
+/// The rows of a view as they are now.
+pub struct Latest {
+    /// The log that they are of.
+    pub log: Arc<Log>,
+    /// Where they stand.
+    pub position: Position,
+    /// Bytes of the array of them.
+    bytes: u64,
+    /// Reads the array.
+    pub reading: Reading,
+}
+
+/// The rows at `changed` or later. If there is no base yet that is as late, the publisher
+/// is asked to take one, once for all who ask before the next change.
+pub(super) async fn latest(local: &Rc<RefCell<ThreadView>>, changed: Position) -> Latest {
     let waiter = Waiter::new(local);
     poll_fn(|context| {
         let log = local.borrow().shared.log();
         let found = log.and_then(|log| {
+            let source = Arc::clone(&log);
             let state = log.lock();
             // What is not a position of this log is one of the log before it.
             let is_its = state.terms.hold(changed, |it| it);
@@ -233,7 +245,12 @@ async fn latest(local: &Rc<RefCell<ThreadView>>, changed: Position) -> (Position
                 .latest()
                 .filter(|base| !is_its || reaches(base))?;
             let reading = base.read(Extent::Array);
-            Some((base.position, base.bytes, reading))
+            Some(Latest {
+                log: source,
+                position: base.position,
+                bytes: base.bytes,
+                reading,
+            })
         });
         match found {
             Some(found) => Poll::Ready(found),

@@ -3,9 +3,7 @@
 use std::time::Instant;
 
 use actix_web::http::Method;
-use actix_web::http::header::{
-    AcceptEncoding, CONTENT_ENCODING, ContentEncoding, Encoding, Header as _, VARY,
-};
+use actix_web::http::header::{CONTENT_ENCODING, VARY};
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use actix_web_lab::extract::{LocalData, Path};
@@ -16,6 +14,7 @@ use crate::relay::subscribe::subscriber::Subscriber;
 
 use super::access_log::Stay;
 use super::bearer::Access;
+use super::coding;
 use super::gateway::Gateway;
 use super::headers::{response, say_lease};
 use super::last_event_ids::last_event_ids;
@@ -38,12 +37,13 @@ pub async fn stream(
     let shown = seen.shown();
     let opened = open(&request, seen)?;
     let mut response = response();
-    let is_packed = gateway.compress && accepts_gzip(&request);
+    let packing = gateway.compress.then(|| coding::packing(&request, &opened));
+    let packing = packing.flatten();
     if gateway.compress {
-        response.insert_header((VARY, "Accept-Encoding"));
+        response.insert_header((VARY, coding::VARIES));
     }
-    if is_packed {
-        response.insert_header((CONTENT_ENCODING, ContentEncoding::Gzip.as_str()));
+    if let Some(packing) = &packing {
+        response.insert_header((CONTENT_ENCODING, coding::word(packing)));
     }
     if request.method() == Method::HEAD {
         return Ok(response.body(Unsaid));
@@ -68,8 +68,8 @@ pub async fn stream(
         }
         subscriber.end_with(lease);
     }
-    if is_packed {
-        subscriber.pack();
+    if let Some(packing) = packing {
+        subscriber.pack(packing);
     }
     Ok(respond(
         Source::One(Box::new(subscriber)),
@@ -83,15 +83,4 @@ pub fn open(request: &HttpRequest, seen: Seen) -> Result<Opened, Refused> {
     let asked = query::of_one(request.query_string());
     let asked = asked.map_err(|misread| Refused::misread(misread, &[seen.filterable()]))?;
     seen.open(asked)
-}
-
-/// Whether the client prefers gzip to no compression. Without a header that can
-/// be read it does not.
-fn accepts_gzip(request: &HttpRequest) -> bool {
-    let (gzip, identity) = (Encoding::gzip(), Encoding::identity());
-    let supported = [&gzip, &identity].into_iter();
-    AcceptEncoding::parse(request)
-        .ok()
-        .and_then(|accepted| accepted.negotiate(supported))
-        .is_some_and(|encoding| encoding == gzip)
 }

@@ -105,6 +105,16 @@ impl Seen {
         Arc::clone(&self.local.borrow().shared)
     }
 
+    /// The view on this thread.
+    pub fn local(&self) -> Rc<RefCell<ThreadView>> {
+        Rc::clone(&self.local)
+    }
+
+    /// Whether every row of it is seen.
+    pub fn is_whole(&self) -> bool {
+        self.sees.is_whole()
+    }
+
     /// The SQL that it is computed by, if that is shown to who sees this much.
     pub fn sql(&self) -> Option<Arc<str>> {
         self.sees.sql(&self.shared().status())

@@ -14,6 +14,17 @@ pub const PACK_LEVEL: u32 = 6;
 /// costs little.
 pub const LONG_PACK_BYTES: usize = 64 * 1024;
 
+/// Bytes of a view's rows that its dictionary is made of: enough for what rows have in
+/// common, and fetched once.
+pub const DICTIONARY_BYTES_MAX: usize = 16 * 1024;
+
+/// Bytes of a row that is shown in an event of a dictionary, at the most.
+pub const DICTIONARY_ROW_BYTES_MAX: usize = 1024;
+
+/// How hard events are compressed with a dictionary, of 22: harder gains nothing on
+/// short events, and takes longer.
+pub const DICTIONARY_LEVEL: i32 = 9;
+
 /// Sockets that a relay writes to before it lets others on its thread in:
 /// some two milliseconds' work.
 pub const PASS_OUTLETS_MAX: usize = 256;

@@ -98,8 +98,9 @@ const OUTSIDE: &[&str] = &[
 
 /// Statics of the core: none of them may decide anything.
 const STATICS: &[(&str, &str)] = &[
-    // Tables of the compressor, which is reset for each piece.
+    // Tables of the compressors, which are reset for each piece.
     ("relay/event/gzip.rs", "DEFLATE"),
+    ("relay/event/dictionary.rs", "CONTEXT"),
 ];
 
 const FILE_LINES_MAX: usize = 400;

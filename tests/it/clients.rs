@@ -75,6 +75,19 @@ fn chromium_and_npm_eventsource_agree_on_compressed_streams() {
         .env("VIEWCAST_ENCODING", "gzip"));
 }
 
+/// And with the views' dictionaries, which Chromium fetches before.
+#[test]
+fn chromium_follows_streams_compressed_with_a_dictionary() {
+    let compressed = ["--compress", "auto", "--tick", "100ms", "--rate", "200"];
+    let gateway = Gateway::start(&[&["demo"], &compressed[..]].concat());
+    let url = format!("http://{}", gateway.address);
+    let mut command = browser_test("clients.test.mjs");
+    run(command
+        .env("VIEWCAST_URL", url)
+        .env("VIEWCAST_ENCODING", "gzip")
+        .env("VIEWCAST_DICTIONARY", "yes"));
+}
+
 #[test]
 fn chromium_page_asks_the_gateway_for_rows() {
     let gateway = Gateway::start(&["demo", "--tick", "250ms", "--rate", "1000"]);

@@ -11,7 +11,7 @@ use crate::support::http::{get, request};
 
 #[test]
 fn openapi_is_valid_and_the_gateway_answers_as_it_says() {
-    let gateway = Gateway::demo(&["--filter", "top10:count"]);
+    let gateway = Gateway::demo(&["--filter", "top10:count", "--compress", "auto"]);
     gateway.await_ready();
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let python = std::env::var_os("VIEWCAST_TEST_PYTHON")

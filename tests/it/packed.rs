@@ -1,20 +1,67 @@
 //! `--compress auto`: streams that are compressed once for all say what plain
 //! ones say, each event as soon as it is there, to a proper end.
 
+mod dictionary;
+
 use crate::support::gateway::Gateway;
 use crate::support::http::{get, request};
 use crate::support::materialize::{Generation, Materialize, Values, row};
 use crate::support::sse::{Event, Stream};
 use crate::support::table::Table;
+use crate::support::unpack::Dictionary;
 
 const COLUMNS: [(&str, &str); 2] = [("n", "integer"), ("b", "text")];
 
-/// What makes a stream compressed, on its own socket and through the HTTP stack:
-/// a body, though of no bytes, is for that to judge.
-const PACKED: [&[(&str, &str)]; 2] = [
-    &[("Accept-Encoding", "gzip")],
-    &[("Accept-Encoding", "gzip"), ("Content-Length", "0")],
+/// What a compressed stream varies by.
+const VARIES: Option<&str> = Some("Accept-Encoding, Available-Dictionary");
+
+/// A way to have a stream compressed.
+#[derive(Clone, Copy, Debug)]
+struct Way {
+    /// With the view's dictionary, or with gzip.
+    has_dictionary: bool,
+    /// Through the HTTP stack, or on its own socket: a body, though of no bytes, is for
+    /// that to judge.
+    has_body: bool,
+}
+
+/// All of them.
+const WAYS: [Way; 4] = [
+    Way::new(false, false),
+    Way::new(false, true),
+    Way::new(true, false),
+    Way::new(true, true),
 ];
+
+impl Way {
+    const fn new(has_dictionary: bool, has_body: bool) -> Way {
+        Way {
+            has_dictionary,
+            has_body,
+        }
+    }
+
+    /// Opens a stream of `v`, where another one ended.
+    fn open(self, gateway: &Gateway, last: Option<&str>) -> Stream {
+        let mut headers = Vec::new();
+        headers.extend(last.map(|id| ("Last-Event-ID", id)));
+        headers.extend(self.has_body.then_some(("Content-Length", "0")));
+        let (address, path) = (gateway.address, "/v/stream");
+        let stream = match self.has_dictionary {
+            true => {
+                let dictionary = Dictionary::fetch(address, "v");
+                Stream::open_with_dictionary(address, path, &dictionary, &headers)
+            }
+            false => {
+                headers.push(("Accept-Encoding", "gzip"));
+                Stream::open_with(address, path, &headers)
+            }
+        };
+        assert!(stream.is_packed());
+        assert_eq!(stream.response.header("vary"), VARIES);
+        stream
+    }
+}
 
 fn server() -> Materialize {
     let server = Materialize::start(Generation::Modern);
@@ -59,12 +106,7 @@ fn packed_streams_say_what_plain_ones_say_to_the_end() {
     server.commit("v", noisy_rows(&mut fastrand::Rng::with_seed(1), 300));
     let gateway = gateway(&server, "auto");
     let mut plain = Stream::open(gateway.address, "/v/stream");
-    let mut packed = PACKED.map(|headers| {
-        let stream = Stream::open_with(gateway.address, "/v/stream", headers);
-        assert!(stream.is_packed());
-        assert_eq!(stream.response.header("vary"), Some("Accept-Encoding"));
-        stream
-    });
+    let mut packed = WAYS.map(|way| way.open(&gateway, None));
     let base = plain.expect("base");
     assert!(base.data.len() > 300_000);
     for stream in &mut packed {
@@ -97,8 +139,8 @@ fn packed_events_can_be_unpacked_as_they_come() {
     let server = server();
     server.commit("v", vec![(row(["0", "x"]), 1)]);
     let gateway = gateway(&server, "auto");
-    for headers in PACKED {
-        let mut stream = Stream::open_with(gateway.address, "/v/stream", headers);
+    for way in WAYS {
+        let mut stream = way.open(&gateway, None);
         let mut table = Table::default();
         table.read_until(&mut stream, |table| table.bases == 1);
         for n in 1..20 {
@@ -110,9 +152,7 @@ fn packed_events_can_be_unpacked_as_they_come() {
         let last = stream.last_id.clone().unwrap();
         drop(stream);
         let at = server.commit("v", vec![(row(["100", "x"]), 1)]);
-        let mut headers = headers.to_vec();
-        headers.push(("Last-Event-ID", &last));
-        let mut stream = Stream::open_with(gateway.address, "/v/stream", &headers);
+        let mut stream = way.open(&gateway, Some(&last));
         table.read_until(&mut stream, |table| table.timestamp >= Some(at));
         assert_eq!(table.bases, 1);
         let undone = (1..20).map(|n| (row([&n.to_string(), "x"]), -1));
@@ -126,8 +166,8 @@ fn packed_stream_that_was_full_goes_on_exactly() {
     let server = server();
     server.commit("v", vec![(row(["0", "x"]), 1)]);
     let gateway = gateway(&server, "auto");
-    let mut slow = PACKED.map(|headers| {
-        let mut stream = Stream::open_with(gateway.address, "/v/stream", headers);
+    let mut slow = WAYS.map(|way| {
+        let mut stream = way.open(&gateway, None);
         let mut table = Table::default();
         table.read_until(&mut stream, |table| table.bases == 1);
         (stream, table)
@@ -177,7 +217,7 @@ fn packed_is_only_who_prefers_it_where_it_is_on() {
                 is_packed.then_some("gzip"),
                 "{method} {accepted:?}"
             );
-            assert_eq!(answer.header("vary"), Some("Accept-Encoding"));
+            assert_eq!(answer.header("vary"), VARIES);
         }
         let answer = request(off.address, "GET", "/v/stream", &headers);
         assert_eq!(answer.header("content-encoding"), None, "{accepted:?}");
@@ -185,5 +225,5 @@ fn packed_is_only_who_prefers_it_where_it_is_on() {
     }
     let answer = get(on.address, "/v/stream");
     assert_eq!(answer.header("content-encoding"), None);
-    assert_eq!(answer.header("vary"), Some("Accept-Encoding"));
+    assert_eq!(answer.header("vary"), VARIES);
 }

@@ -4,11 +4,12 @@
 use std::time::Instant;
 
 use crate::support::gateway::{Gateway, PATIENCE};
-use crate::support::http::request;
+use crate::support::http::{get, request};
 use crate::support::joined::Joined;
 use crate::support::materialize::{Generation, Materialize, row};
 use crate::support::sse::{Event, Stream};
 use crate::support::table::position;
+use crate::support::unpack::Dictionary;
 
 const COLUMNS: [(&str, &str); 2] = [("id", "integer"), ("name", "text")];
 
@@ -24,10 +25,15 @@ fn server() -> Materialize {
 }
 
 fn gateway(server: &Materialize) -> Gateway {
+    gateway_with(server, &[])
+}
+
+fn gateway_with(server: &Materialize, more: &[&str]) -> Gateway {
     let url = server.url();
     let mut arguments = vec!["--upstream", &url, "--view", "v", "--view", "w"];
     arguments.extend(["--filter", "v:name", "--heartbeat", "200ms"]);
     arguments.extend(["--catalog-interval", "100ms"]);
+    arguments.extend(more);
     Gateway::start(&arguments)
 }
 
@@ -178,5 +184,24 @@ fn swapped_rows_are_another_entity() {
     for ((path, tag), expected) in paths.iter().zip(&tags).zip([200, 200, 304]) {
         let rows = request(gateway.address, "GET", path, &[("If-None-Match", tag)]);
         assert_eq!(rows.status, expected, "{path}");
+    }
+}
+
+/// It is made of the other view's rows. Streams that are compressed with it go on.
+#[test]
+fn swapped_view_offers_its_dictionary_no_more() {
+    let server = server();
+    let gateway = gateway_with(&server, &["--compress", "auto"]);
+    gateway.await_ready();
+    let (address, path) = (gateway.address, "/v/stream");
+    let dictionary = Dictionary::fetch(address, "v");
+    let mut stream = Stream::open_with_dictionary(address, path, &dictionary, &[]);
+    assert_eq!(news(&server, &mut stream).data, BASE);
+    for expected in [TO_GREEN, TO_BLUE] {
+        server.swap("v", "green");
+        assert_eq!(news(&server, &mut stream).data, expected);
+        assert_eq!(get(address, "/v/dictionary").status, 404);
+        let answer = request(address, "GET", path, &dictionary.headers());
+        assert_eq!(answer.header("content-encoding"), Some("gzip"));
     }
 }

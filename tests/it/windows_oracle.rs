@@ -15,6 +15,7 @@ use viewcast::model::position::{Position, Timestamp};
 use viewcast::model::reason::{Cause, Why};
 use viewcast::model::retention::RetentionLimits;
 use viewcast::relay::deliver::outlet::Served;
+use viewcast::relay::event::packing::Packing;
 use viewcast::relay::log::jobs::{Job, Jobs};
 use viewcast::relay::publish::publisher::{Publisher, Settings};
 use viewcast::relay::shared_view::SharedView;
@@ -247,7 +248,7 @@ impl World {
         let mut subscriber = Subscriber::of_window(local, choose, resume, rng, ());
         let is_packed = self.rng.u32(..4) == 0;
         if is_packed {
-            subscriber.pack();
+            subscriber.pack(Packing::Gzip);
         }
         let stream = match self.rng.bool() {
             true => {

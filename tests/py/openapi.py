@@ -72,7 +72,7 @@ def told(path):
         return STRICT["paths"][bare]
     if bare.startswith("/assets/"):
         return STRICT["paths"]["/assets/{file}"]
-    ends = ("/stream", "/sql")
+    ends = ("/stream", "/sql", "/dictionary")
     return STRICT["paths"][next((f"/{{view}}{end}" for end in ends if bare.endswith(end)), "/{view}")]
 
 
@@ -104,6 +104,8 @@ def paths():
     for path in (path for path, methods in document["paths"].items() if "get" in methods):
         for filled in (
             [view["sql"] for view in listed if view["sql"]] if path == "/{view}/sql"
+            # A view without rows has no dictionary.
+            else [f"/{quote(view['name'])}/dictionary" for view in listed if view["rows"]] if path == "/{view}/dictionary"
             else [path.replace("{view}", quote(view)) for view in views] if "{view}" in path
             else [path.replace("{file}", file) for file in files] if "{file}" in path
             else ["/stream?view=" + "&view=".join(map(quote, views[:3]))] if path == "/stream"
@@ -114,7 +116,7 @@ def paths():
                 assert answer.status_code == 200, f"{method} {filled}: {answer.status_code}"
             if "etag" in answer.headers and "{view}" not in path:
                 assert ask("GET", filled, **{"If-None-Match": answer.headers["etag"]}).status_code == 304, filled
-    wrong = {"/nosuch": 404, "/nosuch/stream": 404, "/nosuch/sql": 404, "/mz_catalog.mz_views/sql": 404, "/assets/nosuch": 404, "/%ff": 400, "/top10?nosuch=eq.1": 400}
+    wrong = {"/nosuch": 404, "/nosuch/stream": 404, "/nosuch/sql": 404, "/nosuch/dictionary": 404, "/mz_catalog.mz_views/sql": 404, "/assets/nosuch": 404, "/%ff": 400, "/top10?nosuch=eq.1": 400}
     wrong |= {"/stream": 400, "/stream?view=top10&view=nosuch": 404, "/stream?view=top10&view=top10": 400, "/top10?user=1": 400}
     for path, status in wrong.items():
         assert ask("GET", path).status_code == status, path

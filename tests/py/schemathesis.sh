@@ -12,7 +12,7 @@ if [ "$("$ours/bin/schemathesis" --version 2> /dev/null)" != "schemathesis, vers
 fi
 
 log=$(mktemp)
-target/debug/viewcast demo --listen 127.0.0.1:0 --filter top10:count 2> "$log" &
+target/debug/viewcast demo --listen 127.0.0.1:0 --filter top10:count --compress auto 2> "$log" &
 demo=$!
 trap 'kill "$demo"; rm "$log"' EXIT
 until url=$(grep -o 'listening on http://.*' "$log") && curl -sf "${url#listening on }/readyz" > /dev/null; do

@@ -2,10 +2,14 @@
 
 use serde::Deserialize;
 
+use viewcast::relay::event::packing::Packing;
+
 use crate::truth::hash;
 
+mod frames;
 mod gunzip;
 
+use frames::Frames;
 use gunzip::Gunzip;
 
 /// An event of a stream.
@@ -17,6 +21,13 @@ pub struct Event {
     pub retry: Option<u64>,
 }
 
+/// A compressed stream, as far as it has come.
+#[derive(Debug)]
+enum Packed {
+    Gzip(Box<Gunzip>),
+    Dictionary(Box<Frames>),
+}
+
 /// Takes bytes as they come: chunks around, then lines.
 #[derive(Debug, Default)]
 pub struct Parser {
@@ -24,7 +35,7 @@ pub struct Parser {
     has_head: bool,
     raw: Vec<u8>,
     /// What unpacks the stream, if it is compressed.
-    packed: Option<Gunzip>,
+    packed: Option<Packed>,
     text: Vec<u8>,
     event: Event,
     /// The chunk that ends all has come.
@@ -34,11 +45,14 @@ pub struct Parser {
 impl Parser {
     /// Of a stream with a head and chunks, or of an event stream alone; either
     /// of them may be compressed.
-    pub fn new(is_chunked: bool, is_packed: bool) -> Self {
+    pub fn new(is_chunked: bool, packing: Option<&Packing>) -> Self {
         Parser {
             is_chunked,
             has_head: !is_chunked,
-            packed: is_packed.then(Gunzip::default),
+            packed: packing.map(|packing| match packing {
+                Packing::Gzip => Packed::Gzip(Box::default()),
+                Packing::Dictionary(it) => Packed::Dictionary(Box::new(Frames::with(it))),
+            }),
             ..Parser::default()
         }
     }
@@ -75,7 +89,11 @@ impl Parser {
         if self.is_within() {
             return Some("within an event");
         }
-        let is_whole = self.packed.as_ref().is_none_or(Gunzip::is_whole);
+        let is_whole = match &self.packed {
+            None => true,
+            Some(Packed::Gzip(gzip)) => gzip.is_whole(),
+            Some(Packed::Dictionary(frames)) => frames.is_whole(),
+        };
         (!is_whole).then_some("without the end of what is compressed")
     }
 
@@ -87,7 +105,8 @@ impl Parser {
 
     fn say(&mut self, bytes: &[u8]) -> Result<(), String> {
         match &mut self.packed {
-            Some(packed) => packed.take(bytes, &mut self.text)?,
+            Some(Packed::Gzip(gzip)) => gzip.take(bytes, &mut self.text)?,
+            Some(Packed::Dictionary(frames)) => frames.take(bytes, &mut self.text)?,
             None => self.text.extend_from_slice(bytes),
         }
         Ok(())

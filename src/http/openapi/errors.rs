@@ -57,6 +57,8 @@ pub enum Errors {
     Figures,
     /// The SQL of a view.
     Sql,
+    /// A view's dictionary.
+    Dictionary,
     /// A newer token for a stream.
     Renewal,
     /// The rows of a view.
@@ -78,6 +80,13 @@ impl Errors {
             Errors::File => vec![HOST, &[HttpError::UnknownAsset]],
             Errors::Views => vec![HOST, TOKEN],
             Errors::Figures => vec![TOKEN, &[HttpError::Forbidden]],
+            Errors::Dictionary => vec![
+                HOST,
+                TOKEN,
+                GRANTED,
+                &unknown,
+                &[HttpError::NoDictionary, HttpError::NotLoaded],
+            ],
             Errors::Sql => vec![HOST, TOKEN, GRANTED, &unknown, &[HttpError::NoSql]],
             Errors::Renewal => {
                 let own = &[

@@ -118,6 +118,19 @@ fn of_rows() -> Vec<Operation> {
             errors: Errors::Sql,
         },
         Operation {
+            path: "/{view}/dictionary",
+            id: "dictionary",
+            tag: "rows",
+            summary: "What a browser that has it is sent the view's stream compressed with (RFC 9842).",
+            parameters: named(&["view", "ifNoneMatch"]),
+            answers: with_headers(
+                "text/plain",
+                &json!({ "type": "string" }),
+                &["ETag", "Use-As-Dictionary"],
+            ),
+            errors: Errors::Dictionary,
+        },
+        Operation {
             path: "/views",
             id: "views",
             tag: "rows",
@@ -281,14 +294,23 @@ fn text(kind: &str, schema: &Value) -> Value {
 
 /// The same with a tag by which it need not be sent again.
 fn tagged(kind: &str, schema: &Value) -> Value {
-    let tag = json!({ "ETag": { "required": true, "schema": { "type": "string" } } });
+    with_headers(kind, schema, &["ETag"])
+}
+
+/// The same with these headers.
+fn with_headers(kind: &str, schema: &Value, names: &[&str]) -> Value {
+    let header = json!({ "required": true, "schema": { "type": "string" } });
+    let headers = names
+        .iter()
+        .map(|name| ((*name).to_owned(), header.clone()));
+    let headers: Map<String, Value> = headers.collect();
     json!({
         "200": {
             "description": "As asked for.",
-            "headers": tag,
+            "headers": headers,
             "content": { kind: { "schema": schema } },
         },
-        "304": { "description": "As it is known already.", "headers": tag },
+        "304": { "description": "As it is known already.", "headers": headers },
     })
 }
 
@@ -302,7 +324,7 @@ fn stream(events: &str) -> Value {
             stream ends soon and tells when to come back (P12, P13).",
         "headers": {
             "Cache-Control": word("No proxy is to keep or change it."),
-            "Content-Encoding": word("gzip, where the gateway and the client want it (P14)."),
+            "Content-Encoding": word("gzip or dcz, where the gateway and the client want it (P14)."),
         },
         "content": { "text/event-stream": { "itemSchema": schema(events) } },
     } })

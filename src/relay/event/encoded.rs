@@ -9,13 +9,14 @@ use std::sync::OnceLock;
 use bytes::Bytes;
 
 use crate::relay::event::form::{Form, Framed};
-use crate::relay::event::gzip::{Packed, Piece};
+use crate::relay::event::packed::{Packed, Piece};
+use crate::relay::event::packing::PerPacking;
 
 /// An event and the chunk around it; compressed as well once anybody wants that.
 #[derive(Debug)]
 pub struct Encoded {
     plain: Framed,
-    packed: OnceLock<Packed>,
+    packed: PerPacking<OnceLock<Packed>>,
 }
 
 impl Encoded {
@@ -28,7 +29,7 @@ impl Encoded {
     pub fn finish(out: Vec<u8>) -> Encoded {
         Encoded {
             plain: Framed::finish(out),
-            packed: OnceLock::new(),
+            packed: PerPacking::default(),
         }
     }
 
@@ -66,16 +67,18 @@ impl Encoded {
         self.plain.chunk()
     }
 
-    /// The event as the subscriber needs it; compressed for the first who asks,
-    /// and shared with all who follow.
-    pub fn piece(&self, form: Form) -> Piece {
-        if form.is_packed() {
-            let packed = self.packed.get_or_init(|| Packed::of(&self.event()));
-            return packed.piece(form);
-        }
-        Piece {
-            bytes: self.plain.form(form),
-            sum: None,
+    /// The event as the subscriber needs it; compressed for the first who asks, and
+    /// shared with all who follow.
+    pub fn piece(&self, form: &Form) -> Piece {
+        match &form.packing {
+            None => Piece {
+                bytes: self.plain.form(form),
+                sum: None,
+            },
+            Some(packing) => {
+                let pack = || Packed::of(&self.event(), packing);
+                self.packed.get(packing).get_or_init(pack).piece(form)
+            }
         }
     }
 

@@ -5,6 +5,8 @@ use std::io::Write as _;
 
 use bytes::Bytes;
 
+use crate::relay::event::packing::Packing;
+
 /// Room for a chunk's size in hexadecimal and its line break.
 const HEAD_ROOM: usize = 18;
 
@@ -14,46 +16,26 @@ const LINE_BREAK: &[u8] = b"\r\n";
 /// The chunk of no length: the end of a stream.
 pub const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
-/// How a subscriber's bytes are framed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Form {
-    /// Bare events.
-    #[default]
-    Event,
-    /// Each in a chunk of HTTP/1.1.
-    Chunk,
-    /// Bare events, compressed.
-    PackedEvent,
-    /// Compressed, each in a chunk of HTTP/1.1.
-    PackedChunk,
+/// How a subscriber's bytes are framed and compressed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Form {
+    /// Whether they go out in chunks of HTTP/1.1.
+    pub is_chunked: bool,
+    /// How they are compressed, if they are.
+    pub packing: Option<Packing>,
 }
 
 impl Form {
-    /// The same in chunks.
-    pub fn chunked(self) -> Form {
-        match self {
-            Form::Event | Form::Chunk => Form::Chunk,
-            Form::PackedEvent | Form::PackedChunk => Form::PackedChunk,
-        }
-    }
-
-    /// The same compressed.
-    pub fn packed(self) -> Form {
-        match self {
-            Form::Event | Form::PackedEvent => Form::PackedEvent,
-            Form::Chunk | Form::PackedChunk => Form::PackedChunk,
-        }
-    }
-
-    /// Whether it is in chunks.
-    pub fn is_chunked(self) -> bool {
-        matches!(self, Form::Chunk | Form::PackedChunk)
-    }
-
-    /// Whether it is compressed.
-    pub fn is_packed(self) -> bool {
-        matches!(self, Form::PackedEvent | Form::PackedChunk)
-    }
+    /// Bare events.
+    pub const EVENT: Form = Form {
+        is_chunked: false,
+        packing: None,
+    };
+    /// Each in a chunk of HTTP/1.1.
+    pub const CHUNK: Form = Form {
+        is_chunked: true,
+        packing: None,
+    };
 }
 
 /// Bytes, and around them a chunk.
@@ -90,12 +72,12 @@ impl Framed {
         mut first: Vec<u8>,
         bytes: &[u8],
         mut last: Vec<u8>,
-        form: Form,
+        form: &Form,
     ) -> (Bytes, Bytes) {
         if first.is_empty() {
             first = Framed::buffer(0);
         }
-        if !form.is_chunked() {
+        if !form.is_chunked {
             return (Bytes::from(first).slice(HEAD_ROOM..), last.into());
         }
         let length = first.len().saturating_sub(HEAD_ROOM);
@@ -125,8 +107,8 @@ impl Framed {
     }
 
     /// Either, as the subscriber needs it.
-    pub fn form(&self, form: Form) -> Bytes {
-        match form.is_chunked() {
+    pub fn form(&self, form: &Form) -> Bytes {
+        match form.is_chunked {
             true => self.chunk.clone(),
             false => self.event(),
         }

@@ -18,8 +18,9 @@ use crate::model::position::Position;
 use crate::relay::event::body::{Body, END_BYTES, Extent, Place};
 use crate::relay::event::encoded::Encoded;
 use crate::relay::event::form::{Form, Framed};
-use crate::relay::event::gzip::{Packed, Piece};
 use crate::relay::event::names::EVENT_ABANDONED;
+use crate::relay::event::packed::{Packed, Piece};
+use crate::relay::event::packing::{Packing, PerPacking};
 
 /// An event that is read in slices.
 #[derive(Debug)]
@@ -27,7 +28,7 @@ pub struct LongEvent {
     position: Position,
     body: Body,
     /// The event in slices, each compressed when it is wanted first.
-    packed: OnceLock<Box<[OnceLock<PackedSlice>]>>,
+    packed: PerPacking<PackedSlices>,
     /// The plain slices that were read last, each at its number modulo so many:
     /// those who begin together read the same ones. None while nobody reads.
     recent: Mutex<Vec<Option<PlainSlice>>>,
@@ -43,6 +44,9 @@ struct PlainSlice {
     /// Where the next one begins.
     end: Place,
 }
+
+/// None, until somebody wants them.
+type PackedSlices = OnceLock<Box<[OnceLock<PackedSlice>]>>;
 
 #[derive(Debug)]
 struct PackedSlice {
@@ -76,7 +80,7 @@ impl LongEvent {
         LongEvent {
             position,
             body,
-            packed: OnceLock::new(),
+            packed: PerPacking::default(),
             recent: Mutex::default(),
             readers: AtomicUsize::new(0),
         }
@@ -119,8 +123,8 @@ impl LongEvent {
     }
 
     /// The compressed slice at this number, which begins at this place.
-    fn packed(&self, at: usize, place: Place) -> Option<&PackedSlice> {
-        let all = self.packed.get_or_init(|| {
+    fn packed(&self, at: usize, place: Place, packing: &Packing) -> Option<&PackedSlice> {
+        let all = self.packed.get(packing).get_or_init(|| {
             // A slice is shorter by a character that would be cut, at the most.
             let bytes = usize::try_from(self.body.bytes()).unwrap_or(usize::MAX);
             let slices = bytes / LONG_PACK_BYTES.saturating_sub(4) + 2;
@@ -131,7 +135,7 @@ impl LongEvent {
             let what = (Extent::Event, self.position);
             self.body.write(what, &mut end, LONG_PACK_BYTES, &mut plain);
             PackedSlice {
-                packed: Packed::of(&plain),
+                packed: Packed::of(&plain, packing),
                 end,
             }
         });
@@ -217,8 +221,8 @@ impl Reading {
     /// that is `most` slices or fewer, else one. Each is still to be taken as the
     /// next. Writing more of a long event at once saves calls, but costs more than
     /// it saves where many read it (docs/PERFORMANCE.md).
-    pub fn upcoming(&self, form: Form, most: usize) -> Upcoming {
-        let kept = self.long.upgrade().filter(|_| !form.is_packed());
+    pub fn upcoming(&self, form: &Form, most: usize) -> Upcoming {
+        let kept = self.long.upgrade().filter(|_| form.packing.is_none());
         let Some(long) = kept else {
             return Upcoming::default();
         };
@@ -245,7 +249,7 @@ impl Reading {
 
     /// The next slice; compressed for the first who wants it so, and shared
     /// with all who follow.
-    pub fn next(&mut self, form: Form) -> Slice {
+    pub fn next(&mut self, form: &Form) -> Slice {
         if self.place.is_over {
             return Slice::End;
         }
@@ -257,8 +261,8 @@ impl Reading {
         let is_sought = matches!(long.body, Body::Picked(_));
         let number = self.slices;
         self.slices = self.slices.saturating_add(1);
-        if form.is_packed() && !is_sought {
-            let Some(slice) = long.packed(number, self.place) else {
+        if let Some(packing) = form.packing.as_ref().filter(|_| !is_sought) {
+            let Some(slice) = long.packed(number, self.place, packing) else {
                 return Slice::End;
             };
             self.place = slice.end;
@@ -269,9 +273,9 @@ impl Reading {
         if slice.framed.length() == 0 {
             return Slice::Later;
         }
-        Slice::Bytes(match form.is_packed() {
-            true => Packed::of(&slice.framed.event()).piece(form),
-            false => {
+        Slice::Bytes(match &form.packing {
+            Some(packing) => Packed::of(&slice.framed.event(), packing).piece(form),
+            None => {
                 let bytes = slice.framed.form(form);
                 Piece { bytes, sum: None }
             }

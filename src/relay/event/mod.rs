@@ -2,6 +2,7 @@
 //! sent them.
 
 pub mod body;
+pub mod dictionary;
 pub mod encoded;
 pub mod form;
 pub mod frame;
@@ -9,4 +10,7 @@ pub mod gzip;
 pub mod long_event;
 pub mod names;
 pub mod notices;
+pub mod packed;
+pub mod packing;
 pub mod parts;
+pub mod sample;

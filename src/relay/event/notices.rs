@@ -43,6 +43,9 @@ pub const REASON_BUSY: &str = "too many clients come back at once";
 /// Why a stream ends whose token, or whose page's origin, counts no longer.
 pub const REASON_EXPIRED: &str = "your access has ended: come back with a newer token";
 
+/// Why a stream ends that is compressed with the dictionary of a view that is gone.
+pub const REASON_DICTIONARY: &str = "your dictionary is of what this view was before";
+
 /// Why a stream ends whose client says nothing any more.
 pub const REASON_HALF_CLOSED: &str = "your side of the connection is closed";
 

@@ -66,7 +66,7 @@ impl Merge {
         log: &Arc<Log>,
         (from, to): (Cursor, Cursor),
         of: Option<Arc<Window>>,
-        form: Form,
+        form: &Form,
     ) -> (Arc<Merge>, Waiting) {
         let merge = Arc::new(Merge {
             from,
@@ -78,7 +78,8 @@ impl Merge {
         // Before the job is: without it, nobody would be found to wait.
         let waiting = Waiting::new(&merge);
         let (source, wanted) = (Arc::clone(log), Arc::clone(&merge));
-        let job = Job::new(move || work(&source, &wanted, form));
+        let form = form.clone();
+        let job = Job::new(move || work(&source, &wanted, &form));
         if !log.jobs.submit(job) {
             merge.finish(Merged::Refused, None);
         }
@@ -143,7 +144,7 @@ impl Drop for Waiting {
 }
 
 /// The job of merging a backlog, for whoever waits for it.
-fn work(log: &Log, merge: &Merge, form: Form) {
+fn work(log: &Log, merge: &Merge, form: &Form) {
     // Who asked may be gone by now.
     let (merged, kept) = match merge.waiting.load(Ordering::Acquire) {
         0 => (Merged::Skipped, None),
@@ -152,7 +153,7 @@ fn work(log: &Log, merge: &Merge, form: Form) {
     merge.finish(merged, kept);
 }
 
-fn merged(log: &Log, merge: &Merge, form: Form) -> (Merged, Option<Reading>) {
+fn merged(log: &Log, merge: &Merge, form: &Form) -> (Merged, Option<Reading>) {
     let found = match &merge.of {
         None => net(log, merge),
         Some(window) => net_of_window(log, merge, window),

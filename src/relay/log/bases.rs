@@ -100,7 +100,7 @@ pub fn array_bytes(bytes: u64, rows: u64) -> u64 {
 fn whole(long: &Arc<LongEvent>) -> Encoded {
     let mut reading = Reading::new(long, Extent::Event);
     let mut event = Vec::new();
-    while let Slice::Bytes(piece) = reading.next(Form::Event) {
+    while let Slice::Bytes(piece) = reading.next(&Form::EVENT) {
         event.extend_from_slice(&piece.bytes);
     }
     Encoded::copy_of(&event)

@@ -8,6 +8,7 @@ use crate::model::position::{Position, Timestamp};
 use crate::model::retention::{Entry, Resume, Retention};
 use crate::model::terms::{Terms, Twice};
 use crate::model::window::Layout;
+use crate::relay::event::dictionary::Shelf;
 use crate::relay::event::frame::Frame;
 use crate::relay::log::bases::Bases;
 use crate::relay::log::jobs::Jobs;
@@ -24,6 +25,8 @@ pub struct Log {
     pub heartbeat: Duration,
     /// By which columns windows look for changes.
     pub shapes: Shapes,
+    /// What its events are compressed with for who has it.
+    pub shelf: Shelf,
     /// Who merges backlogs, and frees what is large.
     pub jobs: Arc<dyn Jobs>,
     state: Mutex<LogState>,
@@ -64,6 +67,7 @@ impl Log {
             layout,
             heartbeat,
             shapes: Shapes::default(),
+            shelf: Shelf::default(),
             state: Mutex::new(LogState {
                 retention: Retention::new(position.timestamp),
                 terms: Terms::new(position.incarnation, twice),

@@ -119,6 +119,7 @@ impl PublishedView {
             let until = log.retention.head();
             log.terms.turn(until, to, twice, TERMS_MAX);
         }
+        self.log.shelf.close();
         self.publish(delta, from, keeping)
     }
 

@@ -12,17 +12,19 @@ use crate::limits::RETRY_MS;
 use crate::relay::counters::{StreamCounters, Tally};
 use crate::relay::event::encoded::Encoded;
 use crate::relay::event::form::Form;
-use crate::relay::event::gzip::{self, Packed, Piece};
+use crate::relay::event::gzip;
 use crate::relay::event::long_event::abandoned;
 use crate::relay::event::notices::{farewell, retry, retry_line};
+use crate::relay::event::packed::{Packed, Piece};
+use crate::relay::event::packing::Packing;
 
 /// Puts what a stream sends into the form that its client takes.
 pub(super) struct StreamEncoder {
     /// How the bytes are framed.
     pub(super) form: Form,
-    /// CRC of what was sent so far, which ends a compressed stream.
+    /// CRC of what was sent so far, which ends a stream of gzip.
     sum: Crc,
-    /// Whether nothing was sent yet: gzip needs a header first.
+    /// Whether nothing was sent yet: a compressed stream needs a header first.
     is_first: bool,
     /// The reconnection time in milliseconds, until it was sent with an event.
     retry_ms: Option<NonZeroU64>,
@@ -37,7 +39,7 @@ impl StreamEncoder {
     /// The encoder of a new stream of plain events.
     pub(super) fn new(counters: Arc<StreamCounters>, rng: Rng) -> Self {
         StreamEncoder {
-            form: Form::Event,
+            form: Form::EVENT,
             sum: Crc::new(),
             is_first: true,
             retry_ms: None,
@@ -74,9 +76,9 @@ impl StreamEncoder {
     /// Bytes that are made for this stream alone.
     pub(super) fn own(&mut self, bytes: &[u8]) -> Piece {
         let is_first = std::mem::take(&mut self.is_first);
-        match self.form.is_packed() {
-            true => Packed::of_own(bytes, is_first).piece(self.form),
-            false => Encoded::copy_of(bytes).piece(self.form),
+        match &self.form.packing {
+            Some(packing) => Packed::of_own(bytes, packing, is_first).piece(&self.form),
+            None => Encoded::copy_of(bytes).piece(&self.form),
         }
     }
 
@@ -109,9 +111,16 @@ impl StreamEncoder {
         piece.bytes
     }
 
-    /// The trailer of a compressed stream.
-    pub(super) fn end(&self) -> Piece {
-        let bytes = gzip::end(&self.sum).form(self.form);
-        Piece { bytes, sum: None }
+    /// Whether the stream has a trailer.
+    pub(super) fn has_end(&self) -> bool {
+        matches!(self.form.packing, Some(Packing::Gzip))
+    }
+
+    /// The trailer, if the stream has one.
+    pub(super) fn end(&self) -> Option<Piece> {
+        self.has_end().then(|| Piece {
+            bytes: gzip::end(&self.sum).form(&self.form),
+            sum: None,
+        })
     }
 }

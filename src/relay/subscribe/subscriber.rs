@@ -17,9 +17,10 @@ use crate::model::position::{Position, Timestamp};
 use crate::model::retention::{Cursor, Resume};
 use crate::relay::counters::{End, Kept};
 use crate::relay::event::frame::Frame;
-use crate::relay::event::gzip::Piece;
 use crate::relay::event::long_event::{Reading, Upcoming};
 use crate::relay::event::notices::{REASON_CLOSING, REASON_EXPIRED, REASON_HALF_CLOSED};
+use crate::relay::event::packed::Piece;
+use crate::relay::event::packing::Packing;
 use crate::relay::log::backlog::Waiting;
 use crate::relay::shared_view::{LOTS, SharedView};
 use crate::relay::subscribe::expiry::{Expiry, Lease};
@@ -194,23 +195,23 @@ impl Subscriber {
     }
 
     /// Whether the piece handed out last begins an event. Then the stream may as
-    /// well end before that piece. A compressed stream may not: it needs a
+    /// well end before that piece. A compressed stream may not: it needs its head, or a
     /// trailer at its end.
     pub fn is_at_event(&self) -> bool {
         let is_inside =
             matches!(&self.stage, Stage::Long { long, .. } if long.reading.slices() > 1);
-        !is_inside && !self.encoder.form.is_packed()
+        !is_inside && self.encoder.form.packing.is_none()
     }
 
-    /// Compresses what the stream says, with gzip.
-    pub fn pack(&mut self) {
-        self.encoder.form = self.encoder.form.packed();
+    /// Compresses what the stream says.
+    pub fn pack(&mut self, packing: Packing) {
+        self.encoder.form.packing = Some(packing);
     }
 
     /// Frames the bytes in chunks, and has the thread write to the outlet at news
     /// instead of waking a task. Returns the first bytes.
     pub fn serve(&mut self, outlet: Rc<dyn WriteNews>) -> Bytes {
-        self.encoder.form = self.encoder.form.chunked();
+        self.encoder.form.is_chunked = true;
         match &mut self.window {
             None => self.waiter.serve(outlet),
             Some(window) => window.serve(&outlet),
@@ -246,7 +247,7 @@ impl Subscriber {
         if is_to_end {
             return News::Task;
         }
-        let form = self.encoder.form;
+        let form = &self.encoder.form;
         let taken = match &mut self.window {
             Some(window) if window.is_behind(*cursor) => return News::Task,
             Some(window) => window.take(log, cursor, form, &self.encoder.tally),
@@ -282,7 +283,7 @@ impl Subscriber {
     pub fn upcoming(&self) -> Upcoming {
         let mut upcoming = match &self.stage {
             Stage::Long { long, .. } if long.reading.slices() > 0 => {
-                let form = self.encoder.form;
+                let form = &self.encoder.form;
                 long.reading.upcoming(form, OUTLET_GATHERED_MAX)
             }
             _ => Upcoming::default(),
@@ -317,11 +318,11 @@ impl Subscriber {
                 Stage::Long { .. } => self.read_on(now, waker),
                 Stage::Merging { .. } => self.take_merged(waker),
                 Stage::Following { .. } => self.go_on(waker),
-                Stage::Ended if self.encoder.form.is_packed() => {
+                Stage::Ended => {
                     self.stage = Stage::Over;
-                    return Poll::Ready(Some(self.encoder.end()));
+                    return Poll::Ready(self.encoder.end());
                 }
-                Stage::Ended | Stage::Over => return Poll::Ready(None),
+                Stage::Over => return Poll::Ready(None),
             };
             match step {
                 Poll::Ready(None) => {}

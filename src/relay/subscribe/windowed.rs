@@ -12,8 +12,8 @@ use crate::relay::counters::Tally;
 use crate::relay::event::body::Extent;
 use crate::relay::event::form::Form;
 use crate::relay::event::frame::Frame;
-use crate::relay::event::gzip::{Piece, Pieces};
 use crate::relay::event::long_event::Reading;
+use crate::relay::event::packed::{Piece, Pieces};
 use crate::relay::shared_view::SharedView;
 use crate::relay::thread::local_log::LocalLog;
 use crate::relay::thread::next::{Due, Next};
@@ -123,7 +123,7 @@ impl Windowed {
         &mut self,
         log: &RefCell<LocalLog>,
         cursor: &mut Cursor,
-        form: Form,
+        form: &Form,
         tally: &Tally,
     ) -> Result<Piece, Next> {
         let Some(seat) = &self.seat else {
@@ -144,7 +144,7 @@ impl Windowed {
             }
             Due::Forgotten => return Err(Next::Forgotten),
         };
-        if !form.is_chunked() || !seat.holds(*cursor) {
+        if !form.is_chunked || !seat.holds(*cursor) {
             return Ok(first);
         }
         // One write for what has come since, as long as copying is the cheaper part.
@@ -162,7 +162,12 @@ impl Windowed {
 }
 
 /// A frame's bytes, which are about to be sent.
-fn said(frame: &Frame, form: Form, (cursor, place): (&mut Cursor, Cursor), tally: &Tally) -> Piece {
+fn said(
+    frame: &Frame,
+    form: &Form,
+    (cursor, place): (&mut Cursor, Cursor),
+    tally: &Tally,
+) -> Piece {
     tally.count_frames(1);
     *cursor = place;
     frame.encoded.piece(form)

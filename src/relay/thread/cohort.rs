@@ -243,9 +243,9 @@ impl Cohort {
 
     /// What another that stood there was sent, in frames and bytes, and where that led.
     /// It is counted.
-    pub fn follow(&self, from: &Rc<Standing>, form: Form) -> Option<(u64, Bytes, Rc<Standing>)> {
+    pub fn follow(&self, from: &Rc<Standing>, form: &Form) -> Option<(u64, Bytes, Rc<Standing>)> {
         let steps = self.steps.borrow();
-        let is_it = |step: &&Step| Rc::ptr_eq(&step.from, from) && step.form == form;
+        let is_it = |step: &&Step| Rc::ptr_eq(&step.from, from) && step.form == *form;
         let step = steps.iter().find(is_it)?;
         for (member, handed) in self.members.borrow().iter().zip(&step.handed) {
             member.counters.count_handed(*handed);
@@ -260,7 +260,7 @@ impl Cohort {
     pub fn note(
         &self,
         (from, to): (Rc<Standing>, &Rc<Standing>),
-        form: Form,
+        form: &Form,
         bytes: Bytes,
         before: &[Handed],
     ) {
@@ -274,7 +274,7 @@ impl Cohort {
         if handed.iter().all(|handed| handed.compacted == 0) {
             steps.push(Step {
                 from,
-                form,
+                form: form.clone(),
                 bytes,
                 handed,
                 to: Rc::clone(to),

@@ -13,8 +13,9 @@ use crate::relay::counters::StreamCounters;
 use crate::relay::event::body::Extent;
 use crate::relay::event::form::Form;
 use crate::relay::event::frame::{Frame, Kind};
-use crate::relay::event::gzip::{Piece, Pieces};
 use crate::relay::event::long_event::Reading;
+use crate::relay::event::packed::{Piece, Pieces};
+use crate::relay::event::packing::PerPacking;
 use crate::relay::log::backlog::{Merge, Waiting};
 use crate::relay::log::bases::Base;
 use crate::relay::log::shared_log::{Log, LogState};
@@ -27,7 +28,8 @@ mod positions;
 /// The thread's copy of one log, shared by its subscribers.
 #[derive(Debug)]
 pub struct LocalLog {
-    source: Arc<Log>,
+    /// What it is a copy of.
+    pub source: Arc<Log>,
     /// The frames.
     pub frames: Retention<Arc<Frame>>,
     /// Of what they are.
@@ -45,7 +47,7 @@ pub struct LocalLog {
     /// The last frames that were gathered, and the log's end then.
     gathered: Option<Gathered>,
     /// The same, compressed.
-    gathered_packed: Option<Gathered>,
+    gathered_packed: PerPacking<Option<Gathered>>,
     /// The windows of it that are open.
     pub(super) windows: Windows,
     /// Up to here the sockets were written to.
@@ -84,7 +86,7 @@ impl LocalLog {
             words: VecDeque::new(),
             merges: VecDeque::new(),
             gathered: None,
-            gathered_packed: None,
+            gathered_packed: PerPacking::default(),
         };
         log.note_words(log.frames.first());
         let source = Arc::clone(&log.source);
@@ -140,7 +142,8 @@ impl LocalLog {
         self.base = None;
         self.words.clear();
         self.merges.clear();
-        (self.gathered, self.gathered_packed) = (None, None);
+        self.gathered = None;
+        self.gathered_packed = PerPacking::default();
     }
 
     fn copy(&mut self, state: &LogState) {
@@ -230,7 +233,7 @@ impl LocalLog {
     /// What comes after a place: one frame, or what has come since if it can be
     /// written as it is, or one consolidated delta for a reader that is far
     /// behind.
-    pub fn next(&mut self, cursor: Cursor, form: Form) -> Next {
+    pub fn next(&mut self, cursor: Cursor, form: &Form) -> Next {
         if self.is_far_behind(cursor) {
             let end = self.run_end(cursor, self.frames.end());
             let is_long = is_long_run(cursor, end) && !self.is_forgotten(cursor);
@@ -240,14 +243,14 @@ impl LocalLog {
                 false => self.single(cursor, form),
             };
         }
-        if self.frames.behind(cursor) > 1 && form.is_chunked() {
+        if self.frames.behind(cursor) > 1 && form.is_chunked {
             return self.gathered(cursor, form);
         }
         self.single(cursor, form)
     }
 
     /// The frame that comes after a place.
-    pub fn single(&self, cursor: Cursor, form: Form) -> Next {
+    pub fn single(&self, cursor: Cursor, form: &Form) -> Next {
         match self.first(cursor) {
             Err(Forgotten) => Next::Forgotten,
             Ok(Some(frame)) => one(frame, cursor, form),
@@ -264,11 +267,11 @@ impl LocalLog {
     /// Several frames in one piece. They are copied once for all who stand at
     /// the same place, which after a burst is everybody: cheaper than a list
     /// of pieces that the kernel walks for each socket.
-    fn gathered(&mut self, cursor: Cursor, form: Form) -> Next {
+    fn gathered(&mut self, cursor: Cursor, form: &Form) -> Next {
         let end = self.frames.end();
-        let gathered = match form.is_packed() {
-            true => &mut self.gathered_packed,
-            false => &mut self.gathered,
+        let gathered = match &form.packing {
+            Some(packing) => self.gathered_packed.get_mut(packing),
+            None => &mut self.gathered,
         };
         if let Some(known) = gathered
             && (known.from, known.end) == (cursor, end)
@@ -316,7 +319,7 @@ impl LocalLog {
 
     /// Has the deltas from a place to another merged, or waits for what others
     /// have had merged from there.
-    fn merge(&mut self, from: Cursor, to: Cursor, form: Form) -> Waiting {
+    fn merge(&mut self, from: Cursor, to: Cursor, form: &Form) -> Waiting {
         self.merges.retain(|merge| merge.is_good());
         let is_it = |merge: &&Arc<Merge>| {
             let is_near = merge.to <= to && !is_long_run(merge.to, to);
@@ -369,7 +372,7 @@ impl LocalLog {
         };
         let end = self.run_end(place, self.frames.behind_all_until(until));
         if is_long_run(place, end) {
-            return Due::Merged(self.merge(place, end, Form::Event));
+            return Due::Merged(self.merge(place, end, &Form::EVENT));
         }
         Due::Frame(frame, place.next())
     }
@@ -381,7 +384,7 @@ fn is_long_run(from: Cursor, to: Cursor) -> bool {
 }
 
 /// One frame, at once or slice by slice.
-fn one(frame: &Frame, cursor: Cursor, form: Form) -> Next {
+fn one(frame: &Frame, cursor: Cursor, form: &Form) -> Next {
     match &frame.long {
         Some(long) => Next::Long(Reading::new(long, Extent::Event), cursor.next()),
         None => Next::Bytes(frame.encoded.piece(form), cursor.next()),

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use crate::model::retention::Cursor;
 use crate::relay::counters::Tally;
 use crate::relay::event::frame::Frame;
-use crate::relay::event::gzip::Piece;
 use crate::relay::event::long_event::Reading;
+use crate::relay::event::packed::Piece;
 use crate::relay::log::backlog::Waiting;
 
 /// What a subscriber at some place of the log is to be given.

@@ -92,7 +92,7 @@ impl Seat {
 
     /// What comes next for a stream that has everything before a place, with changes
     /// up to a time.
-    pub fn due(&self, cursor: Cursor, until: Timestamp, form: Form) -> Due {
+    pub fn due(&self, cursor: Cursor, until: Timestamp, form: &Form) -> Due {
         let mut log = self.log.borrow_mut();
         log.due_of_window(self.at, cursor, until, form)
     }

@@ -15,3 +15,4 @@ pub mod sse;
 pub mod standin;
 pub mod table;
 pub mod tls_front;
+pub mod unpack;

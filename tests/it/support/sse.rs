@@ -1,15 +1,14 @@
 //! An SSE client: our socket, and the decoder of another project, so that what
 //! the gateway encodes is read by code that knows nothing of it.
 
-use std::io::Write as _;
 use std::net::SocketAddr;
 
 use bytes::BytesMut;
-use flate2::write::GzDecoder;
 use russe::{Decoder, Event as Decoded};
 use tokio_util::codec::Decoder as _;
 
 use super::http::{self, Response};
+use super::unpack::{Dictionary, Unpacker};
 
 /// One thing a stream said.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -33,7 +32,7 @@ impl Event {
 pub struct Stream {
     pub response: Response,
     /// Unpacks what comes, if it comes packed.
-    gzip: Option<GzDecoder<Vec<u8>>>,
+    unpacker: Option<Unpacker>,
     decoder: Decoder,
     buffer: BytesMut,
     /// The last id seen, which a reconnecting client sends.
@@ -60,23 +59,40 @@ impl Stream {
         Stream::of(http::request(address, "GET", path, headers), path)
     }
 
+    /// Opens a stream as a browser that has the view's dictionary, with more headers.
+    pub fn open_with_dictionary(
+        address: SocketAddr,
+        path: &str,
+        dictionary: &Dictionary,
+        headers: &[(&str, &str)],
+    ) -> Stream {
+        let headers = [&dictionary.headers(), headers].concat();
+        let response = http::request(address, "GET", path, &headers);
+        assert_eq!(response.header("content-encoding"), Some("dcz"));
+        Stream::coded(response, path, Some(Unpacker::with(dictionary)))
+    }
+
     /// The stream that is the answer to a request for this path.
     pub fn of(response: Response, path: &str) -> Stream {
-        assert_eq!(response.status, 200, "{path}");
-        assert_eq!(
-            response.header("content-type"),
-            Some("text/event-stream; charset=utf-8")
-        );
-        let gzip = match response.header("content-encoding") {
-            Some("gzip") => Some(GzDecoder::new(Vec::new())),
+        let unpacker = match response.header("content-encoding") {
+            Some("gzip") => Some(Unpacker::gzip()),
             other => {
                 assert_eq!(other, None, "an encoding that we do not know");
                 None
             }
         };
+        Stream::coded(response, path, unpacker)
+    }
+
+    fn coded(response: Response, path: &str, unpacker: Option<Unpacker>) -> Stream {
+        assert_eq!(response.status, 200, "{path}");
+        assert_eq!(
+            response.header("content-type"),
+            Some("text/event-stream; charset=utf-8")
+        );
         Stream {
             response,
-            gzip,
+            unpacker,
             decoder: Decoder::default(),
             buffer: BytesMut::new(),
             last_id: None,
@@ -87,7 +103,7 @@ impl Stream {
 
     /// Whether it comes compressed.
     pub fn is_packed(&self) -> bool {
-        self.gzip.is_some()
+        self.unpacker.is_some()
     }
 
     /// The next event; `None` at a proper end of the stream.
@@ -134,23 +150,14 @@ impl Stream {
     /// Reads a piece; `false` at the stream's proper end.
     fn receive(&mut self) -> Result<bool, std::io::Error> {
         if let Some(piece) = self.response.piece()? {
-            match &mut self.gzip {
+            match &mut self.unpacker {
                 None => self.buffer.extend_from_slice(&piece),
-                Some(gzip) => {
-                    gzip.write_all(&piece)?;
-                    // All that has come, at once: nothing may need what follows.
-                    gzip.flush()?;
-                    self.buffer.extend_from_slice(gzip.get_ref());
-                    gzip.get_mut().clear();
-                }
+                Some(unpacker) => self.buffer.extend_from_slice(&unpacker.unpack(&piece)?),
             }
             return Ok(true);
         }
-        if let Some(gzip) = &mut self.gzip {
-            // With the right sum.
-            gzip.try_finish()?;
-            self.buffer.extend_from_slice(gzip.get_ref());
-            gzip.get_mut().clear();
+        if let Some(unpacker) = &mut self.unpacker {
+            self.buffer.extend_from_slice(&unpacker.finish()?);
         }
         let left = String::from_utf8_lossy(&self.buffer);
         assert!(left.trim().is_empty(), "ended inside an event: {left:?}");

@@ -10,6 +10,7 @@ use std::time::Duration;
 use viewcast::model::position::Position;
 use viewcast::model::reason::Why;
 use viewcast::relay::deliver::outlet::Served as OnSocket;
+use viewcast::relay::event::packing::Packing;
 use viewcast::relay::log::shared_log::Log;
 use viewcast::relay::shared_view::SharedView;
 use viewcast::relay::subscribe::expiry::Lease;
@@ -131,6 +132,19 @@ impl World {
         views.map(|view| gateway.find(&name(view))).collect()
     }
 
+    /// How a client's stream is compressed: every other client has the dictionaries of
+    /// views, which are for streams of all rows.
+    fn packing(&self, client: usize, life: Life, slots: &[Option<usize>]) -> Packing {
+        let it = &self.clients[client];
+        let has_them = client % 2 == 1 && it.kinds[&it.views[0]] == WHOLE;
+        let gateway = self.gateways[life.gateway].as_ref().filter(|_| has_them);
+        let slot = gateway.zip(slots.iter().flatten().next());
+        let log = slot.and_then(|(gateway, slot)| gateway.slots[*slot].shared.log());
+        let text = || "event: delta\ndata: [{\"insert\":{\"n\":".to_owned();
+        let made = log.and_then(|log| log.shelf.get_or_make(text).cloned());
+        made.map_or(Packing::Gzip, Packing::Dictionary)
+    }
+
     /// The client is let in, or told when to come back.
     fn enter(&mut self, coming: Coming, slots: &[Option<usize>]) {
         let Coming { client, life, .. } = coming;
@@ -151,11 +165,13 @@ impl World {
             "client {client} comes to {life} with {id:?}, {coming}, in {is_in}"
         ));
         let is_chunked = is_in && coming.is_on_socket;
-        let parser = Parser::new(is_chunked, is_in && coming.is_packed);
+        let is_packed = is_in && coming.is_packed;
+        let packing = is_packed.then(|| self.packing(client, life, slots));
+        let parser = Parser::new(is_chunked, packing.as_ref());
         let goes_on = self.goes_on(client, life, slots).filter(|_| is_in);
         let (pipe, epoch) = (Rc::clone(&coming.pipe), coming.epoch);
         let served = match permit {
-            Ok(permit) => self.begin_stream(coming, slots, permit),
+            Ok(permit) => self.begin_stream(coming, slots, (permit, packing)),
             Err(limit) => Served::Short(self.refuse(life, address, limit)),
         };
         let stream = Stream {
@@ -203,7 +219,12 @@ impl World {
         self.after(soon, Task::Run(Woken::Stream { client, epoch }));
     }
 
-    fn begin_stream(&mut self, coming: Coming, slots: &[Option<usize>], permit: Permit) -> Served {
+    fn begin_stream(
+        &mut self,
+        coming: Coming,
+        slots: &[Option<usize>],
+        (permit, packing): (Permit, Option<Packing>),
+    ) -> Served {
         let (now, heartbeat) = (self.now(), self.setup.heartbeat);
         let way = match coming.is_on_socket {
             true => Way::Socket(End::new(coming.pipe, coming.is_secure)),
@@ -252,8 +273,8 @@ impl World {
         if let Some(time) = coming.ends_after {
             subscriber.end_with(Lease::new(now.instant, time));
         }
-        if coming.is_packed {
-            subscriber.pack();
+        if let Some(packing) = packing {
+            subscriber.pack(packing);
         }
         way.serve(Source::One(Box::new(subscriber)))
     }

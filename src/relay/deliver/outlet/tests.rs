@@ -13,6 +13,8 @@ use crate::model::reason::Why;
 use crate::model::retention::RetentionLimits;
 use crate::model::row::Row;
 use crate::model::view::ViewBuilder;
+use crate::relay::event::dictionary::Dictionary;
+use crate::relay::event::packing::Packing;
 use crate::relay::log::jobs::AtOnce;
 use crate::relay::publish::publisher::{Publisher, Settings};
 use crate::relay::shared_view::SharedView;
@@ -67,16 +69,21 @@ impl Bottle {
             now,
             time: 7,
         };
-        bottle.tell(TailEvent::Described(Description {
+        bottle.begin("v");
+        bottle
+    }
+
+    /// The view is this one from now on.
+    fn begin(&mut self, what: &str) {
+        self.tell(TailEvent::Described(Description {
             columns: Vec::new(),
             kept: Kept::all(0),
-            incarnation: Incarnation::of(["v"]),
+            incarnation: Incarnation::of([what]),
             is_steady: true,
             sql: None,
         }));
-        let view = ViewBuilder::new().finish(Timestamp::new(7)).unwrap();
-        bottle.tell(TailEvent::Snapshot(view));
-        bottle
+        let view = ViewBuilder::new().finish(Timestamp::new(self.time));
+        self.tell(TailEvent::Snapshot(view.unwrap()));
     }
 
     fn tell(&mut self, event: TailEvent) {
@@ -126,15 +133,32 @@ impl Bottle {
 
     /// What a stream has to say for now, and whether that was its end.
     fn read(&mut self, subscriber: &mut Source) -> (String, bool) {
+        let (said, is_over) = self.bytes(subscriber);
+        (String::from_utf8(said).unwrap(), is_over)
+    }
+
+    /// The same of a stream that is compressed with a dictionary.
+    fn unpacked(&mut self, subscriber: &mut Source, with: &Dictionary) -> (String, bool) {
+        let (mut said, mut is_over) = self.bytes(subscriber);
+        if !is_over {
+            // It may wait for a base.
+            self.look();
+            let (more, ends) = self.bytes(subscriber);
+            said.extend(more);
+            is_over = ends;
+        }
+        (String::from_utf8(with.unpack(&said)).unwrap(), is_over)
+    }
+
+    fn bytes(&mut self, subscriber: &mut Source) -> (Vec<u8>, bool) {
         let mut said = Vec::new();
         loop {
             match subscriber.poll_next(self.now.instant, Waker::noop()) {
                 Poll::Ready(Some(bytes)) => said.extend_from_slice(&bytes),
-                Poll::Ready(None) => return (String::from_utf8(said).unwrap(), true),
-                Poll::Pending => break,
+                Poll::Ready(None) => return (said, true),
+                Poll::Pending => return (said, false),
             }
         }
-        (String::from_utf8(said).unwrap(), false)
     }
 }
 
@@ -323,4 +347,39 @@ fn subscriber_ends_when_its_time_is_over_and_not_before() {
     bottle.pass(Duration::from_nanos(1));
     assert!(subscriber.is_due(bottle.now.instant));
     assert!(bottle.read(&mut subscriber).1);
+}
+
+#[test]
+fn stream_with_the_dictionary_of_a_log_that_is_over_ends_and_comes_back() {
+    let mut bottle = Bottle::new();
+    let log = bottle.thread.borrow().shared.log().expect("a log");
+    let dictionary = log.shelf.get_or_make(|| "one".to_owned()).cloned().unwrap();
+    let of = |bottle: &Bottle, dictionary: &Arc<Dictionary>| {
+        let mut subscriber = bottle.subscriber(Vec::new(), 1);
+        subscriber.pack(Packing::Dictionary(Arc::clone(dictionary)));
+        Source::One(Box::new(subscriber))
+    };
+    // The second one has not begun when the view is gone and there again.
+    let [mut early, mut late] = [(); 2].map(|()| of(&bottle, &dictionary));
+    let said = bottle.unpacked(&mut early, &dictionary);
+    assert!(said.0.contains("event: base\n") && !said.1, "{said:?}");
+    bottle.tell(TailEvent::Gone(Why::Dropped));
+    bottle.time += 1;
+    bottle.begin("another");
+    let said = bottle.unpacked(&mut early, &dictionary);
+    assert!(said.0.contains("event: gone\n") && said.1, "{said:?}");
+    let said = bottle.unpacked(&mut late, &dictionary);
+    let (head, rest) = said.0.split_once(": your dictionary").expect("the reason");
+    assert!(head.matches("retry: ").count() == 2 && said.1, "{said:?}");
+    assert!(!rest.contains("event: "), "{said:?}");
+    // Who has the new one is served.
+    let log = bottle.thread.borrow().shared.log().expect("a log");
+    let dictionary = log
+        .shelf
+        .get_or_make(|| "another".to_owned())
+        .cloned()
+        .unwrap();
+    let mut stream = of(&bottle, &dictionary);
+    let said = bottle.unpacked(&mut stream, &dictionary);
+    assert!(said.0.contains("event: base\n") && !said.1, "{said:?}");
 }

@@ -4,6 +4,7 @@ use crate::model::position::{Incarnation, Timestamp};
 use crate::model::row::Row;
 use crate::model::view::{View, ViewBuilder};
 use crate::relay::event::body::listed_bytes;
+use crate::relay::event::dictionary::Shelf;
 use crate::relay::event::frame::encode_delta;
 
 fn position() -> Position {
@@ -41,7 +42,7 @@ fn changes(count: usize) -> Delta {
 fn read(long: &Arc<LongEvent>, extent: Extent) -> String {
     let mut reading = Reading::new(long, extent);
     let mut text = String::new();
-    while let Slice::Bytes(piece) = reading.next(Form::Event) {
+    while let Slice::Bytes(piece) = reading.next(&Form::EVENT) {
         assert!(
             piece.bytes.len() <= BASE_SLICE_BYTES,
             "{}",
@@ -53,20 +54,36 @@ fn read(long: &Arc<LongEvent>, extent: Extent) -> String {
     text
 }
 
-/// The same, unpacked; the first reader packs, and the second is given that.
+/// The same, unpacked, in whichever way it was packed; the first reader of each way
+/// packs, and the second is given that.
 fn unpack(long: &Arc<LongEvent>) -> String {
-    let mut of_each = [(); 2].map(|()| {
+    let shelf = Shelf::default();
+    let dictionary = shelf.get_or_make(|| "one of the rows".to_owned()).unwrap();
+    let with = Packing::Dictionary(Arc::clone(dictionary));
+    let mut of_each = [Packing::Gzip, Packing::Gzip, with.clone(), with].map(|packing| {
+        let form = Form {
+            is_chunked: false,
+            packing: Some(packing),
+        };
         let mut reading = Reading::new(long, Extent::Event);
         let mut packed = Vec::new();
-        while let Slice::Bytes(piece) = reading.next(Form::PackedEvent) {
+        while let Slice::Bytes(piece) = reading.next(&form) {
             packed.extend_from_slice(&piece.bytes);
         }
         let mut text = String::new();
-        let mut decoder = flate2::read::DeflateDecoder::new(&packed[..]);
-        let _ = std::io::Read::read_to_string(&mut decoder, &mut text);
+        match form.packing {
+            Some(Packing::Dictionary(dictionary)) => {
+                text = String::from_utf8(dictionary.unpack(&packed)).unwrap();
+            }
+            _ => {
+                // The stream's trailer, which is no part of the event, is missing.
+                let mut decoder = flate2::read::DeflateDecoder::new(&packed[..]);
+                let _ = std::io::Read::read_to_string(&mut decoder, &mut text);
+            }
+        }
         text
     });
-    assert!(of_each[0] == of_each[1]);
+    assert!(of_each.iter().all(|it| *it == of_each[0]));
     std::mem::take(&mut of_each[0])
 }
 
@@ -115,7 +132,7 @@ fn long_delta_in_slices_is_what_is_encoded_at_once() {
 fn long_event_that_is_given_up_says_so_at_the_next_slice() {
     let long = Arc::new(LongEvent::rows(view(700).freeze(), position()));
     let mut reading = Reading::new(&long, Extent::Event);
-    assert!(matches!(reading.next(Form::Event), Slice::Bytes(_)));
+    assert!(matches!(reading.next(&Form::EVENT), Slice::Bytes(_)));
     assert!(long.is_read() && !reading.is_given_up());
     let other = Reading::new(&long, Extent::Event);
     drop(reading);
@@ -125,7 +142,7 @@ fn long_event_that_is_given_up_says_so_at_the_next_slice() {
     let mut reading = Reading::new(&long, Extent::Event);
     drop(long);
     assert!(reading.is_given_up());
-    assert!(matches!(reading.next(Form::Event), Slice::GivenUp));
+    assert!(matches!(reading.next(&Form::EVENT), Slice::GivenUp));
 }
 
 #[test]
@@ -138,7 +155,7 @@ fn long_event_that_ends_with_an_id_is_never_cut_within_it() {
             position(),
         ));
         let mut reading = Reading::new(&long, Extent::Event);
-        let Slice::Bytes(first) = reading.next(Form::Event) else {
+        let Slice::Bytes(first) = reading.next(&Form::EVENT) else {
             panic!("a slice");
         };
         let has_id = first.bytes.ends_with(format!("\nid: {id}\n\n").as_bytes());
@@ -152,7 +169,7 @@ fn slices_are_made_once_for_who_reads_at_the_same_time_and_kept_for_nobody() {
     let mut readers = [Extent::Event, Extent::Event].map(|extent| Reading::new(&long, extent));
     let mut slices = 0;
     loop {
-        let [one, other] = readers.each_mut().map(|it| it.next(Form::Chunk));
+        let [one, other] = readers.each_mut().map(|it| it.next(&Form::CHUNK));
         let (Slice::Bytes(one), Slice::Bytes(other)) = (one, other) else {
             break;
         };
@@ -163,7 +180,7 @@ fn slices_are_made_once_for_who_reads_at_the_same_time_and_kept_for_nobody() {
     let whole = read(&long, Extent::Event);
     // One of another extent, in between, is given none of these.
     let mut reading = Reading::new(&long, Extent::Event);
-    let Slice::Bytes(first) = reading.next(Form::Event) else {
+    let Slice::Bytes(first) = reading.next(&Form::EVENT) else {
         panic!("a slice");
     };
     assert!(whole.starts_with(std::str::from_utf8(&first.bytes).unwrap()));
@@ -177,21 +194,21 @@ fn event_is_not_given_up_while_its_next_slices_are_being_written() {
     let long = Arc::new(LongEvent::rows(view(400).freeze(), position()));
     let [mut first, mut other, mut late] = [(); 3].map(|()| Reading::new(&long, Extent::Event));
     let mut known = 0;
-    while let Slice::Bytes(_) = first.next(Form::Chunk) {
+    while let Slice::Bytes(_) = first.next(&Form::CHUNK) {
         known += 1;
-        let of_a_longer_rest = other.upcoming(Form::Chunk, known - 1).slices.len();
+        let of_a_longer_rest = other.upcoming(&Form::CHUNK, known - 1).slices.len();
         assert_eq!(of_a_longer_rest, usize::from(known > 1));
     }
     assert!((3..SLICES_KEPT).contains(&known), "{known}");
-    let upcoming = other.upcoming(Form::Chunk, known);
+    let upcoming = other.upcoming(&Form::CHUNK, known);
     assert_eq!(upcoming.slices.len(), known, "the rest of the event");
     drop(long);
     for expected in &upcoming.slices {
-        let Slice::Bytes(piece) = other.next(Form::Chunk) else {
+        let Slice::Bytes(piece) = other.next(&Form::CHUNK) else {
             panic!("a slice");
         };
         assert_eq!(piece.bytes, expected);
     }
     drop(upcoming);
-    assert!(matches!(late.next(Form::Chunk), Slice::GivenUp));
+    assert!(matches!(late.next(&Form::CHUNK), Slice::GivenUp));
 }

@@ -61,14 +61,14 @@ fn merge(from: u64, to: u64) -> Merge {
 
 /// The event as it is merged here.
 fn event(log: &Log, from: u64, to: u64) -> Option<String> {
-    let (merged, _kept) = merged(log, &merge(from, to), Form::Event);
+    let (merged, _kept) = merged(log, &merge(from, to), &Form::EVENT);
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
     match merged {
         Merged::Short(event) => Some(text(&event.event())),
         Merged::Long(long) => {
             let mut reading = Reading::new(&long.upgrade().unwrap(), Extent::Event);
             let mut bytes = Vec::new();
-            while let Slice::Bytes(piece) = reading.next(Form::Event) {
+            while let Slice::Bytes(piece) = reading.next(&Form::EVENT) {
                 bytes.extend_from_slice(&piece.bytes);
             }
             Some(text(&bytes))
@@ -157,7 +157,7 @@ fn merge_of_what_is_forgotten_says_so() {
         age_ms_max: 10,
     };
     log.lock().retention.prune(limits, 99);
-    let (merged, _) = merged(&log, &merge(0, 99), Form::Event);
+    let (merged, _) = merged(&log, &merge(0, 99), &Form::EVENT);
     assert!(matches!(merged, Merged::Forgotten), "{merged:?}");
 }
 
@@ -199,7 +199,7 @@ fn merges_that_are_large_are_few_whoever_reads_them() {
     log.lock().long_backlogs.tidy(1 << 20);
     let mut readings = Vec::new();
     for from in 0..20 {
-        let (merged, _kept) = merged(&log, &merge(from, 400), Form::Event);
+        let (merged, _kept) = merged(&log, &merge(from, 400), &Form::EVENT);
         let Merged::Long(long) = merged else {
             panic!("{merged:?}");
         };

@@ -85,7 +85,7 @@ impl Out {
     fn gathered(&mut self) -> Bytes {
         match self.small.is_empty() {
             true => Bytes::new(),
-            false => Framed::finish(std::mem::take(&mut self.small)).form(self.form),
+            false => Framed::finish(std::mem::take(&mut self.small)).form(&self.form),
         }
     }
 
@@ -123,7 +123,7 @@ impl Out {
             && let Some(long) = &mut self.long
         {
             let (reading, counters) = &mut **long;
-            match reading.next(self.form) {
+            match reading.next(&self.form) {
                 Slice::Bytes(piece) => {
                     counters.count_bytes(piece.bytes.len());
                     return Taken::Bytes(piece.bytes);
@@ -144,7 +144,7 @@ impl Out {
             );
             let small = std::mem::take(&mut self.small);
             // One chunk around all three.
-            let (first, last) = Framed::around(small, &large, behind, self.form);
+            let (first, last) = Framed::around(small, &large, behind, &self.form);
             self.rest.extend([large, last]);
             first
         } else {

@@ -15,7 +15,7 @@ impl Joint {
     /// Frames the bytes in chunks, and has the thread write to the outlet at news of
     /// its views instead of waking a task. Returns the first bytes.
     pub fn serve(&mut self, outlet: Rc<dyn WriteNews>) -> Bytes {
-        self.out.form = self.out.form.chunked();
+        self.out.form.is_chunked = true;
         // What is news of a window is told to tasks alone.
         let place = self.cohort.as_ref().map(|cohort| cohort.enter(outlet));
         self.place.set(place);

@@ -22,7 +22,7 @@ impl Joint {
         let is_alike = !self.is_last && now < self.beat_at && cohort.is_calm();
         let from_alike = from.as_ref().filter(|_| is_alike && !self.is_expired(now));
         if let Some(from) = from_alike
-            && let Some((frames, bytes, to)) = cohort.follow(from, self.out.form)
+            && let Some((frames, bytes, to)) = cohort.follow(from, &self.out.form)
         {
             self.frames = self.frames.wrapping_add(frames);
             self.standing = Some(to);
@@ -48,7 +48,7 @@ impl Joint {
                 Taken::Later | Taken::GivenUp => None,
             };
             if let (Some((from, before)), Some(bytes)) = (before, bytes) {
-                cohort.note((from, &to), self.out.form, bytes, &before);
+                cohort.note((from, &to), &self.out.form, bytes, &before);
             }
             self.standing = Some(to);
         }

@@ -10,9 +10,9 @@ use super::{Long, Stage, Subscriber, Then};
 use crate::model::retention::Resume;
 use crate::relay::counters::End;
 use crate::relay::event::body::Extent;
-use crate::relay::event::gzip::Piece;
 use crate::relay::event::long_event::{Reading, Slice};
 use crate::relay::event::notices::{REASON_BUSY, REASON_SLOW};
+use crate::relay::event::packed::Piece;
 use crate::relay::log::backlog::Merged;
 use crate::relay::log::bases::Base;
 use crate::relay::thread::local_log::LocalLog;
@@ -31,7 +31,7 @@ impl Subscriber {
         }
         // The log of a view that was given up may end with a frame that tells the
         // true reason, which comes first.
-        let form = self.encoder.form;
+        let form = &self.encoder.form;
         let taken = match &mut self.window {
             Some(window) => window.take(log, cursor, form, &self.encoder.tally),
             None => {
@@ -45,7 +45,7 @@ impl Subscriber {
                 return Poll::Ready(Some(self.say_farewell()));
             }
             // The thread writes to the outlet at news: no task is to be woken.
-            Err(Next::Nothing) if self.encoder.form.is_chunked() => return Poll::Pending,
+            Err(Next::Nothing) if self.encoder.form.is_chunked => return Poll::Pending,
             Err(Next::Nothing) => {
                 match self.window.as_ref().and_then(|window| window.seat()) {
                     Some(seat) => seat.wait(waker),
@@ -78,7 +78,7 @@ impl Subscriber {
         let short = base
             .short
             .as_ref()
-            .map(|event| event.piece(self.encoder.form));
+            .map(|event| event.piece(&self.encoder.form));
         let reading = match short {
             Some(_) => {
                 self.encoder.tally.count_frames(1);
@@ -108,10 +108,10 @@ impl Subscriber {
             return Poll::Pending;
         }
         let is_first = reading.slices() == 0;
-        match reading.next(self.encoder.form) {
+        match reading.next(&self.encoder.form) {
             Slice::Bytes(piece) => {
                 self.encoder.tally.count_frames(u64::from(is_first));
-                self.has_worked = self.encoder.form.is_packed();
+                self.has_worked = self.encoder.form.packing.is_some();
                 return Poll::Ready(Some(self.encoder.event(piece)));
             }
             Slice::Later => {
@@ -170,7 +170,7 @@ impl Subscriber {
                 self.encoder.tally.count_frames(1);
                 self.encoder.tally.thread.count_compacted();
                 self.stage = Stage::Following { log, cursor: to };
-                let piece = event.piece(self.encoder.form);
+                let piece = event.piece(&self.encoder.form);
                 return Poll::Ready(Some(self.encoder.event(piece)));
             }
             Merged::Long(long) => match long.upgrade() {
@@ -186,7 +186,7 @@ impl Subscriber {
             Merged::Nothing if self.window.is_some() => {
                 self.stage = Stage::Following { log, cursor: to };
             }
-            Merged::Nothing => match log.borrow().single(cursor, self.encoder.form) {
+            Merged::Nothing => match log.borrow().single(cursor, &self.encoder.form) {
                 Next::Bytes(piece, place) => {
                     self.encoder.tally.count_frames(1);
                     let log = Rc::clone(&log);

@@ -8,9 +8,12 @@ use std::time::Instant;
 use super::{Stage, Subscriber};
 use crate::model::position::Timestamp;
 use crate::model::retention::Cursor;
+use crate::relay::counters::End;
 use crate::relay::event::frame::Frame;
-use crate::relay::event::gzip::Piece;
 use crate::relay::event::names::COMMENT;
+use crate::relay::event::notices::REASON_DICTIONARY;
+use crate::relay::event::packed::Piece;
+use crate::relay::event::packing::Packing;
 use crate::relay::subscribe::handshake::Judged;
 use crate::relay::subscribe::windowed::Seated;
 use crate::relay::thread::local_log::LocalLog;
@@ -46,6 +49,13 @@ impl Subscriber {
         let Some(log) = self.waiter.current_log(now) else {
             return self.wait_longer(false, waker);
         };
+        // What is kept for others was compressed with the log's own dictionary.
+        if let Some(Packing::Dictionary(had)) = &self.encoder.form.packing
+            && !log.borrow().source.shelf.is_of(had)
+        {
+            self.finish(End::Gone);
+            return Poll::Ready(Some(self.encoder.farewell(REASON_DICTIONARY)));
+        }
         if let Err(reason) = self.sit_down(&log, now) {
             return Poll::Ready(Some(self.say_gone(&reason)));
         }

@@ -112,7 +112,7 @@ impl LocalLog {
         at: At,
         cursor: Cursor,
         until: Timestamp,
-        form: Form,
+        form: &Form,
     ) -> Due {
         let mut reached = cursor;
         loop {
@@ -144,7 +144,7 @@ impl LocalLog {
         at: At,
         cursor: Cursor,
         until: Timestamp,
-        form: Form,
+        form: &Form,
     ) -> Result<Due, Cursor> {
         let (place, frame) = match self.ahead(cursor, until) {
             Err(Forgotten) => return Ok(Due::Forgotten),

@@ -42,7 +42,7 @@ fn local_log_that_is_let_go_ends_who_reads_it() {
     let mut log = log(9);
     let mut places = vec![log.frames.first()];
     (0..9).for_each(|_| places.push(places.last().unwrap().next()));
-    let Next::Long(reading, _) = log.single(places[2], Form::Chunk) else {
+    let Next::Long(reading, _) = log.single(places[2], &Form::CHUNK) else {
         panic!("a large delta");
     };
     assert!(!reading.is_given_up());
@@ -51,7 +51,7 @@ fn local_log_that_is_let_go_ends_who_reads_it() {
     log.follow(Instant::now());
     for place in places {
         assert!(log.is_forgotten(place));
-        assert!(matches!(log.next(place, Form::Chunk), Next::Forgotten));
+        assert!(matches!(log.next(place, &Form::CHUNK), Next::Forgotten));
         assert!(matches!(log.due(place, Timestamp::MAX), Due::Forgotten));
     }
 }
@@ -60,7 +60,7 @@ fn local_log_that_is_let_go_ends_who_reads_it() {
 fn local_log_gives_a_large_delta_that_is_forgotten_to_nobody() {
     let mut log = log(3);
     let place = log.frames.first().next().next();
-    let Next::Long(reading, _) = log.next(place, Form::Event) else {
+    let Next::Long(reading, _) = log.next(place, &Form::EVENT) else {
         panic!("a large delta");
     };
     {
@@ -73,5 +73,5 @@ fn local_log_gives_a_large_delta_that_is_forgotten_to_nobody() {
     }
     log.follow(Instant::now());
     assert!(reading.is_given_up());
-    assert!(matches!(log.next(place, Form::Event), Next::Forgotten));
+    assert!(matches!(log.next(place, &Form::EVENT), Next::Forgotten));
 }

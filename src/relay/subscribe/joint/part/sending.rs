@@ -54,7 +54,7 @@ impl Part {
         };
         let seat = self.window.as_deref().and_then(Windowed::seat);
         let due = match seat {
-            Some(seat) => seat.due(*cursor, until, Form::Event),
+            Some(seat) => seat.due(*cursor, until, &Form::EVENT),
             None => log.borrow_mut().due(*cursor, until),
         };
         match due {
