@@ -1,5 +1,7 @@
 //! The parser's part for CREATE VIEW and DROP VIEW.
 
+use std::num::NonZeroU64;
+
 use super::ast::{CreateView, Definition, DropView, Select, Statement};
 use super::parser::Parser;
 use super::refresh::Every;
@@ -83,7 +85,7 @@ impl Parser<'_> {
         let text = self.string()?;
         let time = humantime::parse_duration(&text).ok();
         let ms = time.and_then(|time| u64::try_from(time.as_millis()).ok());
-        match ms.filter(|ms| *ms > 0) {
+        match ms.and_then(NonZeroU64::new) {
             Some(ms) => Ok(Some(Every { ms, text })),
             None => Err(SqlError::unsupported(format!(
                 "REFRESH EVERY '{text}' is not supported by the demo's stand-in: name a time \

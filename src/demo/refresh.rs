@@ -1,10 +1,12 @@
 //! Materialized views that change at fixed times only (`REFRESH EVERY`).
 
+use std::num::NonZeroU64;
+
 /// How often a view is refreshed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Every {
-    /// The time between two refreshes, in milliseconds; never 0.
-    pub(super) ms: u64,
+    /// The time between two refreshes, in milliseconds.
+    pub(super) ms: NonZeroU64,
     /// The same as it was written.
     pub(super) text: String,
 }
@@ -15,15 +17,14 @@ pub(super) struct Refreshes {
     /// The first one: when the view was created.
     pub(super) first: u64,
     /// Milliseconds from one to the next.
-    pub(super) every_ms: u64,
+    pub(super) every_ms: NonZeroU64,
 }
 
 impl Refreshes {
     /// The refresh at which a change of this timestamp shows.
     pub(super) fn due(self, timestamp: u64) -> u64 {
-        let since = timestamp.saturating_sub(self.first);
-        let refreshes = since.div_ceil(self.every_ms.max(1));
-        let passed = refreshes.saturating_mul(self.every_ms.max(1));
+        let (since, every_ms) = (timestamp.saturating_sub(self.first), self.every_ms.get());
+        let passed = since.div_ceil(every_ms).saturating_mul(every_ms);
         self.first.saturating_add(passed)
     }
 }
@@ -36,7 +37,7 @@ mod tests {
     fn changes_show_at_the_next_refresh() {
         let refreshes = Refreshes {
             first: 1_000,
-            every_ms: 300,
+            every_ms: NonZeroU64::new(300).unwrap(),
         };
         for (timestamp, due) in [
             (0, 1_000),

@@ -155,11 +155,11 @@ impl Publisher {
         contents: BTreeMap<Row, i64>,
         every: Option<&Every>,
     ) {
-        let history = History::new(since, contents.into_iter().collect());
-        history.write().refreshes = every.map(|every| Refreshes {
+        let refreshes = every.map(|every| Refreshes {
             first: since,
             every_ms: every.ms,
         });
+        let history = History::new(since, contents.into_iter().collect(), refreshes);
         let histories = &self.store.histories;
         let mut histories = histories.write().unwrap_or_else(PoisonError::into_inner);
         histories.insert(number, Arc::new(history));
@@ -202,7 +202,7 @@ impl Store {
         kept_ms: u64,
     ) -> (Arc<Self>, Publisher) {
         let empty = |number| {
-            let history = History::new(timestamp_start, HashMap::new());
+            let history = History::new(timestamp_start, HashMap::new(), None);
             (number, Arc::new(history))
         };
         let (sender, frontier) = watch::channel(timestamp_start);
@@ -243,13 +243,13 @@ impl Store {
 }
 
 impl History {
-    fn new(since: u64, base: HashMap<Row, i64>) -> Self {
+    fn new(since: u64, base: HashMap<Row, i64>, refreshes: Option<Refreshes>) -> Self {
         Self(RwLock::new(Contents {
             base,
             since,
             log: VecDeque::new(),
             updates: 0,
-            refreshes: None,
+            refreshes,
             dropped: None,
         }))
     }

@@ -68,26 +68,15 @@ impl Access {
     /// How rows that it was shown may be cached (RFC 9111): asked for anew each
     /// time, and what a token's bearer sees, by nobody else.
     pub fn caching(&self) -> &'static str {
-        match &self.scope {
-            Scope::Everything | Scope::NoView => "no-cache",
-            Scope::Granted(..) => "private, no-cache",
+        match self.is_of_token() {
+            true => "private, no-cache",
+            false => "no-cache",
         }
     }
 
-    /// The same of what stays good for a while: an hour.
-    pub fn caching_a_while(&self) -> &'static str {
-        match &self.scope {
-            Scope::Everything | Scope::NoView => "max-age=3600",
-            Scope::Granted(..) => "private, max-age=3600",
-        }
-    }
-
-    /// The headers that say who asks, where the answer is for one user alone.
-    pub fn varies(&self) -> Option<&'static str> {
-        match &self.scope {
-            Scope::Everything | Scope::NoView => None,
-            Scope::Granted(..) => Some("Authorization, Cookie"),
-        }
+    /// Whether what it is shown is shown to it for its token.
+    pub fn is_of_token(&self) -> bool {
+        matches!(self.scope, Scope::Granted(..))
     }
 
     /// What it sees of a view that has these rules, there or not.

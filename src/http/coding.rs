@@ -21,10 +21,11 @@ const DCZ: &str = "dcz";
 /// A way to compress a stream, if the client takes one. A dictionary is made of rows of
 /// the whole view, and so is for streams of all of it.
 pub fn packing(request: &HttpRequest, opened: &Opened) -> Option<Packing> {
-    let is_whole = opened.choose.is_none();
-    let had = is_whole.then(|| had(request, &opened.shared()));
-    let gzip = || accepts_gzip(request).then_some(Packing::Gzip);
-    had.flatten().or_else(gzip)
+    let had = match opened.choose {
+        None => had(request, &opened.shared()),
+        Some(_) => None,
+    };
+    had.or_else(|| accepts_gzip(request).then_some(Packing::Gzip))
 }
 
 /// What HTTP calls it.
@@ -35,7 +36,7 @@ pub fn word(packing: &Packing) -> &'static str {
     }
 }
 
-/// The dictionary of the view as it is now, if the client has it and takes what is
+/// The dictionary that the view offers, if the client has it and takes what is
 /// compressed with it.
 fn had(request: &HttpRequest, view: &SharedView) -> Option<Packing> {
     let available = request.headers().get("available-dictionary")?;

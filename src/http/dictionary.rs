@@ -59,11 +59,16 @@ pub async fn offer(
         }
     };
     let text = dictionary.text().to_owned();
-    let mut response = document::respond(&request, KIND, access.caching_a_while(), text);
+    let caching = match access.is_of_token() {
+        true => "private, max-age=3600",
+        false => "max-age=3600",
+    };
+    let mut response = document::respond(&request, KIND, caching, text);
     let headers = response.headers_mut();
     headers.insert(USE, of_streams(&name)?);
-    if let Some(names) = access.varies() {
-        headers.append(VARY, HeaderValue::from_static(names));
+    if access.is_of_token() {
+        // A browser keeps it for who has that token, and not for the next user.
+        headers.append(VARY, HeaderValue::from_static("Authorization, Cookie"));
     }
     Ok(response)
 }

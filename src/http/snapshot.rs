@@ -235,7 +235,6 @@ pub(super) async fn latest(local: &Rc<RefCell<ThreadView>>, changed: Position) -
     poll_fn(|context| {
         let log = local.borrow().shared.log();
         let found = log.and_then(|log| {
-            let source = Arc::clone(&log);
             let state = log.lock();
             // What is not a position of this log is one of the log before it.
             let is_its = state.terms.hold(changed, |it| it);
@@ -246,7 +245,7 @@ pub(super) async fn latest(local: &Rc<RefCell<ThreadView>>, changed: Position) -
                 .filter(|base| !is_its || reaches(base))?;
             let reading = base.read(Extent::Array);
             Some(Latest {
-                log: source,
+                log: Arc::clone(&log),
                 position: base.position,
                 bytes: base.bytes,
                 reading,

@@ -37,9 +37,9 @@ pub async fn stream(
     let shown = seen.shown();
     let opened = open(&request, seen)?;
     let mut response = response();
-    let packing = gateway.compress.then(|| coding::packing(&request, &opened));
-    let packing = packing.flatten();
+    let mut packing = None;
     if gateway.compress {
+        packing = coding::packing(&request, &opened);
         response.insert_header((VARY, coding::VARIES));
     }
     if let Some(packing) = &packing {

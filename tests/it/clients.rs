@@ -63,29 +63,28 @@ fn chromium_and_npm_eventsource_agree_at_every_common_id() {
     node("clients.test.mjs", &gateway);
 }
 
-/// The same compressed, which both of them ask for by themselves.
-#[test]
-fn chromium_and_npm_eventsource_agree_on_compressed_streams() {
+/// The same compressed.
+fn agree_on_compressed_streams(prepare: fn(&mut Command) -> &mut Command) {
     let compressed = ["--compress", "auto", "--tick", "100ms", "--rate", "200"];
     let gateway = Gateway::start(&[&["demo"], &compressed[..]].concat());
     let url = format!("http://{}", gateway.address);
     let mut command = browser_test("clients.test.mjs");
-    run(command
+    command
         .env("VIEWCAST_URL", url)
-        .env("VIEWCAST_ENCODING", "gzip"));
+        .env("VIEWCAST_ENCODING", "gzip");
+    run(prepare(&mut command));
 }
 
-/// And with the views' dictionaries, which Chromium fetches before.
+/// With gzip, which both of them ask for by themselves.
+#[test]
+fn chromium_and_npm_eventsource_agree_on_compressed_streams() {
+    agree_on_compressed_streams(|command| command);
+}
+
+/// With the views' dictionaries, which Chromium fetches before.
 #[test]
 fn chromium_follows_streams_compressed_with_a_dictionary() {
-    let compressed = ["--compress", "auto", "--tick", "100ms", "--rate", "200"];
-    let gateway = Gateway::start(&[&["demo"], &compressed[..]].concat());
-    let url = format!("http://{}", gateway.address);
-    let mut command = browser_test("clients.test.mjs");
-    run(command
-        .env("VIEWCAST_URL", url)
-        .env("VIEWCAST_ENCODING", "gzip")
-        .env("VIEWCAST_DICTIONARY", "yes"));
+    agree_on_compressed_streams(|command| command.env("VIEWCAST_DICTIONARY", "yes"));
 }
 
 #[test]

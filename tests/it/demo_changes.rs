@@ -3,7 +3,6 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::sync::mpsc::sync_channel;
-use std::thread::JoinHandle;
 use std::time::Instant;
 
 use postgres::{Client, NoTls};
@@ -34,30 +33,36 @@ fn numbers(client: &mut Client, relation: &str) -> Vec<String> {
     names(ask(client, &format!("SELECT a FROM {relation}")))
 }
 
-/// The changes that a stream of a relation tells until this one came; returns
-/// when it has begun.
-fn follow(demo: &Demo, relation: &str, until: &'static str) -> JoinHandle<Vec<String>> {
+/// Timestamp of each line of a stream, and of changes what they say; it has begun.
+fn follow(demo: &Demo, relation: &str) -> impl Iterator<Item = (u64, Option<String>)> {
     let mut client = connect(demo, "materialize");
     let sql = format!("COPY (SUBSCRIBE {relation} WITH (PROGRESS)) TO STDOUT");
-    // Of its lines, the first is waited for; the others need no room.
-    let (begun, has_begun) = sync_channel(1);
-    let reading = std::thread::spawn(move || {
-        let token = client.cancel_token();
-        let mut changes = Vec::new();
-        let mut lines = BufReader::new(client.copy_out(&sql).unwrap()).lines();
-        while changes.last().is_none_or(|last| last != until) {
-            let line = lines.next().unwrap().unwrap();
-            let _ = begun.try_send(());
-            let (_, line) = line.split_once('\t').unwrap();
-            changes.extend(line.strip_prefix("f\t").map(|it| it.replace('\t', " ")));
+    let (sender, receiver) = sync_channel(1);
+    // It ends when nobody takes its lines, or with the demo.
+    std::thread::spawn(move || {
+        for line in BufReader::new(client.copy_out(&sql).unwrap()).lines() {
+            let Ok(line) = line else { return };
+            let (time, rest) = line.split_once('\t').unwrap();
+            let change = rest.strip_prefix("f\t").map(|it| it.replace('\t', " "));
+            if sender.send((time.parse().unwrap(), change)).is_err() {
+                return;
+            }
         }
-        token.cancel_query(NoTls).unwrap();
-        // To its end, which is the cancelling.
-        while lines.next().is_some_and(|line| line.is_ok()) {}
-        changes
     });
-    has_begun.recv().unwrap();
-    reading
+    let first = receiver.recv().unwrap();
+    std::iter::once(first).chain(receiver)
+}
+
+/// The changes of a stream until this one.
+fn told(stream: impl Iterator<Item = (u64, Option<String>)>, until: &str) -> Vec<String> {
+    let mut changes = Vec::new();
+    for (_, change) in stream {
+        changes.extend(change);
+        if changes.last().is_some_and(|last| last == until) {
+            return changes;
+        }
+    }
+    panic!("it ended: {changes:?}");
 }
 
 #[test]
@@ -101,7 +106,7 @@ fn changed_definition_is_one_set_of_changes_of_a_view_that_keeps_its_oid() {
     ask(&mut sql, "CREATE MATERIALIZED VIEW v AS SELECT * FROM one");
     let ids = "SELECT id, oid FROM mz_objects WHERE name = 'v'";
     let before = ask(&mut sql, ids).remove(0);
-    let reading = follow(&demo, "v", "1 4");
+    let stream = follow(&demo, "v");
     ask(
         &mut sql,
         "CREATE REPLACEMENT MATERIALIZED VIEW r FOR v AS SELECT * FROM two",
@@ -110,7 +115,7 @@ fn changed_definition_is_one_set_of_changes_of_a_view_that_keeps_its_oid() {
     ask(&mut sql, "INSERT INTO one VALUES (9)");
     ask(&mut sql, "INSERT INTO two VALUES (4)");
     assert_eq!(numbers(&mut sql, "v"), ["2", "3", "4"]);
-    let mut told = reading.join().unwrap();
+    let mut told = told(stream, "1 4");
     told.sort();
     assert_eq!(told, ["-1 1", "1 1", "1 2", "1 3", "1 4"]);
     let after = ask(&mut sql, ids).remove(0);
@@ -131,10 +136,10 @@ fn changed_columns_are_those_of_whoever_begins_later() {
     let mut sql = connect(&demo, "materialize");
     ask(&mut sql, "CREATE TABLE t (a int)");
     ask(&mut sql, "INSERT INTO t VALUES (1)");
-    let reading = follow(&demo, "t", "1 2");
+    let stream = follow(&demo, "t");
     ask(&mut sql, "ALTER TABLE t ADD COLUMN b text");
     ask(&mut sql, "INSERT INTO t VALUES (2, 'x')");
-    assert_eq!(reading.join().unwrap(), ["1 1", "1 2"]);
+    assert_eq!(told(stream, "1 2"), ["1 1", "1 2"]);
     let rows = ask(&mut sql, "SELECT * FROM t");
     let row = |a: &str, b: Option<&str>| vec![Some(a.to_owned()), b.map(str::to_owned)];
     assert_eq!(rows, [row("1", None), row("2", Some("x"))]);
@@ -162,25 +167,6 @@ fn changed_privileges_are_looked_at_when_somebody_begins() {
     assert_eq!(numbers(&mut reader, "t"), <[&str; 0]>::default());
 }
 
-/// Timestamp of each line of a stream, and of changes what they say.
-fn lines(demo: &Demo, relation: &str) -> impl Iterator<Item = (u64, Option<String>)> {
-    let mut client = connect(demo, "materialize");
-    let sql = format!("COPY (SUBSCRIBE {relation} WITH (PROGRESS)) TO STDOUT");
-    let (sender, receiver) = sync_channel(0);
-    // It ends when nobody takes its lines, or with the demo.
-    std::thread::spawn(move || {
-        for line in BufReader::new(client.copy_out(&sql).unwrap()).lines() {
-            let Ok(line) = line else { return };
-            let (time, rest) = line.split_once('\t').unwrap();
-            let change = rest.strip_prefix("f\t").map(|it| it.replace('\t', " "));
-            if sender.send((time.parse().unwrap(), change)).is_err() {
-                return;
-            }
-        }
-    });
-    receiver.into_iter()
-}
-
 #[test]
 fn changes_of_a_view_with_refreshes_show_at_the_next_one() {
     let demo = demo();
@@ -195,7 +181,7 @@ fn changes_of_a_view_with_refreshes_show_at_the_next_one() {
     let made = names(ask(&mut sql, "SHOW CREATE MATERIALIZED VIEW v"));
     assert_eq!(made, ["materialize.public.v"]);
     let upper = "SELECT write_frontier FROM mz_internal.mz_frontiers WHERE object_id IN";
-    let mut stream = lines(&demo, "v");
+    let mut stream = follow(&demo, "v");
     let (as_of, _) = stream.next().unwrap();
     let (at, row) = stream.next().unwrap();
     assert_eq!((at, row.as_deref()), (as_of, Some("1 1")));

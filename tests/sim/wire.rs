@@ -6,6 +6,7 @@ use viewcast::relay::event::packing::Packing;
 
 use crate::truth::hash;
 
+#[path = "../it/support/frames.rs"]
 mod frames;
 mod gunzip;
 
@@ -51,7 +52,7 @@ impl Parser {
             has_head: !is_chunked,
             packed: packing.map(|packing| match packing {
                 Packing::Gzip => Packed::Gzip(Box::default()),
-                Packing::Dictionary(it) => Packed::Dictionary(Box::new(Frames::with(it))),
+                Packing::Dictionary(it) => Packed::Dictionary(Box::new(Frames::with(it.text()))),
             }),
             ..Parser::default()
         }
@@ -92,7 +93,7 @@ impl Parser {
         let is_whole = match &self.packed {
             None => true,
             Some(Packed::Gzip(gzip)) => gzip.is_whole(),
-            Some(Packed::Dictionary(frames)) => frames.is_whole(),
+            Some(Packed::Dictionary(frames)) => frames.has_begun(),
         };
         (!is_whole).then_some("without the end of what is compressed")
     }
@@ -106,7 +107,11 @@ impl Parser {
     fn say(&mut self, bytes: &[u8]) -> Result<(), String> {
         match &mut self.packed {
             Some(Packed::Gzip(gzip)) => gzip.take(bytes, &mut self.text)?,
-            Some(Packed::Dictionary(frames)) => frames.take(bytes, &mut self.text)?,
+            Some(Packed::Dictionary(frames)) => {
+                let said = frames.unpack(bytes);
+                let said = said.map_err(|error| format!("what is compressed: {error}"))?;
+                self.text.extend_from_slice(&said);
+            }
             None => self.text.extend_from_slice(bytes),
         }
         Ok(())

@@ -63,7 +63,7 @@ fn relations_come_and_go_and_keep_their_readers() {
 fn relation_with_refreshes_changes_at_them_alone_and_is_known_ahead() {
     let (store, publisher) = Store::new(0, 100, 1_000);
     let every = Every {
-        ms: 50,
+        ms: std::num::NonZeroU64::new(50).unwrap(),
         text: "50ms".to_owned(),
     };
     publisher.create(0, 100, BTreeMap::from([(row(1), 1)]), Some(&every));

@@ -140,14 +140,14 @@ impl Dictionary {
 /// Writes a frame that holds a part of a stream as it is.
 pub(super) fn store(plain: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(&STORED);
+    let mut rest = plain;
+    let mut is_last = false;
     // Of no bytes there is one block, too.
-    let blocks = plain.len().div_ceil(BLOCK_BYTES_MAX).max(1);
-    for at in 1..=blocks {
-        let rest = plain.len().min((at - 1) * BLOCK_BYTES_MAX);
-        let block = plain.get(rest..).unwrap_or_default();
-        let block = block.get(..BLOCK_BYTES_MAX).unwrap_or(block);
+    while !is_last {
+        let (block, behind) = rest.split_at(rest.len().min(BLOCK_BYTES_MAX));
+        (rest, is_last) = (behind, behind.is_empty());
         let length = u32::try_from(block.len()).unwrap_or(u32::MAX);
-        let head = length << 3 | u32::from(at == blocks);
+        let head = length << 3 | u32::from(is_last);
         out.extend(head.to_le_bytes().iter().take(3));
         out.extend_from_slice(block);
     }

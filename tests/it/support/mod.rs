@@ -2,6 +2,7 @@
 
 pub mod dice;
 pub mod follower;
+pub mod frames;
 pub mod front;
 pub mod gateway;
 pub mod http;

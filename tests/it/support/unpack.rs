@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use flate2::write::GzDecoder;
 use sha2::{Digest as _, Sha256};
-use zstd::stream::write::Decoder;
 
+use super::frames::Frames;
 use super::http::get;
 
 /// A view's dictionary, as a browser has it.
@@ -17,7 +17,6 @@ pub struct Dictionary {
     pub text: String,
     /// What `Available-Dictionary` calls it.
     pub name: String,
-    hash: Vec<u8>,
 }
 
 impl Dictionary {
@@ -34,9 +33,8 @@ impl Dictionary {
 
     /// The one of these bytes.
     pub fn of(text: String) -> Dictionary {
-        let hash = Sha256::digest(&text).to_vec();
-        let name = format!(":{}:", BASE64_STANDARD.encode(&hash));
-        Dictionary { text, name, hash }
+        let name = format!(":{}:", BASE64_STANDARD.encode(Sha256::digest(&text)));
+        Dictionary { text, name }
     }
 
     /// What a browser that has it says.
@@ -51,8 +49,7 @@ impl Dictionary {
 /// Unpacks one stream.
 pub enum Unpacker {
     Gzip(Box<GzDecoder<Vec<u8>>>),
-    /// What is still to come of its head, and the rest.
-    Dictionary(Vec<u8>, Decoder<'static, Vec<u8>>),
+    Dictionary(Box<Frames>),
 }
 
 impl Unpacker {
@@ -60,35 +57,21 @@ impl Unpacker {
         Unpacker::Gzip(Box::new(GzDecoder::new(Vec::new())))
     }
 
-    /// Of what is compressed with this (RFC 9842, section 5): a frame that is skipped,
-    /// with the hash of the dictionary, then frames of Zstandard.
+    /// Of what is compressed with this.
     pub fn with(dictionary: &Dictionary) -> Unpacker {
-        let mut head = vec![0x5e, 0x2a, 0x4d, 0x18, 0x20, 0, 0, 0];
-        head.extend_from_slice(&dictionary.hash);
-        let text = dictionary.text.as_bytes();
-        let decoder = Decoder::with_dictionary(Vec::new(), text).expect("a decoder");
-        Unpacker::Dictionary(head, decoder)
+        Unpacker::Dictionary(Box::new(Frames::with(&dictionary.text)))
     }
 
     /// All that these bytes and those before say, at once: nothing may need what
     /// follows.
-    pub fn unpack(&mut self, mut piece: &[u8]) -> Result<Vec<u8>> {
+    pub fn unpack(&mut self, piece: &[u8]) -> Result<Vec<u8>> {
         match self {
             Unpacker::Gzip(gzip) => {
                 gzip.write_all(piece)?;
                 gzip.flush()?;
                 Ok(std::mem::take(gzip.get_mut()))
             }
-            Unpacker::Dictionary(head, decoder) => {
-                let length = head.len().min(piece.len());
-                let (of_head, rest) = piece.split_at(length);
-                assert_eq!(of_head, &head[..length], "the head with the hash");
-                head.drain(..length);
-                piece = rest;
-                decoder.write_all(piece)?;
-                decoder.flush()?;
-                Ok(std::mem::take(decoder.get_mut()))
-            }
+            Unpacker::Dictionary(frames) => frames.unpack(piece),
         }
     }
 
@@ -100,8 +83,8 @@ impl Unpacker {
                 gzip.try_finish()?;
                 Ok(std::mem::take(gzip.get_mut()))
             }
-            Unpacker::Dictionary(head, _) => {
-                assert!(head.is_empty(), "ended inside its head");
+            Unpacker::Dictionary(frames) => {
+                assert!(frames.has_begun(), "ended inside its head");
                 Ok(Vec::new())
             }
         }
