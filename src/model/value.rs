@@ -12,7 +12,7 @@ mod text;
 pub use kind::ColumnKind;
 pub use number::EXACT_MAX;
 pub(super) use number::Parts;
-pub use text::push_string;
+pub use text::{COPY_NULL, copy_letter, push_string};
 
 use super::row::Column;
 

@@ -5,6 +5,8 @@
 
 use std::str;
 
+use crate::model::value::{COPY_NULL, copy_letter};
+
 /// Text that is no COPY text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CopyTextError {
@@ -129,7 +131,7 @@ impl<'a> Iterator for Fields<'a> {
 
 /// Whether a field is NULL.
 pub fn is_null(field: &[u8]) -> bool {
-    field == b"\\N"
+    field == COPY_NULL.as_bytes()
 }
 
 /// A field's value, `None` for NULL. `scratch` is overwritten if the field
@@ -175,17 +177,14 @@ fn escape(tail: &[u8]) -> (u8, &[u8]) {
         // A backslash at the end of a field: it stands for itself.
         return (b'\\', tail);
     };
+    if let Some(byte) = copy_letter(kind) {
+        return (byte, rest);
+    }
     match kind {
-        b'n' => (b'\n', rest),
-        b'r' => (b'\r', rest),
-        b't' => (b'\t', rest),
-        b'b' => (0x08, rest),
-        b'f' => (0x0c, rest),
-        b'v' => (0x0b, rest),
         b'0'..=b'7' => digits(tail, 8, 3),
         // Without a digit after it, `\x` is the letter.
         b'x' if rest.first().is_some_and(u8::is_ascii_hexdigit) => digits(rest, 16, 2),
-        // Any other character stands for itself, `\\` and `\.` among them.
+        // Any other character stands for itself, `\.` among them.
         other => (other, rest),
     }
 }

@@ -215,7 +215,10 @@ impl Messages {
             return Ok(left);
         }
         let (field, left) = at_tab(text);
-        self.read_field(at, field.as_bytes())?;
+        match field.contains('\\') {
+            true => self.read_field(at, field.as_bytes())?,
+            false => self.encoder.value(at, Some(field), &mut self.row),
+        }
         Ok(left)
     }
 

@@ -4,7 +4,7 @@
 
 use super::kind::ColumnKind;
 use super::number::{push_exact, push_float, push_small, small_integer_prefix};
-use super::text::{push_string, push_until_mark};
+use super::text::{COPY_NULL, push_copy_text, push_string};
 use crate::model::json::is_one_value;
 
 /// How deep braces may stand in each other; deeper ones stay text, since the
@@ -47,10 +47,15 @@ impl ColumnKind {
 /// the value is not a plain one of the commonest kinds; `out` may then have
 /// grown.
 pub(super) fn push_raw<'a>(kind: &ColumnKind, text: &'a str, out: &mut String) -> Option<&'a str> {
+    let is_end = |left: &&str| left.is_empty() || left.starts_with('\t');
+    if let Some(left) = text.strip_prefix(COPY_NULL).filter(is_end) {
+        out.push_str("null");
+        return Some(left);
+    }
     let left = match kind {
         ColumnKind::Text => {
             out.push('"');
-            let left = push_until_mark(text, out);
+            let left = push_copy_text(text, out)?;
             out.push('"');
             left
         }
@@ -73,7 +78,7 @@ pub(super) fn push_raw<'a>(kind: &ColumnKind, text: &'a str, out: &mut String) -
         },
         _ => return None,
     };
-    (left.is_empty() || left.starts_with('\t')).then_some(left)
+    Some(left).filter(is_end)
 }
 
 /// Appends the JSON of a nested value; `None` if the text is malformed, with

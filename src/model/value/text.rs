@@ -1,4 +1,7 @@
-//! JSON strings.
+//! JSON strings, and what COPY text says of a text.
+
+/// What COPY text says in place of a value that is NULL.
+pub const COPY_NULL: &str = "\\N";
 
 /// Appends `text` as a JSON string: exactly `"`, `\` and the control
 /// characters below 0x20 are escaped, so that equal texts have equal bytes and
@@ -41,22 +44,42 @@ fn hex_digit(value: u8) -> char {
     char::from_digit(u32::from(value), 16).unwrap_or('0')
 }
 
-/// Appends the beginning of `text`, up to its first tab or backslash, as the
-/// inside of a JSON string. What is left begins with that byte, or is empty.
+/// Appends the beginning of `text`, raw COPY text up to its first tab, as the inside
+/// of a JSON string. What is left begins with that tab, or is empty. `None`, where a
+/// backslash is followed by anything but the letter of one character: `out` has then
+/// grown.
 ///
-/// So one pass over COPY text finds the ends of values, the escapes of COPY and
-/// what JSON wants escaped.
-pub(super) fn push_until_mark<'a>(text: &'a str, out: &mut String) -> &'a str {
+/// So one pass over COPY text finds the ends of values, the escapes of COPY and what
+/// JSON wants escaped.
+pub(super) fn push_copy_text<'a>(text: &'a str, out: &mut String) -> Option<&'a str> {
     let mut rest = text;
     loop {
         let (plain, tail) = rest.split_at(plain_prefix(rest.as_bytes()));
         out.push_str(plain);
-        match tail.as_bytes().first() {
-            None | Some(b'\t' | b'\\') => return tail,
-            Some(&byte) => push_escape(byte, out),
-        }
-        rest = tail.split_at(1).1;
+        let (byte, length) = match tail.as_bytes() {
+            [] | [b'\t', ..] => return Some(tail),
+            [b'\\', letter, ..] => (copy_letter(*letter)?, 2),
+            [b'\\'] => return None,
+            [byte, ..] => (*byte, 1),
+        };
+        push_escape(byte, out);
+        rest = tail.get(length..)?;
     }
+}
+
+/// The character that a letter behind a backslash stands for in COPY text; `None`
+/// where it is no such letter, but a digit perhaps.
+pub fn copy_letter(letter: u8) -> Option<u8> {
+    Some(match letter {
+        b'\\' => b'\\',
+        b'n' => b'\n',
+        b't' => b'\t',
+        b'r' => b'\r',
+        b'b' => 0x08,
+        b'f' => 0x0c,
+        b'v' => 0x0b,
+        _ => return None,
+    })
 }
 
 /// The length of the longest prefix without a byte that needs an escape.

@@ -103,8 +103,9 @@ fn agree(row: &[u8]) -> Result<String, MessageError> {
 
 /// What hostile, escaped and odd values are made of.
 #[rustfmt::skip]
-const PIECES: [&[u8]; 30] = [
-    b"", b"\"", b"\\\\", b"\\t", b"\\n", b"\\", b"\\N", b"\\q", b"\\x41", b"\\101", b"\\303\\251",
+const PIECES: [&[u8]; 34] = [
+    b"", b"\"", b"\\\\", b"\\t", b"\\n", b"\\r", b"\\b", b"\\f", b"\\v", b"\\", b"\\N", b"\\q",
+    b"\\x41", b"\\101", b"\\303\\251",
     b"\xc3\\251", b"\\xc3\xa9", b"\xc3\xa9", b"\xf0\x9d\x84\x9e", b"\xff", b"\xc3", b"\xed\xa0\x80",
     b"\x01", b"\x1f", b"\x7f", b"\0", b"\r", b" ", b"0", b"-12", b"9007199254740993", b"t", b"f",
     b"{\"a\":1}",
