@@ -24,8 +24,8 @@ use chosen::{Chosen, cohort_of};
 use common_time::common_time;
 use ids::{best, id_of, positions};
 use output::{Out, Taken};
-use part::reach::Reach;
-use part::{Part, Sent, is_far_before};
+use part::reach::{Reach, is_far_before};
+use part::{Part, Sent};
 
 pub mod chosen;
 mod common_time;
@@ -53,8 +53,6 @@ enum Step {
 /// A browser's stream of several views, as a source of bytes.
 pub struct Joint {
     parts: Vec<Part>,
-    /// Indices of `parts`, ordered by name: the order of positions in an id.
-    order: Vec<usize>,
     out: Out,
     is_open: bool,
     is_over: bool,
@@ -124,19 +122,18 @@ impl Joint {
         };
         let id = best(ids, order.len(), has);
         let brought = positions(id.as_deref().unwrap_or_default(), order.len());
-        let resume = |place: usize| {
-            let at = order.iter().position(|other| *other == place)?;
-            *brought.get(at)?
+        let part = |(place, view)| {
+            let rank = order.iter().position(|other| *other == place);
+            let rank = rank.unwrap_or(place);
+            let resume = brought.get(rank).copied().flatten();
+            Part::new(view, rank, resume, now)
         };
         // What makes no sense as a whole is no id that the client has.
         let is_whole = id.is_some_and(|text| text == id_of(&brought));
-        let parts = views.iter().enumerate();
-        let parts = parts.map(|(place, view)| Part::new(view, resume(place), now));
-        let parts = parts.collect();
+        let parts = views.iter().enumerate().map(part).collect();
         let known = is_whole.then_some(brought);
         Joint {
             parts,
-            order,
             out: Out::default(),
             is_open: false,
             is_over: false,

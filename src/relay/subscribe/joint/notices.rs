@@ -27,8 +27,12 @@ impl Joint {
     /// All views stand at this time.
     pub(super) fn say_consistent(&mut self, time: Timestamp) {
         (self.is_owed, self.is_silent) = (false, false);
-        let at = |place: &usize| self.parts.get(*place).and_then(|part| part.at);
-        let positions: Vec<Option<Position>> = self.order.iter().map(at).collect();
+        let mut positions: Vec<Option<Position>> = vec![None; self.parts.len()];
+        for part in &self.parts {
+            if let Some(position) = positions.get_mut(part.rank) {
+                *position = part.at;
+            }
+        }
         // No id is sent twice: ids grow strictly along a stream.
         let is_news = self.known.as_ref() != Some(&positions);
         let id = is_news.then(|| id_of(&positions));

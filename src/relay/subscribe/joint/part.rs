@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Instant;
 
-use crate::limits::{JOINT_SILENCE, SNAPSHOT_BEHIND_MS_MAX};
+use crate::limits::JOINT_SILENCE;
 use crate::model::position::{Position, Timestamp};
 use crate::model::retention::Cursor;
 use crate::model::upstream::Word;
@@ -24,7 +24,7 @@ use crate::relay::thread::cohort::Place;
 use crate::relay::thread::local_log::LocalLog;
 use crate::relay::thread::seat::Seat;
 use crate::relay::thread::waiter::Waiter;
-use reach::Reach;
+use reach::{Reach, is_far_before};
 
 pub(super) mod reach;
 mod reaching;
@@ -64,6 +64,8 @@ pub(super) struct Part {
     waiter: Waiter,
     pub(super) shared: Arc<SharedView>,
     pub(super) tally: Tally,
+    /// Its place among the views by name: the order of positions in an id.
+    pub(super) rank: usize,
     /// How each of its events begins.
     prefix: String,
     stage: Stage,
@@ -85,9 +87,14 @@ pub(super) struct Part {
 }
 
 impl Part {
-    /// A view, whose events' names begin as given, from a position if it can
-    /// be resumed.
-    pub(super) fn new(chosen: &Chosen, resume: Option<Position>, now: Instant) -> Self {
+    /// A view, whose events' names begin as given, at this place in an id; from a
+    /// position if it can be resumed.
+    pub(super) fn new(
+        chosen: &Chosen,
+        rank: usize,
+        resume: Option<Position>,
+        now: Instant,
+    ) -> Self {
         let (shared, counters) = {
             let local = chosen.local.borrow();
             (Arc::clone(&local.shared), Arc::clone(&local.counters))
@@ -97,6 +104,7 @@ impl Part {
             waiter: Waiter::new(&chosen.local),
             shared,
             tally: Tally::new(counters),
+            rank,
             prefix: format!("event: {}.", chosen.name),
             stage: Stage::Joining,
             merging: None,
@@ -385,9 +393,4 @@ impl Part {
         self.shared.unsubscribe();
         self.tally.thread.count_end(end);
     }
-}
-
-/// Whether a snapshot of the one time is never of before the other.
-pub(super) fn is_far_before(earlier: Timestamp, later: Timestamp) -> bool {
-    earlier.get().saturating_add(SNAPSHOT_BEHIND_MS_MAX) < later.get()
 }

@@ -40,7 +40,9 @@ impl Joint {
             self.take_up(from);
         }
         let taken = self.next_alone(now, is_in_round);
-        if let Some(standing) = self.standing().filter(|_| cohort.is_shared()) {
+        if cohort.is_shared()
+            && let Some(standing) = self.standing()
+        {
             let to = cohort.stand(standing, from.as_ref());
             let bytes = match &taken {
                 Taken::Bytes(bytes) => Some(bytes.clone()),
@@ -55,16 +57,18 @@ impl Joint {
         taken
     }
 
-    /// Where it stands, if all has been said up to there and nothing is under way.
-    fn standing(&self) -> Option<Standing> {
+    /// Where it stands, if all has been said up to there and nothing is under way. The
+    /// last id's positions are moved there, since each stream would hold its own.
+    fn standing(&mut self) -> Option<Standing> {
         let is_under_way = self.is_owed || self.is_silent || self.batch.is_some();
         if self.is_over || is_under_way || !self.out.is_done() {
             return None;
         }
+        let (time, places) = (self.time?, self.parts.iter().map(Part::place));
         Some(Standing {
-            time: self.time?,
-            known: self.known.clone(),
-            places: self.parts.iter().map(Part::place).collect::<Option<_>>()?,
+            time,
+            places: places.collect::<Option<_>>()?,
+            known: self.known.take(),
         })
     }
 

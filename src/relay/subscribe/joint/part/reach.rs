@@ -1,5 +1,6 @@
 //! How far a view is known to a stream of several.
 
+use crate::limits::SNAPSHOT_BEHIND_MS_MAX;
 use crate::model::position::Timestamp;
 
 /// How far a view is known, and whether it can still change.
@@ -20,4 +21,12 @@ impl Reach {
             Reach::Closed(head) | Reach::Ended(head) | Reach::Constant(head) => head,
         }
     }
+}
+
+/// Whether a snapshot of the one time is never of before the other.
+pub(in crate::relay::subscribe::joint) fn is_far_before(
+    earlier: Timestamp,
+    later: Timestamp,
+) -> bool {
+    earlier.get().saturating_add(SNAPSHOT_BEHIND_MS_MAX) < later.get()
 }

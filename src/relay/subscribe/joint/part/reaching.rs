@@ -1,7 +1,7 @@
 //! How far a view is known to a stream of several, and how far it is to be waited for.
 
-use super::reach::Reach;
-use super::{Part, Stage, is_far_before};
+use super::reach::{Reach, is_far_before};
+use super::{Part, Stage};
 use crate::model::position::Timestamp;
 
 impl Part {
