@@ -11,20 +11,20 @@ use std::time::{Duration, Instant};
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use memchr::memmem;
-use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 use rustls::ClientConnection;
 use sha2::{Digest as _, Sha256};
 
+use crate::stamped::Stamped;
 use crate::tally::{Tally, Unpack};
-use crate::{Io, now_us, secure};
+use crate::{Io, secure};
 
 /// Longest time without any event at all before the rest counts as lost.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A connection, as far as it has been read.
 struct Link {
-    socket: TcpStream,
+    socket: Stamped,
     session: Option<Box<ClientConnection>>,
     /// A chunk of which a part is still to come, from its header on.
     chunk: Vec<u8>,
@@ -74,10 +74,9 @@ pub fn run(arguments: &[String]) -> Io<()> {
             }
             None => socket.write_all(request.as_bytes())?,
         }
-        socket.set_nonblocking(true)?;
-        let mut socket = TcpStream::from_std(socket);
+        let mut socket = Stamped::new(socket)?;
         poll.registry()
-            .register(&mut socket, Token(token), Interest::READABLE)?;
+            .register(&mut socket.socket, Token(token), Interest::READABLE)?;
         links.push(Link {
             socket,
             session,
@@ -111,7 +110,7 @@ impl Clients {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
                 Err(error) => return Err(error),
             };
-            let now = now_us();
+            let now = self.links[at].socket.arrived;
             self.tally.bytes(at, length);
             let mut pending = std::mem::take(&mut self.links[at].chunk);
             if pending.is_empty() {

@@ -5,7 +5,7 @@
 //!
 //! Starts the real gateway on a scripted upstream, lets thousands of
 //! subscribers in, and measures the gateway's processor time per delivered
-//! event, the time from the row's COPY to the client's read, and memory. The
+//! event, the time from the row's COPY to the client's socket, and memory. The
 //! same is done with reference loops (reference.rs) in the same run, one after
 //! the other in alternating order, since only ratios travel to another machine.
 //!
@@ -50,6 +50,7 @@ mod reference;
 #[path = "../report.rs"]
 mod report;
 mod secure;
+mod stamped;
 mod tally;
 mod upstream;
 

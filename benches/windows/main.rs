@@ -47,6 +47,8 @@ mod reference;
 mod report;
 #[path = "../fanout/secure.rs"]
 mod secure;
+#[path = "../fanout/stamped.rs"]
+mod stamped;
 #[path = "../fanout/tally.rs"]
 mod tally;
 mod upstream;
