@@ -19,6 +19,9 @@ const SUBSCRIBERS_PER_CLIENT: usize = 15_000;
 pub struct Measured {
     /// Server's microseconds per event and subscriber, or per subscriber.
     pub cpu_us: f64,
+    /// The clients' microseconds for the same. On a loopback connection the kernel does
+    /// part of each side's work in the other's time, now more of it and now less.
+    pub client_us: f64,
     /// Server's milliseconds for all events.
     pub cpu_ms: f64,
     pub p50_ms: f64,
@@ -38,6 +41,7 @@ impl Measured {
     pub fn print(&self, case: &Case, who: &str) {
         let Measured {
             cpu_us,
+            client_us,
             p50_ms,
             p99_ms,
             max_ms,
@@ -49,7 +53,7 @@ impl Measured {
         } = self;
         println!(
             "{:<34} {who:<16} {:>6} subscribers  pad {:>5}  rows {:>7}  cpu {cpu_us:>8.2} us  \
-             p50 {p50_ms:>8.2}  p99 {p99_ms:>8.2}  max {max_ms:>8.2} ms  {kib:>7.2} KiB  \
+             clients {client_us:>8.2} us  p50 {p50_ms:>8.2}  p99 {p99_ms:>8.2}  max {max_ms:>8.2} ms  {kib:>7.2} KiB  \
              {writes:>5.2} writes/event  {frames:>6.0} frames  {bytes:>9.0} bytes",
             case.name, case.subscribers, case.pad, case.rows
         );
@@ -86,11 +90,14 @@ pub fn measure(case: &Case, server: &Server) -> Measured {
     let (cpu_before, kib_before) = (process.cpu_ns(), process.resident_kib());
     let clients = start_clients(case, server, &address, &path, folder.path());
     let joined = process.cpu_ns();
+    let clients_ns = || clients.iter().map(Process::cpu_ns).sum::<u64>() as f64;
+    let clients_joined = clients_ns();
     sleep(Duration::from_millis(500));
     let subscribers = case.subscribers as f64;
     let mut measured = Measured {
         kib: (process.resident_kib() - kib_before) / subscribers,
         cpu_us: (joined - cpu_before) as f64 / 1e3 / subscribers,
+        client_us: clients_joined / 1e3 / subscribers,
         ..Measured::default()
     };
     if case.events == 0 {
@@ -109,6 +116,7 @@ pub fn measure(case: &Case, server: &Server) -> Measured {
     upstream.tell(&format!("go {} {}", case.events, case.rate));
     let results = Results::of(&clients);
     let spent = (process.cpu_ns() - before) as f64;
+    let clients_spent = clients_ns() - clients_joined;
     let expected = case.subscribers as u64 * case.events;
     if case.kept == 0 {
         assert_eq!(results.received, expected, "events of {}", case.name);
@@ -118,6 +126,7 @@ pub fn measure(case: &Case, server: &Server) -> Measured {
         "subscribers with the last event"
     );
     measured.cpu_us = spent / 1e3 / expected as f64;
+    measured.client_us = clients_spent / 1e3 / expected as f64;
     measured.cpu_ms = spent / 1e6;
     let ms = |quantile| results.latency.value_at_quantile(quantile) as f64 / 1e3;
     (measured.p50_ms, measured.p99_ms, measured.max_ms) = (ms(0.5), ms(0.99), ms(1.0));
