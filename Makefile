@@ -39,9 +39,8 @@ format: ## Check the formatting
 lint: ## Run clippy; a warning is an error
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 
-lean: ## Build without the demo
+lean: ## Check what is built without the demo
 	$(CARGO) clippy --locked --no-default-features -- -D warnings
-	$(CARGO) build --locked --no-default-features
 
 unit: ## Run the Rust tests; they drive the browser and the Python clients, too
 	$(CARGO) test --locked
