@@ -11,9 +11,6 @@ CARGO ?= cargo
 # Where .ci/prepare puts a Node, if the machine has none that is new enough.
 export PATH := $(CURDIR)/target/venv/bin:$(PATH)
 
-# Tests that run at once: one more than there are cores, since most wait for something.
-export RUST_TEST_THREADS ?= $(shell expr $$(nproc) + 1)
-
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 

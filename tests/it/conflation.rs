@@ -10,6 +10,7 @@ use crate::support::follower::Follower;
 use crate::support::gateway::{Gateway, PATIENCE};
 use crate::support::http::get;
 use crate::support::materialize::{Generation, Materialize, row};
+use crate::support::over::Over;
 use crate::support::sse::Stream;
 
 const COLUMNS: [(&str, &str); 2] = [("n", "integer"), ("b", "text")];
@@ -143,6 +144,7 @@ fn conflation_does_not_outlast_a_heartbeat() {
                 beats.fetch_add(1, Ordering::Relaxed);
             }
         });
+        let _over = Over(&is_over);
         let mut waited = 0;
         for _ in 0..5 {
             let last = *commit_many(&server).last().unwrap();
@@ -155,7 +157,6 @@ fn conflation_does_not_outlast_a_heartbeat() {
             let back = server.commit("v", back);
             client.reach(back);
         }
-        is_over.store(true, Ordering::Relaxed);
         assert!(waited < 100, "{waited} heartbeats in five waits");
     });
 }

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::support::gateway::Gateway;
 use crate::support::http::get;
+use crate::support::over::Over;
 use crate::support::sse::Stream;
 use crate::support::table::{Rows, Table, position};
 
@@ -58,12 +59,14 @@ fn join_and_read(gateway: &Gateway, first: usize) -> Vec<(usize, u64, u64)> {
 #[test]
 fn crowd_of_a_thousand_reaches_the_same_state() {
     let gateway = Gateway::demo(&[]);
+    gateway.await_ready();
     // Reads the head of the response and nothing more, on the largest view.
     let never_reads = Stream::open(gateway.address, "/user_edits/stream");
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
+        let stop = &stop;
         let recorders = VIEWS.map(|view| {
-            let (gateway, stop) = (&gateway, &stop);
+            let gateway = &gateway;
             scope.spawn(move || record(gateway, view, stop))
         });
         let readers: Vec<_> = (0..THREADS)
@@ -72,11 +75,12 @@ fn crowd_of_a_thousand_reaches_the_same_state() {
                 scope.spawn(move || join_and_read(gateway, first))
             })
             .collect();
+        let over = Over(stop);
         let ends: Vec<_> = readers
             .into_iter()
             .flat_map(|reader| reader.join().expect("all read"))
             .collect();
-        stop.store(true, Ordering::Relaxed);
+        drop(over);
         let recorded = recorders.map(|recorder| recorder.join().expect("recorded"));
         assert_eq!(ends.len(), THREADS * STREAMS_PER_THREAD);
         let mut compared = 0;

@@ -15,6 +15,7 @@ use crate::oracle::wire::{How, Read, Wire};
 use crate::soak;
 use crate::support::gateway::{Gateway, PATIENCE};
 use crate::support::materialize::{Generation, Materialize, row};
+use crate::support::over::Over;
 use crate::support::proxy::Proxy;
 use crate::support::sse::{Event, Stream};
 use crate::support::standin::{StandIn, TextRows, text_rows};
@@ -260,14 +261,6 @@ fn processes_upstream_killed_again_and_again_keeps_every_client_on_one_base() {
             "{kills:>10}  kills\n{stops:>10}  stops\n{clients:>10}  clients, one base each in all\n{agreed:>10}  comparisons among clients\n{witnessed:>10}  comparisons with the upstream itself"
         ),
     );
-}
-
-struct Over<'a>(&'a AtomicBool);
-
-impl Drop for Over<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::SeqCst);
-    }
 }
 
 /// Waits until every view was compared with the upstream that is there now.

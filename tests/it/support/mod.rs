@@ -10,6 +10,7 @@ pub mod http2;
 pub mod joined;
 pub mod kernel;
 pub mod materialize;
+pub mod over;
 pub mod pgwire;
 pub mod proxy;
 pub mod sse;
