@@ -45,8 +45,8 @@ fn hex_digit(value: u8) -> char {
 }
 
 /// Appends the beginning of `text`, raw COPY text up to its first tab, as the inside
-/// of a JSON string. What is left begins with that tab, or is empty. `None`, where a
-/// backslash is followed by anything but the letter of one character: `out` has then
+/// of a JSON string. What is left begins with that tab, or is empty. `None` where a
+/// backslash is followed by anything else than one of COPY's letters; `out` has then
 /// grown.
 ///
 /// So one pass over COPY text finds the ends of values, the escapes of COPY and what
@@ -67,8 +67,8 @@ pub(super) fn push_copy_text<'a>(text: &'a str, out: &mut String) -> Option<&'a 
     }
 }
 
-/// The character that a letter behind a backslash stands for in COPY text; `None`
-/// where it is no such letter, but a digit perhaps.
+/// The character that a letter behind a backslash stands for in COPY text; `None` for
+/// a digit, and for all that stands for itself there.
 pub fn copy_letter(letter: u8) -> Option<u8> {
     Some(match letter {
         b'\\' => b'\\',
